@@ -1,0 +1,96 @@
+"""What a command line says: lines, progress, errors as one sentence with an exit status. Shared by both halves."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from distill_jax.errors import InputError, Interrupted
+
+USAGE_ERROR = 2
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def say(message: str = "") -> None:
+    """Write one line for the user to standard output, now."""
+    sys.stdout.write(message + "\n")
+    sys.stdout.flush()
+
+
+def warn(message: str) -> None:
+    """Write one line for the user to standard error, now."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def progress(total: int, description: str, unit: str = "documents", *, initial: int = 0, scale: bool = False) -> Any:
+    """Return a tqdm bar on standard error: count, units a second, time left. Use it as a context manager.
+
+    On a terminal it moves several times a second; in a log file it writes a line every ten seconds.
+    """
+    from tqdm import tqdm
+
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=description,
+        unit=f" {unit}",
+        unit_scale=scale,
+        unit_divisor=1024 if scale else 1000,
+        mininterval=0.2 if interactive else 10.0,
+        maxinterval=1.0 if interactive else 10.0,
+        dynamic_ncols=interactive,
+        smoothing=0.1,
+        file=sys.stderr,
+    )
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a command line's body and exit the process with its status.
+
+    0 when it returns; 2 with one sentence on standard error for an ``InputError`` or a failing file system; 130 for
+    Ctrl-C; anything else is a fault of ours and keeps its traceback.
+    """
+    try:
+        main()
+        sys.stdout.flush()
+    except InputError as error:
+        _fail(str(error), USAGE_ERROR)
+    except Interrupted as error:
+        _fail(str(error), INTERRUPTED, prefix="")
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command starts again from what is on disk", INTERRUPTED, prefix="")
+    except BrokenPipeError:  # the reader of our output went away: not worth a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        _fail(describe_os_error(error), USAGE_ERROR)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return one sentence for a file system's refusal, with what to do where that is known."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on the disk{where}; free some and run the same command again: what is whole is kept"
+    return f"{error.strerror or error}{where}"
+
+
+def _fail(message: str, status: int, prefix: str = "error: ") -> None:
+    sys.stdout.flush()
+    warn(f"\n{prefix}{message}" if sys.stderr.isatty() else f"{prefix}{message}")
+    sys.exit(status)
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a plain-text table: the first column flush left, the others flush right."""
+    table = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    lines = []
+    for row in table:
+        cells = [row[0].ljust(widths[0]), *[cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)

@@ -1,0 +1,324 @@
+"""The export folder, the border between the two halves: its schema, and how it is read and validated.
+
+``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy`` and ``<split>/part-00000.npz`` …; see
+``docs/export-format.md``. NumPy and the standard library only. Writing is in ``export_writer.py``.
+"""
+
+import dataclasses
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import read_json, sha256_file
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
+TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
+SPLIT_NAMES = ("train", "test", "validation", "transfer")
+UNLABELLED = -1
+
+_PART_DTYPES = {
+    "example_ids": np.dtype(np.int64),
+    "token_ids": np.dtype(np.int32),
+    "token_offsets": np.dtype(np.int64),
+    "labels": np.dtype(np.int32),
+    "teacher_logits": np.dtype(np.float32),
+}
+
+
+class ExportFormatError(InputError):
+    """The export folder breaks a rule of its format: the message names the file, the rule and what was found."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The arrays of one part file, or of several parts joined.
+
+    Attributes:
+        example_ids: int64 [n], the row's number in the source.
+        token_ids: int32 [m], special tokens included, no padding.
+        token_offsets: int64 [n+1]; row i is ``token_ids[token_offsets[i]:token_offsets[i+1]]``.
+        labels: int32 [n], 0 … classes-1, or -1 = unlabelled.
+        teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
+    """
+
+    example_ids: np.ndarray
+    token_ids: np.ndarray
+    token_offsets: np.ndarray
+    labels: np.ndarray
+    teacher_logits: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.example_ids)
+
+
+@dataclasses.dataclass(frozen=True)
+class PartInfo:
+    """What the manifest says of a part: its path in the folder, its rows, the SHA-256 of its bytes."""
+
+    file: str
+    examples: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """The contents of ``manifest.json``; ``splits`` maps a split's name to its parts in row order."""
+
+    label_names: tuple[str, ...]
+    vocab_size: int
+    pad_id: int
+    max_length: int
+    teacher: dict[str, Any]
+    config: dict[str, Any]
+    splits: dict[str, tuple[PartInfo, ...]]
+
+    @property
+    def num_labels(self) -> int:
+        """The number of classes."""
+        return len(self.label_names)
+
+    def examples(self, split: str) -> int:
+        """Return the number of rows of a split, 0 where there is no such split."""
+        return sum(part.examples for part in self.splits.get(split, ()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that ``parse_manifest`` reads."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "label_names": list(self.label_names),
+            "vocab_size": self.vocab_size,
+            "pad_id": self.pad_id,
+            "max_length": self.max_length,
+            "teacher": self.teacher,
+            "config": self.config,
+            "splits": {
+                name: {
+                    "examples": sum(part.examples for part in parts),
+                    "parts": [dataclasses.asdict(part) for part in parts],
+                }
+                for name, parts in self.splits.items()
+            },
+        }
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and validate ``folder/manifest.json``.
+
+    Raises:
+        MissingInputError: no such folder, or no manifest in it.
+        ExportFormatError: a field is missing or breaks its rule, or the schema version is unknown.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingInputError(
+            f"export folder {folder}: there is no such folder; make one with python scripts/export_logits.py, "
+            "or name another with --export"
+        )
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise MissingInputError(
+            f"export folder {folder}: it has no {MANIFEST}, so its export has not ended; run the same "
+            "python scripts/export_logits.py command again, it goes on where it stopped"
+        )
+    return parse_manifest(read_json(path, "manifest"), str(path))
+
+
+def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
+    """Validate a manifest's JSON object; ``where`` names it in error messages."""
+    version = _field(value, "schema_version", int, where)
+    if version != SCHEMA_VERSION:
+        raise ExportFormatError(
+            f"{where}: schema_version is {version}, this program reads version {SCHEMA_VERSION}; "
+            "use the distill-jax that wrote the folder, or export again"
+        )
+    label_names = _field(value, "label_names", list, where)
+    if len(label_names) < 2 or not all(isinstance(name, str) for name in label_names):
+        raise ExportFormatError(f"{where}: label_names: expected at least two strings, got {label_names!r}")
+    if len(set(label_names)) != len(label_names):
+        raise ExportFormatError(f"{where}: label_names: expected different names, got {label_names!r}")
+    vocab_size = _positive(value, "vocab_size", where)
+    pad_id = _field(value, "pad_id", int, where)
+    if not 0 <= pad_id < vocab_size:
+        raise ExportFormatError(f"{where}: pad_id: expected 0 to {vocab_size - 1} (vocab_size - 1), got {pad_id}")
+    splits = _field(value, "splits", dict, where)
+    for name in ("train", "test"):
+        if name not in splits:
+            raise ExportFormatError(f"{where}: splits: expected a split {name!r}, got {sorted(splits)}")
+    return Manifest(
+        label_names=tuple(label_names),
+        vocab_size=vocab_size,
+        pad_id=pad_id,
+        max_length=_positive(value, "max_length", where),
+        teacher=_field(value, "teacher", dict, where),
+        config=_field(value, "config", dict, where),
+        splits={name: _parse_split(name, split, where) for name, split in splits.items()},
+    )
+
+
+def _parse_split(name: str, split: Any, where: str) -> tuple[PartInfo, ...]:
+    where = f"{where}: splits.{name}"
+    if name not in SPLIT_NAMES:
+        raise ExportFormatError(f"{where}: expected one of {', '.join(SPLIT_NAMES)}, got {name!r}")
+    if not isinstance(split, dict):
+        raise ExportFormatError(f"{where}: expected a JSON object, got {type(split).__name__}")
+    parts = []
+    for index, part in enumerate(_field(split, "parts", list, where)):
+        part_where = f"{where}.parts[{index}]"
+        if not isinstance(part, dict):
+            raise ExportFormatError(f"{part_where}: expected a JSON object, got {type(part).__name__}")
+        file, digest = _field(part, "file", str, part_where), _field(part, "sha256", str, part_where)
+        if file != part_file(name, index):  # so that a manifest can never point outside its folder
+            raise ExportFormatError(f"{part_where}.file: expected {part_file(name, index)!r}, got {file!r}")
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise ExportFormatError(f"{part_where}.sha256: expected 64 hexadecimal digits, got {digest!r}")
+        parts.append(PartInfo(file, _positive(part, "examples", part_where), digest))
+    examples = _field(split, "examples", int, where)
+    if examples != sum(part.examples for part in parts):
+        raise ExportFormatError(
+            f"{where}.examples: expected the sum over its parts, {sum(part.examples for part in parts)}, got {examples}"
+        )
+    return tuple(parts)
+
+
+def part_file(split: str, index: int) -> str:
+    """Return a part's path inside the export folder."""
+    return f"{split}/part-{index:05d}.npz"
+
+
+def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
+    """Read one part, check its bytes against the manifest's hash and its arrays against every rule of the format.
+
+    Raises:
+        MissingInputError: the part is not there.
+        ExportFormatError: its hash, its row count, or one of its arrays is wrong.
+    """
+    path = Path(folder) / info.file
+    if not path.is_file():
+        raise MissingInputError(f"part {path}: the manifest lists it, but there is no such file; export again")
+    digest = sha256_file(path)
+    if digest != info.sha256:
+        raise ExportFormatError(
+            f"part {path}: its bytes do not match the manifest (expected SHA-256 {info.sha256[:12]}…, "
+            f"got {digest[:12]}…); it was changed or damaged: delete it and export again"
+        )
+    part = load_part_arrays(path)
+    validate_part(part, manifest.num_labels, manifest.vocab_size, f"part {path}")
+    if len(part) != info.examples:
+        raise ExportFormatError(f"part {path}: expected {info.examples} rows (the manifest), got {len(part)}")
+    return part
+
+
+def load_part_arrays(path: Path) -> Part:
+    """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_part``'s business."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = sorted(set(_PART_DTYPES) - set(arrays.files))
+            if missing:
+                raise ExportFormatError(f"part {path}: missing array {missing[0]}; it has {sorted(arrays.files)}")
+            return Part(**{name: arrays[name] for name in _PART_DTYPES})
+    except (zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise ExportFormatError(f"part {path}: expected a NumPy .npz file, got something else ({error})") from None
+    except ValueError as error:
+        if isinstance(error, ExportFormatError):
+            raise
+        raise ExportFormatError(f"part {path}: expected plain arrays without pickles ({error})") from None
+
+
+def validate_part(part: Part, num_labels: int, vocab_size: int, where: str) -> None:
+    """Raise ``ExportFormatError`` for the first rule that the arrays break; ``where`` names the part."""
+    rows = len(part.example_ids)
+    shapes = {
+        "example_ids": (rows,),
+        "token_ids": (part.token_ids.size,),
+        "token_offsets": (rows + 1,),
+        "labels": (rows,),
+        "teacher_logits": (rows, num_labels),
+    }
+    for name, dtype in _PART_DTYPES.items():
+        array = getattr(part, name)
+        if array.dtype != dtype or array.shape != shapes[name]:
+            raise ExportFormatError(
+                f"{where}: {name}: expected {dtype} {list(shapes[name])}, got {array.dtype} {list(array.shape)}"
+            )
+    offsets, total = part.token_offsets, len(part.token_ids)
+    if offsets[0] != 0 or offsets[-1] != total or np.any(np.diff(offsets) < 0):
+        raise ExportFormatError(f"{where}: token_offsets: expected to start at 0, never decrease and end at {total}")
+    if len(np.unique(part.example_ids)) != rows:
+        raise ExportFormatError(f"{where}: example_ids: expected every row's to differ, got repeated ones")
+    _require_between(part.token_ids, 0, vocab_size - 1, f"{where}: token_ids (token {{index}})")
+    _require_between(part.labels, UNLABELLED, num_labels - 1, f"{where}: labels (row {{index}})")
+    finite = np.isfinite(part.teacher_logits).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ExportFormatError(
+            f"{where}: teacher_logits (row {row}): expected finite numbers, got {part.teacher_logits[row].tolist()}"
+        )
+
+
+def _require_between(array: np.ndarray, low: int, high: int, where: str) -> None:
+    wrong = (array < low) | (array > high)
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ExportFormatError(f"{where.format(index=index)}: expected {low} to {high}, got {int(array[index])}")
+
+
+def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part]:
+    """Yield a split's parts in row order, each read and validated when its turn comes.
+
+    Raises:
+        ExportFormatError: a part is wrong, or an example id stands in two parts.
+    """
+    if split not in manifest.splits:
+        raise ExportFormatError(f"export folder {folder}: it has no split {split!r}, only {sorted(manifest.splits)}")
+    seen: np.ndarray | None = None
+    for info in manifest.splits[split]:
+        part = read_part(folder, info, manifest)
+        if seen is not None and np.isin(part.example_ids, seen).any():
+            raise ExportFormatError(
+                f"part {Path(folder) / info.file}: example_ids: expected none of an earlier part's, got repeated ones"
+            )
+        seen = part.example_ids if seen is None else np.concatenate([seen, part.example_ids])
+        yield part
+
+
+def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
+    """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
+    path = Path(folder) / TOKEN_EMBEDDINGS
+    try:
+        table = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInputError(
+            f"{path}: expected the teacher's embedding table, found no file; export again"
+        ) from None
+    except (ValueError, EOFError) as error:
+        raise ExportFormatError(f"{path}: expected a NumPy array ({error})") from None
+    if table.dtype != np.float16 or table.ndim != 2 or len(table) != manifest.vocab_size:
+        raise ExportFormatError(
+            f"{path}: expected float16 [{manifest.vocab_size}, dim], got {table.dtype} {list(table.shape)}"
+        )
+    return table
+
+
+def _field(value: dict[str, Any], name: str, kind: type, where: str) -> Any:
+    if name not in value:
+        raise ExportFormatError(f"{where}: missing field {name!r}")
+    found = value[name]
+    if not isinstance(found, kind) or isinstance(found, bool):
+        names = {int: "a whole number", str: "a string", list: "a list", dict: "a JSON object"}
+        raise ExportFormatError(f"{where}: {name}: expected {names[kind]}, got {found!r}")
+    return found
+
+
+def _positive(value: dict[str, Any], name: str, where: str) -> int:
+    number = int(_field(value, name, int, where))
+    if number < 1:
+        raise ExportFormatError(f"{where}: {name}: expected at least 1, got {number}")
+    return number

@@ -1,0 +1,176 @@
+"""Write an export folder part by part, so that an export killed at any moment goes on from its last whole part.
+
+While parts are being written, ``manifest.partial.json`` records what the export is (its identity) and which parts are
+whole; at the end ``manifest.json`` takes its place. NumPy and the standard library only.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from distill_jax.export_format import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    TOKEN_EMBEDDINGS,
+    TOKENIZER,
+    Manifest,
+    Part,
+    PartInfo,
+    part_file,
+    validate_part,
+)
+from distill_jax.files import atomic_write, read_json, remove_temporaries, sha256_file, write_json
+
+PARTIAL_MANIFEST = "manifest.partial.json"
+
+
+class OtherExportError(InputError):
+    """The output folder holds another configuration's export: the message names the field and both values."""
+
+
+class ExportWriter:
+    """Writes the parts of one export and, last, its manifest.
+
+    Args:
+        folder: the export folder; made if it is not there.
+        header: the manifest to be, with no parts in it (``splits={}``). Its ``label_names``, ``vocab_size``,
+            ``pad_id``, ``max_length``, ``config`` and the teacher's name and fingerprint are the export's identity.
+
+    Raises:
+        OtherExportError: the folder holds an export, whole or begun, whose identity differs.
+        InputError: the folder holds other files and no export.
+    """
+
+    def __init__(self, folder: Path, header: Manifest) -> None:
+        self.folder = Path(folder)
+        self.header = header
+        self._recorded: dict[str, PartInfo] = {}
+        self._hash_checked: set[str] = set()
+        found = read_begun_export(self.folder)
+        if found is None:
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise InputError(
+                    f"output folder {self.folder}: expected an empty folder or an export, found other files; "
+                    "name another with --output"
+                )
+        else:
+            require_same_identity(self.folder, found["identity"], self.identity)
+            self._recorded = {part["file"]: PartInfo(**part) for part in found["parts"]}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for folder_ in [self.folder, *(path for path in self.folder.iterdir() if path.is_dir())]:
+            remove_temporaries(folder_)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must agree for two exports to be the same one."""
+        return identity_of(self.header)
+
+    def is_done(self, split: str, index: int) -> bool:
+        """Whether a part is recorded, there, and has the recorded bytes."""
+        info = self._recorded.get(part_file(split, index))
+        if info is None:
+            return False
+        path = self.folder / info.file
+        if info.file not in self._hash_checked:
+            if not path.is_file() or sha256_file(path) != info.sha256:
+                return False
+            self._hash_checked.add(info.file)
+        return True
+
+    def write(self, split: str, index: int, part: Part) -> None:
+        """Write a part atomically, then record it; a kill in between only computes the part again.
+
+        Raises:
+            ExportFormatError: the arrays break a rule (a logit that is not finite, …); nothing is written.
+            OSError: the disk is full; nothing is left behind.
+        """
+        name = part_file(split, index)
+        path = self.folder / name
+        validate_part(part, self.header.num_labels, self.header.vocab_size, f"part {path}")
+        with atomic_write(path) as stream:
+            np.savez(stream, **{field.name: getattr(part, field.name) for field in dataclasses.fields(part)})
+        self._recorded[name] = PartInfo(name, len(part), sha256_file(path))
+        self._hash_checked.add(name)
+        self._record()
+
+    def _record(self) -> None:
+        parts = [dataclasses.asdict(self._recorded[name]) for name in sorted(self._recorded)]
+        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": parts})
+
+    def write_tokenizer(self, text: str) -> None:
+        """Write ``tokenizer.json``: ``text`` is what ``tokenizers.Tokenizer.to_str`` returns."""
+        with atomic_write(self.folder / TOKENIZER) as stream:
+            stream.write(text.encode())
+
+    def write_token_embeddings(self, table: np.ndarray) -> None:
+        """Write the teacher's word-embedding table, [vocab_size, dim], as float16."""
+        with atomic_write(self.folder / TOKEN_EMBEDDINGS) as stream:
+            np.save(stream, table.astype(np.float16), allow_pickle=False)
+
+    def finish(self, parts_per_split: dict[str, int], teacher: dict[str, Any]) -> Manifest:
+        """Write ``manifest.json``; ``teacher`` is the header's with what the export found out (accuracies)."""
+        splits = {
+            split: tuple(self._recorded[part_file(split, index)] for index in range(count))
+            for split, count in parts_per_split.items()
+        }
+        manifest = dataclasses.replace(self.header, splits=splits, teacher=teacher)
+        write_json(self.folder / MANIFEST, manifest.to_json())
+        (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)
+        return manifest
+
+
+def identity_of(manifest: Manifest) -> dict[str, Any]:
+    """Return the fields of a manifest that say which export it is."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "label_names": list(manifest.label_names),
+        "vocab_size": manifest.vocab_size,
+        "pad_id": manifest.pad_id,
+        "max_length": manifest.max_length,
+        "teacher": {key: manifest.teacher.get(key) for key in ("name", "fingerprint")},
+        "config": manifest.config,
+    }
+
+
+def read_begun_export(folder: Path) -> dict[str, Any] | None:
+    """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None."""
+    from distill_jax.export_format import parse_manifest
+
+    whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
+    if partial.is_file():
+        found = read_json(partial, "manifest of a begun export")
+        if not isinstance(found.get("identity"), dict) or not isinstance(found.get("parts"), list):
+            raise InputError(f"{partial}: expected an export's record, got something else; delete the folder")
+        return found
+    if whole.is_file():
+        manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
+        parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
+        return {"identity": identity_of(manifest), "parts": parts}
+    return None
+
+
+def require_same_identity(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise ``OtherExportError`` naming the first field in which two identities differ."""
+    difference = first_difference(found, wanted)
+    if difference:
+        name, old, new = difference
+        raise OtherExportError(
+            f"output folder {folder}: it holds another export: its {name} is {old!r}, this one's is {new!r}; "
+            "name another folder with --output, or delete this one"
+        )
+
+
+def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Return ``(field, old value, new value)`` of the first difference of two JSON values, or None."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            found = first_difference(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+            if found:
+                return found
+        return None
+    if isinstance(new, tuple):
+        new = list(new)
+    return None if old == new else (name, old, new)

@@ -1,0 +1,83 @@
+"""Write files so that a reader sees the whole file or none of it. Shared by both halves; standard library only."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from distill_jax.errors import InputError, MissingInputError
+
+_CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path``; on success fsync and rename it to ``path``, on failure remove it.
+
+    Raises:
+        OSError: the disk is full, the folder is not writable, …; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power failure, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what a killed ``atomic_write`` left in ``folder``."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` atomically as indented UTF-8 JSON; NaN is refused (``ValueError``), for it is not JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object; ``what`` names it in error messages ("manifest", "run configuration").
+
+    Raises:
+        MissingInputError: there is no such file.
+        InputError: it is not a JSON object in UTF-8.
+    """
+    try:
+        value = json.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise MissingInputError(f"{what}: expected a file {path}, found none") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{what} {path}: expected JSON in UTF-8, got something else ({error})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{what} {path}: expected a JSON object, got {type(value).__name__}")
+    return value
