@@ -25,7 +25,15 @@ def warn(message: str) -> None:
     sys.stderr.flush()
 
 
-def progress(total: int, description: str, unit: str = "documents", *, initial: int = 0, scale: bool = False) -> Any:
+def progress(
+    total: int,
+    description: str,
+    unit: str = "documents",
+    *,
+    initial: int = 0,
+    scale: bool = False,
+    disable: bool = False,
+) -> Any:
     """Return a tqdm bar on standard error: count, units a second, time left. Use it as a context manager.
 
     On a terminal it moves several times a second; in a log file it writes a line every ten seconds.
@@ -36,6 +44,7 @@ def progress(total: int, description: str, unit: str = "documents", *, initial: 
     return tqdm(
         total=total,
         initial=initial,
+        disable=disable,
         desc=description,
         unit=f" {unit}",
         unit_scale=scale,

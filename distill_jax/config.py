@@ -1,0 +1,130 @@
+"""What a student and its training can be told: frozen dataclasses, every default of the JAX half in this one place."""
+
+import dataclasses
+from typing import Any, Literal
+
+from distill_jax.errors import InputError, require_range
+
+StudentName = Literal["cnn", "fasttext"]
+Pooling = Literal["padded", "masked"]
+OptimizerName = Literal["adam", "sgd"]
+LossMean = Literal["batches", "examples"]
+RecipeName = Literal["notebook"]
+
+MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear"}
+NOTEBOOK_EPOCHS = 5
+
+# What the notebook trains each student with.
+_NOTEBOOK: dict[str, dict[str, Any]] = {
+    "cnn": {"optimizer": "adam", "learning_rate": 1e-3, "learning_rate_decay": 1.0, "batch_size": 32},
+    "fasttext": {"optimizer": "sgd", "learning_rate": 0.5, "learning_rate_decay": 0.5, "batch_size": 1},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentConfig:
+    """A student's architecture.
+
+    Attributes:
+        name: ``cnn`` (Kim 2014) or ``fasttext`` (Joulin et al. 2016).
+        vocab_size: rows of the embedding table.
+        num_labels: classes.
+        pad_id: the token id that fills short texts up.
+        embedding_dim: width of the embedding.
+        dropout: share of the CNN's pooled features set to zero in training; the linear student has none.
+        pooling: ``padded`` treats padding as text, as the notebook does: the linear student divides by the padded
+            length, the CNN's maximum runs over the padding too. ``masked`` sees real tokens alone: a text gets the
+            same logits alone, padded further, or in any batch.
+        filter_heights: heights of the CNN's filters, in tokens.
+        filters: filters of each height.
+    """
+
+    name: StudentName
+    vocab_size: int
+    num_labels: int
+    pad_id: int = 0
+    embedding_dim: int = 50
+    dropout: float = 0.5
+    pooling: Pooling = "padded"
+    filter_heights: tuple[int, ...] = (3, 4, 5)
+    filters: int = 100
+
+    def __post_init__(self) -> None:
+        if self.name not in MODEL_NAMES:
+            raise InputError(f"student: expected one of {', '.join(MODEL_NAMES)}, got {self.name!r}")
+        if self.pooling not in ("padded", "masked"):
+            raise InputError(f"pooling: expected padded or masked, got {self.pooling!r}")
+        require_range("vocab_size", self.vocab_size, 1, 2**31 - 1)
+        require_range("num_labels", self.num_labels, 2, 2**31 - 1)
+        require_range("pad_id", self.pad_id, 0, self.vocab_size - 1)
+        require_range("embedding_dim", self.embedding_dim, 1, 65_536)
+        require_range("filters", self.filters, 1, 65_536)
+        require_range("dropout", self.dropout, 0, 0.99)
+        if not self.filter_heights or min(self.filter_heights) < 1:
+            raise InputError(f"filter_heights: expected numbers of tokens from 1 on, got {self.filter_heights}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How a student is trained.
+
+    Attributes:
+        student: which student; it decides the model's name in the history.
+        distil: learn from the teacher's logits (mean squared error) instead of the labels (cross-entropy).
+        alpha: with ``distil``, the weight of the labels' cross-entropy (Tang et al. 2019: L = α·CE + (1−α)·MSE).
+        recipe: the set of choices that this configuration came from.
+        epochs: passes over the training split.
+        batch_size: rows a step.
+        optimizer: ``adam`` (betas 0.9 and 0.999, eps 1e-8) or ``sgd`` (no momentum).
+        learning_rate: the first epoch's rate.
+        learning_rate_decay: the rate's factor after every epoch.
+        loss_mean: ``batches`` averages an epoch's batch means, as the notebook does; ``examples`` counts each row once.
+        seed: decides the initial parameters and the dropout.
+    """
+
+    student: StudentName
+    distil: bool = False
+    alpha: float = 0.0
+    recipe: RecipeName = "notebook"
+    epochs: int = NOTEBOOK_EPOCHS
+    batch_size: int = 32
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 1e-3
+    learning_rate_decay: float = 1.0
+    loss_mean: LossMean = "batches"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.student not in MODEL_NAMES:
+            raise InputError(f"--student: expected one of {', '.join(MODEL_NAMES)}, got {self.student!r}")
+        require_range("--epochs", self.epochs, 1, 100_000)
+        require_range("--batch-size", self.batch_size, 1, 65_536)
+        require_range("--learning-rate", self.learning_rate, 0, 1e6, low_open=True)
+        require_range("--learning-rate-decay", self.learning_rate_decay, 0, 1, low_open=True)
+        require_range("--alpha", self.alpha, 0, 1)
+        require_range("--seed", self.seed, 0, 2**31 - 1)
+        if self.alpha and not self.distil:
+            raise InputError(f"--alpha {self.alpha:g} goes with --distil: training on labels alone has no soft loss")
+        if self.optimizer not in ("adam", "sgd"):
+            raise InputError(f"optimizer: expected adam or sgd, got {self.optimizer!r}")
+
+    @classmethod
+    def notebook(cls, student: StudentName, *, distil: bool = False, **changes: Any) -> "TrainConfig":
+        """Return the notebook's configuration for a student; ``changes`` replace fields (``epochs=3``, …)."""
+        if student not in _NOTEBOOK:
+            raise InputError(f"student: expected one of {', '.join(_NOTEBOOK)}, got {student!r}")
+        return cls(**{**_NOTEBOOK[student], **changes, "student": student, "distil": distil})
+
+    @property
+    def model_name(self) -> str:
+        """The name in the history's ``model`` column: ``CNN``, ``Linear (distilled)``, …."""
+        return MODEL_NAMES[self.student] + (" (distilled)" if self.distil else "")
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 0."""
+        return self.learning_rate * self.learning_rate_decay**epoch
+
+
+def notebook_defaults(field: str) -> str:
+    """Return a field's notebook value for each student, for help texts: ``cnn 0.001, fasttext 0.5``."""
+    return ", ".join(f"{student} {values[field]:g}" for student, values in _NOTEBOOK.items())

@@ -1,0 +1,205 @@
+"""How an epoch is run: many sparse SGD steps in one compiled scan, or dense steps called one after the other.
+
+XLA on the CPU runs what stands inside a scan without its fast multi-threaded convolution and matrix product, so the
+CNN's steps are called from Python; the linear student's steps are so small that only a scan is fast.
+"""
+
+import dataclasses
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from distill_jax.bags import Bags, make_bags
+from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths
+from distill_jax.config import TrainConfig
+from distill_jax.losses import Objective
+from distill_jax.steps import dense_step, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.students import Params, Student
+
+ROWS_PER_SCAN = 8192
+STEPS_PER_STRETCH = 64
+
+
+@dataclasses.dataclass
+class Stretch:
+    """What a run of consecutive steps gave: each step's loss [steps], each row's predicted class [rows]."""
+
+    losses: np.ndarray
+    predictions: np.ndarray
+
+
+class EpochRunner(Protocol):
+    """Runs an epoch's steps, some at a time; parameters and optimiser state live in it, on the device."""
+
+    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
+        """Take parameters, optimiser state (None = a new one) and the count of steps done."""
+
+    def run(self, epoch: int, step: int) -> Stretch:
+        """Take some steps of an epoch, from ``step`` on."""
+
+    def params(self) -> Params:
+        """Return the parameters."""
+
+    def opt_state(self) -> Any:
+        """Return the optimiser's state."""
+
+
+def make_runner(student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> EpochRunner:
+    """Return the fastest exact runner for a student: sparse for the linear one under SGD, dense for all others.
+
+    Args:
+        student: the student over the compact vocabulary.
+        train: rows in the ids of the whole vocabulary.
+        config: the training.
+        compaction: from the whole vocabulary to the student's.
+    """
+    if student.config.name == "fasttext" and config.optimizer == "sgd":
+        return SparseSgdRunner(student, train, config, compaction)
+    return DenseRunner(student, train, config, compaction)
+
+
+def _objective(config: TrainConfig) -> Objective:
+    return Objective(alpha=config.alpha if config.distil else 1.0)
+
+
+def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
+    if train.teacher_logits is not None:
+        return train.teacher_logits
+    return np.zeros((len(train), num_labels), np.float32)
+
+
+class SparseSgdRunner:
+    """The linear student under SGD: bags on the device, thousands of steps in a scan.
+
+    It runs on the CPU also where a GPU is: a scan of such small steps is bound by launches there.
+    """
+
+    def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
+        self._student, self._config, self._objective = student, config, _objective(config)
+        self._device = jax.devices("cpu")[0]
+        self._rows = len(train)
+        batch = config.batch_size
+        self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
+        bags = make_bags(train.input_ids, int(compaction.tokens[compaction.pad_id]))
+        starts = range(0, self._rows, self._chunk)
+        self._chunks = [self._make_chunk(train, bags, compaction, start) for start in starts]
+
+    def _make_chunk(self, train: Examples, bags: Bags, compaction: Compaction, start: int) -> dict[str, Any]:
+        """Return a stretch of rows on the device, as bags of the width that all stretches share."""
+        stop, config = start + self._chunk, self._student.config
+        input_ids = train.input_ids[start:stop]
+        if config.pooling == "padded":
+            divisors = np.full(len(input_ids), train.length, np.int32)
+        else:
+            divisors = np.maximum(bags.counts[start:stop].sum(axis=1, dtype=np.int32), 1)
+        arrays = {
+            "tokens": compaction.apply(bags.tokens[start:stop]),
+            "counts": bags.counts[start:stop],
+            "divisors": divisors,
+            "labels": train.labels[start:stop],
+            "teacher_logits": _teacher_logits(train, config.num_labels)[start:stop],
+        }
+        fills = {"tokens": config.pad_id, "divisors": 1}
+        arrays = {name: padded_rows(array, self._chunk, fills.get(name, 0)) for name, array in arrays.items()}
+        return jax.device_put(arrays, self._device)
+
+    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
+        """Take parameters; plain SGD has no state and no randomness."""
+        del opt_state, global_step
+        with jax.default_device(self._device):
+            self._params = widen(jax.device_put(params, self._device))
+
+    def run(self, epoch: int, step: int) -> Stretch:
+        """Take the steps of one stretch, or what is left of it from ``step`` on."""
+        chunk, offset = divmod(step * self._config.batch_size, self._chunk)
+        if offset:
+            raise ValueError(f"a stretch starts at a multiple of {self._chunk} rows, got step {step}")
+        rows = min(self._chunk, self._rows - chunk * self._chunk)
+        rate = np.asarray(self._config.learning_rate_at(epoch), self._params["embeddings"].dtype)
+        with jax.default_device(self._device):
+            self._params, losses, predictions = sparse_sgd_steps(
+                self._params,
+                self._chunks[chunk],
+                np.int32(rows),
+                rate,
+                objective=self._objective,
+                batch_size=self._config.batch_size,
+            )
+        steps = -(-rows // self._config.batch_size)
+        return Stretch(np.asarray(losses)[:steps], np.asarray(predictions)[:rows])
+
+    def params(self) -> Params:
+        """Return the parameters, without the columns added for speed."""
+        return narrow(self._params, self._student.config.embedding_dim)
+
+    def opt_state(self) -> Any:
+        """Return nothing: plain SGD has no state."""
+        return ()
+
+
+class DenseRunner:
+    """Any student under any Optax optimiser: the split on the device, one compiled step a batch."""
+
+    def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
+        self._student, self._config, self._objective = student, config, _objective(config)
+        batch, pad_id = config.batch_size, student.config.pad_id
+        self._rows = len(train)
+        input_ids = padded_rows(compaction.apply(train.input_ids), batch, pad_id)
+        self._data = {
+            "input_ids": jnp.asarray(input_ids),
+            "labels": jnp.asarray(padded_rows(train.labels, batch)),
+            "teacher_logits": jnp.asarray(padded_rows(_teacher_logits(train, student.config.num_labels), batch)),
+            "rows": jnp.int32(self._rows),
+            "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
+        }
+        needed = real_lengths(input_ids, pad_id).reshape(-1, batch).max(axis=1) + student.cut_margin
+        needed = np.minimum(needed, train.length)
+        buckets = length_buckets(needed, train.length)
+        self._cuts = buckets[np.searchsorted(buckets, needed)]
+
+    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
+        """Take parameters, optimiser state (None = a new one) and the count of steps done, for the dropout."""
+        self._params = jax.tree.map(jnp.array, params)  # copies: the step gives its arguments away
+        if opt_state is None:
+            opt_state = make_optimizer(self._config.optimizer, 0.0).init(self._params)
+        self._opt_state = jax.tree.map(jnp.array, opt_state)
+        self._global_step = global_step
+
+    def run(self, epoch: int, step: int) -> Stretch:
+        """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
+        stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
+        rate = self._config.learning_rate_at(epoch)
+        dtype = self._params[self._student.table_name].dtype
+        cursor = {
+            "step": jnp.int32(step),
+            "global_step": jnp.int32(self._global_step),
+            "learning_rate": jnp.asarray(rate, dtype),
+        }
+        results = []
+        for index in range(step, stop):
+            self._params, self._opt_state, cursor, result = dense_step(
+                self._params,
+                self._opt_state,
+                cursor,
+                self._data,
+                student=self._student,
+                objective=self._objective,
+                optimizer=self._config.optimizer,
+                batch_size=self._config.batch_size,
+                cut=int(self._cuts[index]),
+            )
+            results.append(result)
+        self._global_step += stop - step
+        losses = np.array([np.asarray(loss) for loss, _ in results])
+        predictions = np.concatenate([np.asarray(predicted) for _, predicted in results])
+        return Stretch(losses, predictions[: self._rows - step * self._config.batch_size])
+
+    def params(self) -> Params:
+        """Return the parameters."""
+        return self._params
+
+    def opt_state(self) -> Any:
+        """Return the optimiser's state."""
+        return self._opt_state

@@ -1,0 +1,66 @@
+"""Logits of many texts: rows sorted by length, batches cut to their longest text, a compiled program per length."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from distill_jax.batches import length_buckets, real_lengths
+from distill_jax.steps import eval_logits
+from distill_jax.students import Params, Student
+
+EVAL_BATCH = 256
+NOTEBOOK_EVAL_BATCH = 32
+
+
+def predict_logits(student: Student, params: Params, input_ids: np.ndarray, batch_size: int = EVAL_BATCH) -> np.ndarray:
+    """Return the logits of padded rows, [n, classes], in the rows' order.
+
+    Args:
+        student: the student.
+        params: its parameters; on the device already for speed.
+        input_ids: int32 [n, length].
+        batch_size: rows at a time.
+    """
+    rows, length = input_ids.shape
+    if not rows:
+        return np.zeros((0, student.config.num_labels), np.float32)
+    needed = np.minimum(real_lengths(input_ids, student.config.pad_id) + student.cut_margin, length)
+    order = np.argsort(needed, kind="stable")
+    buckets = length_buckets(needed[order][batch_size - 1 :: batch_size], length) if rows >= batch_size else []
+    buckets = np.unique([*buckets, int(length_buckets(needed[order][-1:], length)[0])])
+    pending = []
+    for index, cut in _batches(order, needed, buckets, batch_size):
+        batch = input_ids[index, :cut]
+        if len(batch) < batch_size:  # so that no program is compiled for the last batch alone
+            batch = np.concatenate([batch, np.repeat(batch[:1], batch_size - len(batch), axis=0)])
+        pending.append((index, eval_logits(params, batch, student=student, padded_length=length)))
+    logits = np.empty((rows, student.config.num_labels), pending[0][1].dtype)
+    for index, batch_logits in pending:
+        logits[index] = np.asarray(batch_logits)[: len(index)]
+    return logits
+
+
+def _batches(
+    order: np.ndarray, needed: np.ndarray, buckets: np.ndarray, batch_size: int
+) -> Iterator[tuple[np.ndarray, int]]:
+    for start in range(0, len(order), batch_size):
+        index = order[start : start + batch_size]
+        yield index, int(buckets[np.searchsorted(buckets, needed[index[-1]])])
+
+
+def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return −log softmax(logits)[label] of each row, float64 [n]."""
+    logits = logits.astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+
+
+def mean_of_batch_means(values: np.ndarray, batch_size: int) -> float:
+    """Return the mean over batches of each batch's mean: the notebook's average, in which a short batch counts whole."""
+    return float(np.mean([values[i : i + batch_size].mean() for i in range(0, len(values), batch_size)]))
+
+
+def to_device(params: Params) -> Params:
+    """Return the parameters as arrays on JAX's default device."""
+    return jax.tree.map(jax.numpy.asarray, params)

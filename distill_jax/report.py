@@ -1,0 +1,92 @@
+"""Compare students with their teacher: a table here, and a page, a CSV file and a chart in a folder.
+
+``python -m distill_jax.report RUN…``
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from distill_jax.console import run_command, say
+from distill_jax.errors import InputError
+from distill_jax.files import atomic_write
+
+PAGE = "report.html"
+RESULTS = "results.csv"
+CHART = "history.png"
+_CHART_WIDTH = 720
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """Compare students with their teacher, on the test rows that all of them share.
+
+    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv) and the
+    chart of test macro F1 by epoch (history.png).
+    """
+
+    runs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…", help_behavior_hint="(required)")
+    ]
+    """Run folders, or folders with runs in them, such as runs/demo."""
+    output: Path | None = None
+    """Where the files go. By default the folder that the runs have in common."""
+    title: str | None = None
+    """The page's title. By default it names the export."""
+
+
+def main() -> None:
+    """Parse the command line and write the report."""
+    config = tyro.cli(ReportConfig, prog="python -m distill_jax.report", description=ReportConfig.__doc__)
+    write_report(config)
+
+
+def write_report(config: ReportConfig) -> Path:
+    """Print the table, write the report's files and return the page's path.
+
+    Raises:
+        InputError: a run cannot be read, or two cannot be compared; nothing is written.
+        OSError: a file cannot be written.
+    """
+    from distill_jax.report_charts import history_chart, png
+    from distill_jax.report_page import render_page
+    from distill_jax.report_runs import find_runs, read_runs
+    from distill_jax.report_summary import distillation, headline, notes
+    from distill_jax.report_table import build_table
+    from distill_jax.report_text import csv_text, terminal_table
+
+    if config.output is not None and config.output.exists() and not config.output.is_dir():
+        raise InputError(f"--output: expected a folder, {config.output} is a file")
+    runs = read_runs(find_runs(config.runs))
+    table = build_table(runs)
+    title = f"Distillation report: {table.export_name}" if config.title is None else config.title
+    output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
+    contents = {
+        RESULTS: csv_text(table).encode(),
+        CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
+        PAGE: render_page(table, runs, title).encode(),
+    }
+    for name, content in contents.items():  # all are computed before the first is written
+        with atomic_write(output / name) as stream:
+            stream.write(content)
+    say(terminal_table(table))
+    say()
+    for sentence in (headline(table), distillation(table), *notes(table)):
+        say(sentence)
+    say()
+    say(f"wrote {output / PAGE}, {RESULTS} and {CHART} beside it")
+    return output / PAGE
+
+
+def _common_folder(runs: list[Path]) -> Path:
+    """Return the parent that the runs have in common, as short as it was given where it was given relative."""
+    if len({run.parent for run in runs}) == 1:
+        return runs[0].parent
+    return Path(os.path.commonpath([run.resolve().parent for run in runs]))
+
+
+if __name__ == "__main__":
+    run_command(main)

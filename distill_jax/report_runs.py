@@ -1,0 +1,112 @@
+"""Which runs a report compares: folders expanded to runs, read, checked to be comparable, and named."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distill_jax.console import warn
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.run_folder import Run, has_finished_epoch, is_run, read_run
+
+_SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
+
+
+def find_runs(folders: Sequence[Path]) -> list[Path]:
+    """Return the run folders that ``folders`` name: each itself, or the runs up to two levels below it, sorted.
+
+    A run below a named folder that has not finished an epoch is left out with a warning; a named one is kept, for
+    ``read_run`` to refuse.
+
+    Raises:
+        MissingInputError: a folder does not exist.
+        InputError: a folder is no run and holds none, or none that has finished an epoch.
+    """
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise MissingInputError(
+                f"run folder {folder}: there is no such folder; train a student with python -m distill_jax.train, "
+                "or name another folder"
+            )
+        for run in [folder] if is_run(folder) else _runs_below(folder):
+            found.setdefault(run.resolve(), run)
+    return list(found.values())
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    runs = _search(folder, _SEARCH_DEPTH)
+    if not runs:
+        raise InputError(
+            f"run folder {folder}: expected a run, or a folder with runs in it, found neither; train a student with "
+            "python -m distill_jax.train"
+        )
+    finished = [run for run in runs if has_finished_epoch(run)]
+    if not finished:
+        raise InputError(f"run folder {folder}: none of its {len(runs)} runs has finished an epoch yet")
+    for run in runs:
+        if run not in finished:
+            warn(f"warning: run folder {run}: it has not finished an epoch, so the report leaves it out")
+    return finished
+
+
+def _search(folder: Path, depth: int) -> list[Path]:
+    runs = []
+    for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if is_run(child):
+            runs.append(child)
+        elif depth > 1:
+            runs += _search(child, depth - 1)
+    return runs
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read the runs and check that they can stand in one table.
+
+    Raises:
+        InputError: there is none, one is broken, or two differ in their test rows, classes or teacher.
+    """
+    if not folders:
+        raise InputError("expected at least one run folder, got none; name runs, or a folder with runs in it")
+    runs = [read_run(folder) for folder in folders]
+    if not (runs[0].predictions.labels >= 0).any():
+        raise InputError(f"run folder {runs[0].folder}: no row of its test split has a label, so there is no score")
+    for run in runs[1:]:
+        _require_comparable(runs[0], run)
+    return runs
+
+
+def _require_comparable(first: Run, other: Run) -> None:
+    both = f"runs {first.folder} and {other.folder} cannot stand in one report"
+    remedy = "report on them one by one"
+    if first.label_names != other.label_names:
+        raise InputError(f"{both}: their classes differ, {first.label_names} and {other.label_names}; {remedy}")
+    ours, theirs = first.predictions, other.predictions
+    if not np.array_equal(ours.example_ids, theirs.example_ids):
+        counts = f"{len(ours.example_ids):,} and {len(theirs.example_ids):,} rows"
+        raise InputError(f"{both}: they were tested on different rows ({counts}, other example_ids); {remedy}")
+    if not np.array_equal(ours.labels, theirs.labels):
+        row = int(np.argmax(ours.labels != theirs.labels))
+        raise InputError(f"{both}: the labels of their test rows differ, first in row {row}; {remedy}")
+    teachers = [run.config["export"]["teacher"].get("fingerprint") for run in (first, other)]
+    if teachers[0] != teachers[1]:
+        raise InputError(f"{both}: their teachers differ, fingerprints {teachers[0]} and {teachers[1]}; {remedy}")
+    if not np.array_equal(ours.teacher_logits, theirs.teacher_logits):
+        raise InputError(f"{both}: the same teacher's logits differ, so their exports do; {remedy}")
+
+
+def display_names(runs: Sequence[Run]) -> list[str]:
+    """Return a different name for each run: its model's, with what tells its folder apart where models repeat."""
+    counts = Counter(run.model for run in runs)
+    return [run.model if counts[run.model] == 1 else f"{run.model}, {_distinct(run, runs)}" for run in runs]
+
+
+def _distinct(run: Run, runs: Sequence[Run]) -> str:
+    """Return the shortest end of a run folder's path that no other run's ends with."""
+    parts = run.folder.resolve().parts
+    for length in range(1, len(parts) + 1):
+        tail = parts[-length:]
+        if sum(other.folder.resolve().parts[-length:] == tail for other in runs) == 1:
+            return "/".join(tail)
+    return str(run.folder)

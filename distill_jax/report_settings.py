@@ -1,0 +1,68 @@
+"""What was run: the settings that all runs of a report share, and those in which they differ."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from distill_jax.report_table import Table
+from distill_jax.report_text import UNKNOWN, count
+from distill_jax.run_folder import Run
+
+
+def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return what holds for the whole report, as (name, text): data, teacher, then the settings that all runs share."""
+    export = runs[0].config["export"]
+    facts = [
+        ("Data", f"{table.export_name}: {count(table.test_rows)} test texts, {len(table.label_names)} classes"),
+        ("Teacher", " · ".join(filter(None, (table.teacher_name, _fingerprint(export), table.teacher.device)))),
+    ]
+    settings = [_settings(run) for run in runs]
+    names = _names(settings)
+    facts += [(_title(name), settings[0][name]) for name in names if _is_shared(name, settings)]
+    return facts
+
+
+def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
+    """Return the titles of the settings in which the runs differ, and each run's values; the folder goes first."""
+    settings = [_settings(run) for run in runs]
+    names = [name for name in _names(settings) if not _is_shared(name, settings)]
+    rows = [
+        [str(run.folder), *[values.get(name, UNKNOWN) for name in names]]
+        for run, values in zip(runs, settings, strict=True)
+    ]
+    return ["Folder", *[_title(name) for name in names]], rows
+
+
+def _settings(run: Run) -> dict[str, str]:
+    values = {name: _text(value) for name, value in run.config["train"].items()}
+    values["device"] = _text(run.metrics.get("device"))
+    values["program"] = _text(run.config.get("program"))
+    return values
+
+
+def _names(settings: Sequence[dict[str, str]]) -> list[str]:
+    """Return every setting's name once, in order of appearance."""
+    return list(dict.fromkeys(name for values in settings for name in values))
+
+
+def _is_shared(name: str, settings: Sequence[dict[str, str]]) -> bool:
+    return all(values.get(name) == settings[0].get(name) for values in settings)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _fingerprint(export: dict[str, Any]) -> str | None:
+    fingerprint = export["teacher"].get("fingerprint")
+    return None if fingerprint is None else f"fingerprint {str(fingerprint)[:12]}"

@@ -1,0 +1,143 @@
+"""What a report says in words: the headline, whether distillation helped, and the notes under the table."""
+
+import dataclasses
+
+from distill_jax.report_table import Row, Table
+from distill_jax.report_text import count, factor, join_names, percent, points, score
+
+# Beyond so many standard errors a difference is called real: the two-sided 95 % of the normal distribution.
+_CLEAR = 1.96
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One headline figure: the large text, and the line below it."""
+
+    figure: str
+    caption: str
+
+
+def headline(table: Table) -> str:
+    """Return the paragraph's first sentences: the best student against the teacher."""
+    best, teacher = table.best, table.teacher
+    if len(table.students) > 1:
+        subject = f"Of the {len(table.students)} students, {best.model} is the most accurate: it"
+    else:
+        subject = f"The student, {best.model},"
+    if best.accuracy_kept is None:
+        return f"{subject} gets {percent(best.accuracy)} of the {count(table.test_rows)} test texts right; the teacher, none."
+    verb = "keeps" if best.accuracy <= teacher.accuracy else "reaches"
+    sentence = (
+        f"{subject} {verb} {percent(best.accuracy_kept)} of the teacher’s accuracy ({score(best.accuracy)} against "
+        f"{score(teacher.accuracy)} on {count(table.test_rows)} test texts)"
+    )
+    comparisons = [text for text in (_size_text(best, teacher), _speed_text(best, teacher)) if text]
+    return f"{sentence}{', and is ' + ' and '.join(comparisons) if comparisons else ''}."
+
+
+def _size_text(row: Row, teacher: Row) -> str | None:
+    if not row.bytes or not teacher.bytes:
+        return None
+    return _times(teacher.bytes / row.bytes, "smaller", "larger")
+
+
+def _speed_text(row: Row, teacher: Row) -> str | None:
+    if not row.documents_per_second or not teacher.documents_per_second:
+        return None
+    return _times(row.documents_per_second / teacher.documents_per_second, "faster", "slower")
+
+
+def _times(ratio: float, better: str, worse: str) -> str:
+    return f"{factor(ratio)} times {better}" if ratio >= 1 else f"{factor(1 / ratio)} times {worse}"
+
+
+def distillation(table: Table) -> str:
+    """Return, for each distilled student with a direct twin, whether learning from the teacher helped it.
+
+    A difference within 1.96 standard errors of the paired difference is called unclear.
+    """
+    pairs = [row for row in table.students if row.gain is not None]
+    if not pairs:
+        return (
+            "Whether distillation helped cannot be told from these runs: none is a distilled student whose direct "
+            "twin, trained on the labels with the same settings, is here too."
+        )
+    helped = [row for row in pairs if _gain(row) > _CLEAR * _error(row)]
+    hurt = [row for row in pairs if _gain(row) < -_CLEAR * _error(row)]
+    unclear = [row for row in pairs if row not in helped and row not in hurt]
+    sentences = []
+    if helped:
+        sentences.append(f"Learning from the teacher instead of the labels helped {_list_gains(helped)}.")
+    if hurt:
+        sentences.append(f"Distillation did not help {_list_gains(hurt)}: it cost accuracy.")
+    if unclear:
+        sentences.append(
+            f"Distillation made no clear difference for {_list_gains(unclear)}: "
+            f"with {count(table.test_rows)} test texts that is within chance."
+        )
+    return " ".join(sentences)
+
+
+def _gain(row: Row) -> float:
+    return row.gain or 0.0
+
+
+def _error(row: Row) -> float:
+    return row.gain_error or 0.0
+
+
+def _list_gains(rows: list[Row]) -> str:
+    return join_names([f"{row.twin} ({points(_gain(row))} accuracy{_closed(row)})" for row in rows])
+
+
+def _closed(row: Row) -> str:
+    if row.gap_closed is None or row.gap_closed <= 0:
+        return ""
+    return f", {percent(row.gap_closed)} of the gap to the teacher"
+
+
+def tiles(table: Table) -> list[Tile]:
+    """Return the best student's headline figures, those that are known."""
+    best, teacher = table.best, table.teacher
+    found = []
+    if best.accuracy_kept is not None:
+        found.append(Tile(percent(best.accuracy_kept), "of the teacher’s accuracy kept"))
+    for text, unit in (
+        (_size_text(best, teacher), "than the teacher"),
+        (_speed_text(best, teacher), "than the teacher"),
+    ):
+        if text:
+            figure, word = text.split(" times ")
+            found.append(Tile(f"{figure}×", f"{word} {unit}"))
+    found.append(Tile(percent(best.agreement), "of its answers are the teacher’s"))
+    return found
+
+
+def notes(table: Table) -> list[str]:
+    """Return what a reader of the table must know and cannot see in it."""
+    found = []
+    undefined = [row.model for row in table.students if row.gain is not None and row.gap_closed is None]
+    if undefined:
+        found.append(
+            f"The gap closed is undefined for {join_names(undefined)}: the teacher is not more accurate than the "
+            "direct student, so there is no gap to close."
+        )
+    alone = [row.model for row in table.students if row.distilled and row.gain is None]
+    if alone:
+        found.append(
+            f"The gap closed is unknown for {join_names(alone)}: no run here is the same student, with the same "
+            "settings and as many epochs, trained on the labels."
+        )
+    found += [
+        f"{row.model} has done {row.epochs_done} of {row.epochs} epochs."
+        for row in table.students
+        if row.epochs and row.epochs_done is not None and row.epochs_done < row.epochs
+    ]
+    unknown = [
+        what
+        for what, value in (("size", table.teacher.bytes), ("speed", table.teacher.documents_per_second))
+        if value is None
+    ]
+    if unknown:
+        found.append(f"The teacher’s {' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not recorded.")
+    return found

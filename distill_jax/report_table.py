@@ -1,0 +1,222 @@
+"""The numbers of a report: a row for the teacher and one for each student, computed from the test predictions."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from distill_jax.metrics import accuracy, accuracy_difference_error, agreement, confusion, macro_f1
+from distill_jax.report_runs import display_names
+from distill_jax.run_folder import METRICS, TEST_PREDICTIONS, Run
+
+TEACHER = "Teacher"
+# What a distilled run and its direct twin may differ in.
+_TWIN_FREE_SETTINGS = frozenset({"distil", "alpha"})
+# metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
+_ACCURACY_TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A model's line of the table; None where a number is unknown or undefined.
+
+    Attributes:
+        model: its name in the report, different for every row.
+        run: the run folder as it was named, empty for the teacher.
+        student: ``cnn``, ``fasttext``, …; empty for the teacher.
+        distilled: whether it learned from the teacher's logits; None for the teacher.
+        accuracy: over the labelled test rows.
+        macro_f1: the same rows.
+        accuracy_kept: accuracy / the teacher's accuracy; None where that is 0.
+        twin: the model name of the direct twin, on a distilled row that has one.
+        gain: accuracy - the direct twin's.
+        gain_error: the standard error of ``gain``, over the same test rows.
+        gap_closed: gain / (the teacher's accuracy - the direct twin's); None unless the teacher is the better one.
+        agreement: share of the test rows for which the model and the teacher name the same class.
+        parameters: count.
+        bytes: size of the parameters.
+        train_seconds: wall time of the training.
+        documents_per_second: prediction of the test split.
+        device: what it was trained and measured on.
+        epochs_done: epochs trained.
+        epochs: epochs asked for.
+        confusion: int64 [classes, classes], row = true class.
+    """
+
+    model: str
+    run: str
+    student: str
+    distilled: bool | None
+    accuracy: float
+    macro_f1: float
+    accuracy_kept: float | None
+    twin: str | None
+    gain: float | None
+    gain_error: float | None
+    gap_closed: float | None
+    agreement: float
+    parameters: int | None
+    bytes: int | None
+    train_seconds: float | None
+    documents_per_second: float | None
+    device: str | None
+    epochs_done: int | None
+    epochs: int | None
+    confusion: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The teacher's row, the students' in the order of their runs, and what they were measured on.
+
+    ``test_rows`` counts the labelled rows, which the scores are taken over.
+    """
+
+    teacher: Row
+    students: tuple[Row, ...]
+    label_names: tuple[str, ...]
+    test_rows: int
+    export_name: str
+    teacher_name: str
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The teacher's row, then the students'."""
+        return (self.teacher, *self.students)
+
+    @property
+    def best(self) -> Row:
+        """The student of the highest accuracy; between equals that of the higher macro F1, then the smaller one."""
+        return max(self.students, key=lambda row: (row.accuracy, row.macro_f1, -(row.bytes or math.inf)))
+
+
+def build_table(runs: Sequence[Run]) -> Table:
+    """Compute the table of comparable runs (``report_runs.read_runs``).
+
+    Raises:
+        InputError: a run's ``metrics.json`` and test predictions are of different epochs.
+    """
+    names = display_names(runs)
+    teacher = _teacher_row(runs[0])
+    students = []
+    for run, name in zip(runs, names, strict=True):
+        twin = find_twin(run, runs)
+        twin_name = None if twin is None else names[next(i for i, other in enumerate(runs) if other is twin)]
+        students.append(_student_row(run, name, teacher, twin, twin_name))
+    export = runs[0].config["export"]
+    return Table(
+        teacher=teacher,
+        students=tuple(students),
+        label_names=tuple(runs[0].label_names),
+        test_rows=int((runs[0].predictions.labels >= 0).sum()),
+        export_name=export["name"],
+        teacher_name=str(export["teacher"].get("name", TEACHER.lower())),
+    )
+
+
+def find_twin(run: Run, runs: Sequence[Run]) -> Run | None:
+    """Return a distilled run's direct twin: the same export, epochs done and settings, but for the distillation."""
+    if not run.config["train"]["distil"]:
+        return None
+    return next(
+        (other for other in runs if not other.config["train"]["distil"] and _twin_key(other) == _twin_key(run)), None
+    )
+
+
+def _twin_key(run: Run) -> tuple[Any, ...]:
+    train = {name: value for name, value in run.config["train"].items() if name not in _TWIN_FREE_SETTINGS}
+    return run.config["export"].get("fingerprint"), run.metrics["epochs_done"], json.dumps(train, sort_keys=True)
+
+
+def _teacher_row(run: Run) -> Row:
+    teacher = run.config["export"]["teacher"]
+    labels, predicted = _scored(run, run.predictions.teacher_logits)
+    return Row(
+        model=TEACHER,
+        run="",
+        student="",
+        distilled=None,
+        accuracy=accuracy(labels, predicted),
+        macro_f1=macro_f1(labels, predicted),
+        accuracy_kept=1.0,
+        twin=None,
+        gain=None,
+        gain_error=None,
+        gap_closed=None,
+        agreement=1.0,
+        parameters=_count(teacher.get("parameters")),
+        bytes=_count(teacher.get("bytes")),
+        train_seconds=_number(teacher.get("train_seconds")),
+        documents_per_second=_number(teacher.get("documents_per_second")),
+        device=teacher.get("device"),
+        epochs_done=None,
+        epochs=None,
+        confusion=confusion(labels, predicted, len(run.label_names)),
+    )
+
+
+def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name: str | None) -> Row:
+    train, metrics = run.config["train"], run.metrics
+    labels, predicted = _scored(run, run.predictions.logits)
+    score = accuracy(labels, predicted)
+    _require_same_epoch(run, score)
+    gain = error = gap_closed = None
+    if twin is not None:
+        twin_predicted = _scored(twin, twin.predictions.logits)[1]
+        twin_score = accuracy(labels, twin_predicted)
+        gain, error = score - twin_score, accuracy_difference_error(labels, predicted, twin_predicted)
+        gap_closed = gain / (teacher.accuracy - twin_score) if teacher.accuracy > twin_score else None
+    return Row(
+        model=name,
+        run=str(run.folder),
+        student=train["student"],
+        distilled=train["distil"],
+        accuracy=score,
+        macro_f1=macro_f1(labels, predicted),
+        accuracy_kept=score / teacher.accuracy if teacher.accuracy else None,
+        twin=twin_name,
+        gain=gain,
+        gain_error=error,
+        gap_closed=gap_closed,
+        agreement=agreement(run.predictions.logits, run.predictions.teacher_logits),
+        parameters=metrics["parameters"],
+        bytes=metrics["bytes"],
+        train_seconds=_number(metrics.get("train_seconds")),
+        documents_per_second=_number(metrics.get("predict_examples_per_second")),
+        device=metrics.get("device"),
+        epochs_done=metrics["epochs_done"],
+        epochs=_count(train.get("epochs")),
+        confusion=confusion(labels, predicted, len(run.label_names)),
+    )
+
+
+def _scored(run: Run, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the labelled test rows and the classes that the logits name for them."""
+    labelled = run.predictions.labels >= 0
+    return run.predictions.labels[labelled], logits[labelled].argmax(axis=1)
+
+
+def _require_same_epoch(run: Run, score: float) -> None:
+    said = _number(run.metrics.get("test_acc"))
+    if said is None or abs(said - score) <= _ACCURACY_TOLERANCE or (run.predictions.labels < 0).any():
+        return
+    raise InputError(
+        f"run folder {run.folder}: {METRICS} says test accuracy {said:.4f}, {TEST_PREDICTIONS} gives {score:.4f}, so "
+        "they are of different epochs; wait for the training, or go on with it: the same command with --resume"
+    )
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number as a float, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)

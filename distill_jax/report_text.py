@@ -1,0 +1,152 @@
+"""A report's numbers as text: for people, for the terminal, and as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from distill_jax.console import format_table
+from distill_jax.report_table import Row, Table
+
+UNKNOWN = "–"
+HEADER = (
+    "Model",
+    "Accuracy",
+    "Macro F1",
+    "Kept",
+    "Gap closed",
+    "Agreement",
+    "Parameters",
+    "Size",
+    "Training",
+    "Documents/s",
+)
+CSV_COLUMNS = (
+    "model",
+    "run",
+    "student",
+    "distilled",
+    "accuracy",
+    "macro_f1",
+    "accuracy_kept",
+    "gap_closed",
+    "agreement",
+    "parameters",
+    "bytes",
+    "train_seconds",
+    "documents_per_second",
+)
+_TERMINAL_COLUMNS = 120
+
+
+def score(value: float | None) -> str:
+    """Return an accuracy or F1 with three decimals."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def percent(value: float | None) -> str:
+    """Return a share as a percentage with one decimal and a true minus sign."""
+    return UNKNOWN if value is None else f"{100 * value:.1f} %".replace("-", "−")
+
+
+def points(value: float) -> str:
+    """Return a difference of accuracies, signed, with three decimals."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def count(value: float | None) -> str:
+    """Return a count with thousands separators; below ten with one decimal, where it is a rate."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.1f}" if value < 10 and value != int(value) else f"{value:,.0f}"
+
+
+def size(value: int | None) -> str:
+    """Return bytes in decimal units of three significant digits: ``512 B``, ``23.9 MB``."""
+    if value is None:
+        return UNKNOWN
+    if value < 1000:
+        return f"{value} B"
+    amount, unit = float(value), "B"
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the unit reached is what counts
+        amount /= 1000
+        if amount < 999.5:
+            break
+    return (
+        f"{amount:.2f} {unit}"
+        if amount < 9.995
+        else f"{amount:.1f} {unit}"
+        if amount < 99.95
+        else f"{amount:.0f} {unit}"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time: ``0.42 s``, ``8.3 s``, ``2 min 05 s``, ``1 h 04 min``."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def factor(ratio: float) -> str:
+    """Return how many times, to two significant digits below a hundred and three above: ``1.3``, ``42``, ``1,230``."""
+    if ratio < 9.95:
+        return f"{ratio:.1f}"
+    if ratio < 999.5:
+        return f"{ratio:.0f}"
+    step = 10 ** (len(str(int(ratio))) - 3)
+    return f"{round(ratio / step) * step:,}"
+
+
+def cells(row: Row) -> list[str]:
+    """Return a row's texts, in the order of ``HEADER``."""
+    return [
+        row.model,
+        score(row.accuracy),
+        score(row.macro_f1),
+        percent(row.accuracy_kept),
+        percent(row.gap_closed),
+        percent(row.agreement),
+        count(row.parameters),
+        size(row.bytes),
+        duration(row.train_seconds),
+        count(row.documents_per_second),
+    ]
+
+
+def terminal_table(table: Table) -> str:
+    """Return the table as plain text of at most 120 columns; a model name too long for that is cut."""
+    rows = [cells(row) for row in table.rows]
+    others = sum(2 + max(len(row[column]) for row in [HEADER, *rows]) for column in range(1, len(HEADER)))
+    room = max(_TERMINAL_COLUMNS - others, 12)
+    for row in rows:
+        row[0] = row[0] if len(row[0]) <= room else row[0][: room - 1] + "…"
+    return format_table(HEADER, rows)
+
+
+def csv_text(table: Table) -> str:
+    """Return the table as CSV, ``CSV_COLUMNS``: full precision, plain units; an unknown number is an empty field."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in table.rows:
+        writer.writerow([_field(getattr(row, column)) for column in CSV_COLUMNS])
+    return stream.getvalue()
+
+
+def _field(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: ``A``, ``A and B``, ``A, B and C``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,254 @@
+"""The run folder: what training leaves behind, its names, and how it is read and validated.
+
+``config.json``, ``history.csv``, ``metrics.json``, ``test_predictions.npz``, ``checkpoints/`` and ``tokenizer.json``.
+The training loop writes under these names; reports and predictions read them. NumPy and the standard library only,
+but for the history, which is a pandas table.
+"""
+
+import dataclasses
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+TEST_PREDICTIONS = "test_predictions.npz"
+CHECKPOINTS = "checkpoints"
+TOKENIZER = "tokenizer.json"
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "train_acc",
+    "train_f1_macro",
+    "test_loss",
+    "test_acc",
+    "test_f1_macro",
+    "model",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """The arrays of ``test_predictions.npz``, in the test split's row order.
+
+    Attributes:
+        example_ids: int64 [n], the row's number in the source.
+        logits: float32 [n, classes], the student's.
+        labels: int32 [n], 0 … classes-1, or -1 = unlabelled.
+        teacher_logits: float32 [n, classes].
+    """
+
+    example_ids: np.ndarray
+    logits: np.ndarray
+    labels: np.ndarray
+    teacher_logits: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder as read: at least one epoch done, every file whole.
+
+    Attributes:
+        folder: where it is.
+        config: ``config.json``; ``train`` and ``export`` are its objects.
+        history: ``history.csv``, a row an epoch, ``HISTORY_COLUMNS``.
+        metrics: ``metrics.json``, the last epoch's numbers, sizes and speeds.
+        predictions: ``test_predictions.npz``.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    history: "pd.DataFrame"
+    metrics: dict[str, Any]
+    predictions: Predictions
+
+    @property
+    def model(self) -> str:
+        """The model's name in the history, such as ``CNN (distilled)``."""
+        return str(self.history["model"].iloc[-1])
+
+    @property
+    def label_names(self) -> list[str]:
+        """The classes' names, in class order."""
+        return list(self.config["export"]["label_names"])
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, finished or not: whether it has a ``config.json`` of a run's shape."""
+    try:
+        return isinstance(read_json(Path(folder) / CONFIG, "run configuration").get("train"), dict)
+    except InputError:
+        # A broken configuration beside a history is a run all the same: reading it will say what is wrong.
+        return (Path(folder) / CONFIG).is_file() and (Path(folder) / HISTORY).is_file()
+
+
+def has_finished_epoch(folder: Path) -> bool:
+    """Return whether a run folder holds the results of an epoch: metrics, history and test predictions."""
+    return all((Path(folder) / name).is_file() for name in (METRICS, HISTORY, TEST_PREDICTIONS))
+
+
+def read_run(folder: Path) -> Run:
+    """Read and validate a run folder.
+
+    Raises:
+        MissingInputError: no such folder, or it holds no run.
+        InputError: no epoch is finished, or a file is broken: the message names file, field and what was found.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingInputError(
+            f"run folder {folder}: there is no such folder; train a student with python -m distill_jax.train, "
+            "or name another folder"
+        )
+    if not (folder / CONFIG).is_file():
+        raise MissingInputError(
+            f"run folder {folder}: it has no {CONFIG}, so it holds no run; name a folder that "
+            "python -m distill_jax.train wrote"
+        )
+    config = read_config(folder)
+    if not has_finished_epoch(folder):
+        missing = next(name for name in (METRICS, HISTORY, TEST_PREDICTIONS) if not (folder / name).is_file())
+        raise InputError(
+            f"run folder {folder}: it has no {missing} yet, so no epoch has ended; wait for the training, or go on "
+            f"with it: the same python -m distill_jax.train command with --resume"
+        )
+    return Run(
+        folder=folder,
+        config=config,
+        history=read_history(folder / HISTORY),
+        metrics=_read_metrics(folder / METRICS),
+        predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and validate a run folder's ``config.json``.
+
+    Raises:
+        MissingInputError: there is none.
+        InputError: it is no JSON, of another format version, or lacks a field.
+    """
+    path = Path(folder) / CONFIG
+    config = read_json(path, "run configuration")
+    where = f"run configuration {path}"
+    version = config.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{where}: format_version is {version}, this program reads version {FORMAT_VERSION}; "
+            "use the distill-jax that wrote the folder, or train again"
+        )
+    train, export = _require(config, "train", dict, where), _require(config, "export", dict, where)
+    _require(train, "student", str, f"{where}: train")
+    _require(train, "distil", bool, f"{where}: train")
+    _require(export, "name", str, f"{where}: export")
+    _require(export, "teacher", dict, f"{where}: export")
+    names = _require(export, "label_names", list, f"{where}: export")
+    if len(names) < 2 or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{where}: export: label_names: expected at least two strings, got {names!r}")
+    return config
+
+
+def read_history(path: Path) -> "pd.DataFrame":
+    """Read and validate a ``history.csv``: ``HISTORY_COLUMNS``, a row an epoch; a number that is not finite stays so.
+
+    Raises:
+        InputError: it is no CSV in UTF-8, lacks a column, has no row, or holds text where a number belongs.
+    """
+    import pandas as pd
+
+    try:
+        history = pd.read_csv(path, dtype={"model": str})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"history {path}: expected a CSV file in UTF-8, got something else ({error})") from None
+    missing = [column for column in HISTORY_COLUMNS if column not in history.columns]
+    if missing:
+        raise InputError(f"history {path}: missing column {missing[0]!r}; it has {', '.join(history.columns)}")
+    if history.empty:
+        raise InputError(f"history {path}: expected a row an epoch, got none")
+    for column in HISTORY_COLUMNS[:-1]:
+        numbers = pd.to_numeric(history[column], errors="coerce")
+        wrong = numbers.isna() & history[column].notna()
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            raise InputError(
+                f"history {path}: row {row + 1}: {column}: expected a number, got {history[column].iloc[row]!r}"
+            )
+        history[column] = numbers
+    return history
+
+
+def read_predictions(path: Path, num_labels: int) -> Predictions:
+    """Read and validate a ``test_predictions.npz``, unpickling nothing.
+
+    Raises:
+        InputError: it is no ``.npz`` file, lacks an array, or one has a wrong type, shape or value.
+    """
+    where = f"test predictions {path}"
+    names = [field.name for field in dataclasses.fields(Predictions)]
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in names if name not in arrays.files]
+            if missing:
+                raise InputError(f"{where}: missing array {missing[0]!r}; it has {sorted(arrays.files)}")
+            predictions = Predictions(**{name: arrays[name] for name in names})
+    except InputError:
+        raise
+    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
+    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{where}: expected a NumPy .npz file of plain arrays, got something else ({error})") from None
+    _validate_predictions(predictions, num_labels, where)
+    return predictions
+
+
+def _validate_predictions(predictions: Predictions, num_labels: int, where: str) -> None:
+    rows = predictions.example_ids.size
+    expected = {
+        "example_ids": (np.dtype(np.int64), (rows,)),
+        "logits": (np.dtype(np.float32), (rows, num_labels)),
+        "labels": (np.dtype(np.int32), (rows,)),
+        "teacher_logits": (np.dtype(np.float32), (rows, num_labels)),
+    }
+    for name, (dtype, shape) in expected.items():
+        array = getattr(predictions, name)
+        if array.dtype != dtype or array.shape != shape:
+            raise InputError(f"{where}: {name}: expected {dtype} {list(shape)}, got {array.dtype} {list(array.shape)}")
+    for name in ("logits", "teacher_logits"):
+        finite = np.isfinite(getattr(predictions, name)).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InputError(f"{where}: {name} (row {row}): expected finite numbers; train again")
+    wrong = (predictions.labels < -1) | (predictions.labels >= num_labels)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{where}: labels (row {row}): expected -1 to {num_labels - 1}, got {int(predictions.labels[row])}"
+        )
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    metrics = read_json(path, "run metrics")
+    for name in ("epochs_done", "parameters", "bytes"):
+        _require(metrics, name, int, f"run metrics {path}")
+    return metrics
+
+
+def _require(value: dict[str, Any], name: str, kind: type, where: str) -> Any:
+    """Return a field of the given type; raise ``InputError`` where it is missing or of another."""
+    kinds = {int: "a whole number", str: "a string", list: "a list", dict: "a JSON object", bool: "true or false"}
+    if name not in value:
+        raise InputError(f"{where}: missing field {name!r}")
+    found = value[name]
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise InputError(f"{where}: {name}: expected {kinds[kind]}, got {found!r}")
+    return found

@@ -1,0 +1,161 @@
+"""One optimiser step of a student as a pure function of parameters, optimiser state and batch; jitted at the edge."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from distill_jax.config import OptimizerName
+from distill_jax.losses import Objective
+from distill_jax.students import Params, Student
+
+
+def make_optimizer(name: OptimizerName, learning_rate: Array | float) -> optax.GradientTransformation:
+    """Return the optimiser with torch's defaults: Adam with betas (0.9, 0.999) and eps 1e-8, SGD without momentum."""
+    return optax.adam(learning_rate) if name == "adam" else optax.sgd(learning_rate)
+
+
+@partial(
+    jax.jit,
+    static_argnames=("student", "objective", "optimizer", "batch_size", "cut"),
+    donate_argnames=("params", "opt_state", "cursor"),
+)
+def dense_step(
+    params: Params,
+    opt_state: Any,
+    cursor: dict[str, Array],
+    data: dict[str, Array],
+    *,
+    student: Student,
+    objective: Objective,
+    optimizer: OptimizerName,
+    batch_size: int,
+    cut: int,
+) -> tuple[Params, Any, dict[str, Array], tuple[Array, Array]]:
+    """Take one step on the next batch of the split. Nothing comes from the host: the cursor moves on the device.
+
+    Args:
+        params: the parameters, given away.
+        opt_state: the optimiser's state, given away.
+        cursor: scalars, given away: ``step`` in the epoch, ``global_step``, ``learning_rate``.
+        data: the whole split on the device: ``input_ids`` [n, length], ``labels`` [n], ``teacher_logits``
+            [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how many are real; ``dropout_key``.
+        student: the student.
+        objective: the loss of an example.
+        optimizer: the optimiser's name.
+        batch_size: rows in a batch.
+        cut: tokens that rows are cut to; at least what ``Student.cut_margin`` asks for.
+
+    Returns:
+        The new parameters, state and cursor, and (mean loss over the batch's real rows, predicted classes
+        [batch_size]).
+    """
+    length = data["input_ids"].shape[1]
+    start = cursor["step"] * batch_size
+
+    def batch(name: str) -> Array:
+        return jax.lax.dynamic_slice_in_dim(data[name], start, batch_size)
+
+    input_ids, labels, teacher_logits = batch("input_ids")[:, :cut], batch("labels"), batch("teacher_logits")
+    counted = start + jnp.arange(batch_size) < data["rows"]
+    dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
+
+    def loss_of(params: Params) -> tuple[Array, Array]:
+        logits = student.training_logits(params, input_ids, length, dropout_rng)
+        losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
+        return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
+
+    (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+    if student.config.name == "fasttext":  # the pad row is frozen (torch's padding_idx)
+        gradients[student.table_name] = gradients[student.table_name].at[student.config.pad_id].set(0)
+    updates, opt_state = make_optimizer(optimizer, cursor["learning_rate"]).update(gradients, opt_state, params)
+    cursor = {**cursor, "step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
+    predictions = logits.argmax(axis=-1).astype(jnp.int32)
+    return optax.apply_updates(params, updates), opt_state, cursor, (loss, predictions)
+
+
+@partial(jax.jit, static_argnames=("objective", "batch_size"), donate_argnums=(0,))
+def sparse_sgd_steps(
+    params: Params,
+    data: dict[str, Array],
+    rows: Array,
+    learning_rate: Array,
+    *,
+    objective: Objective,
+    batch_size: int,
+) -> tuple[Params, Array, Array]:
+    """Take many steps of SGD on the linear student, each touching only the rows of the table that its texts use.
+
+    The loss is differentiated with respect to the gathered rows, and the update is added at their places: for SGD
+    without momentum that is dense SGD, at a thousandth of its memory traffic. A dense gradient would write the whole
+    table at every step.
+
+    Args:
+        params: the linear student's parameters, given away; fastest when widened (``widen``).
+        data: a stretch of the split: ``tokens`` and ``counts`` [n, width] (bags), ``divisors`` [n], ``labels`` [n],
+            ``teacher_logits`` [n, classes]; n is a multiple of ``batch_size``.
+        rows: int scalar, how many of the n rows are real; the others change nothing.
+        learning_rate: scalar.
+        objective: the loss of an example.
+        batch_size: rows a step.
+
+    Returns:
+        The new parameters, the loss of each step [n / batch_size] and the predicted class of each row [n].
+    """
+    table, head = params["embeddings"], params["output"]
+    total = len(data["labels"])
+    weights = data["counts"].astype(table.dtype) / data["divisors"][:, None].astype(table.dtype)
+    batches = {
+        "tokens": data["tokens"],
+        "weights": weights,
+        "labels": data["labels"],
+        "teacher_logits": data["teacher_logits"].astype(table.dtype),
+        "counted": (jnp.arange(total) < rows).astype(table.dtype),
+    }
+    batches = {name: array.reshape(-1, batch_size, *array.shape[1:]) for name, array in batches.items()}
+    tx = make_optimizer("sgd", learning_rate)
+
+    def step(carry: tuple[Array, Params], batch: dict[str, Array]) -> tuple[tuple[Array, Params], tuple[Array, Array]]:
+        table, head = carry
+
+        def loss_of(trained: tuple[Array, Params]) -> tuple[Array, Array]:
+            gathered, head = trained
+            pooled = jnp.einsum("bw,bwd->bd", batch["weights"], gathered)
+            logits = pooled @ head["kernel"] + head["bias"]
+            losses = objective(logits, batch["labels"], batch["teacher_logits"])
+            return (losses * batch["counted"]).sum() / jnp.maximum(batch["counted"].sum(), 1), logits
+
+        gradient = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, logits), gradients = gradient((table[batch["tokens"]], head))
+        (table_update, head_update), _ = tx.update(gradients, tx.init(gradients))
+        table = table.at[batch["tokens"]].add(table_update)
+        return (table, optax.apply_updates(head, head_update)), (loss, logits.argmax(axis=-1).astype(jnp.int32))
+
+    (table, head), (losses, predictions) = jax.lax.scan(step, (table, head), batches)
+    return {"embeddings": table, "output": head}, losses, predictions.reshape(-1)
+
+
+def widen(params: Params, multiple: int = 16) -> Params:
+    """Return the linear student's parameters with zero columns up to a multiple of ``multiple``.
+
+    With rows of a whole number of vector registers the inner loops need no remainder; the columns stay zero, for their
+    gradient is.
+    """
+    padding = -params["embeddings"].shape[1] % multiple
+    output = {**params["output"], "kernel": jnp.pad(params["output"]["kernel"], ((0, padding), (0, 0)))}
+    return {"embeddings": jnp.pad(params["embeddings"], ((0, 0), (0, padding))), "output": output}
+
+
+def narrow(params: Params, width: int) -> Params:
+    """Return the parameters without the columns that ``widen`` added."""
+    output = {**params["output"], "kernel": params["output"]["kernel"][:width]}
+    return {"embeddings": params["embeddings"][:, :width], "output": output}
+
+
+@partial(jax.jit, static_argnames=("student", "padded_length"))
+def eval_logits(params: Params, input_ids: Array, *, student: Student, padded_length: int) -> Array:
+    """Return logits [batch, classes] without dropout, from rows that may have been cut."""
+    return student.logits(params, input_ids, padded_length=padded_length)

@@ -1,0 +1,267 @@
+"""``fit``: train a student from its initial parameters, or go on from a snapshot as if never stopped."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from distill_jax.batches import Compaction, Examples
+from distill_jax.config import TrainConfig
+from distill_jax.console import progress as progress_bar
+from distill_jax.epoch_runners import EpochRunner, make_runner
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.evaluation import (
+    NOTEBOOK_EVAL_BATCH,
+    cross_entropies,
+    mean_of_batch_means,
+    predict_logits,
+    to_device,
+)
+from distill_jax.history import history_frame
+from distill_jax.metrics import accuracy, macro_f1
+from distill_jax.students import Params, Student
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class NonFiniteLossError(InputError):
+    """The loss became NaN or infinite; the message names epoch, step and learning rate."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """Where a training stands, between two steps; everything that going on needs, as NumPy arrays.
+
+    Attributes:
+        params: the parameters over the whole vocabulary.
+        opt_state: the optimiser's state, over the tokens that occur.
+        epoch: the epoch under way, counted from 0.
+        step: steps done in it.
+        losses: their losses, [step].
+        predictions: their rows' predicted classes, [rows].
+        history: the finished epochs' numbers, [epochs, 7].
+        seconds: wall-clock time spent training, evaluation excluded.
+    """
+
+    params: Params
+    opt_state: Any
+    epoch: int
+    step: int
+    losses: np.ndarray
+    predictions: np.ndarray
+    history: np.ndarray
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """What ``fit`` returns.
+
+    Attributes:
+        params: the trained parameters (NumPy arrays).
+        history: the notebook's columns, a row an epoch.
+        test_logits: the test split's logits, [n, classes], in row order.
+        seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
+    """
+
+    params: Params
+    history: "pd.DataFrame"
+    test_logits: np.ndarray
+    seconds: float
+
+
+def fit(
+    student: Student,
+    params: Params,
+    *,
+    train: Examples,
+    test: Examples,
+    config: TrainConfig,
+    resume: Snapshot | None = None,
+    on_epoch: Callable[[Snapshot], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    show_progress: bool = False,
+) -> FitResult:
+    """Train a student and evaluate it on the test split after every epoch.
+
+    Args:
+        student: what ``build_student`` returned.
+        params: its initial parameters; they are not changed.
+        train: the training rows, taken in their order, the same every epoch.
+        test: the rows that every epoch's test columns are measured on.
+        config: how to train.
+        resume: go on from here; ``params`` is then not looked at.
+        on_epoch: called with a snapshot after every epoch.
+        should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
+            raise ``Interrupted``.
+        show_progress: show a progress bar on standard error.
+
+    Raises:
+        InputError: the examples do not fit the student or the configuration.
+        NonFiniteLossError: the loss is no longer a finite number.
+        Interrupted: ``should_stop`` said so.
+    """
+    _check(student, train, test, config)
+    loop = _Loop(student, resume.params if resume else params, train, test, config, resume)
+    loop.should_stop = should_stop or (lambda: False)
+    loop.on_epoch = on_epoch or (lambda _: None)
+    while loop.epoch < config.epochs:
+        loop.run_epoch(show_progress=show_progress)
+    logits = loop.test_logits if loop.test_logits is not None else loop.evaluate()
+    history = history_frame(np.array(loop.history), config.model_name)
+    return FitResult(loop.whole_params(), history, logits, loop.seconds)
+
+
+def _check(student: Student, train: Examples, test: Examples, config: TrainConfig) -> None:
+    classes = student.config.num_labels
+    for name, examples in (("train", train), ("test", test)):
+        if not len(examples):
+            raise InputError(f"{name}: expected at least one row, got none")
+        labels = examples.labels
+        if labels.min() < -1 or labels.max() >= classes:
+            raise InputError(f"{name}: labels: expected −1 to {classes - 1}, got {labels.min()} to {labels.max()}")
+        logits = examples.teacher_logits
+        if logits is not None and logits.shape[1:] != (classes,):
+            raise InputError(f"{name}: teacher_logits: expected [{len(examples)}, {classes}], got {list(logits.shape)}")
+    if config.distil and train.teacher_logits is None:
+        raise InputError("train: teacher_logits: distillation needs them, got None")
+    if not config.distil and (train.labels < 0).all():
+        raise InputError("train: labels: training without --distil needs labelled rows, all are −1")
+    if (test.labels < 0).all():
+        raise InputError("test: labels: the test split needs labelled rows, all are −1")
+    if config.student != student.config.name:
+        raise InputError(f"config.student: expected {student.config.name!r}, the student's, got {config.student!r}")
+
+
+class _Loop:
+    """The state of one ``fit``: a runner over the compact vocabulary, and what the epoch under way has given."""
+
+    def __init__(
+        self,
+        student: Student,
+        params: Params,
+        train: Examples,
+        test: Examples,
+        config: TrainConfig,
+        resume: Snapshot | None,
+    ) -> None:
+        self.config, self.train_labels, self.test_labels = config, train.labels, test.labels
+        vocab_size = student.config.vocab_size
+        self._compaction = Compaction.of([train.input_ids, test.input_ids], vocab_size, student.config.pad_id)
+        self._student = Student(
+            dataclasses.replace(student.config, vocab_size=len(self._compaction.tokens), pad_id=self._compaction.pad_id)
+        )
+        self._whole_table = np.asarray(params[student.table_name])
+        self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
+        self._test_ids = self._compaction.apply(test.input_ids)
+        compact = {**params, student.table_name: self._whole_table[self._compaction.tokens]}
+        self._steps = -(-len(train) // config.batch_size)
+        self.test_logits: np.ndarray | None = None
+        self.should_stop: Callable[[], bool]
+        self.on_epoch: Callable[[Snapshot], None]
+        self.epoch, self.step, self.seconds = 0, 0, 0.0
+        self.losses: list[np.ndarray] = []
+        self.predictions: list[np.ndarray] = []
+        self.history: list[list[float]] = []
+        if resume:
+            self.epoch, self.step, self.seconds = resume.epoch, resume.step, resume.seconds
+            self.losses, self.predictions = [resume.losses], [resume.predictions]
+            self.history = resume.history.tolist()
+        global_step = self.epoch * self._steps + self.step
+        self._runner.load(compact, resume.opt_state if resume else None, global_step)
+
+    def whole_params(self) -> Params:
+        """Return the parameters over the whole vocabulary, as NumPy arrays."""
+        params = jax.tree.map(np.asarray, self._runner.params())
+        table = self._whole_table.copy()
+        table[self._compaction.tokens] = params[self._student.table_name]
+        return {**params, self._student.table_name: table}
+
+    def snapshot(self) -> Snapshot:
+        """Return where the training stands."""
+        return Snapshot(
+            params=self.whole_params(),
+            opt_state=jax.tree.map(np.asarray, self._runner.opt_state()),
+            epoch=self.epoch,
+            step=self.step,
+            losses=np.concatenate([np.zeros(0, np.float32), *self.losses]),
+            predictions=np.concatenate([np.zeros(0, np.int32), *self.predictions]),
+            history=np.array(self.history, np.float64).reshape(-1, 7),
+            seconds=self.seconds,
+        )
+
+    def run_epoch(self, *, show_progress: bool) -> None:
+        """Take the epoch's steps that are left, then evaluate and record it."""
+        rows, batch = len(self.train_labels), self.config.batch_size
+        description = f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}"
+        with progress_bar(rows, description, initial=self.step * batch, disable=not show_progress) as bar:
+            while self.step < self._steps:
+                started = time.perf_counter()
+                stretch = self._runner.run(self.epoch, self.step)
+                self.seconds += time.perf_counter() - started
+                self._require_finite(stretch.losses)
+                self.step += len(stretch.losses)
+                self.losses.append(stretch.losses)
+                self.predictions.append(stretch.predictions)
+                bar.update(len(stretch.predictions))
+                if self.step < self._steps and self.should_stop():
+                    self._stop()
+        self._finish_epoch()
+
+    def _require_finite(self, losses: np.ndarray) -> None:
+        finite = np.isfinite(losses)
+        if not finite.all():
+            first = int(np.argmin(finite))
+            raise NonFiniteLossError(
+                f"the loss became {losses[first]} in epoch {self.epoch + 1}, step {self.step + first + 1} of "
+                f"{self._steps}, at learning rate {self.config.learning_rate_at(self.epoch):g}; "
+                "try a lower --learning-rate (the last whole epoch is kept)"
+            )
+
+    def _finish_epoch(self) -> None:
+        predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
+        train_labels, test_labels = self.train_labels, self.test_labels
+        self.test_logits = self.evaluate()
+        known, labelled = train_labels >= 0, test_labels >= 0
+        test_predictions = self.test_logits.argmax(axis=1)
+        test_losses = cross_entropies(self.test_logits[labelled], test_labels[labelled])
+        self.history.append(
+            [
+                self.epoch,
+                self._mean(losses, self.config.batch_size, len(train_labels)),
+                accuracy(train_labels[known], predictions[known]) if known.any() else float("nan"),
+                macro_f1(train_labels[known], predictions[known]) if known.any() else float("nan"),
+                self._test_mean(test_losses),
+                accuracy(test_labels[labelled], test_predictions[labelled]),
+                macro_f1(test_labels[labelled], test_predictions[labelled]),
+            ]
+        )
+        self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
+        self.on_epoch(self.snapshot())
+        if self.epoch < self.config.epochs and self.should_stop():
+            raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
+
+    def _mean(self, losses: np.ndarray, batch_size: int, rows: int) -> float:
+        """Return an epoch's training loss from its batch means: of the batches, or of the rows."""
+        losses = losses.astype(np.float64)
+        if self.config.loss_mean == "batches":
+            return float(losses.mean())
+        counts = np.minimum(batch_size, rows - batch_size * np.arange(len(losses)))
+        return float((losses * counts).sum() / rows)
+
+    def _test_mean(self, losses: np.ndarray) -> float:
+        if self.config.loss_mean == "batches":
+            return mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH)
+        return float(losses.mean())
+
+    def evaluate(self) -> np.ndarray:
+        """Return the test split's logits."""
+        return predict_logits(self._student, to_device(self._runner.params()), self._test_ids)
+
+    def _stop(self) -> None:
+        self.on_epoch(self.snapshot())
+        raise Interrupted(f"interrupted in epoch {self.epoch + 1} of {self.config.epochs}, after {self.step} steps")

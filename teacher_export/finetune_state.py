@@ -1,0 +1,125 @@
+"""A fine-tuned teacher's folder: what it was made from, and the state from which a stopped fine-tuning goes on."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from distill_jax.errors import InputError
+from distill_jax.export_writer import first_difference
+from distill_jax.files import atomic_write, read_json, sync_folder, write_json
+
+RECORD = "finetuning.json"
+_OPTIONS = {
+    "epochs": "--finetune-epochs",
+    "learning_rate": "--finetune-learning-rate",
+    "batch_size": "--batch-size",
+    "max_length": "--max-length",
+    "seed": "--seed",
+    "precision": "--precision",
+    "teacher": "base teacher (fingerprint)",
+    "data": "training data (fingerprint)",
+}
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Return the settings of the fine-tuning in ``folder``, or None where there is nothing.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    if (folder / RECORD).is_file():
+        return read_json(folder / RECORD, "fine-tuned teacher's record")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"fine-tuned teacher's folder {folder}: expected an empty folder or one with a {RECORD}, found other files; "
+            "name another with --finetune-output"
+        )
+    return None
+
+
+def require_same_settings(where: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise ``InputError`` naming the first setting in which two fine-tunings differ."""
+    difference = first_difference(found, wanted)
+    if difference:
+        name, old, new = difference
+        raise InputError(
+            f"{where}: it holds another fine-tuning: its {_OPTIONS.get(name, name)} is {old!r}, this one's is {new!r}; "
+            "name another folder with --finetune-output, or delete this one"
+        )
+
+
+def state_file(folder: Path) -> Path:
+    """Return where a fine-tuning that is under way keeps its state: beside its folder."""
+    return folder.with_name(f"{folder.name}.resume.pt")
+
+
+def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the state after the last whole epoch, or None where no fine-tuning has begun.
+
+    Raises:
+        InputError: it is another fine-tuning's, or damaged.
+    """
+    import pickle
+
+    import torch
+
+    path = state_file(folder)
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found = json.loads(state["settings"])
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected the state of a begun fine-tuning, got something else ({error}); delete it") from None
+    require_same_settings(str(path), found, settings)
+    return state
+
+
+def write_state(folder: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:
+    """Write the state after an epoch, atomically."""
+    import torch
+
+    with atomic_write(state_file(folder)) as stream:
+        torch.save({"settings": json.dumps(settings), **state}, stream)
+
+
+def save_finetuned(folder: Path, model: Any, tokenizer: Any, settings: dict[str, Any]) -> None:
+    """Save a fine-tuned teacher so that the folder is there whole or not at all; delete the resume state.
+
+    Raises:
+        OSError: the disk is full; nothing is left behind.
+    """
+    from safetensors import SafetensorError
+
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        write_json(temporary / RECORD, settings)
+        for path in temporary.iterdir():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+        if folder.exists():
+            folder.rmdir()  # it is empty: read_record saw to that
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except SafetensorError as error:
+        if "No space left" in str(error) or "code: 28" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    state_file(folder).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a killed ``save_finetuned`` or ``write_state`` left beside ``folder``."""
+    for path in folder.parent.glob(f".{folder.name}.*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""The optional libraries of this half: whether they are installed, and keeping them quiet."""
+
+import importlib.util
+import os
+import warnings
+
+from distill_jax.errors import MissingExtraError
+
+EXTRA_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
+INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[teacher]"'
+
+
+def require_teacher_extra() -> None:
+    """Raise ``MissingExtraError`` with the install command unless the extra ``teacher`` is installed (imports none)."""
+    for package in EXTRA_PACKAGES:
+        try:
+            found = importlib.util.find_spec(package) is not None
+        except (ImportError, ValueError):
+            found = False
+        if not found:
+            raise MissingExtraError(f"exporting needs {package}, which is not installed; run: {INSTALL_COMMAND}")
+
+
+def silence_libraries() -> None:
+    """Keep transformers' bars, advice and warnings from the user: what matters, this program says itself."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module=r"(transformers|huggingface_hub)(\.|$)")

@@ -1,0 +1,104 @@
+"""The teacher's logits for ragged token ids."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill_jax.errors import InputError
+from teacher_export.tokens import pad_rows
+
+# A GPU is idle on batches of a few short rows: there a batch holds this many times batch_size × max_length tokens.
+GPU_TOKENS = 8
+
+
+def prepare_model(model: Any, device: torch.device, precision: str) -> Any:
+    """Return the model in evaluation mode on the device, its weights in ``precision``.
+
+    Weights in bfloat16 are faster than autocast, and nearer to float32's answers (measured on a CPU).
+    """
+    return model.to(device=device, dtype=getattr(torch, precision)).eval()
+
+
+def plan_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:
+    """Return the rows of each batch, longest rows first: rows of like length stand together, little is padded.
+
+    Args:
+        lengths: int [n], each row's tokens.
+        batch_size: rows in a batch, where ``tokens`` is None.
+        tokens: rows × longest row at most, for hardware that wants large batches.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        size = batch_size if tokens is None else max(batch_size, tokens // longest)
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: Any,
+    token_ids: np.ndarray,
+    token_offsets: np.ndarray,
+    *,
+    pad_id: int,
+    batch_size: int,
+    max_length: int,
+    where: str = "",
+    advance: Callable[[int], object] = lambda _: None,
+) -> np.ndarray:
+    """Return the logits of every row, in row order.
+
+    Args:
+        model: a prepared model.
+        token_ids: int32 [m].
+        token_offsets: int64 [n+1].
+        pad_id: fills the shorter rows of a batch, masked.
+        batch_size: rows in a batch (more on a GPU).
+        max_length: the longest row there may be; with ``batch_size`` it bounds the memory of a GPU's batch.
+        where: names the rows in an error message.
+        advance: is called with the number of rows done since its last call.
+
+    Returns:
+        float32 [n, classes], raw.
+
+    Raises:
+        InputError: a row's logits are not finite, or a batch does not fit the GPU's memory.
+    """
+    device = next(model.parameters()).device
+    on_gpu = device.type == "cuda"
+    tokens = GPU_TOKENS * batch_size * max_length if on_gpu else None
+    batches = plan_batches(np.diff(token_offsets), batch_size, tokens)
+    outputs = []
+    try:
+        for rows in batches:
+            arrays = pad_rows(token_ids, token_offsets, rows, pad_id)
+            tensors = [torch.from_numpy(array) for array in arrays]
+            if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
+                tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+            outputs.append(model(input_ids=tensors[0], attention_mask=tensors[1]).logits.float())
+            advance(len(rows))
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
+        ) from None
+    order = np.concatenate(batches) if batches else np.zeros(0, np.int64)
+    logits = np.empty((len(order), model.config.num_labels), np.float32)
+    if outputs:
+        logits[order] = torch.cat(outputs).cpu().numpy()
+    _require_finite(logits, where)
+    return logits
+
+
+def _require_finite(logits: np.ndarray, where: str) -> None:
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise InputError(
+            f"{where}row {row}: the teacher's logits are not finite ({logits[row].tolist()}); try --precision float32, "
+            "or check the teacher's weights"
+        )

@@ -1,0 +1,122 @@
+"""Open a data file of any size as a stream of bytes or lines: gzip, progress, and what can be wrong with it."""
+
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from distill_jax.errors import InputError, MissingInputError
+
+_BUFFER_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+OnBytes = Callable[[int], object]
+"""Told how many more bytes of the file, as it lies on the disk, have been read."""
+
+
+def require_data_file(path: Path) -> None:
+    """Raise unless ``path`` is an ordinary file with something in it.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        InputError: a folder, a pipe (the files are read twice), or an empty file.
+    """
+    if not path.exists():
+        raise MissingInputError(f"data file {path}: there is no such file; check --data")
+    if path.is_dir():
+        raise InputError(f"data file {path}: expected a file, found a folder; name the files in it after --data")
+    if not path.is_file():
+        raise InputError(f"data file {path}: expected an ordinary file (it is read twice), found a pipe or a device")
+    if path.stat().st_size == 0:
+        raise InputError(f"data file {path}: the file is empty (0 bytes); expected rows of texts and labels")
+
+
+class _CountingFile(io.RawIOBase):
+    """A file that reports how far it has been read."""
+
+    def __init__(self, path: Path, on_bytes: OnBytes | None) -> None:
+        self._stream = path.open("rb", buffering=0)
+        self._on_bytes = on_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._stream.readinto(buffer) or 0
+        if self._on_bytes is not None:
+            self._on_bytes(count)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
+    """Open a data file for reading, decompressing gzip (known by its first bytes, not by the file's name).
+
+    Raises:
+        InputError: it is called ``.gz`` and is no gzip; or, while it is read: gzip data that ends too early, is
+            damaged, or is followed by something else.
+    """
+    with io.BufferedReader(_CountingFile(path, on_bytes), _BUFFER_BYTES) as raw:
+        if not raw.peek(2).startswith(_GZIP_MAGIC):
+            if path.suffix.lower() == ".gz":
+                raise InputError(f"data file {path}: its name ends in .gz, but it holds no gzip data; rename it")
+            yield raw
+            return
+        try:
+            with gzip.GzipFile(fileobj=raw) as unzipped, io.BufferedReader(unzipped, _BUFFER_BYTES) as stream:  # type: ignore[arg-type]
+                yield stream
+        except EOFError:
+            raise InputError(
+                f"data file {path}: its gzip data ends too early, the file is truncated "
+                f"({path.stat().st_size:,} bytes); fetch or copy it again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            if "Not a gzipped file" in str(error):  # its beginning is: so this is after the end of a member
+                raise InputError(
+                    f"data file {path}: its gzip data is followed by something that is not gzip; "
+                    "fetch or copy it again"
+                ) from None
+            raise InputError(f"data file {path}: its gzip data is damaged ({error}); fetch or copy it again") from None
+
+
+class TextLines:
+    """Iterate over a stream's lines as text, ends included, without a byte-order mark.
+
+    Attributes:
+        number: how many lines have been read; while a line is looked at, its number counted from 1.
+        ended_whole: whether the last line read ended with a line feed.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.number = 0
+        self.ended_whole = True
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines; ``UnicodeDecodeError`` for one that is not UTF-8, whose number is then ``number``."""
+        return map(bytes.decode, self.raw())
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the lines as bytes."""
+        for line in self._stream:
+            self.number += 1
+            self.ended_whole = line.endswith(b"\n")
+            if self.number == 1 and line.startswith(_BYTE_ORDER_MARK):
+                line = line[len(_BYTE_ORDER_MARK) :]  # noqa: PLW2901
+            yield line
+
+
+def not_utf8(where: str, error: UnicodeDecodeError) -> InputError:
+    """Return the error for text that is not UTF-8; ``where`` names the file and the row."""
+    return InputError(
+        f"{where}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x} ({error.reason}); "
+        "convert the file to UTF-8"
+    )

@@ -1,0 +1,163 @@
+"""Where a teacher's files are, and their fingerprint. No torch, so that finished work is recognised at once."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from distill_jax.console import say
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import read_json, sha256_file
+from teacher_export.config import DEMO_TEACHER, TeacherConfig
+
+CONFIG = "config.json"
+_CONFIG_FILES = ("*.json", "vocab.txt", "merges.txt", "*.model")
+_SAFETENSORS = ("model.safetensors", "model-*.safetensors")
+_TORCH_WEIGHTS = ("pytorch_model.bin", "pytorch_model-*.bin")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+# Where a folder lies and which library wrote it does not change what the teacher computes.
+_IMMATERIAL = frozenset({"_name_or_path", "name_or_path", "transformers_version", "is_local", "local_files_only"})
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherSource:
+    """A teacher's files.
+
+    Attributes:
+        name: what to call it: ``demo``, the folder's name, the hub's name, or the state dict's file name.
+        folder: the folder with its configuration and tokenizer.
+        weights: the files that hold its weights.
+        fingerprint: SHA-256 over the content of all of them, whatever their paths.
+        is_demo: it is the packaged BERT, to be turned into a DistilBERT.
+        is_state_dict: ``weights`` is one file for ``torch.load``.
+    """
+
+    name: str
+    folder: Path
+    weights: tuple[Path, ...]
+    fingerprint: str
+    is_demo: bool = False
+    is_state_dict: bool = False
+
+
+def resolve_teacher(config: TeacherConfig) -> TeacherSource:
+    """Find the teacher that the options name; the demo's and a hub's files are fetched.
+
+    Raises:
+        MissingInputError: a file or folder is not there, or the name is neither a folder nor on the hub.
+        InputError: the folder holds no teacher.
+    """
+    if config.state_dict is not None:
+        if not config.state_dict.is_file():
+            raise MissingInputError(f"--state-dict: expected a file {config.state_dict}, found none")
+        folder = _find_folder("--teacher-config", str(config.teacher_config), (*_CONFIG_FILES,))
+        weights = (config.state_dict,)
+        return TeacherSource(
+            config.state_dict.name, folder, weights, _fingerprint("state dict", folder, weights), is_state_dict=True
+        )
+    if config.teacher == DEMO_TEACHER:
+        from teacher_export.downloads import fetch_demo_teacher
+
+        folder = fetch_demo_teacher()
+        weights = find_weights(folder)
+        return TeacherSource(DEMO_TEACHER, folder, weights, _fingerprint("demo", folder, weights), is_demo=True)
+    folder = _find_folder("--teacher", config.teacher, (*_CONFIG_FILES, *_SAFETENSORS))
+    if not Path(config.teacher).is_dir() and not _glob(folder, _SAFETENSORS):
+        folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *_TORCH_WEIGHTS))
+    name = folder.resolve().name if Path(config.teacher).is_dir() else config.teacher
+    return folder_source(folder, name)
+
+
+def folder_source(folder: Path, name: str) -> TeacherSource:
+    """Return the teacher saved in a folder by ``save_pretrained``.
+
+    Raises:
+        InputError: there is no configuration or there are no weights in it.
+    """
+    if not (folder / CONFIG).is_file():
+        raise MissingInputError(f"teacher folder {folder}: expected a {CONFIG} (made by save_pretrained), found none")
+    weights = find_weights(folder)
+    return TeacherSource(name, folder, weights, _fingerprint("folder", folder, weights))
+
+
+def find_weights(folder: Path) -> tuple[Path, ...]:
+    """Return the weight files that transformers would load.
+
+    Raises:
+        MissingInputError: there are none.
+    """
+    found = _glob(folder, _SAFETENSORS) or _glob(folder, _TORCH_WEIGHTS)
+    if not found:
+        raise MissingInputError(
+            f"teacher folder {folder}: expected weights (model.safetensors or pytorch_model.bin), found none"
+        )
+    return found
+
+
+def _glob(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
+
+
+def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / CONFIG).is_file():
+            raise MissingInputError(
+                f"{option} {name}: expected a folder with a {CONFIG} (made by save_pretrained), found none in it"
+            )
+        return path
+    if path.exists():
+        raise InputError(f"{option} {name}: expected a folder or a hub name, got a file; weights go to --state-dict")
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise MissingInputError(f"{option} {name}: there is no such folder")
+    return _download(option, name, patterns)
+
+
+def _download(option: str, name: str, patterns: tuple[str, ...]) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+
+    say(f"looking for the teacher {name} on the Hugging Face hub")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns)))
+    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise MissingInputError(
+            f"{option} {name}: it is no folder here, and the hub did not give it ({reason}); check the name and the "
+            "network, or name a local folder"
+        ) from None
+
+
+def _fingerprint(kind: str, folder: Path, weights: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256(f"{kind}\n".encode())
+    for path in weights:
+        digest.update(f"weights {sha256_file(path)}\n".encode())
+    for name in (CONFIG, *_TOKENIZER_FILES):
+        path = folder / name
+        if path.is_file():
+            digest.update(f"{name} {_content(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    if path.name not in (CONFIG, "tokenizer_config.json"):
+        return sha256_file(path)
+    value = read_json(path, "teacher's configuration")
+    return canonical_json({key: value[key] for key in value if key not in _IMMATERIAL})
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON text that is the same for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
