@@ -33,8 +33,8 @@ class Stretch:
 class EpochRunner(Protocol):
     """Runs an epoch's steps, some at a time; parameters and optimiser state live in it, on the device."""
 
-    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
-        """Take parameters, optimiser state (None = a new one) and the count of steps done."""
+    def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
+        """Take parameters, the optimiser state's leaves (None = a new one) and the count of steps done."""
 
     def run(self, epoch: int, step: int) -> Stretch:
         """Take some steps of an epoch, from ``step`` on."""
@@ -42,8 +42,8 @@ class EpochRunner(Protocol):
     def params(self) -> Params:
         """Return the parameters."""
 
-    def opt_state(self) -> Any:
-        """Return the optimiser's state."""
+    def opt_state(self) -> list[np.ndarray]:
+        """Return the optimiser state's leaves, as ``jax.tree.leaves`` orders them."""
 
 
 def make_runner(student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> EpochRunner:
@@ -105,7 +105,7 @@ class SparseSgdRunner:
         arrays = {name: padded_rows(array, self._chunk, fills.get(name, 0)) for name, array in arrays.items()}
         return jax.device_put(arrays, self._device)
 
-    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
+    def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters; plain SGD has no state and no randomness."""
         del opt_state, global_step
         with jax.default_device(self._device):
@@ -134,9 +134,9 @@ class SparseSgdRunner:
         """Return the parameters, without the columns added for speed."""
         return narrow(self._params, self._student.config.embedding_dim)
 
-    def opt_state(self) -> Any:
+    def opt_state(self) -> list[np.ndarray]:
         """Return nothing: plain SGD has no state."""
-        return ()
+        return []
 
 
 class DenseRunner:
@@ -159,12 +159,13 @@ class DenseRunner:
         buckets = length_buckets(needed, train.length)
         self._cuts = buckets[np.searchsorted(buckets, needed)]
 
-    def load(self, params: Params, opt_state: Any, global_step: int) -> None:
-        """Take parameters, optimiser state (None = a new one) and the count of steps done, for the dropout."""
+    def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
+        """Take parameters, the optimiser state's leaves (None = a new one) and the steps done, for the dropout."""
         self._params = jax.tree.map(jnp.array, params)  # copies: the step gives its arguments away
-        if opt_state is None:
-            opt_state = make_optimizer(self._config.optimizer, 0.0).init(self._params)
-        self._opt_state = jax.tree.map(jnp.array, opt_state)
+        self._opt_state = make_optimizer(self._config.optimizer, 0.0).init(self._params)
+        if opt_state is not None:
+            structure = jax.tree.structure(self._opt_state)
+            self._opt_state = jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in opt_state])
         self._global_step = global_step
 
     def run(self, epoch: int, step: int) -> Stretch:
@@ -200,6 +201,6 @@ class DenseRunner:
         """Return the parameters."""
         return self._params
 
-    def opt_state(self) -> Any:
-        """Return the optimiser's state."""
-        return self._opt_state
+    def opt_state(self) -> list[np.ndarray]:
+        """Return the optimiser state's leaves."""
+        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._opt_state)]

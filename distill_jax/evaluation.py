@@ -13,7 +13,14 @@ EVAL_BATCH = 256
 NOTEBOOK_EVAL_BATCH = 32
 
 
-def predict_logits(student: Student, params: Params, input_ids: np.ndarray, batch_size: int = EVAL_BATCH) -> np.ndarray:
+def predict_logits(
+    student: Student,
+    params: Params,
+    input_ids: np.ndarray,
+    batch_size: int = EVAL_BATCH,
+    *,
+    fixed_cuts: bool = False,
+) -> np.ndarray:
     """Return the logits of padded rows, [n, classes], in the rows' order.
 
     Args:
@@ -21,14 +28,17 @@ def predict_logits(student: Student, params: Params, input_ids: np.ndarray, batc
         params: its parameters; on the device already for speed.
         input_ids: int32 [n, length].
         batch_size: rows at a time.
+        fixed_cuts: cut to the same few lengths in every call (for a service); otherwise to the best for these rows.
     """
     rows, length = input_ids.shape
     if not rows:
         return np.zeros((0, student.config.num_labels), np.float32)
     needed = np.minimum(real_lengths(input_ids, student.config.pad_id) + student.cut_margin, length)
     order = np.argsort(needed, kind="stable")
-    buckets = length_buckets(needed[order][batch_size - 1 :: batch_size], length) if rows >= batch_size else []
-    buckets = np.unique([*buckets, int(length_buckets(needed[order][-1:], length)[0])])
+    longest_of_batches = needed[order][
+        np.minimum(np.arange(batch_size - 1, rows + batch_size - 1, batch_size), rows - 1)
+    ]
+    buckets = _fixed_cuts(length) if fixed_cuts else length_buckets(longest_of_batches, length)
     pending = []
     for index, cut in _batches(order, needed, buckets, batch_size):
         batch = input_ids[index, :cut]
@@ -39,6 +49,12 @@ def predict_logits(student: Student, params: Params, input_ids: np.ndarray, batc
     for index, batch_logits in pending:
         logits[index] = np.asarray(batch_logits)[: len(index)]
     return logits
+
+
+def _fixed_cuts(length: int) -> np.ndarray:
+    """Return 16, 32, 48, 64, then each a third to a half longer, up to ``length`` itself."""
+    cuts = [16 * factor << power for power in range(2, 28) for factor in (2, 3)]
+    return np.array(sorted({cut for cut in (16, 32, 48, *cuts) if cut < length} | {length}))
 
 
 def _batches(
@@ -57,7 +73,7 @@ def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def mean_of_batch_means(values: np.ndarray, batch_size: int) -> float:
-    """Return the mean over batches of each batch's mean: the notebook's average, in which a short batch counts whole."""
+    """Return the mean over batches of each batch's mean: the notebook's way, a short batch counts whole."""
     return float(np.mean([values[i : i + batch_size].mean() for i in range(0, len(values), batch_size)]))
 
 

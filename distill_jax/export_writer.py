@@ -22,7 +22,7 @@ from distill_jax.export_format import (
     part_file,
     validate_part,
 )
-from distill_jax.files import atomic_write, read_json, remove_temporaries, sha256_file, write_json
+from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
 
 PARTIAL_MANIFEST = "manifest.partial.json"
 
@@ -51,7 +51,7 @@ class ExportWriter:
         self._hash_checked: set[str] = set()
         found = read_begun_export(self.folder)
         if found is None:
-            if self.folder.exists() and any(self.folder.iterdir()):
+            if self.folder.exists() and any(not is_temporary(path) for path in self.folder.iterdir()):
                 raise InputError(
                     f"output folder {self.folder}: expected an empty folder or an export, found other files; "
                     "name another with --output"
@@ -67,6 +67,11 @@ class ExportWriter:
     def identity(self) -> dict[str, Any]:
         """What must agree for two exports to be the same one."""
         return identity_of(self.header)
+
+    def begin(self) -> None:
+        """Record which export this folder is, before its first file, so that a kill leaves nothing unexplained."""
+        if not (self.folder / PARTIAL_MANIFEST).is_file():
+            self._record()
 
     def is_done(self, split: str, index: int) -> bool:
         """Whether a part is recorded, there, and has the recorded bytes."""
@@ -90,6 +95,7 @@ class ExportWriter:
         name = part_file(split, index)
         path = self.folder / name
         validate_part(part, self.header.num_labels, self.header.vocab_size, f"part {path}")
+        self.begin()
         with atomic_write(path) as stream:
             np.savez(stream, **{field.name: getattr(part, field.name) for field in dataclasses.fields(part)})
         self._recorded[name] = PartInfo(name, len(part), sha256_file(path))
@@ -102,20 +108,23 @@ class ExportWriter:
 
     def write_tokenizer(self, text: str) -> None:
         """Write ``tokenizer.json``: ``text`` is what ``tokenizers.Tokenizer.to_str`` returns."""
+        self.begin()
         with atomic_write(self.folder / TOKENIZER) as stream:
             stream.write(text.encode())
 
     def write_token_embeddings(self, table: np.ndarray) -> None:
         """Write the teacher's word-embedding table, [vocab_size, dim], as float16."""
+        self.begin()
         with atomic_write(self.folder / TOKEN_EMBEDDINGS) as stream:
             np.save(stream, table.astype(np.float16), allow_pickle=False)
 
+    def parts(self, split: str, count: int) -> tuple[PartInfo, ...]:
+        """Return the first ``count`` parts of a split, all of them written."""
+        return tuple(self._recorded[part_file(split, index)] for index in range(count))
+
     def finish(self, parts_per_split: dict[str, int], teacher: dict[str, Any]) -> Manifest:
         """Write ``manifest.json``; ``teacher`` is the header's with what the export found out (accuracies)."""
-        splits = {
-            split: tuple(self._recorded[part_file(split, index)] for index in range(count))
-            for split, count in parts_per_split.items()
-        }
+        splits = {split: self.parts(split, count) for split, count in parts_per_split.items()}
         manifest = dataclasses.replace(self.header, splits=splits, teacher=teacher)
         write_json(self.folder / MANIFEST, manifest.to_json())
         (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)

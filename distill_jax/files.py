@@ -43,6 +43,11 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether ``path`` is named as ``atomic_write`` names its temporary files."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
 def remove_temporaries(folder: Path) -> None:
     """Delete what a killed ``atomic_write`` left in ``folder``."""
     for path in folder.glob(".*.tmp"):

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
 _SOLID, _DASHED = [1, 0], [6, 4]
 _PNG_SCALE = 2.0
-_NARROW = 480
-_LEGEND_COLUMNS_BELOW = 1
+_LETTER_WIDTH = 8  # pixels, at 13 px: a little more than most letters take
+_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 
 
 def history_frame(runs: Sequence["Run"], table: "Table") -> "pd.DataFrame":
-    """Return the chart's rows, those that are finite: ``epoch``, ``test_f1_macro``, ``model`` (its name in the report)."""
+    """Return the chart's rows, those that are finite: ``epoch``, ``test_f1_macro``, ``model`` (the report's name)."""
     import numpy as np
     import pandas as pd
 
@@ -39,30 +39,52 @@ def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: 
     import altair as alt
 
     frame = history_frame(runs, table)
-    names = [row.model for row in table.students]
-    columns = 2 if width >= _NARROW else _LEGEND_COLUMNS_BELOW
-    legend = alt.Legend(title=None, orient="bottom", direction="horizontal", columns=columns, symbolSize=400,
-                        symbolStrokeWidth=2.5, labelFontSize=13, labelLimit=max(width // columns - 40, 80),
-                        columnPadding=24)  # fmt: skip
     epochs = sorted(frame["epoch"].unique().tolist())
-    lines = (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=45, filled=True))
-        .encode(
-            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(values=_ticks(epochs), format="d", grid=False)),
-            y=alt.Y("test_f1_macro:Q", title="Macro F1, test split", scale=alt.Scale(zero=False, nice=True)),
-            color=alt.Color("model:N", scale=alt.Scale(domain=names, range=_line_colours(table)), legend=legend),
-            strokeDash=alt.StrokeDash("model:N", scale=alt.Scale(domain=names, range=_dashes(table)), legend=legend),
-        )
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "epoch:Q", title="Epoch", axis=alt.Axis(values=_ticks(epochs), format="d", grid=False, labelFlush=False)
+        ),
+        y=alt.Y("test_f1_macro:Q", title="Macro F1, test split", scale=alt.Scale(zero=False, nice=True)),
     )
+    domain, legend = [row.model for row in table.students], _legend(table, width)
+    colour = alt.Scale(domain=domain, range=_line_colours(table))
+    lines = base.mark_line(strokeWidth=2.5).encode(
+        color=alt.Color("model:N", scale=colour, legend=legend),
+        strokeDash=alt.StrokeDash("model:N", scale=alt.Scale(domain=domain, range=_dashes(table)), legend=legend),
+    )
+    points = base.mark_point(size=40, filled=True, opacity=1).encode(
+        color=alt.Color("model:N", scale=colour, legend=None)
+    )
+    axis = {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal", "titlePadding": 10}
+    colours = {"gridColor": "#88888844", "domainColor": "#888888", "tickColor": "#888888"}
     return (
-        alt.layer(lines, *_teacher_layers(table, epochs))
+        alt.layer(lines, points, *_teacher_layers(table, epochs))
+        .resolve_legend(color="independent", strokeDash="independent")
         .properties(width=width, height=height, background="transparent")
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=13, titleFontSize=13, titleFontWeight="normal", gridColor="#8884",
-                        domainColor="#888", tickColor="#888", titlePadding=10)
-        .configure(font="system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif")
-    )  # fmt: skip
+        .configure(font=_FONTS, axis={**axis, **colours}, view={"stroke": None})
+    )
+
+
+def _legend(table: "Table", width: int) -> "alt.Legend":
+    """Return a legend below the plot, in as many columns as the longest name leaves room for."""
+    import altair as alt
+
+    longest = max(len(row.model) for row in table.students)
+    columns = max(1, min(4, width // (longest * _LETTER_WIDTH + 70)))
+    return alt.Legend(
+        title=None,
+        orient="bottom",
+        direction="horizontal",
+        columns=columns,
+        symbolType="stroke",
+        symbolSize=700,
+        symbolStrokeWidth=2.5,
+        labelFontSize=13,
+        labelLimit=max(width // columns - 60, 80),
+        columnPadding=24 + 2 * longest,  # a reader's font may be wider than the one measured
+        rowPadding=6,
+        offset=16,
+    )
 
 
 def _teacher_layers(table: "Table", epochs: Sequence[float]) -> list["alt.Chart"]:
@@ -104,12 +126,21 @@ def _dashes(table: "Table") -> list[list[int]]:
     return [_SOLID if row.distilled else _DASHED for row in table.students]
 
 
-def svg(chart: "alt.LayerChart", identifiers: str) -> str:
-    """Return a chart as an SVG element to stand in a page; ``identifiers`` keeps its ids apart from other charts'."""
+def svg(chart: "alt.LayerChart", identifiers: str, description: str) -> str:
+    """Return a chart as an SVG element to stand in a page.
+
+    Args:
+        chart: what to draw.
+        identifiers: a word that keeps the element's ids apart from those of other charts in the page.
+        description: the chart in words, for who cannot see it.
+    """
+    import html
+
     import vl_convert
 
     drawn: str = vl_convert.vegalite_to_svg(_specification(chart), vl_version=_vega_lite_version())
-    return drawn.replace('id="', f'id="{identifiers}-').replace("url(#", f"url(#{identifiers}-")
+    drawn = drawn.replace('id="', f'id="{identifiers}-').replace("url(#", f"url(#{identifiers}-")
+    return drawn.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
 
 
 def png(chart: "alt.LayerChart") -> bytes:

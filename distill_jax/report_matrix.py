@@ -10,8 +10,8 @@ from distill_jax.report_text import score
 
 # More classes than this and a count no longer fits its cell.
 LARGE = 12
-# Longer names than this do not fit over a column: the columns get the classes' numbers instead.
-_COLUMN_NAME_LENGTH = 9
+# Letters that fit over all columns together: where names are longer, the columns get the classes' numbers instead.
+_HEAD_LETTERS = 36
 # A cell is so dark from this share on that its text is readable in the paper's colour only.
 _STRONG = 0.68
 
@@ -33,24 +33,32 @@ def matrix_text(label_names: Sequence[str]) -> str:
     else:
         text += "The numbers are counts of test texts. "
     if _numbered(label_names):
-        text += "Columns carry the numbers of the classes, in the rows’ order."
+        text += "Columns carry the numbers of the classes; the list below has their names."
     return text.strip()
 
 
+def class_key(label_names: Sequence[str]) -> str:
+    """Return the list of the classes' whole names by number, where the matrices show numbers; otherwise nothing."""
+    if not _numbered(label_names):
+        return ""
+    return '<ol class="key">' + "".join(f"<li>{html.escape(name)}</li>" for name in label_names) + "</ol>"
+
+
 def _numbered(label_names: Sequence[str]) -> bool:
-    return len(label_names) > LARGE or any(len(name) > _COLUMN_NAME_LENGTH for name in label_names)
+    return len(label_names) > LARGE or max(map(len, label_names)) * len(label_names) > _HEAD_LETTERS
 
 
 def _table(counts: np.ndarray, label_names: Sequence[str]) -> str:
     numbered = _numbered(label_names)
     names = [html.escape(name) for name in label_names]
     heads = "".join(
-        f'<th scope="col" title="{name}">{index if numbered else name}</th>' for index, name in enumerate(names, 1)
+        f'<th scope="col" title="{name}">{_head(index, name, label_names)}</th>' for index, name in enumerate(names, 1)
     )
+    kind = "matrix numbered" if numbered else "matrix"
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     lines = [
-        '<table class="matrix"><colgroup><col class="names"></colgroup><thead>',
+        f'<table class="{kind}"><colgroup><col class="names"></colgroup><thead>',
         f'<tr><th></th><th class="axis" scope="colgroup" colspan="{len(names)}">predicted</th></tr>',
         f'<tr><th class="axis" scope="col">true</th>{heads}</tr></thead><tbody>',
     ]
@@ -62,6 +70,13 @@ def _table(counts: np.ndarray, label_names: Sequence[str]) -> str:
         shown = f"{index + 1} · {name}" if numbered else name
         lines.append(f'<tr><th scope="row" title="{name}">{shown}</th>{cells}</tr>')
     return "\n".join([*lines, "</tbody></table>"])
+
+
+def _head(number: int, name: str, label_names: Sequence[str]) -> str:
+    """Return what stands over a column: the name, its number, or, where columns are narrow, every fifth number."""
+    if not _numbered(label_names):
+        return name
+    return str(number) if len(label_names) <= LARGE or number % 5 == 0 or number == 1 else ""
 
 
 def _cell(count: int, share: float, meaning: str, *, large: bool) -> str:

@@ -99,10 +99,10 @@ def _require_comparable(first: Run, other: Run) -> None:
 def display_names(runs: Sequence[Run]) -> list[str]:
     """Return a different name for each run: its model's, with what tells its folder apart where models repeat."""
     counts = Counter(run.model for run in runs)
-    return [run.model if counts[run.model] == 1 else f"{run.model}, {_distinct(run, runs)}" for run in runs]
+    return [run.model if counts[run.model] == 1 else f"{run.model}, {folder_name(run, runs)}" for run in runs]
 
 
-def _distinct(run: Run, runs: Sequence[Run]) -> str:
+def folder_name(run: Run, runs: Sequence[Run]) -> str:
     """Return the shortest end of a run folder's path that no other run's ends with."""
     parts = run.folder.resolve().parts
     for length in range(1, len(parts) + 1):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from distill_jax.report_runs import folder_name
 from distill_jax.report_table import Table
 from distill_jax.report_text import UNKNOWN, count
 from distill_jax.run_folder import Run
@@ -27,7 +28,7 @@ def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     settings = [_settings(run) for run in runs]
     names = [name for name in _names(settings) if not _is_shared(name, settings)]
     rows = [
-        [str(run.folder), *[values.get(name, UNKNOWN) for name in names]]
+        [folder_name(run, runs), *[values.get(name, UNKNOWN) for name in names]]
         for run, values in zip(runs, settings, strict=True)
     ]
     return ["Folder", *[_title(name) for name in names]], rows

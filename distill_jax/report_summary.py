@@ -7,6 +7,9 @@ from distill_jax.report_text import count, factor, join_names, percent, points, 
 
 # Beyond so many standard errors a difference is called real: the two-sided 95 % of the normal distribution.
 _CLEAR = 1.96
+# Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
+_CLEARLY_FASTER = 1.5
+_NAMED_PAIRS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +28,36 @@ def headline(table: Table) -> str:
     else:
         subject = f"The student, {best.model},"
     if best.accuracy_kept is None:
-        return f"{subject} gets {percent(best.accuracy)} of the {count(table.test_rows)} test texts right; the teacher, none."
-    verb = "keeps" if best.accuracy <= teacher.accuracy else "reaches"
+        right = percent(best.accuracy)
+        return f"{subject} gets {right} of the {count(table.test_rows)} test texts right; the teacher, none."
     sentence = (
-        f"{subject} {verb} {percent(best.accuracy_kept)} of the teacher’s accuracy ({score(best.accuracy)} against "
+        f"{subject} {_keeps(best.accuracy_kept)} of the teacher’s accuracy ({score(best.accuracy)} against "
         f"{score(teacher.accuracy)} on {count(table.test_rows)} test texts)"
     )
     comparisons = [text for text in (_size_text(best, teacher), _speed_text(best, teacher)) if text]
-    return f"{sentence}{', and is ' + ' and '.join(comparisons) if comparisons else ''}."
+    return f"{sentence}{', and is ' + ' and '.join(comparisons) if comparisons else ''}.{_fastest(table)}"
+
+
+def _keeps(kept: float) -> str:
+    return f"{'keeps' if kept <= 1 else 'reaches'} {percent(kept)}"
+
+
+def _fastest(table: Table) -> str:
+    """Return a sentence on the fastest student, where that is another than the best and clearly faster."""
+    best = table.best
+    fastest = max(
+        (row for row in table.students if row.documents_per_second),
+        key=lambda row: (row.documents_per_second or 0.0, row.accuracy),
+        default=None,
+    )
+    if fastest is None or not best.documents_per_second or fastest.accuracy_kept is None:
+        return ""
+    ratio = (fastest.documents_per_second or 0.0) / best.documents_per_second
+    if ratio < _CLEARLY_FASTER:
+        return ""
+    versus_teacher = _speed_text(fastest, table.teacher)
+    speed = f"{versus_teacher} than the teacher" if versus_teacher else f"{factor(ratio)} times faster than that"
+    return f" The fastest, {fastest.model}, {_keeps(fastest.accuracy_kept)} and is {speed}."
 
 
 def _size_text(row: Row, teacher: Row) -> str | None:
@@ -87,6 +112,10 @@ def _error(row: Row) -> float:
 
 
 def _list_gains(rows: list[Row]) -> str:
+    """Return the direct twins' names with their gains; of more than four, how many they are and the gains' range."""
+    if len(rows) > _NAMED_PAIRS:
+        gains = sorted(_gain(row) for row in rows)
+        return f"{len(rows)} students ({points(gains[0])} to {points(gains[-1])} accuracy)"
     return join_names([f"{row.twin} ({points(_gain(row))} accuracy{_closed(row)})" for row in rows])
 
 
@@ -101,7 +130,7 @@ def tiles(table: Table) -> list[Tile]:
     best, teacher = table.best, table.teacher
     found = []
     if best.accuracy_kept is not None:
-        found.append(Tile(percent(best.accuracy_kept), "of the teacher’s accuracy kept"))
+        found.append(Tile(percent(best.accuracy_kept), "of the teacher’s accuracy"))
     for text, unit in (
         (_size_text(best, teacher), "than the teacher"),
         (_speed_text(best, teacher), "than the teacher"),
@@ -109,7 +138,7 @@ def tiles(table: Table) -> list[Tile]:
         if text:
             figure, word = text.split(" times ")
             found.append(Tile(f"{figure}×", f"{word} {unit}"))
-    found.append(Tile(percent(best.agreement), "of its answers are the teacher’s"))
+    found.append(Tile(percent(best.agreement), "agreement with the teacher"))
     return found
 
 

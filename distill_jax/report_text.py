@@ -18,7 +18,7 @@ HEADER = (
     "Parameters",
     "Size",
     "Training",
-    "Documents/s",
+    "Docs/s",
 )
 CSV_COLUMNS = (
     "model",
@@ -122,12 +122,14 @@ def cells(row: Row) -> list[str]:
 
 
 def terminal_table(table: Table) -> str:
-    """Return the table as plain text of at most 120 columns; a model name too long for that is cut."""
+    """Return the table as plain text of at most 120 columns; a model name too long for that loses its middle."""
     rows = [cells(row) for row in table.rows]
     others = sum(2 + max(len(row[column]) for row in [HEADER, *rows]) for column in range(1, len(HEADER)))
     room = max(_TERMINAL_COLUMNS - others, 12)
     for row in rows:
-        row[0] = row[0] if len(row[0]) <= room else row[0][: room - 1] + "…"
+        if len(row[0]) > room:
+            start = room // 3
+            row[0] = f"{row[0][:start]}…{row[0][len(row[0]) - (room - start - 1) :]}"
     return format_table(HEADER, rows)
 
 

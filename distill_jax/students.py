@@ -123,9 +123,13 @@ class Student:
     config: StudentConfig
 
     @cached_property
-    def _graph(self) -> Any:
+    def _split(self) -> tuple[Any, Any]:
         module = _MODULES[self.config.name]
-        return nnx.split(nnx.eval_shape(lambda: module(self.config, rngs=nnx.Rngs(0))))[0]
+        return nnx.split(nnx.eval_shape(lambda: module(self.config, rngs=nnx.Rngs(0))))
+
+    def shapes(self) -> Params:
+        """Return the parameters' shapes and types, without making any."""
+        return nnx.to_pure_dict(self._split[1])
 
     @property
     def table_name(self) -> str:
@@ -146,14 +150,14 @@ class Student:
             padded_length: with ``pooling="padded"``, the length that the rows stand for, where padding was cut off.
         """
         ids = jnp.asarray(input_ids)
-        module = nnx.merge(self._graph, params)
+        module = nnx.merge(self._split[0], params)
         return module(ids, padded_length) if self.config.name == "fasttext" else module(ids)
 
     def training_logits(self, params: Params, input_ids: Array, padded_length: int, dropout_rng: Array) -> Array:
         """Return logits as in training: with dropout for the student that has it."""
         if self.config.name == "fasttext" or self.config.dropout == 0:
             return self.logits(params, input_ids, padded_length=padded_length)
-        return nnx.merge(self._graph, params)(input_ids, dropout_rng)
+        return nnx.merge(self._split[0], params)(input_ids, dropout_rng)
 
     @property
     def cut_margin(self) -> int:

@@ -38,7 +38,7 @@ class Snapshot:
 
     Attributes:
         params: the parameters over the whole vocabulary.
-        opt_state: the optimiser's state, over the tokens that occur.
+        opt_state: the leaves of the optimiser's state, over the tokens that occur.
         epoch: the epoch under way, counted from 0.
         step: steps done in it.
         losses: their losses, [step].
@@ -48,7 +48,7 @@ class Snapshot:
     """
 
     params: Params
-    opt_state: Any
+    opt_state: list[np.ndarray]
     epoch: int
     step: int
     losses: np.ndarray
@@ -109,8 +109,10 @@ def fit(
     loop = _Loop(student, resume.params if resume else params, train, test, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch or (lambda _: None)
-    while loop.epoch < config.epochs:
-        loop.run_epoch(show_progress=show_progress)
+    done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
+    with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
+        while loop.epoch < config.epochs:
+            loop.run_epoch(bar)
     logits = loop.test_logits if loop.test_logits is not None else loop.evaluate()
     history = history_frame(np.array(loop.history), config.model_name)
     return FitResult(loop.whole_params(), history, logits, loop.seconds)
@@ -185,7 +187,7 @@ class _Loop:
         """Return where the training stands."""
         return Snapshot(
             params=self.whole_params(),
-            opt_state=jax.tree.map(np.asarray, self._runner.opt_state()),
+            opt_state=self._runner.opt_state(),
             epoch=self.epoch,
             step=self.step,
             losses=np.concatenate([np.zeros(0, np.float32), *self.losses]),
@@ -194,22 +196,20 @@ class _Loop:
             seconds=self.seconds,
         )
 
-    def run_epoch(self, *, show_progress: bool) -> None:
+    def run_epoch(self, bar: Any) -> None:
         """Take the epoch's steps that are left, then evaluate and record it."""
-        rows, batch = len(self.train_labels), self.config.batch_size
-        description = f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}"
-        with progress_bar(rows, description, initial=self.step * batch, disable=not show_progress) as bar:
-            while self.step < self._steps:
-                started = time.perf_counter()
-                stretch = self._runner.run(self.epoch, self.step)
-                self.seconds += time.perf_counter() - started
-                self._require_finite(stretch.losses)
-                self.step += len(stretch.losses)
-                self.losses.append(stretch.losses)
-                self.predictions.append(stretch.predictions)
-                bar.update(len(stretch.predictions))
-                if self.step < self._steps and self.should_stop():
-                    self._stop()
+        bar.set_description(f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}")
+        while self.step < self._steps:
+            started = time.perf_counter()
+            stretch = self._runner.run(self.epoch, self.step)
+            self.seconds += time.perf_counter() - started
+            self._require_finite(stretch.losses)
+            self.step += len(stretch.losses)
+            self.losses.append(stretch.losses)
+            self.predictions.append(stretch.predictions)
+            bar.update(len(stretch.predictions))
+            if self.step < self._steps and self.should_stop():
+                self._stop()
         self._finish_epoch()
 
     def _require_finite(self, losses: np.ndarray) -> None:

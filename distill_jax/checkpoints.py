@@ -1,0 +1,99 @@
+"""Checkpoints of a training, by Orbax: parameters apart from the state that going on needs. The only importer of Orbax.
+
+A checkpoint is whole or not there: Orbax writes it under a temporary name and renames it.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from distill_jax.students import Params
+from distill_jax.training import Snapshot
+
+KEPT = 2  # the latest, and the one before it
+_SCALARS = ("epoch", "step", "seconds")
+_ARRAYS = ("losses", "predictions", "history")
+
+
+@contextlib.contextmanager
+def _checkpointer(folder: Path) -> Iterator[Any]:
+    from orbax.checkpoint import v1 as ocp
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    policies = ocp.training
+    with policies.Checkpointer(
+        Path(folder).absolute(),
+        save_decision_policy=policies.save_decision_policies.FixedIntervalPolicy(1),
+        preservation_policy=policies.preservation_policies.LatestN(KEPT),
+        cleanup_tmp_directories=True,
+    ) as checkpointer:
+        yield checkpointer
+
+
+def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
+    """Save a snapshot as checkpoint ``number`` (the count of steps done); all but the latest few are deleted.
+
+    Raises:
+        OSError: the disk is full, …; the checkpoints that were there are kept.
+    """
+    # Scalars are stored as arrays; arrays that may be empty get a leading element, for Orbax stores no empty ones.
+    state: dict[str, Any] = {name: np.asarray(getattr(snapshot, name), np.float64) for name in _SCALARS}
+    state |= {name: _with_lead(getattr(snapshot, name)) for name in _ARRAYS}
+    state["opt_state"] = {str(index): leaf for index, leaf in enumerate(snapshot.opt_state)} or {"none": np.zeros(1)}
+    with _checkpointer(folder) as checkpointer:
+        checkpointer.save_checkpointables(number, {"params": snapshot.params, "state": state}, overwrite=True)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether a folder holds a whole checkpoint, without importing Orbax."""
+    return Path(folder).is_dir() and any(path.name.isdecimal() for path in Path(folder).iterdir())
+
+
+def load_params(folder: Path) -> Params:
+    """Return the latest checkpoint's parameters as NumPy arrays.
+
+    Raises:
+        InputError: the folder holds no checkpoint, or a damaged one.
+    """
+    return _load(folder, "params")
+
+
+def load_snapshot(folder: Path) -> Snapshot:
+    """Return the latest checkpoint's snapshot.
+
+    Raises:
+        InputError: the folder holds no checkpoint, or a damaged one.
+    """
+    state = _load(folder, "state")
+    leaves = state["opt_state"]
+    return Snapshot(
+        params=_load(folder, "params"),
+        opt_state=[leaves[str(index)] for index in range(len(leaves))] if "0" in leaves else [],
+        epoch=int(state["epoch"]),
+        step=int(state["step"]),
+        seconds=float(state["seconds"]),
+        **{name: state[name][1:] for name in _ARRAYS},
+    )
+
+
+def _load(folder: Path, name: str) -> Any:
+    import jax
+
+    if not has_checkpoint(folder):
+        raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
+    with _checkpointer(folder) as checkpointer:
+        try:
+            tree = checkpointer.load_checkpointables(checkpointer.latest, {name: None})[name]
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
+    return jax.tree.map(np.asarray, tree)
+
+
+def _with_lead(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((1, *array.shape[1:]), array.dtype), array])

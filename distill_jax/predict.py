@@ -1,0 +1,101 @@
+"""``python -m distill_jax.predict``: classes and probabilities of raw texts, from a run folder alone."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from distill_jax.console import run_command, warn
+from distill_jax.errors import InputError, MissingInputError
+
+if TYPE_CHECKING:
+    from distill_jax.predictor import Predictor
+
+_LINES_AT_ONCE = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to predict, and with which student."""
+
+    run: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """The run folder, as python -m distill_jax.train writes it."""
+    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = None
+    """A UTF-8 file with a text on each line; standard input where none is named."""
+
+
+def main() -> None:
+    """Parse the command line, read lines, write a JSON line for each."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m distill_jax.predict",
+        description=(
+            "Read a text a line, write a JSON line for each: its label and the probability of each label. "
+            "An empty line is a text too."
+        ),
+    )
+    _require_input(arguments)
+    from distill_jax.jax_setup import configure_jax
+
+    configure_jax()
+    from distill_jax.predictor import Predictor
+
+    predictor = Predictor.load(arguments.run)
+    if arguments.file is None:
+        if sys.stdin.isatty():
+            warn("reading texts from the keyboard, one a line; Ctrl-D ends")
+        _predict_lines(predictor, sys.stdin.buffer, "standard input", 1 if sys.stdin.isatty() else _LINES_AT_ONCE)
+        return
+    with arguments.file.open("rb") as stream:
+        _predict_lines(predictor, stream, str(arguments.file), _LINES_AT_ONCE)
+
+
+def _require_input(arguments: Arguments) -> None:
+    """Refuse what can be refused before anything heavy is imported."""
+    if not arguments.run.is_dir():
+        raise MissingInputError(
+            f"--run {arguments.run}: there is no such folder; train a student with python -m distill_jax.train"
+        )
+    if arguments.file is not None and not arguments.file.is_file():
+        raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")
+
+
+def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
+    for texts in _blocks(stream, where, at_once):
+        probabilities = predictor.probabilities(texts)
+        best = probabilities.argmax(axis=1)
+        lines = [
+            json.dumps(_result(predictor.label_names, row, int(index)), ensure_ascii=False)
+            for row, index in zip(probabilities.tolist(), best, strict=True)
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+
+def _result(names: tuple[str, ...], probabilities: list[float], best: int) -> dict[str, Any]:
+    rounded = {name: round(value, 6) for name, value in zip(names, probabilities, strict=True)}
+    return {"label": names[best], "probabilities": rounded}
+
+
+def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[str]]:
+    """Yield lists of texts; only a line feed (after an optional carriage return) ends a text."""
+    block: list[str] = []
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where}, line {number}: expected text in UTF-8, got other bytes ({error})") from None
+        block.append(text.removeprefix("\ufeff") if number == 1 else text)
+        if len(block) == at_once:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,124 @@
+"""``Predictor``: a trained student that takes raw texts; needs its run folder, neither torch nor the export folder."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from distill_jax.checkpoints import load_params
+from distill_jax.config import StudentConfig
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.evaluation import EVAL_BATCH, predict_logits, to_device
+from distill_jax.run_folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
+from distill_jax.students import Params, Student
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A student with its tokenizer and its classes' names.
+
+    Attributes:
+        label_names: the classes, in class order.
+
+    Example:
+        >>> predictor = Predictor.load("runs/demo/cnn-distil")          # doctest: +SKIP
+        >>> predictor.labels(["What a lovely film."])                   # doctest: +SKIP
+        ['5 stars']
+    """
+
+    label_names: tuple[str, ...]
+    student: Student
+    params: Params
+    tokenizer: Tokenizer
+    max_length: int
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Predictor":
+        """Load a run folder's latest checkpoint.
+
+        Raises:
+            MissingInputError: no such folder, or a file is not in it.
+            InputError: a file in it is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
+        config = read_config(folder)
+        student = Student(_student_config(config, folder))
+        max_length = int(config["export"]["max_length"])
+        params = load_params(folder / CHECKPOINTS)
+        _require_shapes(student, params, folder)
+        return cls(
+            label_names=tuple(config["export"]["label_names"]),
+            student=student,
+            params=to_device(params),
+            tokenizer=load_tokenizer(folder / TOKENIZER, max_length),
+            max_length=max_length,
+        )
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Return logits [texts, classes]."""
+        if not len(texts):
+            return np.zeros((0, len(self.label_names)), np.float32)
+        input_ids = np.full((len(texts), self.max_length), self.student.config.pad_id, np.int32)
+        for row, encoding in zip(input_ids, self.tokenizer.encode_batch_fast(list(texts)), strict=True):
+            ids = encoding.ids
+            row[: len(ids)] = ids
+        return predict_logits(self.student, self.params, input_ids, _batch_size(len(texts)), fixed_cuts=True)
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Return probabilities, float64 [texts, classes], each row summing to 1."""
+        logits = self.logits(texts).astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def labels(self, texts: Sequence[str]) -> list[str]:
+        """Return the most probable class of each text."""
+        return [self.label_names[index] for index in self.logits(texts).argmax(axis=1)]
+
+
+def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
+    """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
+    if not path.is_file():
+        raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+        raise InputError(f"tokenizer {path}: expected a file of the tokenizers library ({error})") from None
+    tokenizer.enable_truncation(max_length)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _batch_size(texts: int) -> int:
+    """Return rows a program takes: few sizes, so that few are compiled, and one text does not pay for hundreds."""
+    return next(size for size in (1, 16, EVAL_BATCH) if texts <= size or size == EVAL_BATCH)
+
+
+def _student_config(config: dict[str, Any], folder: Path) -> StudentConfig:
+    values = config.get("student")
+    if not isinstance(values, dict):
+        raise InputError(f"run configuration {folder / CONFIG}: student: expected a JSON object, got {values!r}")
+    try:
+        return StudentConfig(**{**values, "filter_heights": tuple(values.get("filter_heights", ()))})
+    except TypeError as error:
+        raise InputError(f"run configuration {folder / CONFIG}: student: {error}") from None
+
+
+def _require_shapes(student: Student, params: Params, folder: Path) -> None:
+    import jax
+
+    expected = jax.tree_util.tree_leaves_with_path(student.shapes())
+    found = dict(jax.tree_util.tree_leaves_with_path(params))
+    for path, leaf in expected:
+        name = jax.tree_util.keystr(path)
+        got = found.get(path)
+        if got is None or got.shape != leaf.shape:
+            shape = None if got is None else list(got.shape)
+            raise InputError(
+                f"checkpoints {folder / CHECKPOINTS}: parameter {name}: expected {list(leaf.shape)} (config.json), "
+                f"got {shape}; the folder's files belong to different runs"
+            )

@@ -1,0 +1,155 @@
+"""Write a run folder while a student trains: configuration first, history and checkpoint every epoch, metrics last."""
+
+import dataclasses
+import io
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from distill_jax import __version__
+from distill_jax.batches import Examples
+from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.errors import InputError
+from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
+from distill_jax.export_writer import first_difference
+from distill_jax.files import atomic_write, read_json, remove_temporaries, sha256_file, write_json
+from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, HISTORY, METRICS, TEST_PREDICTIONS
+
+_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER)
+
+
+def run_config(
+    train: TrainConfig, student: StudentConfig, export: Path, manifest: Manifest, teacher_speed: float | None
+) -> dict[str, Any]:
+    """Return the contents of ``config.json``: everything needed to repeat the run and to predict from it."""
+    teacher = dict(manifest.teacher)
+    if teacher_speed:
+        teacher["documents_per_second"] = teacher_speed
+    return {
+        "format_version": FORMAT_VERSION,
+        "program": f"distill-jax {__version__}",
+        "train": dataclasses.asdict(train),
+        "student": dataclasses.asdict(student),
+        "export": {
+            "name": export.absolute().name,
+            "path": str(export),
+            "fingerprint": sha256_file(export / MANIFEST),
+            "label_names": list(manifest.label_names),
+            "vocab_size": manifest.vocab_size,
+            "pad_id": manifest.pad_id,
+            "max_length": manifest.max_length,
+            "teacher": teacher,
+        },
+    }
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what must agree for two runs to be the same one; more epochs only go on with it."""
+    train = {key: value for key, value in config.get("train", {}).items() if key != "epochs"}
+    fingerprint = config.get("export", {}).get("fingerprint")
+    return {"train": train, "student": config.get("student"), "export": {"fingerprint": fingerprint}}
+
+
+def prepare_run(
+    workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool
+) -> Literal["new", "resume", "done"]:
+    """Make sure that ``workdir`` may hold this run, and say whether it is new, begun, or done already.
+
+    Raises:
+        InputError: the folder holds another configuration's run, an unfinished one and ``resume`` was not asked for,
+            or files that are no run's.
+    """
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite exclude each other: give one of them")
+    if overwrite:
+        _delete_run(workdir)
+    if not workdir.exists() or not any(workdir.iterdir()):
+        return "new"
+    if not (workdir / CONFIG).is_file():
+        raise InputError(f"run folder {workdir}: expected an empty folder or a run, found other files; name another")
+    found = read_json(workdir / CONFIG, "run configuration")
+    difference = first_difference(_tuples_as_lists(_identity(found)), _tuples_as_lists(_identity(config)))
+    old_epochs, epochs = found.get("train", {}).get("epochs", 0), config["train"]["epochs"]
+    if not difference and old_epochs > epochs:
+        difference = ("train.epochs", old_epochs, epochs)
+    if difference:
+        name, old, new = difference
+        raise InputError(
+            f"run folder {workdir}: it holds another run: its {name} is {old!r}, this one's is {new!r}; "
+            "name another with --workdir, or give --overwrite to delete it"
+        )
+    if (workdir / METRICS).is_file() and old_epochs == epochs:
+        return "done"
+    if not resume:
+        raise InputError(
+            f"run folder {workdir}: it holds this run, unfinished; give --resume to go on with it, or --overwrite to "
+            "start again"
+        )
+    return "resume"
+
+
+def _tuples_as_lists(value: Any) -> Any:
+    """Return a value as JSON gives it back."""
+    if isinstance(value, dict):
+        return {key: _tuples_as_lists(item) for key, item in value.items()}
+    return [_tuples_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _delete_run(workdir: Path) -> None:
+    """Delete a run's files, and nothing else that may lie in the folder."""
+    if not workdir.exists():
+        return
+    if any(workdir.iterdir()) and not (workdir / CONFIG).is_file():
+        raise InputError(f"run folder {workdir}: --overwrite deletes a run, but the folder holds none; name another")
+    for name in _OWN_FILES:
+        (workdir / name).unlink(missing_ok=True)
+    shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
+    remove_temporaries(workdir)
+
+
+def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
+    """Write the configuration and copy the tokenizer, so that the folder is enough to predict from."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(workdir)
+    (workdir / METRICS).unlink(missing_ok=True)  # more epochs were asked for: the old figures no longer hold
+    with atomic_write(workdir / TOKENIZER) as stream:
+        stream.write(tokenizer.read_bytes())
+    write_json(workdir / CONFIG, config)
+
+
+def finish_run(workdir: Path, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:
+    """Write the test predictions and, last of all, the metrics: a run that has them is done."""
+    buffer = io.BytesIO()
+    assert test.example_ids is not None
+    assert test.teacher_logits is not None
+    np.savez(
+        buffer,
+        example_ids=test.example_ids,
+        logits=logits.astype(np.float32),
+        labels=test.labels,
+        teacher_logits=test.teacher_logits,
+    )
+    with atomic_write(workdir / TEST_PREDICTIONS) as stream:
+        stream.write(buffer.getvalue())
+    write_json(workdir / METRICS, metrics)
+
+
+def resume_command(program: str, arguments: list[str] | None = None) -> str:
+    """Return the command that goes on with an interrupted run, ready to paste."""
+    given = [
+        word for word in (sys.argv[1:] if arguments is None else arguments) if word not in ("--overwrite", "--resume")
+    ]
+    return shlex.join(["python", "-m", program, *given, "--resume"])
+
+
+def timed(function: Any, *arguments: Any) -> tuple[Any, float]:
+    """Return what a function returns and the seconds that its second call took (the first one compiles)."""
+    function(*arguments)
+    started = time.perf_counter()
+    result = function(*arguments)
+    return result, time.perf_counter() - started

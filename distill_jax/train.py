@@ -1,0 +1,143 @@
+"""``python -m distill_jax.train``: train one student from an export folder."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from distill_jax.config import NOTEBOOK_EPOCHS, Pooling, RecipeName, StudentName, TrainConfig, notebook_defaults
+from distill_jax.console import run_command
+from distill_jax.errors import InputError
+
+
+def _by_student(field: str, metavar: str) -> Any:
+    """Return an option's settings for a value that the recipe gives for each student, said in the help."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {notebook_defaults(field)})")
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentOptions:
+    """Which student, and its architecture."""
+
+    student: StudentName = "cnn"
+    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016."""
+    embedding_dim: int = 50
+    """Width of the token embeddings."""
+    dropout: float = 0.5
+    """Share of the CNN's features dropped in training; the linear student has no dropout."""
+    pooling: Pooling = "padded"
+    """padded: padding counts as text, as in the notebook; masked: real tokens only, whatever the padding."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """How it learns."""
+
+    distil: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Learn from the teacher's logits instead of the labels."""
+    alpha: float = 0.0
+    """With --distil, the weight of the labels' cross-entropy, 0 to 1; the rest goes to the teacher's logits."""
+    recipe: RecipeName = "notebook"
+    """Where the defaults below come from."""
+    epochs: int = NOTEBOOK_EPOCHS
+    """Passes over the training split."""
+    batch_size: Annotated[int | None, _by_student("batch_size", "INT")] = None
+    """Rows a step."""
+    learning_rate: Annotated[float | None, _by_student("learning_rate", "FLOAT")] = None
+    """The first epoch's learning rate; cnn trains by Adam, fasttext by SGD."""
+    learning_rate_decay: Annotated[float | None, _by_student("learning_rate_decay", "FLOAT")] = None
+    """The rate's factor after every epoch."""
+    seed: int = 0
+    """Decides the initial parameters and the dropout."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileOptions:
+    """From where, to where."""
+
+    export: Path = Path("exports/demo")
+    """The export folder, as python scripts/export_logits.py writes it."""
+    workdir: Annotated[
+        Path | None,
+        tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: runs/<the export's name>/<student>[-distil])"),
+    ] = None
+    """The run folder."""
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Go on with an unfinished run; where there is none, start one."""
+    overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Delete the run that is there and train it again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Everything the command line takes."""
+
+    student: StudentOptions = dataclasses.field(default_factory=StudentOptions)
+    train: TrainOptions = dataclasses.field(default_factory=TrainOptions)
+    files: FileOptions = dataclasses.field(default_factory=FileOptions)
+
+
+def train_config(arguments: Arguments) -> TrainConfig:
+    """Return the training that the arguments describe: the recipe's, with what was given in its place.
+
+    Raises:
+        InputError: a value is out of range, or options exclude each other.
+    """
+    options = arguments.train
+    given: dict[str, Any] = {
+        name: value
+        for name in ("batch_size", "learning_rate", "learning_rate_decay")
+        if (value := getattr(options, name)) is not None
+    }
+    return TrainConfig.notebook(
+        arguments.student.student,
+        distil=options.distil,
+        alpha=options.alpha,
+        epochs=options.epochs,
+        seed=options.seed,
+        **given,
+    )
+
+
+def default_workdir(export: Path, config: TrainConfig) -> Path:
+    """Return ``runs/<the export's name>/<student>[-distil]``."""
+    return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m distill_jax.train",
+        description="Train a student from an export folder, on its labels or, with --distil, on its teacher's logits.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    config = train_config(arguments)
+    options = arguments.student
+    if options.embedding_dim < 1:
+        raise InputError(f"--embedding-dim: expected at least 1, got {options.embedding_dim}")
+    from distill_jax.jax_setup import configure_jax
+
+    configure_jax()
+    from distill_jax.train_run import TrainRun, train_run
+
+    files = arguments.files
+    train_run(
+        TrainRun(
+            export=files.export,
+            workdir=files.workdir or default_workdir(files.export, config),
+            train=config,
+            student={
+                "embedding_dim": options.embedding_dim,
+                "dropout": options.dropout,
+                "pooling": options.pooling,
+            },
+            resume=files.resume,
+            overwrite=files.overwrite,
+        )
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,191 @@
+"""Train a student from an export folder into a run folder; what ``python -m distill_jax.train`` does."""
+
+import contextlib
+import dataclasses
+import math
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from distill_jax.batches import Examples, read_examples
+from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
+from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.console import format_table, say
+from distill_jax.errors import InputError, Interrupted, MissingInputError
+from distill_jax.evaluation import (
+    NOTEBOOK_EVAL_BATCH,
+    cross_entropies,
+    mean_of_batch_means,
+    predict_logits,
+    to_device,
+)
+from distill_jax.export_format import TOKENIZER, Manifest, read_manifest
+from distill_jax.files import read_json
+from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
+from distill_jax.run_writer import begin_run, finish_run, prepare_run, resume_command, run_config, timed
+from distill_jax.students import Student, parameter_count
+from distill_jax.training import FitResult, Snapshot, fit
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainRun:
+    """One training: from where, how, to where.
+
+    Attributes:
+        export: the export folder.
+        workdir: the run folder.
+        train: how to train.
+        student: fields of ``StudentConfig`` that differ from its defaults.
+        resume: go on with an unfinished run.
+        overwrite: delete the run that is there.
+    """
+
+    export: Path
+    workdir: Path
+    train: TrainConfig
+    student: dict[str, Any]
+    resume: bool = False
+    overwrite: bool = False
+
+
+def train_run(run: TrainRun) -> None:
+    """Train, write the run folder, print the history and where everything is.
+
+    Raises:
+        InputError: the export folder, the run folder or the configuration is not usable.
+        Interrupted: Ctrl-C; the checkpoint is saved, the message holds the command that goes on.
+    """
+    manifest = read_manifest(run.export)
+    if not (run.export / TOKENIZER).is_file():
+        raise MissingInputError(f"export folder {run.export}: it has no {TOKENIZER}; export again")
+    student = Student(
+        StudentConfig(
+            run.train.student,
+            vocab_size=manifest.vocab_size,
+            num_labels=manifest.num_labels,
+            pad_id=manifest.pad_id,
+            **run.student,
+        )
+    )
+    config = run_config(run.train, student.config, run.export, manifest, _teacher_speed(run.export))
+    state = prepare_run(run.workdir, config, resume=run.resume, overwrite=run.overwrite)
+    if state == "done":
+        say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
+        _say_history(run.workdir)
+        return
+    say(f"reading {run.export}: {manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows")
+    train, test = read_examples(run.export, manifest, "train"), read_examples(run.export, manifest, "test")
+    begin_run(run.workdir, config, run.export / TOKENIZER)
+    result = _fit(run, student, train, test, manifest)
+    metrics = _metrics(result, student, train, test, run.train)
+    finish_run(run.workdir, metrics, result.test_logits, test)
+    _say_history(run.workdir)
+    say(
+        f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
+        f"{metrics['predict_examples_per_second']:,.0f} documents/s from token ids; written to {run.workdir}"
+    )
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
+
+
+def _fit(run: TrainRun, student: Student, train: Examples, test: Examples, manifest: Manifest) -> FitResult:
+    params, snapshot = student.init(run.train.seed), None
+    checkpoints = run.workdir / CHECKPOINTS
+    if run.resume and has_checkpoint(checkpoints):
+        snapshot = load_snapshot(checkpoints)
+        say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
+    else:
+        _say_sanity_check(student, params, test, manifest)
+    steps = -(-len(train) // run.train.batch_size)
+
+    def save(snapshot: Snapshot) -> None:
+        save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
+        write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
+
+    try:
+        with _stop_on_signal() as should_stop:
+            return fit(
+                student,
+                params,
+                train=train,
+                test=test,
+                config=run.train,
+                resume=snapshot,
+                on_epoch=save,
+                should_stop=should_stop,
+                show_progress=True,
+            )
+    except Interrupted as reason:
+        raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
+
+
+@contextlib.contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _say_sanity_check(student: Student, params: Any, test: Examples, manifest: Manifest) -> None:
+    """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
+    labelled = test.labels >= 0
+    labels = test.labels[labelled]
+    if not len(labels):
+        raise InputError("test: labels: the test split needs labelled rows, all are −1")
+    logits = predict_logits(student, to_device(params), test.input_ids)[labelled]
+    loss = mean_of_batch_means(cross_entropies(logits, labels), NOTEBOOK_EVAL_BATCH)
+    accuracy = (logits.argmax(axis=1) == labels).mean()
+    say(
+        f"before training: test accuracy {accuracy:.3f} (chance: {1 / manifest.num_labels:.3f}), "
+        f"cross-entropy {loss:.3f}"
+    )
+
+
+def _metrics(
+    result: FitResult, student: Student, train: Examples, test: Examples, config: TrainConfig
+) -> dict[str, Any]:
+    params = to_device(result.params)
+    _, seconds = timed(predict_logits, student, params, test.input_ids)
+    count = parameter_count(result.params)
+    last = {name: float(result.history[name].iloc[-1]) for name in NUMBER_COLUMNS if name != "epoch"}
+    return {
+        "epochs_done": len(result.history),
+        **{name: value if math.isfinite(value) else None for name, value in last.items()},
+        "parameters": count,
+        "bytes": 4 * count,
+        "train_seconds": result.seconds,
+        "train_examples_per_second": len(train) * config.epochs / result.seconds,
+        "predict_examples_per_second": len(test) / seconds,
+        "device": jax.devices()[0].device_kind,
+    }
+
+
+def _teacher_speed(export: Path) -> float | None:
+    """Return the teacher's documents a second as its export measured them, None where that is not known."""
+    path = export / "timing.json"
+    if not path.is_file():
+        return None
+    speed = read_json(path, "timing").get("teacher_documents_per_second")
+    return float(speed) if isinstance(speed, int | float) else None
+
+
+def _say_history(workdir: Path) -> None:
+    history = read_history(workdir / HISTORY)
+    numbers = history[list(NUMBER_COLUMNS)].to_numpy(float)
+    rows = [[str(int(row[0])), *(f"{value:.4f}" for value in row[1:])] for row in numbers]
+    say(f"\n{history['model'].iloc[-1]}")
+    say(format_table(NUMBER_COLUMNS, rows) + "\n")
