@@ -1,0 +1,49 @@
+# make demo   the whole job on real data: data, teacher, logits, four students, report (10 minutes on two cores)
+# make test   linters, types and every test
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STUDENTS := fasttext cnn
+
+.PHONY: help install demo test check format clean
+
+help:
+	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
+	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html"
+	@echo "make test      linters, types and every test"
+	@echo "make check     linters and types alone"
+	@echo "make format    format the source"
+	@echo "make clean     delete $(VENV) (exports/, runs/ and teachers/ stay)"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+	  "error: expected Python 3.11 or newer, got %d.%d; name another: make PYTHON=python3.12 …" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[teacher,test]"
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python scripts/export_logits.py
+	@for student in $(STUDENTS); do \
+	  $(BIN)/python -m distill_jax.train --student $$student --resume || exit $$?; \
+	  $(BIN)/python -m distill_jax.train --student $$student --distil --resume || exit $$?; \
+	done
+	$(BIN)/python -m distill_jax.report runs/demo
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/python -m pytest -n 2
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV)
