@@ -51,7 +51,12 @@ def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
 
 def has_checkpoint(folder: Path) -> bool:
     """Return whether a folder holds a whole checkpoint, without importing Orbax."""
-    return Path(folder).is_dir() and any(path.name.isdecimal() for path in Path(folder).iterdir())
+    return bool(_numbers(folder))
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of the whole checkpoints; those under way have other names."""
+    return [int(path.name) for path in Path(folder).iterdir() if path.name.isdecimal()] if folder.is_dir() else []
 
 
 def load_params(folder: Path) -> Params:
@@ -82,16 +87,19 @@ def load_snapshot(folder: Path) -> Snapshot:
 
 
 def _load(folder: Path, name: str) -> Any:
+    """Read without a ``Checkpointer``, which would clean up after, and so disturb, a training that is still writing."""
     import jax
+    from orbax.checkpoint import v1 as ocp
 
-    if not has_checkpoint(folder):
+    numbers = _numbers(folder)
+    if not numbers:
         raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
-    with _checkpointer(folder) as checkpointer:
-        try:
-            tree = checkpointer.load_checkpointables(checkpointer.latest, {name: None})[name]
-        except (ValueError, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    try:
+        tree = ocp.load_checkpointables((Path(folder) / str(max(numbers))).absolute(), {name: None})[name]
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
     return jax.tree.map(np.asarray, tree)
 
 

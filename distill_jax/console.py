@@ -1,6 +1,7 @@
 """What a command line says: lines, progress, errors as one sentence with an exit status. Shared by both halves."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,9 @@ def run_command(main: Callable[[], None]) -> None:
     0 when it returns; 2 with one sentence on standard error for an ``InputError`` or a failing file system; 130 for
     Ctrl-C; anything else is a fault of ours and keeps its traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path or name that the terminal cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()

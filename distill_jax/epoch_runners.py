@@ -15,7 +15,7 @@ from distill_jax.bags import Bags, make_bags
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths
 from distill_jax.config import TrainConfig
 from distill_jax.losses import Objective
-from distill_jax.steps import dense_step, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer, narrow, sparse_sgd_steps, widen
 from distill_jax.students import Params, Student
 
 ROWS_PER_SCAN = 8192
@@ -171,25 +171,22 @@ class DenseRunner:
     def run(self, epoch: int, step: int) -> Stretch:
         """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
         stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
-        rate = self._config.learning_rate_at(epoch)
         dtype = self._params[self._student.table_name].dtype
-        cursor = {
-            "step": jnp.int32(step),
-            "global_step": jnp.int32(self._global_step),
-            "learning_rate": jnp.asarray(rate, dtype),
-        }
+        rate = jnp.asarray(self._config.learning_rate_at(epoch), dtype)
+        cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []
         for index in range(step, stop):
-            self._params, self._opt_state, cursor, result = dense_step(
+            gradients, cursor, result = batch_gradients(
                 self._params,
-                self._opt_state,
                 cursor,
                 self._data,
                 student=self._student,
                 objective=self._objective,
-                optimizer=self._config.optimizer,
                 batch_size=self._config.batch_size,
                 cut=int(self._cuts[index]),
+            )
+            self._params, self._opt_state = apply_gradients(
+                self._params, self._opt_state, gradients, rate, optimizer=self._config.optimizer
             )
             results.append(result)
         self._global_step += stop - step

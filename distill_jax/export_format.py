@@ -7,6 +7,7 @@
 import dataclasses
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,12 +220,14 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
 def load_part_arrays(path: Path) -> Part:
     """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_part``'s business."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, for np.load leaves a broken archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = sorted(set(_PART_DTYPES) - set(arrays.files))
             if missing:
                 raise ExportFormatError(f"part {path}: missing array {missing[0]}; it has {sorted(arrays.files)}")
-            return Part(**{name: arrays[name] for name in _PART_DTYPES})
-    except (zipfile.BadZipFile, EOFError, KeyError) as error:
+            return Part(**{name: np.asarray(arrays[name]) for name in _PART_DTYPES})
+    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, TypeError) as error:
         raise ExportFormatError(f"part {path}: expected a NumPy .npz file, got something else ({error})") from None
     except ValueError as error:
         if isinstance(error, ExportFormatError):
@@ -234,7 +237,7 @@ def load_part_arrays(path: Path) -> Part:
 
 def validate_part(part: Part, num_labels: int, vocab_size: int, where: str) -> None:
     """Raise ``ExportFormatError`` for the first rule that the arrays break; ``where`` names the part."""
-    rows = len(part.example_ids)
+    rows = part.example_ids.size
     shapes = {
         "example_ids": (rows,),
         "token_ids": (part.token_ids.size,),

@@ -151,7 +151,9 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
     whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
     if partial.is_file():
         found = read_json(partial, "manifest of a begun export")
-        if not isinstance(found.get("identity"), dict) or not isinstance(found.get("parts"), list):
+        parts, fields = found.get("parts"), {field.name for field in dataclasses.fields(PartInfo)}
+        whole_parts = isinstance(parts, list) and all(isinstance(part, dict) and set(part) == fields for part in parts)
+        if not isinstance(found.get("identity"), dict) or not whole_parts:
             raise InputError(f"{partial}: expected an export's record, got something else; delete the folder")
         return found
     if whole.is_file():

@@ -5,8 +5,6 @@ windows alone instead of convolving over the whole text. Where windows tie, the 
 torch; plain autodiff in JAX would share it among them.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -51,20 +49,38 @@ def _forward(x: Array, kernel: Array, bias: Array, starts: Array | None) -> tupl
 
 def _backward(residuals: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, Array, None]:
     x, kernel, first, features = residuals
-    height = kernel.shape[0]
     gradient = jnp.where(features > 0, gradient, 0)
-    tokens = first[:, :, None] + jnp.arange(height)  # [batch, filters, height]
-    windows = jax.vmap(lambda row, index: row[index])(x, tokens)  # [batch, filters, height, dim]
-    kernel_gradient = jnp.einsum("bfhd,bf->hdf", windows, gradient)
-    spread = gradient[:, :, None, None] * kernel.transpose(2, 0, 1)[None]
-    x_gradient = jax.vmap(partial(_scatter_rows, length=x.shape[1]))(tokens, spread)
-    return x_gradient, kernel_gradient, gradient.sum(axis=0), None
+    return (
+        _input_gradient(x, kernel, first, gradient),
+        _kernel_gradient(x, kernel, first, gradient),
+        gradient.sum(0),
+        None,
+    )
 
 
-def _scatter_rows(tokens: Array, rows: Array, length: int) -> Array:
-    """Return [length, dim] with ``rows`` [filters, height, dim] added up at ``tokens`` [filters, height]."""
-    dim = rows.shape[-1]
-    return jnp.zeros((length, dim), rows.dtype).at[tokens.reshape(-1)].add(rows.reshape(-1, dim))
+def _kernel_gradient(x: Array, kernel: Array, first: Array, gradient: Array) -> Array:
+    """Return the sum over texts of the chosen windows times their gradients, [height, dim, filters].
+
+    The sum is written out, text by text: XLA makes one loop of it that never stores the gathered windows, five times
+    as fast as gathering them all and then multiplying.
+    """
+    offsets = jnp.arange(kernel.shape[0])
+    total = sum(gradient[i][:, None, None] * x[i][first[i][:, None] + offsets] for i in range(x.shape[0]))
+    return jnp.asarray(total).transpose(1, 2, 0)
+
+
+def _input_gradient(x: Array, kernel: Array, first: Array, gradient: Array) -> Array:
+    """Return the chosen windows' filters times their gradients, added up at the windows' tokens, like ``x``."""
+    batch, length, dim = x.shape
+    # Rows of a whole number of vector registers are added twice as fast; the barrier keeps XLA from making the padded
+    # kernel anew for each of them.
+    filters = jnp.pad(kernel.transpose(2, 0, 1), ((0, 0), (0, 0), (0, -dim % 16)))
+    filters = jax.lax.optimization_barrier(filters)
+    rows = gradient[:, :, None, None] * filters[None]  # [batch, filters, height, padded dim]
+    tokens = first[:, :, None] + jnp.arange(kernel.shape[0]) + length * jnp.arange(batch)[:, None, None]
+    sums = jnp.zeros((batch * length, filters.shape[-1]), x.dtype)
+    sums = sums.at[tokens.reshape(-1)].add(rows.reshape(-1, filters.shape[-1]), mode="promise_in_bounds")
+    return sums[:, :dim].reshape(x.shape)
 
 
 _max_over_time.defvjp(_forward, _backward)

@@ -60,16 +60,20 @@ def _require_input(arguments: Arguments) -> None:
         raise MissingInputError(
             f"--run {arguments.run}: there is no such folder; train a student with python -m distill_jax.train"
         )
-    if arguments.file is not None and not arguments.file.is_file():
+    if arguments.file is not None and not arguments.file.exists():
         raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")
+    if arguments.file is not None and arguments.file.is_dir():
+        raise InputError(f"{arguments.file}: expected a file of texts, found a folder")
 
 
 def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
+    # JSON's escapes serve where the terminal's encoding cannot show a label's name.
+    escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     for texts in _blocks(stream, where, at_once):
         probabilities = predictor.probabilities(texts)
         best = probabilities.argmax(axis=1)
         lines = [
-            json.dumps(_result(predictor.label_names, row, int(index)), ensure_ascii=False)
+            json.dumps(_result(predictor.label_names, row, int(index)), ensure_ascii=escape)
             for row, index in zip(probabilities.tolist(), best, strict=True)
         ]
         sys.stdout.write("\n".join(lines) + "\n")

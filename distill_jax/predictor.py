@@ -48,7 +48,7 @@ class Predictor:
             raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
         config = read_config(folder)
         student = Student(_student_config(config, folder))
-        max_length = int(config["export"]["max_length"])
+        max_length = _max_length(config, folder)
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
         return cls(
@@ -91,6 +91,15 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     tokenizer.enable_truncation(max_length)
     tokenizer.no_padding()
     return tokenizer
+
+
+def _max_length(config: dict[str, Any], folder: Path) -> int:
+    value = config["export"].get("max_length")
+    if not isinstance(value, int) or value < 1:
+        raise InputError(
+            f"run configuration {folder / CONFIG}: export: max_length: expected a number of tokens, got {value!r}"
+        )
+    return value
 
 
 def _batch_size(texts: int) -> int:

@@ -32,15 +32,17 @@ class ReportConfig:
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…", help_behavior_hint="(required)")
     ]
     """Run folders, or folders with runs in them, such as runs/demo."""
-    output: Path | None = None
-    """Where the files go. By default the folder that the runs have in common."""
-    title: str | None = None
-    """The page's title. By default it names the export."""
+    output: Annotated[
+        Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: the folder the runs have in common)")
+    ] = None
+    """Where the files go."""
+    title: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: names the export)")] = None
+    """The page's title."""
 
 
 def main() -> None:
     """Parse the command line and write the report."""
-    config = tyro.cli(ReportConfig, prog="python -m distill_jax.report", description=ReportConfig.__doc__)
+    config = tyro.cli(ReportConfig, prog="python -m distill_jax.report")
     write_report(config)
 
 

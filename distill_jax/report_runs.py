@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.run_folder import Run, has_finished_epoch, is_run, read_run
+from distill_jax.run_folder import Run, has_results, is_run, read_run
 
 _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
 
@@ -16,12 +16,12 @@ _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
 def find_runs(folders: Sequence[Path]) -> list[Path]:
     """Return the run folders that ``folders`` name: each itself, or the runs up to two levels below it, sorted.
 
-    A run below a named folder that has not finished an epoch is left out with a warning; a named one is kept, for
+    A run below a named folder whose training has not ended is left out with a warning; a named one is kept, for
     ``read_run`` to refuse.
 
     Raises:
         MissingInputError: a folder does not exist.
-        InputError: a folder is no run and holds none, or none that has finished an epoch.
+        InputError: a folder is no run and holds none, or none whose training has ended.
     """
     found: dict[Path, Path] = {}
     for folder in folders:
@@ -42,12 +42,12 @@ def _runs_below(folder: Path) -> list[Path]:
             f"run folder {folder}: expected a run, or a folder with runs in it, found neither; train a student with "
             "python -m distill_jax.train"
         )
-    finished = [run for run in runs if has_finished_epoch(run)]
+    finished = [run for run in runs if has_results(run)]
     if not finished:
-        raise InputError(f"run folder {folder}: none of its {len(runs)} runs has finished an epoch yet")
+        raise InputError(f"run folder {folder}: the training of none of its runs ({len(runs)}) has ended yet")
     for run in runs:
         if run not in finished:
-            warn(f"warning: run folder {run}: it has not finished an epoch, so the report leaves it out")
+            warn(f"warning: run folder {run}: its training has not ended, so the report leaves it out")
     return finished
 
 

@@ -9,6 +9,9 @@ from distill_jax.report_table import Table
 from distill_jax.report_text import UNKNOWN, count
 from distill_jax.run_folder import Run
 
+# The student's kind is in train.student, the number of classes in the first line.
+_SAID_ELSEWHERE = frozenset({"name", "num_labels"})
+
 
 def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Return what holds for the whole report, as (name, text): data, teacher, then the settings that all runs share."""
@@ -35,7 +38,8 @@ def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
 
 
 def _settings(run: Run) -> dict[str, str]:
-    values = {name: _text(value) for name, value in run.config["train"].items()}
+    settings = {**run.config["train"], **run.config.get("student", {})}
+    values = {name: _text(value) for name, value in settings.items() if name not in _SAID_ELSEWHERE}
     values["device"] = _text(run.metrics.get("device"))
     values["program"] = _text(run.config.get("program"))
     return values

@@ -129,7 +129,8 @@ def find_twin(run: Run, runs: Sequence[Run]) -> Run | None:
 
 def _twin_key(run: Run) -> tuple[Any, ...]:
     train = {name: value for name, value in run.config["train"].items() if name not in _TWIN_FREE_SETTINGS}
-    return run.config["export"].get("fingerprint"), run.metrics["epochs_done"], json.dumps(train, sort_keys=True)
+    settings = json.dumps([train, run.config.get("student")], sort_keys=True)
+    return run.config["export"].get("fingerprint"), run.metrics["epochs_done"], settings
 
 
 def _teacher_row(run: Run) -> Row:

@@ -57,11 +57,11 @@ class Predictions:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run folder as read: at least one epoch done, every file whole.
+    """A run folder as read: the training has ended, every file is whole.
 
     Attributes:
         folder: where it is.
-        config: ``config.json``; ``train`` and ``export`` are its objects.
+        config: ``config.json``; its objects are ``train``, ``export`` and, from training, ``student``.
         history: ``history.csv``, a row an epoch, ``HISTORY_COLUMNS``.
         metrics: ``metrics.json``, the last epoch's numbers, sizes and speeds.
         predictions: ``test_predictions.npz``.
@@ -93,8 +93,8 @@ def is_run(folder: Path) -> bool:
         return (Path(folder) / CONFIG).is_file() and (Path(folder) / HISTORY).is_file()
 
 
-def has_finished_epoch(folder: Path) -> bool:
-    """Return whether a run folder holds the results of an epoch: metrics, history and test predictions."""
+def has_results(folder: Path) -> bool:
+    """Return whether a run's training has ended: its metrics, history and test predictions are there."""
     return all((Path(folder) / name).is_file() for name in (METRICS, HISTORY, TEST_PREDICTIONS))
 
 
@@ -103,7 +103,7 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         MissingInputError: no such folder, or it holds no run.
-        InputError: no epoch is finished, or a file is broken: the message names file, field and what was found.
+        InputError: the training has not ended, or a file is broken: the message names file, field and what was found.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -117,11 +117,11 @@ def read_run(folder: Path) -> Run:
             "python -m distill_jax.train wrote"
         )
     config = read_config(folder)
-    if not has_finished_epoch(folder):
+    if not has_results(folder):
         missing = next(name for name in (METRICS, HISTORY, TEST_PREDICTIONS) if not (folder / name).is_file())
         raise InputError(
-            f"run folder {folder}: it has no {missing} yet, so no epoch has ended; wait for the training, or go on "
-            f"with it: the same python -m distill_jax.train command with --resume"
+            f"run folder {folder}: it has no {missing} yet, so its training has not ended; wait for it, or go on with "
+            "it: the same python -m distill_jax.train command with --resume"
         )
     return Run(
         folder=folder,

@@ -17,8 +17,8 @@ from distill_jax.config import StudentConfig, TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.export_writer import first_difference
-from distill_jax.files import atomic_write, read_json, remove_temporaries, sha256_file, write_json
-from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, HISTORY, METRICS, TEST_PREDICTIONS
+from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
+from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, HISTORY, METRICS, TEST_PREDICTIONS, is_run
 
 _OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER)
 
@@ -57,8 +57,10 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
 def prepare_run(
     workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool
-) -> Literal["new", "resume", "done"]:
-    """Make sure that ``workdir`` may hold this run, and say whether it is new, begun, or done already.
+) -> Literal["new", "overwrite", "resume", "done"]:
+    """Make sure that ``workdir`` may hold this run, and say whether it is new, begun, done, or to take another's place.
+
+    Nothing is written or deleted yet.
 
     Raises:
         InputError: the folder holds another configuration's run, an unfinished one and ``resume`` was not asked for,
@@ -66,12 +68,12 @@ def prepare_run(
     """
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other: give one of them")
-    if overwrite:
-        _delete_run(workdir)
-    if not workdir.exists() or not any(workdir.iterdir()):
+    if not workdir.exists() or all(is_temporary(path) for path in workdir.iterdir()):
         return "new"
-    if not (workdir / CONFIG).is_file():
+    if not is_run(workdir):
         raise InputError(f"run folder {workdir}: expected an empty folder or a run, found other files; name another")
+    if overwrite:
+        return "overwrite"
     found = read_json(workdir / CONFIG, "run configuration")
     difference = first_difference(_tuples_as_lists(_identity(found)), _tuples_as_lists(_identity(config)))
     old_epochs, epochs = found.get("train", {}).get("epochs", 0), config["train"]["epochs"]
@@ -100,12 +102,8 @@ def _tuples_as_lists(value: Any) -> Any:
     return [_tuples_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _delete_run(workdir: Path) -> None:
+def delete_run(workdir: Path) -> None:
     """Delete a run's files, and nothing else that may lie in the folder."""
-    if not workdir.exists():
-        return
-    if any(workdir.iterdir()) and not (workdir / CONFIG).is_file():
-        raise InputError(f"run folder {workdir}: --overwrite deletes a run, but the folder holds none; name another")
     for name in _OWN_FILES:
         (workdir / name).unlink(missing_ok=True)
     shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
@@ -117,9 +115,9 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     remove_temporaries(workdir)
     (workdir / METRICS).unlink(missing_ok=True)  # more epochs were asked for: the old figures no longer hold
+    write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
         stream.write(tokenizer.read_bytes())
-    write_json(workdir / CONFIG, config)
 
 
 def finish_run(workdir: Path, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:

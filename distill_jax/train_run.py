@@ -14,7 +14,7 @@ from distill_jax.batches import Examples, read_examples
 from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.config import StudentConfig, TrainConfig
 from distill_jax.console import format_table, say
-from distill_jax.errors import InputError, Interrupted, MissingInputError
+from distill_jax.errors import Interrupted, MissingInputError
 from distill_jax.evaluation import (
     NOTEBOOK_EVAL_BATCH,
     cross_entropies,
@@ -26,9 +26,9 @@ from distill_jax.export_format import TOKENIZER, Manifest, read_manifest
 from distill_jax.files import read_json
 from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
-from distill_jax.run_writer import begin_run, finish_run, prepare_run, resume_command, run_config, timed
+from distill_jax.run_writer import begin_run, delete_run, finish_run, prepare_run, resume_command, run_config, timed
 from distill_jax.students import Student, parameter_count
-from distill_jax.training import FitResult, Snapshot, fit
+from distill_jax.training import FitResult, Snapshot, check_examples, fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +79,18 @@ def train_run(run: TrainRun) -> None:
         return
     say(f"reading {run.export}: {manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows")
     train, test = read_examples(run.export, manifest, "train"), read_examples(run.export, manifest, "test")
+    check_examples(student, train, test, run.train)
+    if state == "overwrite":
+        delete_run(run.workdir)
     begin_run(run.workdir, config, run.export / TOKENIZER)
-    result = _fit(run, student, train, test, manifest)
+    try:
+        result = _fit(run, student, train, test, manifest)
+    except Interrupted as reason:
+        raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
+        ) from None
     metrics = _metrics(result, student, train, test, run.train)
     finish_run(run.workdir, metrics, result.test_logits, test)
     _say_history(run.workdir)
@@ -105,21 +115,18 @@ def _fit(run: TrainRun, student: Student, train: Examples, test: Examples, manif
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
         write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
 
-    try:
-        with _stop_on_signal() as should_stop:
-            return fit(
-                student,
-                params,
-                train=train,
-                test=test,
-                config=run.train,
-                resume=snapshot,
-                on_epoch=save,
-                should_stop=should_stop,
-                show_progress=True,
-            )
-    except Interrupted as reason:
-        raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
+    with _stop_on_signal() as should_stop:
+        return fit(
+            student,
+            params,
+            train=train,
+            test=test,
+            config=run.train,
+            resume=snapshot,
+            on_epoch=save,
+            should_stop=should_stop,
+            show_progress=True,
+        )
 
 
 @contextlib.contextmanager
@@ -144,8 +151,6 @@ def _say_sanity_check(student: Student, params: Any, test: Examples, manifest: M
     """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
     labelled = test.labels >= 0
     labels = test.labels[labelled]
-    if not len(labels):
-        raise InputError("test: labels: the test split needs labelled rows, all are −1")
     logits = predict_logits(student, to_device(params), test.input_ids)[labelled]
     loss = mean_of_batch_means(cross_entropies(logits, labels), NOTEBOOK_EVAL_BATCH)
     accuracy = (logits.argmax(axis=1) == labels).mean()

@@ -105,7 +105,7 @@ def fit(
         NonFiniteLossError: the loss is no longer a finite number.
         Interrupted: ``should_stop`` said so.
     """
-    _check(student, train, test, config)
+    check_examples(student, train, test, config)
     loop = _Loop(student, resume.params if resume else params, train, test, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch or (lambda _: None)
@@ -118,7 +118,8 @@ def fit(
     return FitResult(loop.whole_params(), history, logits, loop.seconds)
 
 
-def _check(student: Student, train: Examples, test: Examples, config: TrainConfig) -> None:
+def check_examples(student: Student, train: Examples, test: Examples, config: TrainConfig) -> None:
+    """Raise ``InputError`` where examples do not fit a student or its training."""
     classes = student.config.num_labels
     for name, examples in (("train", train), ("test", test)):
         if not len(examples):
@@ -216,17 +217,22 @@ class _Loop:
         finite = np.isfinite(losses)
         if not finite.all():
             first = int(np.argmin(finite))
-            raise NonFiniteLossError(
-                f"the loss became {losses[first]} in epoch {self.epoch + 1}, step {self.step + first + 1} of "
-                f"{self._steps}, at learning rate {self.config.learning_rate_at(self.epoch):g}; "
-                "try a lower --learning-rate (the last whole epoch is kept)"
-            )
+            what = f"the loss became {losses[first]}"
+            raise NonFiniteLossError(self._describe_divergence(what, self.step + first + 1))
+
+    def _describe_divergence(self, what: str, step: int) -> str:
+        return (
+            f"{what} in epoch {self.epoch + 1}, step {step} of {self._steps}, at learning rate "
+            f"{self.config.learning_rate_at(self.epoch):g}; try a lower --learning-rate (the last whole epoch is kept)"
+        )
 
     def _finish_epoch(self) -> None:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         train_labels, test_labels = self.train_labels, self.test_labels
         self.test_logits = self.evaluate()
         known, labelled = train_labels >= 0, test_labels >= 0
+        if not np.isfinite(self.test_logits).all():  # the epoch's last step may be the one that went too far
+            raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
         test_predictions = self.test_logits.argmax(axis=1)
         test_losses = cross_entropies(self.test_logits[labelled], test_labels[labelled])
         self.history.append(

@@ -70,7 +70,7 @@ class TeacherConfig:
     state_dict: Path | None = None
     """A file saved by torch.save(model.state_dict(), FILE); read with weights_only."""
     label_map: tuple[str, ...] = ()
-    """The data's class for each of the teacher's, as "LABEL_0=1 star" …; or the one word in-order: class i is class i."""
+    """The data's class for each of the teacher's, as "LABEL_0=1 star" …; or the word in-order: class i is class i."""
     max_length: int = 128
     """Tokens a text is cut to, special tokens included."""
     device: DeviceName = "auto"

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 CLIP_NORM = 1.0
-_SORTED_BATCHES = 50  # batches whose rows are sorted by length together: enough to pad little, few enough to stay random
+_SORTED_BATCHES = (
+    50  # batches whose rows are sorted by length together: enough to pad little, few enough to stay random
+)
 
 
-def finetune(
-    teacher: "Teacher", split: "Split", settings: dict[str, Any], folder: Path, device: torch.device
-) -> None:
+def finetune(teacher: "Teacher", split: "Split", settings: dict[str, Any], folder: Path, device: torch.device) -> None:
     """Train a teacher on the labelled rows of a split and save it, with its record, to ``folder``.
 
     Args:
@@ -65,7 +65,9 @@ def finetune(
                     write_state(folder, settings, run.state())
         save_finetuned(folder, teacher.model.to("cpu").eval(), teacher.saved_tokenizer, settings)
     except KeyboardInterrupt:
-        kept = f"its {run.saved_epoch} finished epochs are kept in {state_file(folder)}" if run.saved_epoch else "no epoch was finished"
+        kept = f"finished epochs: {run.saved_epoch}"
+        if run.saved_epoch:
+            kept += f", kept in {state_file(folder)}"
         raise Interrupted(f"interrupted while fine-tuning: {kept}; the same command goes on from there") from None
 
 
@@ -113,7 +115,7 @@ class FinetuneRun:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lowered):
             logits = self.model(input_ids=input_ids, attention_mask=mask).logits
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        value = float(loss)
+        value = loss.item()
         if np.isfinite(value):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)

@@ -10,6 +10,7 @@ from typing import Any
 from distill_jax.errors import InputError
 from distill_jax.export_writer import first_difference
 from distill_jax.files import atomic_write, read_json, sync_folder, write_json
+from teacher_export.weights_file import load_tensors
 
 RECORD = "finetuning.json"
 _OPTIONS = {
@@ -34,7 +35,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return read_json(folder / RECORD, "fine-tuned teacher's record")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"fine-tuned teacher's folder {folder}: expected an empty folder or one with a {RECORD}, found other files; "
+            f"fine-tuned teacher's folder {folder}: expected it empty or with a {RECORD}, found other files; "
             "name another with --finetune-output"
         )
     return None
@@ -62,20 +63,17 @@ def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         InputError: it is another fine-tuning's, or damaged.
     """
-    import pickle
-
-    import torch
-
     path = state_file(folder)
     if not path.is_file():
         return None
+    expected = "the state of a begun fine-tuning (delete it to begin anew)"
+    state = load_tensors(path, expected)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = json.loads(state["settings"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected the state of a begun fine-tuning, got something else ({error}); delete it") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: expected {expected}, got other tensors") from None
     require_same_settings(str(path), found, settings)
-    return state
+    return dict(state)
 
 
 def write_state(folder: Path, settings: dict[str, Any], state: dict[str, Any]) -> None:

@@ -32,8 +32,8 @@ def match_labels(teacher_names: Sequence[str], data_names: Sequence[str], label_
     """
     if len(teacher_names) != len(data_names):
         raise InputError(
-            f"the teacher has {len(teacher_names)} classes and the data {len(data_names)}: {_both(teacher_names, data_names)}; "
-            "use a teacher for these classes, or other data"
+            f"the teacher has {len(teacher_names)} classes and the data {len(data_names)}: "
+            f"{_both(teacher_names, data_names)}; use a teacher for these classes, or other data"
         )
     if list(label_map) == [IN_ORDER]:
         return list(range(len(data_names)))
@@ -74,13 +74,17 @@ def parse_label_map(
     """
     given: dict[str, str] = {}
     for entry in label_map:
-        splits = [(entry[:match.start()], entry[match.end() :]) for match in re.finditer("=", entry)]
+        splits = [(entry[: match.start()], entry[match.end() :]) for match in re.finditer("=", entry)]
         if not splits:
             raise InputError(f"--label-map: expected TEACHER=DATA entries or the one word {IN_ORDER}, got {entry!r}")
         known = [(left, right) for left, right in splits if left in teacher_names and right in data_names]
         if not known:
             left, right = splits[0]
-            side = f"the teacher has no class {left!r}" if left not in teacher_names else f"the data has no class {right!r}"
+            side = (
+                f"the teacher has no class {left!r}"
+                if left not in teacher_names
+                else f"the data has no class {right!r}"
+            )
             raise InputError(f"--label-map {entry!r}: {side}: {_both(teacher_names, data_names)}")
         name, data_name = known[0]
         if name in given or data_name in given.values():

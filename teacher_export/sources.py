@@ -5,12 +5,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from distill_jax.errors import InputError, MissingInputError
 
 _BUFFER_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 26  # a file without line feeds must not fill the memory
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -71,7 +73,7 @@ def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]
             yield raw
             return
         try:
-            with gzip.GzipFile(fileobj=raw) as unzipped, io.BufferedReader(unzipped, _BUFFER_BYTES) as stream:  # type: ignore[arg-type]
+            with gzip.GzipFile(fileobj=raw) as unzipped, io.BufferedReader(unzipped, _BUFFER_BYTES) as stream:
                 yield stream
         except EOFError:
             raise InputError(
@@ -81,8 +83,7 @@ def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]
         except (gzip.BadGzipFile, zlib.error) as error:
             if "Not a gzipped file" in str(error):  # its beginning is: so this is after the end of a member
                 raise InputError(
-                    f"data file {path}: its gzip data is followed by something that is not gzip; "
-                    "fetch or copy it again"
+                    f"data file {path}: its gzip data is followed by something that is not gzip; fetch or copy it again"
                 ) from None
             raise InputError(f"data file {path}: its gzip data is damaged ({error}); fetch or copy it again") from None
 
@@ -90,13 +91,18 @@ def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]
 class TextLines:
     """Iterate over a stream's lines as text, ends included, without a byte-order mark.
 
+    Args:
+        stream: what to read.
+        name: names the file in error messages.
+
     Attributes:
         number: how many lines have been read; while a line is looked at, its number counted from 1.
         ended_whole: whether the last line read ended with a line feed.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream = stream
+        self._name = name
         self.number = 0
         self.ended_whole = True
 
@@ -106,8 +112,13 @@ class TextLines:
 
     def raw(self) -> Iterator[bytes]:
         """Yield the lines as bytes."""
-        for line in self._stream:
+        for line in iter(partial(self._stream.readline, MAX_LINE_BYTES), b""):
             self.number += 1
+            if len(line) == MAX_LINE_BYTES:
+                raise InputError(
+                    f"{self._name}: line {self.number}: expected lines of less than {MAX_LINE_BYTES:,} bytes, got a "
+                    "longer one; is it a file of lines, with line feeds?"
+                )
             self.ended_whole = line.endswith(b"\n")
             if self.number == 1 and line.startswith(_BYTE_ORDER_MARK):
                 line = line[len(_BYTE_ORDER_MARK) :]  # noqa: PLW2901

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, MissingInputError
 from teacher_export.demo_teacher import load_demo_model
-from teacher_export.label_matching import are_generic
-from teacher_export.teacher_source import TeacherSource
+from teacher_export.teacher_source import VOCABULARY_FILES, TeacherSource
+from teacher_export.weights_file import load_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,8 @@ _WRAPPERS = ("state_dict", "model_state_dict")
 _PARALLEL_PREFIX = "module."
 _OLD_BUFFERS = ("position_ids", "token_type_ids")
 _POOLER = ".pooler."
+# What transformers raises for files that are no model or tokenizer of its own, by experience.
+_LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
 
 
 @dataclasses.dataclass
@@ -31,7 +33,6 @@ class Teacher:
         saved_tokenizer: the transformers tokenizer around it, for ``save_pretrained``.
         class_names: its classes in the order of its logits.
         has_trained_head: False where its classification head was not in the checkpoint.
-        names_known: False where nothing in its files names its classes (a state dict with a plain configuration).
     """
 
     model: Any
@@ -39,7 +40,6 @@ class Teacher:
     saved_tokenizer: Any
     class_names: tuple[str, ...]
     has_trained_head: bool
-    names_known: bool = True
 
     @property
     def vocab_size(self) -> int:
@@ -81,12 +81,11 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
 
     saved_tokenizer = load_tokenizer(source)
     torch.manual_seed(seed)
-    names_known = True
     if source.is_demo:
         model, trained = load_demo_model(source.folder, label_names), False
     elif source.is_state_dict:
         model = _load_state_dict_model(source)
-        trained, names_known = True, not are_generic(_class_names(model))
+        trained = True
     else:
         model, trained = _load_folder_model(source, label_names)
     model.float().eval()
@@ -94,7 +93,7 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
     tokenizer = saved_tokenizer.backend_tokenizer
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
-    teacher = Teacher(model, tokenizer, saved_tokenizer, _class_names(model), trained, names_known)
+    teacher = Teacher(model, tokenizer, saved_tokenizer, _class_names(model), trained)
     if tokenizer.get_vocab_size() > teacher.vocab_size:
         raise InputError(
             f"teacher {source.name}: its tokenizer knows {tokenizer.get_vocab_size()} tokens, its embedding table has "
@@ -111,9 +110,15 @@ def load_tokenizer(source: TeacherSource) -> Any:
     """
     from transformers import AutoTokenizer
 
+    # Without a vocabulary transformers makes a tokenizer that knows no word, and says nothing.
+    if not any((source.folder / name).is_file() for name in VOCABULARY_FILES):
+        raise MissingInputError(
+            f"teacher {source.name}: expected its tokenizer in {source.folder} (tokenizer.json), found none; save it "
+            "there with tokenizer.save_pretrained"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(source.folder))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except _LOADING_ERRORS as error:
         raise InputError(
             f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({_first_line(error)}); "
             "it needs a tokenizer.json, saved by tokenizer.save_pretrained"
@@ -133,7 +138,8 @@ def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> t
     lacking = [key for key in missing if key.startswith(prefix) and _POOLER not in key]
     if lacking:
         raise InputError(
-            f"teacher folder {source.folder}: its weights lack {_shorten(lacking)}, so they do not belong to its config.json"
+            f"teacher folder {source.folder}: its weights lack {_shorten(lacking)}, so they do not belong "
+            "to its config.json"
         )
     if not any(not key.startswith(prefix) for key in missing):
         return model, True
@@ -144,6 +150,7 @@ def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> t
 
 def _from_pretrained(source: TeacherSource, **config: Any) -> tuple[Any, dict[str, Any]]:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
     state = torch.get_rng_state()
@@ -151,7 +158,7 @@ def _from_pretrained(source: TeacherSource, **config: Any) -> tuple[Any, dict[st
         loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
             str(source.folder), output_loading_info=True, dtype=torch.float32, **config
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except (*_LOADING_ERRORS, SafetensorError) as error:
         raise InputError(
             f"teacher folder {source.folder}: it could not be loaded as a sequence classifier ({_first_line(error)})"
         ) from None
@@ -220,21 +227,15 @@ def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
 
 
 def _read_weights_file(path: Path) -> Any:
-    import pickle
-
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.suffix != ".safetensors":
+        return load_tensors(path, "a file by torch.save(model.state_dict(), FILE), given as --state-dict")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError, SafetensorError) as error:
-        raise InputError(
-            f"--state-dict {path}: expected a file by torch.save(model.state_dict(), FILE), which holds tensors alone; "
-            f"this one is damaged or holds other objects ({_first_line(error)})"
-        ) from None
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"--state-dict {path}: expected a safetensors file, this one is damaged ({error})") from None
 
 
 def _classes_of_head(weights: "dict[str, torch.Tensor]") -> int | None:

@@ -12,20 +12,23 @@ from distill_jax.files import read_json, sha256_file
 from teacher_export.config import DEMO_TEACHER, TeacherConfig
 
 CONFIG = "config.json"
+VOCABULARY_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 _CONFIG_FILES = ("*.json", "vocab.txt", "merges.txt", "*.model")
 _SAFETENSORS = ("model.safetensors", "model-*.safetensors")
 _TORCH_WEIGHTS = ("pytorch_model.bin", "pytorch_model-*.bin")
 _TOKENIZER_FILES = (
-    "tokenizer.json",
+    *VOCABULARY_FILES,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
     "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
 )
 # Where a folder lies and which library wrote it does not change what the teacher computes.
 _IMMATERIAL = frozenset({"_name_or_path", "name_or_path", "transformers_version", "is_local", "local_files_only"})
@@ -126,13 +129,12 @@ def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
 
 
 def _download(option: str, name: str, patterns: tuple[str, ...]) -> Path:
-    import httpx
     from huggingface_hub import snapshot_download
 
     say(f"looking for the teacher {name} on the Hugging Face hub")
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns)))
-    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+    except Exception as error:  # noqa: BLE001 - the hub's client lets its HTTP library's errors through
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MissingInputError(
             f"{option} {name}: it is no folder here, and the hub did not give it ({reason}); check the name and the "
@@ -144,7 +146,7 @@ def _fingerprint(kind: str, folder: Path, weights: tuple[Path, ...]) -> str:
     digest = hashlib.sha256(f"{kind}\n".encode())
     for path in weights:
         digest.update(f"weights {sha256_file(path)}\n".encode())
-    for name in (CONFIG, *_TOKENIZER_FILES):
+    for name in sorted((CONFIG, *_TOKENIZER_FILES)):
         path = folder / name
         if path.is_file():
             digest.update(f"{name} {_content(path)}\n".encode())

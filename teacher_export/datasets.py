@@ -1,0 +1,175 @@
+"""Review files → texts, labels and row numbers, sampled and split: one function, ``load_dataset``."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from distill_jax.console import format_table, say, warn
+from distill_jax.errors import InputError
+from teacher_export.config import DataConfig
+from teacher_export.readers import table_format
+from teacher_export.row_parsers import AmazonRows, RowParser, TableRows
+from teacher_export.sampling import select_rows, train_rows
+from teacher_export.streaming import LabelledRows, open_source, read_labels, read_texts
+
+_EXAMPLES_SHOWN = 3
+_EXAMPLE_CHARACTERS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Texts and labels, in row order.
+
+    Attributes:
+        example_ids: int64 [n], the row's number in the source: over all files, counted from 0, the header not counted.
+        texts: n texts.
+        labels: int32 [n], 0 … classes-1.
+    """
+
+    example_ids: np.ndarray
+    texts: list[str]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.texts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A data set, ready for the teacher.
+
+    Attributes:
+        name: ``demo``, ``amazon-pds`` or ``table``.
+        label_names: index = class.
+        splits: ``train`` and ``test``.
+        fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
+    """
+
+    name: str
+    label_names: tuple[str, ...]
+    splits: dict[str, Split]
+    fingerprint: str
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """Read, sample, shuffle and split a data set, and say what was read, dropped and kept.
+
+    Files are streamed twice: for the labels, from which the rows to keep are drawn, then for those rows' texts.
+
+    Raises:
+        InputError: a file or an option cannot be used; the message names the file and row.
+    """
+    if config.dataset == "demo":
+        return _load_demo(config)
+    parser = _row_parser(config)
+    _require_different(config.data)
+    amazon = config.dataset == "amazon-pds"
+    files = [
+        open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.data
+    ]
+    source = read_labels(files, parser)
+    rows = select_rows(
+        source.classes, source.label_names, max_rows=config.max_rows, balance=config.balance, seed=config.seed
+    )
+    train_rows(len(rows), config.train_fraction)  # refuse an empty split before the second reading
+    texts = read_texts(files, parser, source.rows_per_file, rows)
+    return _assemble(config, source, rows, texts)
+
+
+def _load_demo(config: DataConfig) -> Dataset:
+    from teacher_export.demo_data import LABEL_NAMES, load_demo_reviews
+
+    reviews = load_demo_reviews()
+    rows = select_rows(reviews.classes, LABEL_NAMES, max_rows=0, balance=False, seed=config.seed)
+    source = LabelledRows(LABEL_NAMES, reviews.classes, reviews.dropped)
+    return _assemble(config, source, rows, [reviews.texts[row] for row in rows.tolist()])
+
+
+def _row_parser(config: DataConfig) -> RowParser:
+    if config.dataset == "amazon-pds":
+        return AmazonRows()
+    assert config.label_column is not None  # DataConfig sees to it
+    return TableRows(config.text_column, config.label_column)
+
+
+def _require_different(paths: tuple[Path, ...]) -> None:
+    seen = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise InputError(f"data file {path}: it is named twice after --data; its rows would be in both splits")
+        seen.add(path.resolve())
+
+
+def _assemble(config: DataConfig, source: LabelledRows, rows: np.ndarray, texts: list[str]) -> Dataset:
+    """Cut the shuffled rows into splits and say what they are."""
+    cut = train_rows(len(rows), config.train_fraction)
+    labels = source.classes[rows].astype(np.int32)
+    splits = {
+        "train": Split(rows[:cut], texts[:cut], labels[:cut]),
+        "test": Split(rows[cut:], texts[cut:], labels[cut:]),
+    }
+    dataset = Dataset(config.dataset, source.label_names, splits, fingerprint_of(source.label_names, splits))
+    _say_summary(dataset, source)
+    return dataset
+
+
+def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) -> str:
+    """Return the SHA-256, in hexadecimal, over label names and every split's name, ids, labels and texts, in order.
+
+    Each item goes in with its length before it, so that no two data sets read alike.
+    """
+    digest = hashlib.sha256()
+
+    def add(content: bytes) -> None:
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+
+    add(len(label_names).to_bytes(8, "little"))
+    for name in label_names:
+        add(name.encode())
+    for name, split in splits.items():
+        add(name.encode())
+        add(split.example_ids.astype("<i8").tobytes())
+        add(split.labels.astype("<i4").tobytes())
+        for text in split.texts:
+            add(text.encode())
+    return digest.hexdigest()
+
+
+def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
+    """Say the rows read, dropped and kept, the class counts and a few rows."""
+    read, dropped = len(source.classes), sum(source.dropped.values())
+    kept = sum(len(split) for split in dataset.splits.values())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in source.dropped.items())
+    not_drawn = read - dropped - kept
+    say(
+        f"data set {dataset.name}: {read:,} rows read, {dropped:,} dropped{f' ({reasons})' if reasons else ''}"
+        f"{f', {not_drawn:,} not drawn' if not_drawn else ''}, {kept:,} kept"
+    )
+    counts = {
+        name: np.bincount(split.labels, minlength=len(dataset.label_names)) for name, split in dataset.splits.items()
+    }
+    body = [
+        [label, *(f"{counts[split][class_]:,}" for split in counts)] for class_, label in enumerate(dataset.label_names)
+    ]
+    say(format_table(["class", *counts], [*body, ["all", *(f"{len(split):,}" for split in dataset.splits.values())]]))
+    train = dataset.splits["train"]
+    for index in range(min(_EXAMPLES_SHOWN, len(train))):
+        label = dataset.label_names[train.labels[index]]
+        say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
+    for name, split_counts in counts.items():
+        empty = [dataset.label_names[class_] for class_ in np.flatnonzero(split_counts == 0)]
+        if empty:
+            warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
+
+
+def shortened(text: str, characters: int = _EXAMPLE_CHARACTERS) -> str:
+    """Return a text's beginning on one line; what a terminal would obey is shown as a blank."""
+    beginning = text[: 4 * characters]
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in beginning).split())
+    whole = len(line) <= characters and len(text) == len(beginning)
+    return line if whole else line[: characters - 1].rstrip() + "…"

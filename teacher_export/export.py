@@ -1,0 +1,250 @@
+"""The whole PyTorch half: data → (fine-tuned) teacher → logits, written part by part; resumable at any moment."""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.console import progress, say, warn
+from distill_jax.errors import Interrupted
+from distill_jax.export_format import TOKEN_EMBEDDINGS, Manifest, Part
+from distill_jax.export_writer import ExportWriter, read_begun_export
+from distill_jax.files import sha256_file, write_json
+from teacher_export.config import ExportConfig
+from teacher_export.export_identity import (
+    describe_export,
+    find_whole_export,
+    finetuning_settings,
+    match_classes,
+    takes_classes_in_order,
+    teacher_fingerprint,
+)
+from teacher_export.export_summary import label_order_warning, print_summary, read_predictions, score
+from teacher_export.finetune_state import read_record, require_same_settings
+from teacher_export.hardware import resolve_device, resolve_precision
+from teacher_export.libraries import silence_libraries
+from teacher_export.teacher_source import TeacherSource, folder_source, resolve_teacher
+
+if TYPE_CHECKING:
+    from teacher_export.datasets import Dataset, Split
+    from teacher_export.teacher import Teacher
+
+TIMING = "timing.json"
+_DEFAULT_EXPORT = Path("exports/demo")
+
+
+def run(config: ExportConfig) -> Path:
+    """Export a teacher's logits for a data set, fine-tuning the teacher first where it has no trained head.
+
+    Interrupted and called again it goes on from the last whole part (or epoch) and ends with the same bytes; called
+    when everything is done it recomputes nothing.
+
+    Returns:
+        The export folder.
+
+    Raises:
+        InputError: an option, a file or a folder cannot be used; the message says why.
+        Interrupted: Ctrl-C; the message says what is kept.
+        OSError: the disk is full, …; what is whole is kept.
+    """
+    from teacher_export.datasets import load_dataset
+
+    dataset = load_dataset(config.data)
+    source = resolve_teacher(config.teacher)
+    manifest = find_whole_export(config, dataset, source)
+    if manifest is not None:
+        say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")
+    else:
+        silence_libraries()
+        manifest = _Export(config, dataset, source).run()
+    print_summary(manifest)
+    _print_next_step(config.export_folder)
+    return config.export_folder
+
+
+def _print_next_step(folder: Path) -> None:
+    option = "" if folder == _DEFAULT_EXPORT else f" --export {folder}"
+    say(f"\nThe export is in {folder}. Next, train a student:")
+    say(f"  python -m distill_jax.train --student cnn --distil{option}")
+
+
+class _Export:
+    """One export that has work to do: the choices made for it, and the steps in their order."""
+
+    def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource) -> None:
+        from teacher_export.teacher import load_teacher
+
+        self.config, self.dataset, self.source = config, dataset, source
+        self.folder = config.export_folder
+        self.device = resolve_device(config.teacher.device)
+        begun = (read_begun_export(self.folder) or {}).get("identity", {})
+        self.precision = resolve_precision(
+            config.teacher.precision, self.device, begun.get("config", {}).get("precision")
+        )
+        self.teacher = load_teacher(source, dataset.label_names, config.teacher.max_length, config.data.seed)
+        trained = self.teacher.has_trained_head
+        classes = self.teacher.class_names
+        self.columns = match_classes(config, dataset, source, classes, has_trained_head=trained)
+        self.settings = None if trained else self._finetuning_settings()
+        self.tokenizer_text = self.teacher.tokenizer.to_str()
+        self.fingerprint = teacher_fingerprint(source, self.columns)
+        if self.settings is not None:  # what the weights will be is not known yet; the rest must agree now
+            self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
+        ExportWriter(self.folder, self._header())
+        self._report_classes()
+
+    def run(self) -> Manifest:
+        """Fine-tune if needed, compute the parts that are not there, write the manifest."""
+        if self.settings is not None:
+            self.teacher = self._finetuned_teacher(self.settings)
+        writer = ExportWriter(self.folder, self._header())
+        writer.begin()
+        writer.write_tokenizer(self.tokenizer_text)
+        writer.write_token_embeddings(self.teacher.token_embeddings())
+        teacher_figures = {"parameters": self.teacher.parameters, "bytes": 4 * self.teacher.parameters}
+        try:
+            parts = self._write_parts(writer)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted while exporting: the whole parts are kept in {self.folder}; the same command goes on "
+                "from there"
+            ) from None
+        return self._finish(writer, parts, teacher_figures)
+
+    def _header(self) -> Manifest:
+        return Manifest(
+            label_names=self.dataset.label_names,
+            vocab_size=self.teacher.vocab_size,
+            pad_id=self.teacher.pad_id,
+            max_length=self.config.teacher.max_length,
+            teacher={"name": self.source.name, "fingerprint": self.fingerprint},
+            config=describe_export(
+                self.config,
+                self.dataset,
+                self.source,
+                precision=self.precision,
+                tokenizer_sha256=hashlib.sha256(self.tokenizer_text.encode()).hexdigest(),
+                finetuning=self.settings,
+                teacher_classes=self.teacher.class_names,
+                columns=self.columns,
+            ),
+            splits={},
+        )
+
+    def _report_classes(self) -> None:
+        names = self.dataset.label_names
+        if self.settings is not None:
+            return
+        pairs = ", ".join(
+            f"{self.teacher.class_names[column]} → {name}" for column, name in zip(self.columns, names, strict=True)
+        )
+        if takes_classes_in_order(self.source, self.teacher.class_names) and not self.config.teacher.label_map:
+            warn(
+                "WARNING: nothing names this teacher's classes, so they are taken in order: "
+                f"{pairs}; if that is wrong, say so with --label-map"
+            )
+        else:
+            say(f"the teacher's classes: {pairs}")
+
+    def _finetuning_settings(self) -> dict[str, Any]:
+        folder = self.config.finetuned_folder
+        found = read_record(folder)
+        begun = found.get("precision") if found else None
+        precision = resolve_precision(self.config.teacher.precision, self.device, begun)
+        # Training in float16 needs its loss scaled; a GPU too old for bfloat16 trains in float32.
+        precision = "float32" if precision == "float16" else precision
+        settings = finetuning_settings(self.config, self.dataset, self.source, precision)
+        if found is not None:
+            require_same_settings(f"fine-tuned teacher's folder {folder}", found, settings)
+        return settings
+
+    def _finetuned_teacher(self, settings: dict[str, Any]) -> "Teacher":
+        from teacher_export.finetune import finetune
+        from teacher_export.teacher import load_teacher
+
+        folder = self.config.finetuned_folder
+        if read_record(folder) is None:
+            say(
+                f"\nfine-tuning the teacher {self.source.name}: {settings['epochs']} epochs, learning rate "
+                f"{settings['learning_rate']:g}, {settings['precision']} on {self.device.type}"
+            )
+            finetune(self.teacher, self.dataset.splits["train"], settings, folder, self.device)
+            say(f"the fine-tuned teacher is in {folder}")
+        else:
+            say(f"\nthe fine-tuned teacher in {folder} is reused")
+        source = folder_source(folder, self.source.name)
+        self.fingerprint = teacher_fingerprint(source, self.columns)
+        return load_teacher(source, self.dataset.label_names, settings["max_length"], settings["seed"])
+
+    def _write_parts(self, writer: ExportWriter) -> dict[str, int]:
+        rows = self.config.output.part_rows
+        splits = self.dataset.splits
+        counts = {name: -(-len(split.texts) // rows) for name, split in splits.items()}
+        todo = [(name, index) for name in splits for index in range(counts[name]) if not writer.is_done(name, index)]
+        total = sum(len(split.texts) for split in splits.values())
+        size = sum(len(splits[name].texts[index * rows : (index + 1) * rows]) for name, index in todo)
+        if not todo:
+            return counts
+        say(f"\nexporting {size:,} of {total:,} documents in {self.precision} on {self.device.type}")
+        model = self.teacher.model.to(self.device).eval()
+        start = time.perf_counter()
+        with progress(total, "exporting", initial=total - size) as bar:
+            for name, index in todo:
+                part = self._compute_part(model, splits[name], f"split {name}, part {index}, ", index * rows, bar)
+                writer.write(name, index, part)
+        self._write_timing(size, time.perf_counter() - start)
+        return counts
+
+    def _compute_part(self, model: Any, split: "Split", where: str, first: int, bar: Any) -> Part:
+        from teacher_export.predict import predict_logits
+        from teacher_export.tokens import encode
+
+        rows = slice(first, first + self.config.output.part_rows)
+        token_ids, token_offsets = encode(self.teacher.tokenizer, split.texts[rows])
+        logits = predict_logits(
+            model,
+            token_ids,
+            token_offsets,
+            pad_id=self.teacher.pad_id,
+            precision=self.precision,
+            batch_size=self.config.teacher.batch_size,
+            max_length=self.config.teacher.max_length,
+            where=where,
+            advance=bar.update,
+        )
+        return Part(split.example_ids[rows], token_ids, token_offsets, split.labels[rows], logits[:, self.columns])
+
+    def _write_timing(self, documents: int, seconds: float) -> None:
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        timing = {
+            "teacher_documents_per_second": documents / seconds,
+            "documents": documents,
+            "seconds": seconds,
+            "device": name,
+            "threads": torch.get_num_threads(),
+        }
+        write_json(self.folder / TIMING, timing)
+        say(f"{documents:,} documents in {seconds:.1f} s: {documents / seconds:,.0f} documents/s")
+
+    def _finish(self, writer: ExportWriter, parts: dict[str, int], figures: dict[str, Any]) -> Manifest:
+        """Score the teacher from the parts on the disk, so that a resumed export scores all of them."""
+        scores, warning = {}, None
+        names = self.dataset.label_names
+        for split, count in parts.items():
+            labels, predictions = read_predictions(self.folder, writer.parts(split, count))
+            if len(labels):
+                scores[split] = score(labels, predictions, len(names))
+            if split == "test" and len(labels):
+                warning = label_order_warning(labels, predictions, names)
+        teacher = {
+            "name": self.source.name,
+            "fingerprint": self.fingerprint,
+            "test_accuracy": scores["test"]["accuracy"] if "test" in scores else None,
+            "splits": scores,
+            **figures,
+            "token_embeddings_sha256": sha256_file(self.folder / TOKEN_EMBEDDINGS),
+            "label_order_warning": warning,
+        }
+        return writer.finish(parts, teacher)

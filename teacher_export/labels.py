@@ -1,0 +1,111 @@
+"""Turn the labels of a table's column into classes: numbers in numeric order, or names in sorted order."""
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+from distill_jax.errors import InputError
+from teacher_export.rows import Row
+
+MAX_CLASSES = 1000
+UNLABELLED_NUMBER = "-1"
+_NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def canonical_label(value: Any) -> str | None:
+    """Return a label's name: surrounding blanks off, ``"1.0"``, ``1.0`` and ``1`` alike ``"1"``; None where missing.
+
+    Raises:
+        TypeError: the value is a list, an object or another thing that names no class.
+    """
+    if isinstance(value, str):
+        name = value.strip()
+        if not _NUMBER.fullmatch(name):
+            return name or None
+        value = float(name) if set(name) & set(".eE") else int(name)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, int):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+@dataclasses.dataclass
+class _Found:
+    """One name of a column: its code, how many rows have it, and the first of them."""
+
+    code: int
+    first: Row
+    rows: int = 0
+
+    @property
+    def is_number(self) -> bool:
+        return _NUMBER.fullmatch(str(canonical_label(self.first.cells[0]))) is not None
+
+
+class LabelColumn:
+    """Gives each row a preliminary code as its label comes; what the classes are is known at the end.
+
+    Args:
+        name: the column's name, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: dict[str, _Found] = {}
+
+    def code(self, row: Row) -> int | None:
+        """Return the code of a row whose first cell is its label, None where the label is missing.
+
+        Raises:
+            InputError: the value names no class, or it is one class too many.
+        """
+        try:
+            name = canonical_label(row.cells[0])
+        except TypeError as error:
+            raise InputError(
+                f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}"
+            ) from None
+        if name is None:
+            return None
+        found = self._found.get(name)
+        if found is None:
+            if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be the unlabelled -1
+                raise InputError(
+                    f"{row.where}: column {self._name!r} does not look like classes: it has more than "
+                    f"{MAX_CLASSES:,} different values; name the label's column with --label-column"
+                )
+            found = self._found[name] = _Found(len(self._found), row)
+        found.rows += 1
+        return found.code
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the classes' names and, for each code, its class; -1 = unlabelled.
+
+        Raises:
+            InputError: one label is no number while most rows' are.
+        """
+        numbers = {name for name, found in self._found.items() if found.is_number}
+        others = [found for name, found in self._found.items() if name not in numbers]
+        number_rows = sum(self._found[name].rows for name in numbers)
+        if others and number_rows > sum(found.rows for found in others):
+            first = min(others, key=lambda found: found.code).first
+            raise InputError(
+                f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
+                f"got {str(first.cells[0])[:60]!r}"
+            )
+        if others:
+            names = sorted(self._found)
+        else:
+            names = sorted(numbers - {UNLABELLED_NUMBER}, key=lambda name: (float(name), name))
+        if len(names) > MAX_CLASSES:
+            raise InputError(
+                f"column {self._name!r} does not look like classes: it has {len(names):,} different values"
+            )
+        index = {name: class_ for class_, name in enumerate(names)}
+        return tuple(names), [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes

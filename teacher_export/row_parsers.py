@@ -1,0 +1,141 @@
+"""What a row of each kind of data set means: its text and its class, or the reason to leave it out."""
+
+import math
+from typing import Any, Protocol
+
+from distill_jax.errors import InputError
+from teacher_export.labels import LabelColumn
+from teacher_export.rows import Row
+from teacher_export.sources import not_utf8
+
+TEXT_SEPARATOR = "\n\n"
+STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
+# What pandas.read_csv takes for missing, and so what the notebook drops (documented under its na_values).
+PANDAS_MISSING = frozenset(
+    {
+        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+        "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    }
+)  # fmt: skip
+
+
+class RowParser(Protocol):
+    """How the rows of a data set are read.
+
+    Attributes:
+        columns: the columns that ``label`` and ``text`` want in a row's values.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns wanted."""
+
+    def label(self, row: Row) -> int | str:
+        """Return the row's preliminary code, or the reason why the row is left out."""
+
+    def text(self, row: Row) -> str:
+        """Return the text of a row that is kept."""
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the classes' names and each code's class (-1 = unlabelled), once all rows have been seen."""
+
+
+class AmazonRows:
+    """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out."""
+
+    columns = ("star_rating", "review_body", "review_id", "review_headline")
+
+    def label(self, row: Row) -> int | str:
+        """Return ``star_rating`` - 1.
+
+        Raises:
+            InputError: the rating is not a whole number from 1 to 5.
+        """
+        for name, value in zip(self.columns, row.cells, strict=True):
+            if value is None or value in PANDAS_MISSING:
+                return f"missing {name}"
+        rating = row.cells[0].strip()
+        if rating.removesuffix(".0") not in {"1", "2", "3", "4", "5"}:
+            raise InputError(f"{row.where}: star_rating: expected a whole number from 1 to 5, got {rating[:60]!r}")
+        return "blank review_body" if row.cells[1].isspace() else int(rating[0]) - 1
+
+    def text(self, row: Row) -> str:
+        """Return ``review_body`` as it stands, ``<br />`` and all."""
+        return str(row.cells[1])
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the five star ratings; a code is its class."""
+        return STAR_NAMES, list(range(len(STAR_NAMES)))
+
+
+class TableRows:
+    """Any table: a label column, and one or several text columns joined by a blank line.
+
+    A text column that is missing or blank in a row is left out of the join; a row where all are so is left out.
+    """
+
+    def __init__(self, text_columns: tuple[str, ...], label_column: str) -> None:
+        if label_column in text_columns:
+            raise InputError(
+                f"--label-column {label_column}: it is a --text-column too; the label would be in the text"
+            )
+        self.columns = (label_column, *text_columns)
+        self._labels = LabelColumn(label_column)
+
+    def label(self, row: Row) -> int | str:
+        """Return the label's code, or why the row is left out.
+
+        Raises:
+            InputError: a text or the label is of a kind that cannot be used.
+        """
+        parts = self._parts(row)
+        code = self._labels.code(row)
+        if code is None:
+            return "missing label"
+        if not any(parts):
+            return "missing text"
+        return "blank text" if all(part is None or not part.strip() for part in parts) else code
+
+    def text(self, row: Row) -> str:
+        """Return the text columns joined."""
+        return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the label column's distinct values in order, and each code's class."""
+        return self._labels.classes()
+
+    def _parts(self, row: Row) -> list[str | None]:
+        return [as_text(value, row, name) for value, name in zip(row.cells[1:], self.columns[1:], strict=True)]
+
+
+def as_text(value: Any, row: Row, column: str) -> str | None:
+    """Return a value of a text column as text, numbers included; None where it is missing.
+
+    Raises:
+        InputError: a list, an object, true or false, or text that cannot be written as UTF-8.
+    """
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise not_utf8(f"{row.where}: column {column!r}", error) from None
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:  # JSON can spell half a character: "\ud83d"
+                raise InputError(
+                    f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
+                    f"(\\u{ord(value[error.start]):04x}) in it"
+                ) from None
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise InputError(f"{row.where}: column {column!r}: expected text, got {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    kinds = {list: "a list", dict: "an object", bool: "true or false"}
+    return kinds.get(type(value), type(value).__name__)

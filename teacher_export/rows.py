@@ -1,0 +1,42 @@
+"""A row of a data file, and how messages name its place.
+
+Rows are counted from 1 in messages, the header not counted; a line is the file's own, counted from 1. Blank lines are
+no rows.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Wanted = bytes | bytearray | memoryview
+"""A byte for each row of a file: 0 = leave it out."""
+
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        path: the file.
+        number: the row's number in it, counted from 0.
+        line: the line where it begins, counted from 1; None where the format has no lines.
+        cells: the values of the columns asked for, in that order; None = missing.
+    """
+
+    path: Path
+    number: int
+    line: int | None
+    cells: tuple[Any, ...]
+
+    @property
+    def where(self) -> str:
+        """The row's place, for messages."""
+        return place(self.path, self.number, self.line)
+
+
+def place(path: Path, number: int, line: int | None) -> str:
+    """Return how messages name a row (``number`` counted from 0)."""
+    return f"data file {path}: row {number + 1}" + ("" if line is None else f" (line {line})")
+
+
+def is_wanted(wanted: Wanted | None, number: int) -> bool:
+    """Whether a row is to be read."""
+    return wanted is None or (number < len(wanted) and bool(wanted[number]))

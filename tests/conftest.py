@@ -1,0 +1,54 @@
+"""What all tests share: no network, a cache folder of their own, a tiny export and tiny trained runs."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+import pytest
+from tiny_export import write_tiny_export
+
+from distill_jax.cache import CACHE_VARIABLE
+
+
+@pytest.fixture(scope="session")
+def test_cache(tmp_path_factory):
+    """The cache folder of every test and of the processes that tests start."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(request, monkeypatch, test_cache):
+    """Keep the user's cache folder out of the tests, but for the demo's, which hold its large files."""
+    if "demo" not in request.keywords:
+        monkeypatch.setenv(CACHE_VARIABLE, str(test_cache))
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory):
+    """An export folder of 330 training and 90 test rows; tests read it and do not change it."""
+    return write_tiny_export(tmp_path_factory.mktemp("exports") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_examples(tiny_export):
+    """The tiny export's ``(train, test)`` examples."""
+    from distill_jax.batches import read_examples
+    from distill_jax.export_format import read_manifest
+
+    manifest = read_manifest(tiny_export)
+    return read_examples(tiny_export, manifest, "train"), read_examples(tiny_export, manifest, "test")
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tmp_path_factory, tiny_export):
+    """Run folders of both students, distilled for two epochs with masked pooling: name → folder; not to be changed."""
+    from distill_jax.config import TrainConfig
+    from distill_jax.train_run import TrainRun, train_run
+
+    runs = {}
+    for student in ("cnn", "fasttext"):
+        runs[student] = tmp_path_factory.mktemp("runs") / student
+        config = TrainConfig.notebook(student, distil=True, epochs=2)
+        train_run(TrainRun(tiny_export, runs[student], config, {"embedding_dim": 12, "pooling": "masked"}))
+    return runs

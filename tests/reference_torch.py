@@ -1,0 +1,150 @@
+"""The notebook's students and training loop in PyTorch, written from its specification: what parity is measured against.
+
+Everything here is as plain as the notebook: dense gradients, whole padded rows, one step at a time.
+"""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import accuracy_score, f1_score
+from torch import nn
+
+EVAL_BATCH = 32
+
+
+class TorchCnn(nn.Module):
+    """Kim's CNN: the pad row starts at zero and is trained like any other."""
+
+    def __init__(self, vocab_size, num_labels, pad_id=0, embedding_dim=50, dropout=0.5, filters=100, heights=(3, 4, 5)):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
+        with torch.no_grad():
+            self.embedding.weight[pad_id] = 0
+        self.heights = len(heights)
+        for index, height in enumerate(heights):
+            setattr(self, f"conv{index}", nn.Conv2d(1, filters, (height, embedding_dim)))
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(filters * len(heights), num_labels)
+
+    def forward(self, input_ids):
+        embedded = self.embedding(input_ids).unsqueeze(1)  # [batch, 1, length, dim]
+        pooled = []
+        for index in range(self.heights):
+            responses = F.relu(getattr(self, f"conv{index}")(embedded)).squeeze(3)
+            pooled.append(F.max_pool1d(responses, responses.shape[2]).squeeze(2))
+        return self.fc(self.dropout(torch.cat(pooled, dim=1)))
+
+
+class TorchFastText(nn.Module):
+    """The linear student: the mean over all positions, pads included; the pad row is zero and frozen."""
+
+    def __init__(self, vocab_size, num_labels, pad_id=0, embedding_dim=50):
+        super().__init__()
+        self.embeddings = nn.Embedding(vocab_size, embedding_dim, padding_idx=pad_id)
+        nn.init.uniform_(self.embeddings.weight, 0, 1 / embedding_dim)
+        with torch.no_grad():
+            self.embeddings.weight[pad_id] = 0
+        self.output = nn.Linear(embedding_dim, num_labels)
+        nn.init.zeros_(self.output.weight)
+
+    def forward(self, input_ids):
+        return self.output(self.embeddings(input_ids).mean(dim=1))
+
+
+def build_reference(name, *, vocab_size, num_labels, pad_id=0, embedding_dim=50, dropout=0.5, dtype=torch.float32):
+    """Return a reference student with newly drawn weights; seed torch before."""
+    if name == "cnn":
+        model = TorchCnn(vocab_size, num_labels, pad_id, embedding_dim, dropout)
+    else:
+        model = TorchFastText(vocab_size, num_labels, pad_id, embedding_dim)
+    return model.to(dtype)
+
+
+def state_arrays(model):
+    """Return copies of a model's weights: torch name → NumPy array."""
+    return {name: tensor.detach().numpy().copy() for name, tensor in model.state_dict().items()}
+
+
+def load_arrays(model, state):
+    """Load weights from NumPy arrays into a model, in place."""
+    model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+    return model
+
+
+def batch_loss(logits, labels, teacher_logits, *, distil):
+    """Return the notebook's loss of a batch: cross-entropy, or the mean squared error over batch and classes."""
+    return F.mse_loss(logits, teacher_logits) if distil else F.cross_entropy(logits, labels)
+
+
+def make_optimizer(name, parameters):
+    """Return (optimiser, schedule, batch size) of a student."""
+    if name == "cnn":
+        optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+        return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=1.0), 32
+    optimizer = torch.optim.SGD(parameters, lr=0.5)
+    return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5), 1
+
+
+def train_reference(
+    name,
+    model,
+    train,
+    test,
+    *,
+    distil,
+    epochs,
+    after_epoch: Callable = lambda _: None,
+):
+    """Train a copy of ``model`` as the notebook does; return (the trained copy, a history row an epoch).
+
+    ``train`` and ``test`` are objects with ``input_ids``, ``labels``, ``teacher_logits`` as NumPy arrays.
+    """
+    model = copy.deepcopy(model)
+    dtype = next(model.parameters()).dtype
+    optimizer, schedule, batch_size = make_optimizer(name, model.parameters())
+    input_ids, labels = torch.from_numpy(train.input_ids).long(), torch.from_numpy(train.labels).long()
+    teacher_logits = None if train.teacher_logits is None else torch.from_numpy(train.teacher_logits).to(dtype)
+    history = []
+    for epoch in range(epochs):
+        model.train()
+        losses, predictions = [], []
+        for start in range(0, len(labels), batch_size):
+            rows = slice(start, start + batch_size)
+            optimizer.zero_grad()
+            logits = model(input_ids[rows])
+            targets = None if teacher_logits is None else teacher_logits[rows]
+            loss = batch_loss(logits, labels[rows], targets, distil=distil)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            predictions.append(logits.detach().argmax(dim=1).numpy())
+        schedule.step()
+        row = {"epoch": epoch, "train_loss": float(np.mean(losses))}
+        row |= scores("train", train.labels, np.concatenate(predictions))
+        history.append(row | evaluate_reference(model, test))
+        after_epoch(model)
+    return model, history
+
+
+def evaluate_reference(model, test):
+    """Return the test columns: cross-entropy as the mean over batches of 32, accuracy and macro F1 over all rows."""
+    model.eval()
+    input_ids, labels = torch.from_numpy(test.input_ids).long(), torch.from_numpy(test.labels).long()
+    losses, predictions = [], []
+    with torch.no_grad():
+        for start in range(0, len(labels), EVAL_BATCH):
+            logits = model(input_ids[start : start + EVAL_BATCH])
+            losses.append(F.cross_entropy(logits, labels[start : start + EVAL_BATCH]).item())
+            predictions.append(logits.argmax(dim=1).numpy())
+    return {"test_loss": float(np.mean(losses))} | scores("test", test.labels, np.concatenate(predictions))
+
+
+def scores(split, labels, predictions):
+    """Return a split's accuracy and macro F1 under the history's column names."""
+    return {
+        f"{split}_acc": accuracy_score(labels, predictions),
+        f"{split}_f1_macro": f1_score(labels, predictions, average="macro", zero_division=0),
+    }

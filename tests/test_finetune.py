@@ -1,0 +1,216 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
+
+from distill_jax.errors import InputError, Interrupted
+from teacher_export import finetune as module
+from teacher_export.config import TeacherConfig
+from teacher_export.finetune import finetune, length_batches, make_optimizer, rate_factor
+from teacher_export.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
+from teacher_export.teacher import load_teacher
+from teacher_export.teacher_source import folder_source, resolve_teacher
+
+SETTINGS = {
+    "teacher": "t",
+    "data": "d",
+    "label_names": list(LABEL_NAMES),
+    "epochs": 3,
+    "learning_rate": 5e-3,
+    "batch_size": 8,
+    "max_length": 32,
+    "seed": 3,
+    "precision": "float32",
+}
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """Stands for a process's end: no handler of ours may catch it."""
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bare")
+    make_teacher(folder, head=False)
+    return folder
+
+
+def load(folder):
+    return load_teacher(resolve_teacher(TeacherConfig(teacher=str(folder))), LABEL_NAMES, 32, seed=3)
+
+
+def train(bare, folder, rows=90, **changes):
+    settings = {**SETTINGS, **changes}
+    finetune(load(bare), make_dataset(rows).splits["train"], settings, folder, CPU)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def stop_after(monkeypatch, steps, error):
+    """Make the process end in step number ``steps``."""
+    done = []
+    plain = module.FinetuneRun.train_step
+
+    def counted(self, rows):
+        done.append(rows)
+        if len(done) > steps:
+            raise error
+        return plain(self, rows)
+
+    monkeypatch.setattr(module.FinetuneRun, "train_step", counted)
+
+
+def test_it_learns_saves_and_is_determined_by_the_seed(bare, tmp_path):
+    long = {"epochs": 20, "learning_rate": 1e-2}
+    first = train(bare, tmp_path / "a", **long)
+    again = train(bare, tmp_path / "b", **long)
+    assert first == again
+    assert first != train(bare, tmp_path / "c", **long, seed=4)
+    teacher = load(tmp_path / "a")
+    assert teacher.has_trained_head
+    assert teacher.class_names == LABEL_NAMES
+    dataset = make_dataset(90)
+    right = {}
+    for name, model in {"trained": teacher.model, "fresh": load(bare).model}.items():
+        encoded = teacher.saved_tokenizer(dataset.splits["train"].texts, padding=True, return_tensors="pt")
+        with torch.inference_mode():
+            logits = model(encoded["input_ids"], encoded["attention_mask"]).logits
+        right[name] = (logits.argmax(1).numpy() == dataset.splits["train"].labels).mean()
+    assert right["trained"] > 0.7
+    assert right["fresh"] < 0.5
+    assert read_record(tmp_path / "a") == {**SETTINGS, **long}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_only_the_given_split_and_its_labelled_rows_are_trained_on(bare, tmp_path):
+    split = make_dataset(40).splits["train"]
+    marked = dataclasses.replace(split, labels=np.where(np.arange(len(split.labels)) < 20, split.labels, -1))
+    cut = dataclasses.replace(split, texts=split.texts[:20], labels=split.labels[:20], example_ids=np.arange(20))
+    for name, given in {"marked": marked, "cut": cut}.items():
+        finetune(load(bare), given, SETTINGS, tmp_path / name, CPU)
+    assert (tmp_path / "marked/model.safetensors").read_bytes() == (tmp_path / "cut/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("steps", [4, 9, 20])
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(bare, tmp_path, monkeypatch, steps):
+    whole = train(bare, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, steps, Killed())
+        with pytest.raises(Killed):
+            train(bare, tmp_path / "stopped")
+    assert not (tmp_path / "stopped").exists()
+    finished = steps // 9  # 67 rows are 9 batches of 8
+    assert state_file(tmp_path / "stopped").exists() == (finished > 0)
+    if finished:
+        assert read_state(tmp_path / "stopped", SETTINGS)["epoch"] == finished
+    assert train(bare, tmp_path / "stopped") == whole
+    assert not state_file(tmp_path / "stopped").exists()
+
+
+def test_ctrl_c_says_what_is_kept(bare, tmp_path, monkeypatch):
+    stop_after(monkeypatch, 10, KeyboardInterrupt())
+    with pytest.raises(Interrupted, match=r"finished epochs: 1, kept in .*resume\.pt; the same command goes on"):
+        train(bare, tmp_path / "out")
+
+
+def test_a_loss_that_is_not_finite_stops_it_by_epoch_step_and_rate(bare, tmp_path):
+    with pytest.raises(InputError, match=r"the loss is nan at epoch \d+, step \d+, learning rate [\d.e+]+; lower"):
+        teacher = load(bare)
+        with torch.no_grad():
+            teacher.model.classifier.bias[0] = float("nan")
+        finetune(teacher, make_dataset(40).splits["train"], SETTINGS, tmp_path / "out", CPU)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_labelled_row_is_refused(bare, tmp_path):
+    split = make_dataset(40).splits["train"]
+    with pytest.raises(InputError, match="expected labelled rows"):
+        finetune(load(bare), dataclasses.replace(split, labels=split.labels * 0 - 1), SETTINGS, tmp_path / "o", CPU)
+
+
+def test_a_begun_run_with_other_settings_is_refused(bare, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 10, Killed())
+        with pytest.raises(Killed):
+            train(bare, tmp_path / "out")
+    with pytest.raises(InputError, match=r"its --finetune-epochs is 3, this one's is 4; name another folder with"):
+        train(bare, tmp_path / "out", epochs=4)
+    state_file(tmp_path / "out").write_bytes(b"junk")
+    with pytest.raises(InputError, match="expected the state of a begun fine-tuning .delete it to begin anew."):
+        train(bare, tmp_path / "out")
+
+
+def test_a_full_disk_leaves_no_broken_teacher(bare, tmp_path, monkeypatch):
+    import errno
+    import os
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(bare, tmp_path / "out", epochs=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    assert read_record(tmp_path) is None
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match=r"expected it empty or with a finetuning\.json, found other files"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("data", "other", r"its training data \(fingerprint\) is 'other', this one's is 'd'"),
+        ("teacher", "other", r"its base teacher \(fingerprint\) is 'other'"),
+        ("learning_rate", 1.0, "its --finetune-learning-rate is 1.0, this one's is 0.005"),
+        ("seed", 9, "its --seed is 9, this one's is 3"),
+    ],
+)
+def test_another_fine_tuning_is_refused_by_field_and_values(field, value, message):
+    require_same_settings("folder x", SETTINGS, SETTINGS)
+    with pytest.raises(InputError, match=message):
+        require_same_settings("folder x", {**SETTINGS, field: value}, SETTINGS)
+
+
+def test_the_saved_folder_is_a_teacher_whatever_its_path(bare, tmp_path):
+    train(bare, tmp_path / "a", epochs=1)
+    train(bare, tmp_path / "deep/b", epochs=1)
+    assert folder_source(tmp_path / "a", "x").fingerprint == folder_source(tmp_path / "deep/b", "y").fingerprint
+    assert (tmp_path / "a" / RECORD).is_file()
+
+
+def test_batches_hold_every_row_once_and_rows_of_like_length():
+    lengths = np.random.default_rng(0).integers(3, 100, 1003)
+    batches = list(length_batches(lengths, 8, [0, 0]))
+    assert sorted(np.concatenate(batches)) == list(range(1003))
+    assert len(batches) == 126
+    assert np.mean([np.ptp(lengths[rows]) for rows in batches]) < 5
+    other = list(length_batches(lengths, 8, [0, 1]))
+    assert not all(np.array_equal(first, second) for first, second in zip(batches, other, strict=True))
+    firsts = [lengths[rows].mean() for rows in batches]
+    assert np.abs(np.corrcoef(firsts, np.arange(126))[0, 1]) < 0.3  # not from short to long
+
+
+def test_the_rate_rises_and_falls_in_lines():
+    factors = [rate_factor(step, 100) for step in range(101)]
+    assert factors[:10] == pytest.approx(np.arange(1, 11) / 10)
+    assert factors[10] == 1.0
+    assert np.diff(factors[10:]) == pytest.approx(-1 / 90)
+    assert factors[100] == 0.0
+
+
+def test_decay_shrinks_matrices_without_a_gradient_and_leaves_biases_alone():
+    layer = torch.nn.Linear(3, 3)
+    before = {name: value.detach().clone() for name, value in layer.named_parameters()}
+    optimizer = make_optimizer(layer, 0.5)
+    for parameter in layer.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert torch.equal(layer.bias, before["bias"])
+    torch.testing.assert_close(layer.weight, before["weight"] * (1 - 0.5 * 0.01))

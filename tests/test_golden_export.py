@@ -1,0 +1,50 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
+
+from distill_jax.export_format import SCHEMA_VERSION, iterate_parts, read_manifest, read_token_embeddings
+
+# Bytes as schema version 1 was first written.
+PINNED = {
+    "manifest.json": "a9270f26c7e6aebdd98ce58139c031f19256712454b665c05debc324dae4d1f4",
+    "test/part-00000.npz": "5aaa64371f11bb0e835d2578fd0cdf27e4a2ff6c8570eac36cc3b423cf32d016",
+    "token_embeddings.npy": "e6f9d8a53d83790255c64481485b8f8faaa10d389b8f7a829c73568d56ee3b54",
+    "tokenizer.json": "c0663f824e91b406d762049c0289535dd109c414e012693055b6f274943ea94e",
+    "train/part-00000.npz": "4d3d86808b13f3ca2107161718e4de3e83c052cd30c4ff74bd622b93d36ba88d",
+    "train/part-00001.npz": "e056dac7c03fbb7fd698b213ded20a9df5d6af1ba80524ad67fdbb44097612c9",
+    "transfer/part-00000.npz": "391026ec2e756c757105ffde0cc98690e7cf925737dee22fb911ed25a3cc30c5",
+}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_golden_folder_still_has_its_first_bytes():
+    assert SCHEMA_VERSION == 1
+    assert _digests(FOLDER) == PINNED, "the golden export is a witness of schema version 1: it never changes"
+
+
+def test_reading_the_golden_folder_gives_what_went_into_it():
+    manifest = read_manifest(FOLDER)
+    assert (manifest.label_names, manifest.vocab_size, manifest.pad_id) == (HEADER.label_names, 12, 0)
+    assert (manifest.max_length, manifest.teacher, manifest.config) == (6, TEACHER, HEADER.config)
+    assert {split: manifest.examples(split) for split in manifest.splits} == {"train": 3, "test": 2, "transfer": 2}
+    for split, expected in PARTS.items():
+        parts = list(iterate_parts(FOLDER, manifest, split))
+        assert len(parts) == len(expected)
+        for part, wanted in zip(parts, expected, strict=True):
+            for name, array in vars(wanted).items():
+                found = getattr(part, name)
+                assert found.dtype == array.dtype
+                np.testing.assert_array_equal(found, array)
+    np.testing.assert_array_equal(read_token_embeddings(FOLDER, manifest), TOKEN_EMBEDDINGS)
+    assert (FOLDER / "tokenizer.json").read_text() == TOKENIZER
+
+
+def test_writing_the_golden_export_again_gives_the_same_bytes(tmp_path):
+    write_golden_export(tmp_path / "again")
+    assert _digests(tmp_path / "again") == PINNED

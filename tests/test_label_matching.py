@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from distill_jax.errors import InputError
+from teacher_export.label_matching import are_generic, match_labels
+
+DATA = ("1 star", "2 stars", "3 stars")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "label_map", "columns"),
+    [
+        (("1 star", "2 stars", "3 stars"), (), [0, 1, 2]),
+        (("3 stars", "1 star", "2 stars"), (), [1, 2, 0]),
+        (("3 STARS", "1Star", " 2  stars "), (), [1, 2, 0]),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), ("in-order",), [0, 1, 2]),
+        (("good", "bad", "fair"), ("good=3 stars", "fair=2 stars", "bad=1 star"), [1, 2, 0]),
+        (("good", "1 star", "2 stars"), ("good=3 stars",), [1, 2, 0]),
+        (("2 stars", "1 star", "3 stars"), ("2 stars=1 star", "1 star=2 stars"), [0, 1, 2]),
+    ],
+)
+def test_columns_put_the_teachers_logits_into_the_datas_order(teacher, label_map, columns):
+    assert match_labels(teacher, DATA, label_map) == columns
+
+
+def test_every_permutation_of_names_is_undone():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        order = rng.permutation(5)
+        names = [f"class {index}" for index in range(5)]
+        teacher = [names[index] for index in order]
+        columns = match_labels(teacher, names, ())
+        assert [teacher[column] for column in columns] == names
+
+
+def test_names_that_differ_in_case_alone_match_exactly():
+    assert match_labels(("B", "b"), ("b", "B"), ()) == [1, 0]
+
+
+def test_a_name_may_hold_an_equals_sign():
+    assert match_labels(("a=b", "c"), ("x=y", "z"), ("a=b=x=y", "c=z")) == [0, 1]
+
+
+def test_the_suggested_map_can_be_pasted_back():
+    with pytest.raises(InputError) as caught:
+        match_labels(("LABEL_0", "LABEL_1", "LABEL_2"), DATA, ())
+    message = str(caught.value)
+    assert "['LABEL_0', 'LABEL_1', 'LABEL_2']" in message
+    assert str(list(DATA)) in message
+    pasted = message.split("--label-map ")[1].strip('"').split('" "')
+    assert match_labels(("LABEL_0", "LABEL_1", "LABEL_2"), DATA, pasted) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "label_map", "message"),
+    [
+        (("a", "b"), (), r"the teacher has 2 classes and the data 3: the teacher's are \['a', 'b'\], the data's"),
+        (("a", "b"), ("in-order",), "the teacher has 2 classes and the data 3"),
+        (("a", "b", "c", "d"), (), "the teacher has 4 classes and the data 3"),
+        (("a", "b", "c"), ("a",), "expected TEACHER=DATA entries or the one word in-order, got 'a'"),
+        (("a", "b", "c"), ("d=1 star",), "the teacher has no class 'd'"),
+        (("a", "b", "c"), ("a=4 stars",), "the data has no class '4 stars'"),
+        (("a", "b", "c"), ("a=1 star", "b=1 star"), "expected each class once"),
+        (("a", "b", "c"), ("a=1 star", "a=2 stars"), "expected each class once"),
+        (("a", "b", "c"), ("a=1 star",), "do not match the data's by name"),
+        (("1 star", "1 STAR", "2 stars"), (), "do not match the data's by name"),
+    ],
+)
+def test_what_does_not_match_is_refused_with_both_sides(teacher, label_map, message):
+    with pytest.raises(InputError, match=message):
+        match_labels(teacher, DATA, label_map)
+
+
+def test_generic_names_are_recognised():
+    assert are_generic(("LABEL_0", "LABEL_1"))
+    assert not are_generic(("LABEL_0", "good"))

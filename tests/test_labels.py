@@ -1,0 +1,78 @@
+"""Labels to classes: what is a number, what is a name, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from distill_jax.errors import InputError
+from teacher_export.labels import MAX_CLASSES, LabelColumn, canonical_label
+from teacher_export.rows import Row
+
+
+def classes_of(labels):
+    column = LabelColumn("stars")
+    codes = [column.code(Row(Path("data.csv"), number, number + 2, (label,))) for number, label in enumerate(labels)]
+    names, class_of_code = column.classes()
+    return names, [None if code is None else class_of_code[code] for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("1.0", "1"),
+        (1.0, "1"),
+        (" 01 ", "1"),
+        ("1e0", "1"),
+        ("-1", "-1"),
+        ("0.50", "0.5"),
+        (True, "true"),
+        ("nan", "nan"),
+        ("inf", "inf"),
+        ("1_0", "1_0"),
+        ("١", "١"),
+        ("", None),
+        (" ", None),
+        (None, None),
+        (float("nan"), None),
+        ("9" * 5000, "9" * 5000),
+    ],
+)
+def test_names_of_labels(value, name):
+    assert canonical_label(value) == name
+
+
+def test_numbers_are_in_numeric_order_however_they_are_written():
+    assert classes_of(["10", 9, "9.0", "2", 10.0]) == (("2", "9", "10"), [2, 1, 1, 0, 2])
+
+
+def test_names_are_sorted():
+    assert classes_of(["pos", "neg", " pos ", "", None]) == (("neg", "pos"), [1, 0, 1, None, None])
+    assert classes_of([True, False, True]) == (("false", "true"), [1, 0, 1])
+
+
+def test_minus_one_means_unlabelled_among_numbers_alone():
+    assert classes_of(["0", "-1", "1", "-1.0"]) == (("0", "1"), [0, -1, 1, -1])
+    assert classes_of(["a", "b", "-1", "a"]) == (("-1", "a", "b"), [1, 2, 0, 1])
+
+
+@pytest.mark.parametrize("odd", ["five", "nan", "1_0"])
+def test_a_label_that_is_no_number_among_numbers_is_refused(odd):
+    message = (
+        rf"data file data.csv: row 3 \(line 4\): column 'stars': expected a number, as in 3 other rows, got '{odd}'"
+    )
+    with pytest.raises(InputError, match=message):
+        classes_of(["1", "2", odd, "1"])
+
+
+def test_too_many_classes_are_refused():
+    assert len(classes_of([str(i) for i in range(-1, MAX_CLASSES)])[0]) == MAX_CLASSES
+    with pytest.raises(InputError, match="'stars' does not look like classes: it has more than 1,000 different values"):
+        classes_of([f"text {i}" for i in range(MAX_CLASSES + 5)])
+    with pytest.raises(InputError, match="does not look like classes: it has 1,001 different values"):
+        classes_of([str(i) for i in range(MAX_CLASSES + 1)])
+
+
+@pytest.mark.parametrize(("value", "kind"), [([1], "list"), ({"a": 1}, "dict")])
+def test_a_label_of_another_kind_is_refused(value, kind):
+    with pytest.raises(InputError, match=rf"row 2 \(line 3\): column 'stars': expected a label .*, got {kind}"):
+        classes_of(["1", value])

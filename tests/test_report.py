@@ -1,0 +1,351 @@
+import csv
+import html.parser
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from run_folders import LABELS, TEACHER, write_run
+
+from distill_jax import report_text
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.report import ReportConfig, write_report
+from distill_jax.report_charts import history_frame
+from distill_jax.report_matrix import LARGE
+from distill_jax.report_runs import find_runs, read_runs
+from distill_jax.report_summary import distillation, headline, notes
+from distill_jax.report_table import build_table
+
+# right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
+DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)
+DISTILLED = (0, 0, 1, 1, 2, 2, 1, 2, 0, 1)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    write_run(tmp_path / "tiny" / "cnn", DIRECT)
+    write_run(tmp_path / "tiny" / "cnn-distil", DISTILLED, distil=True)
+    return tmp_path / "tiny"
+
+
+def table_of(*folders):
+    return build_table(read_runs(find_runs(folders)))
+
+
+def report(*folders, **options):
+    return write_report(ReportConfig(runs=folders, **options)).read_text()
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page loads, runs and says."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.loads, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href", "xlink:href", "srcset", "action")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_numbers_equal_those_computed_by_hand(runs):
+    table = table_of(runs)
+    teacher, direct, distilled = table.rows
+    assert [row.accuracy for row in table.rows] == pytest.approx([0.8, 0.4, 0.6])
+    assert distilled.accuracy_kept == pytest.approx(0.75)
+    assert distilled.gap_closed == pytest.approx((0.6 - 0.4) / (0.8 - 0.4))
+    assert (direct.gap_closed, teacher.gap_closed) == (None, None)
+    assert [row.agreement for row in table.rows] == pytest.approx([1.0, 0.6, 0.8])
+    # teacher: class 0: TP 3, FP 1, FN 1; class 1: TP 3, FP 1, FN 0; class 2: TP 2, FP 0, FN 1
+    assert teacher.macro_f1 == pytest.approx((6 / 8 + 6 / 7 + 4 / 5) / 3)
+    assert teacher.confusion.tolist() == [[3, 1, 0], [0, 3, 0], [1, 0, 2]]
+    assert (distilled.parameters, distilled.bytes, distilled.train_seconds) == (10_000, 40_000, 12.5)
+    assert (teacher.parameters, teacher.bytes, teacher.documents_per_second) == (2_000_000, 8_000_000, 50.0)
+    assert (table.best, table.test_rows) == (distilled, 10)
+
+
+def test_scores_are_taken_over_the_labelled_rows(tmp_path):
+    labels = (*LABELS[:8], -1, -1)
+    folder = write_run(tmp_path / "cnn", DIRECT, labels=labels)
+    table = table_of(folder)
+    assert (table.test_rows, table.teacher.accuracy, table.students[0].accuracy) == (8, 1.0, 0.5)
+    assert table.students[0].agreement == pytest.approx(0.6)  # over all rows
+
+
+def test_the_gap_is_left_open_where_the_teacher_is_no_better_than_the_direct_student(tmp_path):
+    write_run(tmp_path / "a", LABELS)
+    write_run(tmp_path / "b", DISTILLED, distil=True)
+    table = table_of(tmp_path)
+    assert table.students[1].gain == pytest.approx(-0.4)
+    assert table.students[1].gap_closed is None
+    assert any("undefined for CNN (distilled)" in note for note in notes(table))
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"train": {"seed": 1}},
+        {"student": "fasttext"},
+        {"shape": {"embedding_dim": 64}},
+        {"metrics": {"epochs_done": 1}},
+    ],
+    ids=["seed", "student", "width", "epochs done"],
+)
+def test_a_twin_has_the_same_settings(tmp_path, difference):
+    write_run(tmp_path / "a", DIRECT)
+    write_run(tmp_path / "b", DISTILLED, distil=True, **difference)
+    table = table_of(tmp_path)
+    assert (table.students[1].twin, table.students[1].gap_closed) == (None, None)
+    assert any("unknown for" in note for note in notes(table))
+    assert "cannot be told" in distillation(table)
+
+
+def many_rows(right, total=1000):
+    """Return labels and predictions of which the first ``right`` are right."""
+    labels = np.arange(total) % 3
+    return tuple(labels.tolist()), tuple(np.where(np.arange(total) < right, labels, (labels + 1) % 3).tolist())
+
+
+@pytest.mark.parametrize(
+    ("direct", "distilled", "says"),
+    [
+        (400, 500, "helped CNN (+0.100"),
+        (500, 400, "did not help CNN (−0.100"),
+        (400, 402, "no clear difference for CNN (+0.002"),
+    ],
+)
+def test_the_page_says_whether_distillation_helped(tmp_path, direct, distilled, says):
+    labels, predicted = many_rows(direct)
+    teacher = many_rows(800)[1]
+    write_run(tmp_path / "a", predicted, labels=labels, teacher=teacher)
+    write_run(tmp_path / "b", many_rows(distilled)[1], labels=labels, teacher=teacher, distil=True)
+    assert says in distillation(table_of(tmp_path))
+
+
+def test_the_headline_has_what_is_known_and_nothing_else(tmp_path, runs):
+    assert headline(table_of(runs)) == (
+        "Of the 2 students, CNN (distilled) is the most accurate: it keeps 75.0 % of the teacher’s accuracy (0.600 "
+        "against 0.800 on 10 test texts), and is 200 times smaller and 200 times faster."
+    )
+    unknown = {"parameters": None, "bytes": None, "documents_per_second": None}
+    table = table_of(write_run(tmp_path / "alone", DIRECT, teacher_fields=unknown))
+    assert headline(table).endswith("on 10 test texts).")
+    assert "The teacher’s size and speed are not recorded." in notes(table)
+
+
+def test_a_larger_slower_student_is_called_so(tmp_path):
+    numbers = {"bytes": 16_000_000, "predict_examples_per_second": 10.0}
+    said = headline(table_of(write_run(tmp_path / "cnn", DIRECT, metrics=numbers)))
+    assert "2.0 times larger and 5.0 times slower" in said
+
+
+def test_an_unfinished_run_is_noted(tmp_path):
+    folder = write_run(tmp_path / "cnn", DIRECT, train={"epochs": 5})
+    assert "CNN has done 2 of 5 epochs." in notes(table_of(folder))
+
+
+def test_a_folder_of_runs_stands_for_them_and_the_files_go_into_it(runs, capsys):
+    (runs / "notes").mkdir()
+    half = write_run(runs / "half", DIRECT)
+    (half / "metrics.json").unlink()
+    named = report(runs)
+    assert (runs / "report.html").read_text() == named
+    said = capsys.readouterr()
+    assert "half: its training has not ended, so the report leaves it out" in said.err
+    assert "CNN (distilled)" in said.out
+    assert find_runs([runs.parent]) == find_runs([runs / "cnn", runs, runs / "cnn"])
+    with pytest.raises(InputError, match=r"half: it has no metrics\.json yet"):
+        report(half)
+
+
+def test_the_table_in_the_terminal_fits_120_columns_and_keeps_names_apart(tmp_path):
+    for index in range(12):
+        write_run(tmp_path / f"a-run-folder-of-a-very-long-name-number-{index}", DISTILLED, distil=True)
+    lines = report_text.terminal_table(table_of(tmp_path)).splitlines()
+    assert len(lines) == 2 + 13
+    assert max(map(len, lines)) <= 120
+    assert len({line.split("  ")[0] for line in lines[2:]}) == 13
+
+
+def test_results_csv_has_a_row_a_model_and_empty_fields_for_the_unknown(runs, tmp_path):
+    report(runs, output=tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
+    assert list(rows[0]) == [
+        "model", "run", "student", "distilled", "accuracy", "macro_f1", "accuracy_kept", "gap_closed", "agreement",
+        "parameters", "bytes", "train_seconds", "documents_per_second",
+    ]  # fmt: skip
+    assert [row["model"] for row in rows] == ["Teacher", "CNN", "CNN (distilled)"]
+    assert [row["distilled"] for row in rows] == ["", "false", "true"]
+    assert float(rows[2]["gap_closed"]) == pytest.approx(0.5)
+    assert (rows[0]["train_seconds"], rows[1]["gap_closed"], rows[1]["bytes"]) == ("", "", "40000")
+    assert rows[2]["run"] == str(runs / "cnn-distil")
+
+
+def test_the_page_needs_nothing_but_itself(runs):
+    page = report(runs)
+    assert Page('<img src="https://example.org/x">').loads == ["https://example.org/x"]  # the parser finds such things
+    parsed = Page(page)
+    assert parsed.loads == []
+    assert not {"script", "link", "iframe", "img", "object", "base"} & set(parsed.tags)
+    assert "@import" not in page
+    assert all(target.startswith("#") for target in re.findall(r"url\(\s*[\"']?([^)\"']*)", page))
+    assert set(re.findall(r"https?://[^\s\"'<>]+", page)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert parsed.tags.count("svg") == 2
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_says_the_tables_numbers(runs):
+    text = Page(report(runs)).text.replace("\N{NO-BREAK SPACE}", " ")
+    for expected in ("0.600", "75.0 %", "50.0 %", "2,000,000", "8.00 MB", "12.5 s", "10,000", "Teacher 0.802"):
+        assert expected in text, expected
+
+
+def test_names_are_escaped(tmp_path):
+    bad = "<script>alert('x')</script> & \"co\""
+    write_run(
+        tmp_path / "<b>run", DIRECT, label_names=(bad, "fair", "good"), model=bad, teacher_fields={"name": f"t{bad}"}
+    )
+    write_run(tmp_path / "other", DISTILLED, label_names=(bad, "fair", "good"), model=bad, teacher_fields={"name": bad})
+    page = report(tmp_path, title=f"title {bad}")
+    parsed = Page(page)
+    assert "script" not in parsed.tags
+    assert parsed.tags.count("b") == 4  # the tiles' figures, and nothing of the folder's name
+    assert f"title {bad}" in parsed.text
+    assert f"t{bad}" in parsed.text
+
+
+def test_the_chart_is_a_png_and_leaves_out_what_is_not_finite(tmp_path):
+    write_run(tmp_path / "cnn", DIRECT, f1=(0.25, float("nan"), 0.5))
+    report(tmp_path)
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    runs = read_runs(find_runs([tmp_path]))
+    frame = history_frame(runs, build_table(runs))
+    assert frame[["epoch", "test_f1_macro", "model"]].to_numpy().tolist() == [[0, 0.25, "CNN"], [2, 0.5, "CNN"]]
+
+
+def test_a_history_without_a_finite_number_still_makes_a_report(tmp_path):
+    write_run(tmp_path / "cnn", DIRECT, f1=(float("nan"),))
+    assert "CNN" in Page(report(tmp_path)).text
+
+
+@pytest.mark.parametrize("classes", [2, LARGE, LARGE + 1, 30])
+def test_the_matrix_shows_counts_while_they_fit(tmp_path, classes):
+    labels = tuple(index % classes for index in range(7 * classes))
+    names = [f"class {index}" for index in range(classes)]
+    write_run(tmp_path / "cnn", labels, labels=labels, teacher=labels, label_names=names)
+    page = report(tmp_path)
+    cells = re.findall(r"<td[^>]*--share[^>]*>([^<]*)</td>", page)
+    assert cells.count("7") == (2 * classes if classes <= LARGE else 0)
+    assert page.count("--share:1.000") == 2 * classes
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"first_id": 5}, "tested on different rows"),
+        ({"labels": LABELS[::-1]}, "the labels of their test rows differ, first in row 1"),
+        ({"label_names": ("a", "b", "c")}, "their classes differ"),
+        ({"teacher_fields": {"fingerprint": "teacher-2"}}, "fingerprints teacher-1 and teacher-2"),
+        ({"teacher": TEACHER[::-1]}, "the same teacher's logits differ"),
+    ],
+)  # fmt: skip
+def test_runs_that_cannot_be_compared_are_refused_by_name_and_nothing_is_written(tmp_path, other, message):
+    ours, theirs = write_run(tmp_path / "ours", DIRECT), write_run(tmp_path / "theirs", DIRECT, **other)
+    with pytest.raises(InputError, match=message) as refused:
+        report(ours, theirs, output=tmp_path / "out")
+    assert f"{ours} and {theirs}" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_predictions_of_another_epoch_than_the_metrics_are_refused(tmp_path):
+    folder = write_run(tmp_path / "cnn", DIRECT, metrics={"test_acc": 0.7})
+    with pytest.raises(InputError, match=r"says test accuracy 0\.7000, test_predictions\.npz gives 0\.4000"):
+        report(folder)
+
+
+def test_folders_without_runs_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingInputError, match="there is no such folder"):
+        report(tmp_path / "none")
+    with pytest.raises(InputError, match="expected a run, or a folder with runs in it, found neither"):
+        report(tmp_path / "empty")
+    with pytest.raises(InputError, match="at least one run folder"):
+        report()
+    write_run(tmp_path / "one", DIRECT, labels=(-1,) * 10, metrics={"test_acc": None})
+    with pytest.raises(InputError, match="no row of its test split has a label"):
+        report(tmp_path / "one")
+    (tmp_path / "one" / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"the training of none of its runs \(1\) has ended yet"):
+        report(tmp_path)
+
+
+def test_an_output_that_is_a_file_is_refused(runs, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="--output: expected a folder"):
+        report(runs, output=tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_report_of_one_run_goes_beside_it_and_two_parents_have_one_in_common(tmp_path):
+    a, b = write_run(tmp_path / "x" / "a", DIRECT), write_run(tmp_path / "y" / "b", DISTILLED, distil=True)
+    report(a)
+    assert (tmp_path / "x" / "report.html").is_file()
+    report(a, b)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_the_same_runs_give_the_same_bytes(runs, tmp_path):
+    report(runs, output=tmp_path / "one")
+    report(runs, output=tmp_path / "two")
+    for name in ("report.html", "results.csv", "history.png"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_numbers_as_people_read_them():
+    assert [report_text.size(n) for n in (512, 1_500, 61_000_000, 999_999, 541_000_000)] == [
+        "512 B", "1.50 kB", "61.0 MB", "1.00 MB", "541 MB",
+    ]  # fmt: skip
+    assert [report_text.duration(s) for s in (0.125, 8.25, 59.97, 125, 3_840)] == [
+        "0.12 s", "8.2 s", "1 min 00 s", "2 min 05 s", "1 h 04 min",
+    ]  # fmt: skip
+    assert [report_text.factor(r) for r in (1.26, 42.4, 712.6, 1_234, 98_765)] == [
+        "1.3",
+        "42",
+        "713",
+        "1,230",
+        "98,800",
+    ]
+    assert (report_text.percent(-0.052), report_text.points(-0.0072), report_text.score(None)) == (
+        "−5.2 %",
+        "−0.007",
+        "–",
+    )
+
+
+def run_python(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_command_answers_help_at_once_and_a_mistake_with_one_sentence(tmp_path):
+    started = time.monotonic()
+    command = ["-m", "distill_jax.report"]
+    helped = run_python("-X", "importtime", *command, "--help")
+    assert helped.returncode == 0
+    assert "--output" in helped.stdout
+    assert not re.search(r"\| +(pandas|altair|sklearn|jax|vl_convert|numpy)$", helped.stderr, re.MULTILINE)
+    assert time.monotonic() - started < 10
+    wrong = run_python(*command, str(tmp_path / "none"))
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: run folder ")
+    assert wrong.stderr.count("\n") == 1
+    assert wrong.stdout == ""

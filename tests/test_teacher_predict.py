@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
+
+from distill_jax.errors import InputError
+from teacher_export.predict import plan_batches, predict_logits
+from teacher_export.tokens import encode, pad_rows
+
+
+@pytest.fixture(scope="module")
+def model():
+    from transformers import DistilBertForSequenceClassification
+
+    torch.manual_seed(1)
+    model = DistilBertForSequenceClassification(make_config(LABEL_NAMES))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    tokenizer = make_tokenizer().backend_tokenizer
+    tokenizer.enable_truncation(16)
+    return encode(tokenizer, [*reviews(37)[0], ""])
+
+
+def test_encode_gives_what_the_tokenizer_gives_row_by_row(tokens):
+    tokenizer = make_tokenizer().backend_tokenizer
+    tokenizer.enable_truncation(16)
+    token_ids, offsets = tokens
+    for row, text in enumerate([*reviews(37)[0], ""]):
+        assert token_ids[offsets[row] : offsets[row + 1]].tolist() == tokenizer.encode(text).ids
+    assert np.diff(offsets).max() == 16
+    assert token_ids.dtype == np.int32
+    assert offsets.dtype == np.int64
+
+
+def test_encode_of_no_text_is_empty(tokens):
+    token_ids, offsets = encode(make_tokenizer().backend_tokenizer, [])
+    assert len(token_ids) == 0
+    assert offsets.tolist() == [0]
+
+
+def test_logits_in_batches_equal_those_of_each_row_alone(model, tokens):
+    token_ids, offsets = tokens
+    done = []
+    logits = predict_logits(
+        model, *tokens, pad_id=0, precision="float32", batch_size=4, max_length=16, advance=done.append
+    )
+    assert logits.dtype == np.float32
+    assert logits.shape == (38, 5)
+    assert sum(done) == 38
+    assert np.ptp(logits, axis=0).max() > 0.1  # rows differ, so a wrong order would show
+    for row in range(38):
+        ids = torch.from_numpy(token_ids[offsets[row] : offsets[row + 1]].astype(np.int64))[None]
+        with torch.inference_mode():
+            alone = model(input_ids=ids).logits[0].numpy()
+        np.testing.assert_allclose(logits[row], alone, atol=2e-5)
+
+
+def test_the_pad_id_changes_no_logit(model, tokens):
+    first, second = (
+        predict_logits(model, *tokens, pad_id=pad, precision="float32", batch_size=4, max_length=16) for pad in (0, 7)
+    )
+    np.testing.assert_allclose(first, second, atol=2e-5)
+
+
+def test_bfloat16_is_near_float32(model, tokens):
+    exact, lowered = (
+        predict_logits(model, *tokens, pad_id=0, precision=precision, batch_size=8, max_length=16)
+        for precision in ("float32", "bfloat16")
+    )
+    assert lowered.dtype == np.float32
+    assert np.abs(exact - lowered).max() > 0
+    np.testing.assert_allclose(exact, lowered, atol=0.1)
+
+
+def test_a_row_without_tokens_gets_finite_logits(model):
+    logits = predict_logits(
+        model,
+        np.array([2, 3], np.int32),
+        np.array([0, 0, 2], np.int64),
+        pad_id=0,
+        precision="float32",
+        batch_size=2,
+        max_length=16,
+    )
+    assert np.isfinite(logits).all()
+
+
+def test_logits_that_are_not_finite_are_refused_by_row(model, tokens):
+    import copy
+
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        broken.distilbert.embeddings.word_embeddings.weight[39] = float("nan")
+    token_ids, offsets = tokens[0].copy(), tokens[1]
+    token_ids[token_ids == 39] = 38
+    token_ids[offsets[5] + 1] = 39
+    with pytest.raises(InputError, match=r"split test, part 2, row 5: the teacher's logits are not finite \(\[nan"):
+        predict_logits(
+            broken,
+            token_ids,
+            offsets,
+            pad_id=0,
+            precision="float32",
+            batch_size=4,
+            max_length=16,
+            where="split test, part 2, ",
+        )
+
+
+@pytest.mark.parametrize("tokens_per_batch", [None, 40])
+def test_batches_hold_every_row_once_longest_first(tokens_per_batch):
+    lengths = np.array([3, 9, 1, 9, 4, 20, 2])
+    batches = plan_batches(lengths, 2, tokens_per_batch)
+    order = np.concatenate(batches)
+    assert sorted(order) == list(range(7))
+    assert np.all(np.diff(lengths[order]) <= 0)
+    sizes = [len(batch) for batch in batches]
+    assert sizes == ([2, 2, 2, 1] if tokens_per_batch is None else [2, 4, 1])
+
+
+def test_padding_masks_what_is_not_there():
+    input_ids, mask = pad_rows(np.array([5, 6, 7], np.int32), np.array([0, 1, 3]), np.array([1, 0]), 9)
+    assert input_ids.tolist() == [[6, 7], [5, 9]]
+    assert mask.tolist() == [[1, 1], [1, 0]]
