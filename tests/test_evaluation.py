@@ -1,0 +1,55 @@
+import numpy as np
+import optax
+import pytest
+
+from distill_jax.evaluation import cross_entropies, mean_of_batch_means, predict_logits
+from distill_jax.steps import eval_logits
+from distill_jax.students import build_student
+
+
+def _inputs(rows, length, seed=0):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(1, 40, (rows, length)).astype(np.int32)
+    ids[np.arange(length) >= rng.integers(0, length + 1, rows)[:, None]] = 0
+    return ids
+
+
+@pytest.mark.parametrize("fixed_cuts", [False, True])
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_logits_come_in_the_rows_order(name, rows, fixed_cuts):
+    student = build_student(name, vocab_size=40, num_labels=3, embedding_dim=5)
+    params = student.init(0)
+    if name == "fasttext":
+        params["output"]["kernel"] += 1
+    ids = _inputs(rows, 50)
+    expected = np.asarray(student.logits(params, ids))
+    logits = predict_logits(student, params, ids, 8, fixed_cuts=fixed_cuts)
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+    assert logits.dtype == np.float32
+
+
+def test_few_programs_are_compiled_for_a_split_of_many_lengths():
+    student = build_student("cnn", vocab_size=40, num_labels=3, embedding_dim=7)
+    before = eval_logits._cache_size()
+    predict_logits(student, student.init(0), _inputs(300, 100), 16)
+    assert 1 <= eval_logits._cache_size() - before <= 4
+
+
+def test_no_rows_give_no_logits():
+    student = build_student("fasttext", vocab_size=40, num_labels=3)
+    assert predict_logits(student, student.init(0), np.zeros((0, 9), np.int32)).shape == (0, 3)
+
+
+def test_cross_entropies_equal_optax_s_and_are_finite_for_large_logits():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(9, 4)).astype(np.float32) * 5, rng.integers(0, 4, 9)
+    expected = optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+    np.testing.assert_allclose(cross_entropies(logits, labels), expected, rtol=1e-5, atol=1e-6)
+    assert cross_entropies(np.array([[1e30, -1e30]], np.float32), np.array([0])).tolist() == [0.0]
+
+
+def test_a_short_batch_counts_whole_in_the_mean_of_batch_means():
+    values = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
+    assert mean_of_batch_means(values, 2) == (1.5 + 3.5 + 10) / 3
+    assert mean_of_batch_means(values, 2) != values.mean()

@@ -1,0 +1,240 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from distill_jax.batches import Compaction, Examples
+from distill_jax.config import TrainConfig
+from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
+from distill_jax.evaluation import predict_logits
+from distill_jax.losses import Objective
+from distill_jax.steps import dense_step, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.students import build_student
+
+VOCAB, LENGTH, CLASSES = 25, 9, 3
+
+
+def _examples(rows, seed=0, vocab=VOCAB):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(1, vocab, (rows, LENGTH)).astype(np.int32)
+    ids[np.arange(LENGTH) >= rng.integers(0, LENGTH + 1, rows)[:, None]] = 0
+    labels = rng.integers(0, CLASSES, rows).astype(np.int32)
+    return Examples(ids, labels, rng.normal(size=(rows, CLASSES)).astype(np.float32))
+
+
+def _student(name, pooling="padded", **options):
+    if name == "cnn":
+        options = {"filters": 6, **options}
+    options = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 10, "pooling": pooling, **options}
+    return build_student(name, **options)
+
+
+def _runner(student, train, config, kind=make_runner, seed=0):
+    """Return a loaded runner over the whole vocabulary."""
+    everything = np.arange(student.config.vocab_size, dtype=np.int32)[None]
+    compaction = Compaction.of([everything], student.config.vocab_size, student.config.pad_id)
+    runner = kind(student, train, config, compaction)
+    runner.load(student.init(seed), None, 0)
+    return runner
+
+
+def _run_epochs(runner, train, config, epochs=1):
+    """Return the losses and predictions of some epochs, whatever stretches they come in."""
+    losses, predictions = [], []
+    for epoch in range(epochs):
+        step, steps = 0, -(-len(train) // config.batch_size)
+        while step < steps:
+            stretch = runner.run(epoch, step)
+            step += len(stretch.losses)
+            losses.append(stretch.losses)
+            predictions.append(stretch.predictions)
+    return np.concatenate(losses), np.concatenate(predictions)
+
+
+def _reference_sgd(student, params, train, config, steps):
+    """Plain dense SGD, written out: optax over the whole tree, the pad row's gradient zero."""
+    objective = Objective(config.alpha if config.distil else 1.0)
+    tx = optax.sgd(config.learning_rate)
+    state, losses = tx.init(params), []
+    batches = -(-len(train) // config.batch_size)
+
+    @jax.jit
+    def value_and_grad(params, ids, labels, teacher):
+        def loss_of(params):
+            return objective(student.logits(params, ids), labels, teacher).mean()
+
+        return jax.value_and_grad(loss_of)(params)
+
+    for step in range(steps):
+        rows = slice(step % batches * config.batch_size, (step % batches + 1) * config.batch_size)
+        loss, gradient = value_and_grad(
+            params, train.input_ids[rows], train.labels[rows], train.teacher_logits[rows]
+        )
+        gradient["embeddings"] = gradient["embeddings"].at[student.config.pad_id].set(0)
+        updates, state = tx.update(gradient, state)
+        params = optax.apply_updates(params, updates)
+        losses.append(float(loss))
+    return params, losses
+
+
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+@pytest.mark.parametrize(("batch_size", "rows", "epochs"), [(1, 50, 2), (8, 100, 8)])
+@pytest.mark.parametrize("alpha", [None, 0.0, 0.4])
+def test_100_sparse_steps_are_100_steps_of_dense_sgd(pooling, batch_size, rows, epochs, alpha):
+    train = _examples(rows)  # 100 rows leave a last batch of 4
+    distil = {"distil": True, "alpha": alpha} if alpha is not None else {}
+    config = TrainConfig(
+        "fasttext", optimizer="sgd", learning_rate=0.5, batch_size=batch_size, epochs=epochs, **distil
+    )
+    student = _student("fasttext", pooling)
+    runner = _runner(student, train, config)
+    assert isinstance(runner, SparseSgdRunner)
+    losses, _ = _run_epochs(runner, train, config, epochs)
+    assert len(losses) >= 100
+    expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
+    assert not np.allclose(expected["embeddings"], student.init(0)["embeddings"], atol=1e-3)  # it has learned
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
+
+
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+def test_the_dense_runner_trains_the_linear_student_alike(pooling):
+    train = _examples(37)
+    config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.3, batch_size=8)
+    student = _student("fasttext", pooling)
+    sparse, dense = _runner(student, train, config), _runner(student, train, config, DenseRunner)
+    (losses, predictions), (other_losses, other_predictions) = (_run_epochs(r, train, config) for r in (sparse, dense))
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
+    np.testing.assert_array_equal(predictions, other_predictions)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), sparse.params(), dense.params())
+
+
+def test_the_pad_row_of_the_linear_student_is_frozen_and_the_cnn_s_is_trained():
+    train = _examples(40)
+    sgd = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=8)
+    adam = TrainConfig("fasttext", optimizer="adam", batch_size=8)
+    for config in (sgd, adam):
+        runner = _runner(_student("fasttext"), train, config)
+        _run_epochs(runner, train, config)
+        assert (np.asarray(runner.params()["embeddings"])[0] == 0).all()
+    config = TrainConfig("cnn", batch_size=8)
+    runner = _runner(_student("cnn"), train, config)
+    _run_epochs(runner, train, config)
+    assert (np.asarray(runner.params()["embedding"])[0] != 0).any()
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_rows_that_fill_up_the_last_batch_change_nothing(name):
+    student = _student(name, dropout=0.0)
+    config = TrainConfig.notebook(name, batch_size=8)
+    objective = Objective(1.0)
+    five, filler = _examples(5), _examples(3, seed=9)
+    assert not np.array_equal(filler.labels, np.zeros(3))
+
+    def step(ids, labels, teacher, rows):
+        """Take one step on a batch of eight, of which ``rows`` count."""
+        params = jax.tree.map(jnp.array, student.init(0))
+        if name == "fasttext":
+            data = {
+                "tokens": jnp.asarray(ids),
+                "counts": (ids != 0).astype(np.uint8),
+                "divisors": np.full(8, LENGTH, np.int32),
+                "labels": jnp.asarray(labels),
+                "teacher_logits": jnp.asarray(teacher),
+            }
+            params, losses, _ = sparse_sgd_steps(
+                params, data, np.int32(rows), np.float32(0.5), objective=objective, batch_size=8
+            )
+            return params, losses[0]
+        data = {
+            "input_ids": jnp.asarray(ids),
+            "labels": jnp.asarray(labels),
+            "teacher_logits": jnp.asarray(teacher),
+            "rows": jnp.int32(rows),
+            "dropout_key": jax.random.key(0),
+        }
+        cursor = {"step": jnp.int32(0), "global_step": jnp.int32(0), "learning_rate": jnp.float32(1e-3)}
+        state = make_optimizer(config.optimizer, 0.0).init(params)
+        params, _, _, (loss, _) = dense_step(
+            params, state, cursor, data,
+            student=student, objective=objective, optimizer=config.optimizer, batch_size=8, cut=LENGTH,
+        )  # fmt: skip
+        return params, loss
+
+    def padded(filling):
+        return [
+            np.concatenate([getattr(five, field), getattr(filling, field)])
+            for field in ("input_ids", "labels", "teacher_logits")
+        ]
+
+    zeros = Examples(np.zeros((3, LENGTH), np.int32), np.zeros(3, np.int32), np.zeros((3, CLASSES), np.float32))
+    with_filler, with_zeros = step(*padded(filler), 5), step(*padded(zeros), 5)
+    np.testing.assert_allclose(with_filler[1], with_zeros[1], rtol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), with_filler[0], with_zeros[0])
+    counted = step(*padded(filler), 8)  # they would change much if they counted
+    assert abs(counted[1] - with_zeros[1]) > 1e-4
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_32_rows_are_overfitted(name):
+    train = _examples(32, vocab=200)
+    train = Examples(np.maximum(train.input_ids, np.arange(1, 33, dtype=np.int32)[:, None]), train.labels)
+    student = _student(name, vocab_size=200, embedding_dim=20)
+    config = TrainConfig.notebook(name, learning_rate=1.0 if name == "fasttext" else 1e-2, batch_size=8)
+    runner = _runner(student, train, config)
+    logits = predict_logits(student, runner.params(), train.input_ids)
+    assert (logits.argmax(axis=1) == train.labels).mean() < 0.7
+    for _ in range(60):
+        _run_epochs(runner, train, config)
+    logits = predict_logits(student, runner.params(), train.input_ids)
+    assert (logits.argmax(axis=1) == train.labels).all()
+
+
+def test_each_program_compiles_once_whatever_the_epoch_the_step_and_the_last_batch():
+    train = _examples(43)
+    before = sparse_sgd_steps._cache_size()
+    config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, learning_rate_decay=0.5, batch_size=4)
+    _run_epochs(_runner(_student("fasttext", embedding_dim=11), train, config), train, config, 3)
+    assert sparse_sgd_steps._cache_size() == before + 1
+
+    before = dense_step._cache_size()
+    config = TrainConfig("cnn", learning_rate_decay=0.5, batch_size=4)
+    runner = _runner(_student("cnn", filters=5), train, config)
+    _run_epochs(runner, train, config, 3)
+    assert dense_step._cache_size() == before + len(set(runner._cuts.tolist()))  # one a length
+
+
+def test_dropout_differs_from_step_to_step_and_not_from_run_to_run():
+    train = _examples(8)
+    twice = Examples(*(np.concatenate([array, array]) for array in (train.input_ids, train.labels)))
+    config = TrainConfig("cnn", optimizer="sgd", learning_rate=1e-30, batch_size=8)  # parameters stand still
+    first, again = (_run_epochs(_runner(_student("cnn"), twice, config), twice, config)[0] for _ in range(2))
+    assert first[0] != first[1]
+    np.testing.assert_array_equal(first, again)
+    other = TrainConfig("cnn", optimizer="sgd", learning_rate=1e-30, batch_size=8, seed=1)
+    assert (_run_epochs(_runner(_student("cnn"), twice, other), twice, other)[0] != first).all()
+
+
+def test_widened_parameters_are_narrowed_to_what_they_were():
+    params = _student("fasttext").init(0)
+    wide = widen(params, 16)
+    assert wide["embeddings"].shape == (VOCAB, 16)
+    assert wide["output"]["kernel"].shape == (16, CLASSES)
+    assert (np.asarray(wide["embeddings"])[:, 10:] == 0).all()
+    jax.tree.map(np.testing.assert_array_equal, narrow(wide, 10), params)
+
+
+def test_stretches_of_many_scans_train_like_one(monkeypatch):
+    train, student = _examples(50), _student("fasttext", "masked")
+    config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=4)
+    whole = _runner(student, train, config)
+    expected = _run_epochs(whole, train, config)
+    monkeypatch.setattr("distill_jax.epoch_runners.ROWS_PER_SCAN", 18)  # 16 rows: whole batches
+    pieces = _runner(student, train, config)
+    assert len(pieces._chunks) == 4
+    found = _run_epochs(pieces, train, config)
+    np.testing.assert_array_equal(found[1], expected[1])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), pieces.params(), whole.params())
+    with pytest.raises(ValueError, match="a stretch starts at a multiple of 16 rows, got step 3"):
+        pieces.run(0, 3)

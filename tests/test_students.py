@@ -1,0 +1,219 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from distill_jax.errors import InputError
+from distill_jax.evaluation import predict_logits
+from distill_jax.students import build_student, dropout, parameter_count, real_lengths
+
+STUDENTS = ("cnn", "fasttext")
+VOCAB = 30
+
+
+def _student(name, pooling="masked", **options):
+    if name == "cnn":
+        options = {"filters": 7, **options}
+    return build_student(
+        name, **{"vocab_size": VOCAB, "num_labels": 4, "embedding_dim": 6, "pooling": pooling, **options}
+    )
+
+
+def _params(student, seed=0):
+    """Return parameters that no term leaves out: the linear student's zero kernel is filled, pad rows too."""
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.init(seed))
+
+
+def _texts():
+    """Texts of 0, 1, 2, … tokens, with a pad id inside one."""
+    rng = np.random.default_rng(1)
+    texts = [rng.integers(1, VOCAB, length) for length in (0, 1, 2, 3, 4, 5, 9, 12)]
+    texts[6][4] = 0
+    return texts
+
+
+def _pad(texts, length):
+    return np.array([[*text, *[0] * (length - len(text))] for text in texts], np.int32)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_masked_pooling_gives_a_text_the_same_logits_alone_padded_further_and_in_any_batch(name):
+    student = _student(name)
+    params = _params(student)
+    if name == "fasttext":
+        params["embeddings"][0] = 0  # the pad row is zero and frozen
+    texts = _texts()
+    together = np.asarray(student.logits(params, _pad(texts, 12)))
+    assert np.ptp(together, axis=0).min() > 0.1
+    for row, text in enumerate(texts):
+        alone = student.logits(params, _pad([text], len(text)).reshape(1, -1))
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-5, atol=1e-6)
+    further = student.logits(params, _pad(texts, 57))
+    np.testing.assert_allclose(further, together, rtol=1e-5, atol=1e-6)
+    order = [5, 2, 7, 2]
+    other_batch = student.logits(params, _pad([texts[row] for row in order], 20))
+    np.testing.assert_allclose(other_batch, together[order], rtol=1e-5, atol=1e-6)
+
+
+def test_padded_pooling_divides_by_the_padded_length():
+    student = _student("fasttext", "padded")
+    params = _params(student)
+    text = [np.array([3, 4, 5])]
+    short, long = student.logits(params, _pad(text, 3)), student.logits(params, _pad(text, 6))
+    assert not np.allclose(short, long, atol=1e-3)
+    bias = params["output"]["bias"]
+    np.testing.assert_allclose(long - bias, (short - bias) / 2, rtol=1e-5)
+    cut = student.logits(params, _pad(text, 3), padded_length=6)
+    np.testing.assert_allclose(cut, long, rtol=1e-6)
+
+
+def test_padded_pooling_lets_the_cnn_s_maximum_run_over_padding():
+    student = _student("cnn", "padded")
+    params = _params(student)
+    text = [np.array([3, 4, 5, 6, 7, 8])]
+    assert not np.allclose(student.logits(params, _pad(text, 6)), student.logits(params, _pad(text, 12)), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+def test_rows_cut_to_their_longest_have_the_logits_of_the_whole_rows(name, pooling):
+    student = _student(name, pooling)
+    params = _params(student)
+    if name == "fasttext":
+        params["embeddings"][0] = 0
+    ids = _pad(_texts(), 60)
+    whole = student.logits(params, ids)
+    np.testing.assert_allclose(predict_logits(student, params, ids, 3), whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+@pytest.mark.parametrize("length", [1, 2, 4, 5, 40])
+def test_empty_texts_and_texts_shorter_than_the_filters_have_finite_logits_and_gradients(name, pooling, length):
+    student = _student(name, pooling)
+    params = student.init(0)
+    ids = np.zeros((3, length), np.int32)
+    ids[1, 0] = 5
+    ids[2, :] = 7
+    value, gradient = jax.value_and_grad(lambda params: jnp.square(student.logits(params, ids)).sum())(params)
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+def test_the_linear_student_ignores_the_order_of_words_and_the_cnn_does_not():
+    ids = _pad(_texts(), 12)[-1:]
+    shuffled = np.random.default_rng(0).permutation(ids[0])[None]
+    assert (ids != shuffled).any()
+    linear, cnn = _student("fasttext"), _student("cnn")
+    params = _params(linear)
+    np.testing.assert_allclose(linear.logits(params, ids), linear.logits(params, shuffled), rtol=1e-5, atol=1e-6)
+    params = _params(cnn)
+    assert not np.allclose(cnn.logits(params, ids), cnn.logits(params, shuffled), atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # embedding + three convolutions (height · 6 · 7 + 7) + output (21 · 4 + 4)
+        ("cnn", 30 * 6 + (3 * 42 + 7) + (4 * 42 + 7) + (5 * 42 + 7) + (21 * 4 + 4)),
+        ("fasttext", 30 * 6 + 6 * 4 + 4),
+    ],
+)
+def test_parameter_counts(name, expected):
+    student = _student(name)
+    assert parameter_count(student.init(0)) == expected
+    assert parameter_count(student.shapes()) == expected
+
+
+def test_the_notebook_s_sizes():
+    options = {"vocab_size": 119_547, "num_labels": 5}
+    cnn, linear = build_student("cnn", **options), build_student("fasttext", **options)
+    table = 119_547 * 50
+    assert parameter_count(cnn.shapes()) == table + 100 * 50 * (3 + 4 + 5) + 3 * 100 + 300 * 5 + 5
+    assert parameter_count(linear.shapes()) == table + 50 * 5 + 5
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_one_seed_gives_one_initialisation(name):
+    student = _student(name)
+    first, again, other = student.init(3), student.init(3), student.init(4)
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(first))
+    assert not np.array_equal(first[student.table_name], other[student.table_name])
+    assert jax.tree.map(np.shape, first) == jax.tree.map(lambda leaf: leaf.shape, student.shapes())
+
+
+def test_the_cnn_starts_from_the_notebook_s_distributions():
+    student = build_student("cnn", vocab_size=4000, num_labels=5, pad_id=3)
+    params = student.init(0)
+    table = np.delete(params["embedding"], 3, axis=0)
+    assert abs(table.mean()) < 0.01
+    assert abs(table.std() - 1) < 0.01
+    assert (params["embedding"][3] == 0).all()
+    for index, height in enumerate((3, 4, 5)):
+        kernel, bias = params[f"conv{index}"]["kernel"], params[f"conv{index}"]["bias"]
+        bound = (height * 50) ** -0.5
+        assert 0.98 * bound < np.abs(kernel).max() <= bound
+        assert np.abs(bias).max() <= bound
+        np.testing.assert_allclose(kernel.std(), bound / 3**0.5, rtol=0.03)
+    np.testing.assert_allclose(params["fc"]["kernel"].std(), 300**-0.5 / 3**0.5, rtol=0.05)
+
+
+def test_the_linear_student_starts_from_the_notebook_s_distributions():
+    params = build_student("fasttext", vocab_size=4000, num_labels=5).init(0)
+    table = params["embeddings"][1:]
+    assert table.min() >= 0
+    assert 0.0199 < table.max() <= 0.02
+    np.testing.assert_allclose(table.mean(), 0.01, rtol=0.01)
+    assert (params["embeddings"][0] == 0).all()
+    assert (params["output"]["kernel"] == 0).all()
+    assert np.abs(params["output"]["bias"]).max() <= 50**-0.5
+
+
+def test_dropout_is_there_in_training_alone():
+    student = _student("cnn", dropout=0.5)
+    params, ids = _params(student), _pad(_texts(), 12)
+    plain = student.logits(params, ids)
+    np.testing.assert_array_equal(plain, student.logits(params, ids))
+    first, again, other = (
+        student.training_logits(params, jnp.asarray(ids), 12, jax.random.key(seed)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert not np.allclose(first, plain)
+    without = _student("cnn", dropout=0.0)
+    kept = without.training_logits(params, jnp.asarray(ids), 12, jax.random.key(0))
+    np.testing.assert_allclose(kept, plain, rtol=1e-6)
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean():
+    dropped = np.asarray(dropout(jnp.ones((200, 300)), 0.3, jax.random.key(0)))
+    assert abs((dropped == 0).mean() - 0.3) < 0.01
+    np.testing.assert_allclose(dropped[dropped != 0], 1 / 0.7, rtol=1e-6)
+
+
+def test_real_lengths():
+    ids = jnp.array([[0, 0, 0], [4, 0, 0], [4, 0, 5], [0, 6, 0]])
+    assert real_lengths(ids, 0).tolist() == [0, 1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "rnn"}, "student: expected one of cnn, fasttext, got 'rnn'"),
+        ({"pooling": "max"}, "pooling: expected padded or masked, got 'max'"),
+        ({"vocab_size": 0}, "vocab_size: expected a number at least 1"),
+        ({"num_labels": 1}, "num_labels: expected a number at least 2"),
+        ({"pad_id": 30}, "pad_id: expected a number at least 0 and at most 29, got 30"),
+        ({"embedding_dim": 0}, "embedding_dim: expected a number at least 1"),
+        ({"filters": 0}, "filters: expected a number at least 1"),
+        ({"dropout": 1.0}, "dropout: expected a number at least 0 and at most 0.99, got 1"),
+        ({"dropout": float("nan")}, "dropout: expected a number at least 0 and at most 0.99, got nan"),
+        ({"filter_heights": ()}, "filter_heights: expected numbers of tokens from 1 on"),
+        ({"filter_heights": (3, 0)}, "filter_heights: expected numbers of tokens from 1 on"),
+    ],
+)
+def test_options_out_of_range_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        _student(**{"name": "cnn", **options})
