@@ -23,7 +23,7 @@ from teacher_export.export_summary import label_order_warning, print_summary, re
 from teacher_export.finetune_state import read_record, require_same_settings
 from teacher_export.hardware import resolve_device, resolve_precision
 from teacher_export.libraries import silence_libraries
-from teacher_export.teacher_source import TeacherSource, folder_source, resolve_teacher
+from teacher_export.teacher_source import TeacherSource, folder_source, is_local, resolve_teacher
 
 if TYPE_CHECKING:
     from teacher_export.datasets import Dataset, Split
@@ -49,8 +49,10 @@ def run(config: ExportConfig) -> Path:
     """
     from teacher_export.datasets import load_dataset
 
+    # A wrong path is worth knowing before large files are read; a download is not worth waiting for before they are.
+    source = resolve_teacher(config.teacher) if is_local(config.teacher) else None
     dataset = load_dataset(config.data)
-    source = resolve_teacher(config.teacher)
+    source = source or resolve_teacher(config.teacher)
     manifest = find_whole_export(config, dataset, source)
     if manifest is not None:
         say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")

@@ -99,6 +99,7 @@ def save_finetuned(folder: Path, model: Any, tokenizer: Any, settings: dict[str,
         tokenizer.save_pretrained(temporary)
         write_json(temporary / RECORD, settings)
         for path in temporary.iterdir():
+            shutil.copymode(temporary / RECORD, path)  # safetensors makes its file readable by its owner alone
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
         if folder.exists():

@@ -1,7 +1,7 @@
 """Match a teacher's classes to the data's by name, so that no logit ever stands in the wrong column."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from distill_jax.errors import InputError
 
@@ -49,7 +49,9 @@ def match_labels(teacher_names: Sequence[str], data_names: Sequence[str], label_
     return [columns[name] for name in data_names]
 
 
-def _match_free(columns: dict[str, int], teacher_names: Sequence[str], data_names: Sequence[str], fold: type) -> None:
+def _match_free(
+    columns: dict[str, int], teacher_names: Sequence[str], data_names: Sequence[str], fold: Callable[[str], str]
+) -> None:
     """Match what is free on both sides where a folded name stands exactly once on each."""
     free_teacher = [index for index in range(len(teacher_names)) if index not in columns.values()]
     free_data = [name for name in data_names if name not in columns]

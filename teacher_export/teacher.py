@@ -1,13 +1,12 @@
 """Load a teacher: its model, its fast tokenizer, the names of its classes, and whether its head is trained."""
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.demo_teacher import load_demo_model
 from teacher_export.teacher_source import VOCABULARY_FILES, TeacherSource
-from teacher_export.weights_file import load_tensors
+from teacher_export.weights_file import read_state_dict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 _SHOWN_KEYS = 6
 _NO_LIMIT = 1_000_000  # what transformers writes where a tokenizer knows no longest text is above this
-_WRAPPERS = ("state_dict", "model_state_dict")
-_PARALLEL_PREFIX = "module."
 _OLD_BUFFERS = ("position_ids", "token_type_ids")
 _POOLER = ".pooler."
 # What transformers raises for files that are no model or tokenizer of its own, by experience.
@@ -199,43 +196,6 @@ def _load_state_dict_model(source: TeacherSource) -> Any:
         )
     model.load_state_dict(weights)
     return model
-
-
-def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
-    """Return the weights of a file saved by ``torch.save(model.state_dict(), path)``, or of a ``.safetensors`` file.
-
-    The dict may stand inside ``{"state_dict": …}`` or ``{"model_state_dict": …}``, its names after ``module.``.
-    Nothing is unpickled but tensors and plain containers.
-
-    Raises:
-        InputError: it is something else.
-    """
-    import torch
-
-    value = _read_weights_file(path)
-    for name in _WRAPPERS:
-        if isinstance(value, dict) and isinstance(value.get(name), dict):
-            value = value[name]
-    if not isinstance(value, dict) or not value or not all(isinstance(item, torch.Tensor) for item in value.values()):
-        raise InputError(
-            f"--state-dict {path}: expected names and tensors, as torch.save(model.state_dict(), FILE) writes, got "
-            f"{type(value).__name__}"
-        )
-    if all(key.startswith(_PARALLEL_PREFIX) for key in value):
-        return {key.removeprefix(_PARALLEL_PREFIX): tensor for key, tensor in value.items()}
-    return dict(value)
-
-
-def _read_weights_file(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix != ".safetensors":
-        return load_tensors(path, "a file by torch.save(model.state_dict(), FILE), given as --state-dict")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"--state-dict {path}: expected a safetensors file, this one is damaged ({error})") from None
 
 
 def _classes_of_head(weights: "dict[str, torch.Tensor]") -> int | None:

@@ -12,6 +12,7 @@ from distill_jax.files import read_json, sha256_file
 from teacher_export.config import DEMO_TEACHER, TeacherConfig
 
 CONFIG = "config.json"
+_PATH_STARTS = (".", "~", "/")
 VOCABULARY_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -66,7 +67,7 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         if not config.state_dict.is_file():
             raise MissingInputError(f"--state-dict: expected a file {config.state_dict}, found none")
         folder = _find_folder("--teacher-config", str(config.teacher_config), (*_CONFIG_FILES,))
-        weights = (config.state_dict,)
+        weights: tuple[Path, ...] = (config.state_dict,)
         return TeacherSource(
             config.state_dict.name, folder, weights, _fingerprint("state dict", folder, weights), is_state_dict=True
         )
@@ -81,6 +82,11 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *_TORCH_WEIGHTS))
     name = folder.resolve().name if Path(config.teacher).is_dir() else config.teacher
     return folder_source(folder, name)
+
+
+def is_local(config: TeacherConfig) -> bool:
+    """Whether the teacher is named by a path, so that nothing large needs fetching."""
+    return config.state_dict is not None or config.teacher.startswith(_PATH_STARTS) or Path(config.teacher).exists()
 
 
 def folder_source(folder: Path, name: str) -> TeacherSource:
@@ -123,7 +129,7 @@ def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
         return path
     if path.exists():
         raise InputError(f"{option} {name}: expected a folder or a hub name, got a file; weights go to --state-dict")
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+    if path.is_absolute() or name.startswith(_PATH_STARTS) or name.count("/") > 1:
         raise MissingInputError(f"{option} {name}: there is no such folder")
     return _download(option, name, patterns)
 

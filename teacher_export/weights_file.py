@@ -1,11 +1,17 @@
-"""Read a file of ``torch.save`` without unpickling anything but tensors and plain containers."""
+"""Read weight files without unpickling anything but tensors and plain containers."""
 
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+_WRAPPERS = ("state_dict", "model_state_dict")
+_PARALLEL_PREFIX = "module."
 
 # What torch's restricted unpickler raises for files that are cut, damaged or no pickle at all.
 _ERRORS = (
@@ -19,6 +25,43 @@ _ERRORS = (
     AttributeError,
     AssertionError,
 )
+
+
+def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
+    """Return the weights of a file saved by ``torch.save(model.state_dict(), path)``, or of a ``.safetensors`` file.
+
+    The dict may stand inside ``{"state_dict": …}`` or ``{"model_state_dict": …}``, its names after ``module.``.
+    Nothing is unpickled but tensors and plain containers.
+
+    Raises:
+        InputError: it is something else.
+    """
+    import torch
+
+    value = _read_weights_file(path)
+    for name in _WRAPPERS:
+        if isinstance(value, dict) and isinstance(value.get(name), dict):
+            value = value[name]
+    if not isinstance(value, dict) or not value or not all(isinstance(item, torch.Tensor) for item in value.values()):
+        raise InputError(
+            f"--state-dict {path}: expected names and tensors, as torch.save(model.state_dict(), FILE) writes, got "
+            f"{type(value).__name__}"
+        )
+    if all(key.startswith(_PARALLEL_PREFIX) for key in value):
+        return {key.removeprefix(_PARALLEL_PREFIX): tensor for key, tensor in value.items()}
+    return dict(value)
+
+
+def _read_weights_file(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix != ".safetensors":
+        return load_tensors(path, "a file by torch.save(model.state_dict(), FILE), given as --state-dict")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"--state-dict {path}: expected a safetensors file, this one is damaged ({error})") from None
 
 
 def load_tensors(path: Path, expected: str) -> Any:

@@ -1,102 +1,42 @@
-import dataclasses
-import errno
 import json
-import multiprocessing
-import os
-import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES, make_config, make_dataset, make_teacher, make_tokenizer
+from export_helpers import (
+    ROWS,
+    all_logits,
+    configure,
+    configure_finetuned,
+    contents,
+    count_predictions,
+    make_bare_teacher,
+    make_reversed_teacher,
+    use_small_data,
+)
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
 
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError
 from distill_jax.export_format import iterate_parts, read_manifest, read_token_embeddings
 from distill_jax.export_writer import OtherExportError
-from teacher_export import datasets, export
-from teacher_export.config import DataConfig, ExportConfig, FinetuneConfig, OutputConfig, TeacherConfig
-from teacher_export.export_summary import label_order_warning, score
+from teacher_export import export
 
-ROWS = 200
-HEAVY = [
-    "teacher_export.export",
-    "teacher_export.finetune",
-    "teacher_export.predict",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.distilbert.modeling_distilbert",
-    "transformers.tokenization_utils_tokenizers",
-    "sklearn.metrics",
-    "safetensors.torch",
-]
 DATASET_ROWS = {"train": 150, "test": 50}
 
 
 @pytest.fixture(autouse=True)
 def _data(monkeypatch):
-    monkeypatch.setattr(datasets, "load_dataset", lambda config: make_dataset(ROWS, config.seed))
+    use_small_data(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def headed(tmp_path_factory):
-    """A teacher with a trained head whose classes stand in the reverse order."""
-    folder = tmp_path_factory.mktemp("teachers") / "headed"
-    make_teacher(folder, label_names=LABEL_NAMES[::-1])
-    return folder
+    return make_reversed_teacher(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("teachers") / "bare"
-    make_teacher(folder, head=False)
-    return folder
-
-
-def configure(teacher, output, **options):
-    """Return a configuration; ``options`` go to whichever group has a field of that name."""
-    groups = {
-        "data": DataConfig(dataset="table", data=(Path("r.csv"),), text_column=("text",), label_column="l"),
-        "teacher": TeacherConfig(teacher=str(teacher), max_length=32, batch_size=8, precision="float32"),
-        "finetune": FinetuneConfig(),
-        "output": OutputConfig(output=Path(output), part_rows=32),
-    }
-    changes: dict[str, dict[str, object]] = {}
-    for name, value in options.items():
-        group = next(key for key, config in groups.items() if name in {f.name for f in dataclasses.fields(config)})
-        changes.setdefault(group, {})[name] = value
-    for group, fields in changes.items():
-        groups[group] = dataclasses.replace(groups[group], **fields)
-    return ExportConfig(**groups)
-
-
-def configure_finetuned(teacher, output, **options):
-    tuned = Path(output).parent / f"{Path(output).name}-teacher"
-    return configure(teacher, output, finetune_output=tuned, **{"finetune_epochs": 2, **options})
-
-
-def contents(folder):
-    """Return every file of an export but the timing, which may differ from run to run."""
-    files = {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name != "timing.json"}
-
-
-def all_logits(folder, split):
-    return np.concatenate([part.teacher_logits for part in iterate_parts(folder, read_manifest(folder), split)])
-
-
-def count_predictions(monkeypatch):
-    from teacher_export import predict
-
-    calls = []
-    plain = predict.predict_logits
-
-    def counted(*arguments, **options):
-        calls.append(options["where"])
-        return plain(*arguments, **options)
-
-    monkeypatch.setattr(predict, "predict_logits", counted)
-    return calls
+    return make_bare_teacher(tmp_path_factory)
 
 
 def test_the_export_holds_every_row_and_the_teachers_own_logits_in_the_datas_class_order(headed, tmp_path):
@@ -274,160 +214,6 @@ def test_automatic_precision_goes_on_with_what_the_export_was_begun_in(headed, t
     export.run(configure(headed, tmp_path / "out", precision="auto"))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"label_map": ("x=1 star",)}, "the teacher has no class 'x'"),
-        ({"finetune_epochs": 2}, "go with a teacher without a trained head; headed has one"),
-        ({"max_length": 65}, "reads at most 64 tokens"),
-        ({"device": "cuda"}, "--device cuda: expected a CUDA GPU"),
-    ],
-)
-def test_options_that_do_not_suit_the_teacher_are_refused(headed, tmp_path, options, message):
-    if options.get("device") == "cuda" and torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
-    with pytest.raises(InputError, match=message):
-        export.run(configure(headed, tmp_path / "out", **options))
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_label_map_with_a_teacher_that_is_fine_tuned_is_refused(bare, tmp_path):
-    with pytest.raises(InputError, match="--label-map goes with a teacher that has a trained head"):
-        export.run(configure_finetuned(bare, tmp_path / "out", label_map=("in-order",)))
-
-
-def test_a_state_dict_without_names_is_taken_in_order_and_says_so(tmp_path, capsys):
-    make_config().save_pretrained(tmp_path / "plain")
-    make_tokenizer().save_pretrained(tmp_path / "plain")
-    model = make_teacher(tmp_path / "headed")
-    torch.save(model.state_dict(), tmp_path / "weights.pt")
-    config = configure(
-        "demo", tmp_path / "out", state_dict=tmp_path / "weights.pt", teacher_config=str(tmp_path / "plain")
-    )
-    export.run(config)
-    warning = "WARNING: nothing names this teacher's classes, so they are taken in order: LABEL_0 → 1 star"
-    assert warning in capsys.readouterr().err
-    export.run(configure(tmp_path / "headed", tmp_path / "named"))
-    np.testing.assert_array_equal(all_logits(tmp_path / "out", "test"), all_logits(tmp_path / "named", "test"))
-    swap = ("LABEL_0=2 stars", "LABEL_1=1 star", "LABEL_2=3 stars", "LABEL_3=4 stars", "LABEL_4=5 stars")
-    capsys.readouterr()
-    export.run(
-        dataclasses.replace(
-            config,
-            teacher=dataclasses.replace(config.teacher, label_map=swap),
-            output=dataclasses.replace(config.output, output=tmp_path / "swapped"),
-        )
-    )
-    assert warning not in capsys.readouterr().err
-    first, second = (all_logits(tmp_path / name, "test") for name in ("out", "swapped"))
-    np.testing.assert_array_equal(first[:, [1, 0, 2, 3, 4]], second)
-
-
-def test_ctrl_c_keeps_the_whole_parts(headed, tmp_path, monkeypatch):
-    from teacher_export import predict
-
-    export.run(configure(headed, tmp_path / "whole"))
-    plain = predict.predict_logits
-
-    def interrupted(*arguments, **options):
-        if options["where"] == "split train, part 2, ":
-            raise KeyboardInterrupt
-        return plain(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(predict, "predict_logits", interrupted)
-        with pytest.raises(Interrupted, match="the whole parts are kept in .*out; the same command goes on"):
-            export.run(configure(headed, tmp_path / "out"))
-    calls = count_predictions(monkeypatch)
-    export.run(configure(headed, tmp_path / "out"))
-    assert "split train, part 1, " not in calls
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("calls", [2, 9])
-def test_a_full_disk_leaves_whole_files_only_and_can_be_gone_on_from(headed, tmp_path, monkeypatch, calls):
-    export.run(configure(headed, tmp_path / "whole"))
-    plain, done = os.fsync, []
-
-    def full(descriptor):
-        done.append(descriptor)
-        if len(done) > calls:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        plain(descriptor)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
-            export.run(configure(headed, tmp_path / "out"))
-    whole = contents(tmp_path / "whole")
-    for name, data in contents(tmp_path / "out").items():
-        assert name == "manifest.partial.json" or data == whole[name]
-    export.run(configure(headed, tmp_path / "out"))
-    assert contents(tmp_path / "out") == whole
-
-
-def _run_and_die(config, fsyncs):
-    """In a new process: export, and kill this process in its ``fsyncs``-th fsync, when a file is only half there."""
-    datasets.load_dataset = lambda config: make_dataset(ROWS, config.seed)
-    plain, done = os.fsync, []
-
-    def deadly(descriptor):
-        done.append(descriptor)
-        if len(done) == fsyncs:
-            os.kill(os.getpid(), signal.SIGKILL)
-        plain(descriptor)
-
-    os.fsync = deadly
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
-    export.run(config)
-
-
-def test_an_export_killed_again_and_again_ends_with_the_same_bytes(bare, tmp_path):
-    export.run(configure_finetuned(bare, tmp_path / "whole"))
-    config = configure_finetuned(bare, tmp_path / "out")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)  # imported once, then every process is a fork
-    deaths = 0
-    for fsyncs in [1, 5, 2, 12, 6, 11, 16, 1000]:
-        import time;t=time.time();process = context.Process(target=_run_and_die, args=(config, fsyncs))
-        process.start()
-        process.join(60)
-        print(fsyncs,time.time()-t)
-        if process.exitcode == 0:
-            break
-        assert process.exitcode == -signal.SIGKILL
-        deaths += 1
-    assert process.exitcode == 0
-    assert deaths == 7
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    tuned = [(tmp_path / f"{name}-teacher/model.safetensors").read_bytes() for name in ("out", "whole")]
-    assert tuned[0] == tuned[1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-teacher", "whole", "whole-teacher"]
-
-
-LABELS = np.arange(100) % 4
-NAMES = ("a", "b", "c", "d")
-
-
-@pytest.mark.parametrize(
-    ("predictions", "message"),
-    [
-        (LABELS, None),
-        (np.where(np.arange(100) < 60, LABELS, 0), None),
-        (3 - LABELS, r"is 0\.000, but 1\.000 if .* \['d', 'c', 'b', 'a'\] looks like \['a', 'b', 'c', 'd'\]"),
-        (np.zeros(100, int), r"accuracy is 0\.250, near chance \(0\.250, 4 classes\): the label order may be wrong"),
-    ],
-)
-def test_a_teacher_that_looks_mislabelled_is_warned_of(predictions, message):
-    import re
-
-    warning = label_order_warning(LABELS, predictions, NAMES)
-    assert (warning is None) == (message is None)
-    assert message is None or re.search(message, warning)
-
-
 def test_a_warning_is_printed_again_by_the_run_that_reuses_the_export(headed, tmp_path, capsys):
     export.run(configure(headed, tmp_path / "out"))
     first = [line for line in capsys.readouterr().err.splitlines() if line.startswith("WARNING")]
@@ -435,8 +221,3 @@ def test_a_warning_is_printed_again_by_the_run_that_reuses_the_export(headed, tm
     second = [line for line in capsys.readouterr().err.splitlines() if line.startswith("WARNING")]
     assert len(first) == 1
     assert first == second
-
-
-def test_scores_count_a_class_that_never_occurs_as_zero():
-    figures = score(np.array([0, 0, 1]), np.array([0, 0, 0]), 3)
-    assert figures == {"accuracy": pytest.approx(2 / 3), "macro_f1": pytest.approx(0.8 / 3)}

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +26,9 @@ def _inputs(length, height, seed=0):
 
 
 @pytest.mark.parametrize("with_starts", [False, True])
-@pytest.mark.parametrize(("length", "height"), [(9, 3), (9, 1), (4, 4), (5, 4)])
-def test_value_and_gradients_equal_those_of_the_definition(length, height, with_starts):
+@pytest.mark.parametrize(("length", "height", "unrolled"), [(9, 3, 128), (9, 1, 128), (4, 4, 128), (9, 3, 5)])
+def test_value_and_gradients_equal_those_of_the_definition(length, height, unrolled, with_starts, monkeypatch):
+    monkeypatch.setattr("distill_jax.max_over_time._UNROLLED", unrolled)  # batches of six: written out, or not
     with jax.enable_x64(True):
         x, kernel, bias, weights = _inputs(length, height)
         assert x.dtype == jnp.float64
@@ -35,13 +38,14 @@ def test_value_and_gradients_equal_those_of_the_definition(length, height, with_
         def value(function, *arguments):
             return (function(*arguments, starts) * weights).sum()
 
+        def gradients(function):
+            return jax.jit(jax.grad(partial(value, function), argnums=(0, 1, 2)))(x, kernel, bias)
+
         features = max_over_time(x, kernel, bias, starts)
         assert (features == 0).any()  # ReLU cuts some off
         assert (features > 0).any()
         np.testing.assert_allclose(features, _dense(x, kernel, bias, starts), rtol=1e-12, atol=1e-12)
-        found = jax.grad(lambda *a: value(max_over_time, *a), argnums=(0, 1, 2))(x, kernel, bias)
-        expected = jax.grad(lambda *a: value(_dense, *a), argnums=(0, 1, 2))(x, kernel, bias)
-        for one, other in zip(found, expected, strict=True):
+        for one, other in zip(gradients(max_over_time), gradients(_dense), strict=True):
             assert np.abs(other).max() > 0
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
@@ -58,7 +62,7 @@ def test_starts_leave_the_windows_behind_them_out():
 
 def test_the_first_of_equal_windows_takes_the_gradient():
     x = jnp.ones((1, 5, 1))
-    gradient = jax.grad(lambda x: max_over_time(x, jnp.ones((2, 1, 1)), jnp.zeros(1), None).sum())(x)
+    gradient = jax.jit(jax.grad(lambda x: max_over_time(x, jnp.ones((2, 1, 1)), jnp.zeros(1), None).sum()))(x)
     assert gradient.ravel().tolist() == [1, 1, 0, 0, 0]
 
 
@@ -66,6 +70,7 @@ def test_the_first_of_equal_windows_takes_the_gradient():
 def test_a_text_of_the_filter_s_height_is_finite(starts):
     x, kernel, bias, _ = _inputs(3, 3)
     starts = None if starts is None else jnp.full(6, starts)
-    value, gradients = jax.value_and_grad(lambda *a: max_over_time(*a, starts).sum(), argnums=(0, 1, 2))(x, kernel, bias)
+    function = jax.value_and_grad(lambda *a: max_over_time(*a, starts).sum(), argnums=(0, 1, 2))
+    value, gradients = jax.jit(function)(x, kernel, bias)
     assert np.isfinite(value)
     assert all(np.isfinite(gradient).all() for gradient in gradients)

@@ -9,7 +9,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.evaluation import predict_logits
 from distill_jax.losses import Objective
-from distill_jax.steps import dense_step, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer, narrow, sparse_sgd_steps, widen
 from distill_jax.students import build_student
 
 VOCAB, LENGTH, CLASSES = 25, 9, 3
@@ -154,12 +154,12 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
             "rows": jnp.int32(rows),
             "dropout_key": jax.random.key(0),
         }
-        cursor = {"step": jnp.int32(0), "global_step": jnp.int32(0), "learning_rate": jnp.float32(1e-3)}
+        cursor = {"step": jnp.int32(0), "global_step": jnp.int32(0)}
+        gradients, _, (loss, _) = batch_gradients(
+            params, cursor, data, student=student, objective=objective, batch_size=8, cut=LENGTH
+        )
         state = make_optimizer(config.optimizer, 0.0).init(params)
-        params, _, _, (loss, _) = dense_step(
-            params, state, cursor, data,
-            student=student, objective=objective, optimizer=config.optimizer, batch_size=8, cut=LENGTH,
-        )  # fmt: skip
+        params, _ = apply_gradients(params, state, gradients, jnp.float32(1e-3), optimizer=config.optimizer)
         return params, loss
 
     def padded(filling):
@@ -198,11 +198,12 @@ def test_each_program_compiles_once_whatever_the_epoch_the_step_and_the_last_bat
     _run_epochs(_runner(_student("fasttext", embedding_dim=11), train, config), train, config, 3)
     assert sparse_sgd_steps._cache_size() == before + 1
 
-    before = dense_step._cache_size()
+    before = batch_gradients._cache_size(), apply_gradients._cache_size()
     config = TrainConfig("cnn", learning_rate_decay=0.5, batch_size=4)
     runner = _runner(_student("cnn", filters=5), train, config)
     _run_epochs(runner, train, config, 3)
-    assert dense_step._cache_size() == before + len(set(runner._cuts.tolist()))  # one a length
+    assert batch_gradients._cache_size() == before[0] + len(set(runner._cuts.tolist()))  # one a length
+    assert apply_gradients._cache_size() == before[1] + 1
 
 
 def test_dropout_differs_from_step_to_step_and_not_from_run_to_run():

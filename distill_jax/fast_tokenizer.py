@@ -1,0 +1,228 @@
+"""Token ids of many texts, several times as fast as the ``tokenizers`` library and exactly equal to it.
+
+A BERT-style tokenizer works on each word alone: its normalizer maps character by character, its pre-tokenizer cuts at
+white space and at punctuation, and WordPiece sees one word at a time. So the library is asked about each different
+word once, and a text is put together from its words' pieces. Texts are cut into words where every such tokenizer cuts,
+at ASCII white space and punctuation; what else happens inside such a word (accents, Chinese characters, other white
+space) is left to the library. Any other kind of tokenizer, and any text with an added token in it (``[SEP]``), goes to
+the library whole.
+"""
+
+import dataclasses
+import itertools
+import json
+import string
+from collections.abc import Sequence
+
+import numpy as np
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+WORDS_KEPT = 500_000
+BYTES_KEPT = 32_000_000
+
+_END = b"\xff"  # stands in no UTF-8
+_PUNCTUATION = [bytes([character]) for character in string.punctuation.encode()]
+# BertNormalizer's clean_text deletes control characters, but for the three that are white space.
+_DELETED = bytes(character for character in (*range(32), 127) if character not in b"\t\n\r")
+_LOWER = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenRows:
+    """Token ids of texts, one text after the other, special tokens included, no padding.
+
+    Attributes:
+        ids: int32 [tokens].
+        lengths: int64 [texts], how many of them are each text's.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+
+    def take(self, order: np.ndarray) -> "TokenRows":
+        """Return the texts ``order`` [m], in that order."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        return TokenRows(self.ids[_spans(starts[order], self.lengths[order])], self.lengths[order])
+
+    def padded(self, length: int, pad_id: int) -> np.ndarray:
+        """Return int32 [texts, length], filled up with ``pad_id``; ``length`` is at least the longest text's."""
+        rows = np.full((len(self.lengths), length), pad_id, np.int32)
+        rows[np.arange(length) < self.lengths[:, None]] = self.ids
+        return rows
+
+
+class FastTokenizer:
+    """Turns texts into token ids as a tokenizer of the library does, truncated to ``max_length``.
+
+    Args:
+        tokenizer: it truncates to ``max_length`` tokens, special ones included, and does not pad.
+        max_length: the longest row, in tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._words = _Words.of(tokenizer, max_length)
+        self._added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether words are looked up; otherwise the library tokenizes every text."""
+        return self._words is not None
+
+    def encode(self, texts: Sequence[str]) -> TokenRows:
+        """Return the texts' token ids, in their order."""
+        if self._words is None or not len(texts):
+            return self._by_library(texts)
+        slow = self._with_added_tokens(texts)
+        if not slow:
+            return self._words.encode(texts)
+        others = set(slow)
+        fast = [index for index in range(len(texts)) if index not in others]
+        parts = [self._words.encode([texts[index] for index in fast])] if fast else []
+        parts.append(self._by_library([texts[index] for index in slow]))
+        rows = TokenRows(*(np.concatenate(arrays) for arrays in zip(*map(dataclasses.astuple, parts), strict=True)))
+        return rows.take(np.argsort(np.array(fast + slow)))
+
+    def _with_added_tokens(self, texts: Sequence[str]) -> list[int]:
+        together = "\n".join(texts)
+        present = [token for token in self._added if token in together]
+        if not present:
+            return []
+        return [index for index, text in enumerate(texts) if any(token in text for token in present)]
+
+    def _by_library(self, texts: Sequence[str]) -> TokenRows:
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))
+        return TokenRows(ids, lengths)
+
+
+class _Numbers(dict[bytes, int]):
+    """The number of each word seen; a new word gets the next number and is noted in ``new``."""
+
+    def __init__(self) -> None:
+        super().__init__({_END: 0})
+        self.new: list[bytes] = []
+
+    def __missing__(self, word: bytes) -> int:
+        number = self[word] = len(self)
+        self.new.append(word)
+        return number
+
+
+class _Words:
+    """The pieces of every word seen so far, a bounded number of them."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, *, lowercase: bool, prefix: list[int], suffix: list[int], room: int
+    ) -> None:
+        # A tokenizer without added tokens, special ones or truncation: what a word alone becomes.
+        self._alone = Tokenizer(tokenizer.model)
+        self._alone.normalizer, self._alone.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+        self._table = _LOWER if lowercase else None
+        self._prefix, self._suffix, self._room = prefix, suffix, room
+        self._forget()
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, max_length: int) -> "_Words | None":
+        """Return the words of a tokenizer that works on each word alone; None for any other, or where unsure."""
+        if not (
+            type(tokenizer.normalizer) is normalizers.BertNormalizer
+            and type(tokenizer.pre_tokenizer) is pre_tokenizers.BertPreTokenizer
+            and type(tokenizer.model) is models.WordPiece
+            and tokenizer.post_processor is not None
+        ):
+            return None
+        normalizer = json.loads(tokenizer.normalizer.__getstate__())
+        special = _special_ids(json.loads(tokenizer.post_processor.__getstate__()))
+        # Added tokens that are looked for in the normalized text could match where the raw text has none.
+        added = tokenizer.get_added_tokens_decoder().values()
+        truncation = {"direction": "right", "max_length": max_length, "strategy": "longest_first", "stride": 0}
+        if (
+            set(normalizer) != {"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"}
+            or normalizer["clean_text"] is not True
+            or any(token.normalized or not token.content for token in added)
+            or special is None
+            or tokenizer.truncation != truncation
+            or tokenizer.padding is not None
+        ):
+            return None
+        prefix, suffix = special
+        room = max_length - len(prefix) - len(suffix)
+        if room < 1:
+            return None
+        return cls(tokenizer, lowercase=normalizer["lowercase"] is True, prefix=prefix, suffix=suffix, room=room)
+
+    def _forget(self) -> None:
+        self._numbers, self._bytes = _Numbers(), 0
+        # Number 0 is the end of a text, and the start of the next one.
+        self._pieces = np.array(self._suffix + self._prefix, np.int32)
+        self._starts, self._counts = np.zeros(1, np.int64), np.array([len(self._pieces)], np.int64)
+
+    def encode(self, texts: Sequence[str]) -> TokenRows:
+        """Return the token ids of texts without added tokens."""
+        if len(self._numbers) > WORDS_KEPT or self._bytes > BYTES_KEPT:
+            self._forget()
+        words = self._split(texts)
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.int64, len(words))
+        if self._numbers.new:
+            self._learn()
+        counts = self._counts[numbers]
+        pieces = self._pieces[_spans(self._starts[numbers], counts)]
+        ends = np.cumsum(counts)[numbers == 0]  # each text's end, with the specials after it and before the next
+        ids = np.concatenate([np.array(self._prefix, np.int32), pieces[: len(pieces) - len(self._prefix)]])
+        return self._truncated(TokenRows(ids, np.diff(ends, prepend=0)))
+
+    def _split(self, texts: Sequence[str]) -> list[bytes]:
+        """Return the words of all texts, ``_END`` after each text's."""
+        joined = b"".join([(b" " + _END + b" ").join(map(str.encode, texts)), b" ", _END])
+        joined = joined.translate(self._table, _DELETED)
+        for character in _PUNCTUATION:
+            if character in joined:
+                joined = joined.replace(character, b" " + character + b" ")
+        return joined.split()
+
+    def _learn(self) -> None:
+        """Ask the library for the pieces of the new words."""
+        new, self._numbers.new = self._numbers.new, []
+        encodings = self._alone.encode_batch_fast([word.decode() for word in new], add_special_tokens=False)
+        # No text has room for more than ``room`` pieces.
+        pieces = [encoding.ids[: self._room] for encoding in encodings]
+        counts = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        starts = len(self._pieces) + np.cumsum(counts) - counts
+        flat = np.fromiter(itertools.chain.from_iterable(pieces), np.int32, int(counts.sum()))
+        self._pieces = np.concatenate([self._pieces, flat])
+        self._starts, self._counts = np.concatenate([self._starts, starts]), np.concatenate([self._counts, counts])
+        self._bytes += sum(map(len, new))
+
+    def _truncated(self, rows: TokenRows) -> TokenRows:
+        longest = self._room + len(self._prefix) + len(self._suffix)
+        if rows.lengths.max() <= longest:
+            return rows
+        column = _spans(np.zeros_like(rows.lengths), rows.lengths)
+        from_the_end = np.repeat(rows.lengths, rows.lengths) - column
+        kept = (column < len(self._prefix) + self._room) | (from_the_end <= len(self._suffix))
+        return TokenRows(rows.ids[kept], np.minimum(rows.lengths, longest))
+
+
+def _special_ids(post_processor: dict[str, object]) -> tuple[list[int], list[int]] | None:
+    """Return the ids that a template puts before and after a text; None where it is not of that form."""
+    if post_processor.get("type") != "TemplateProcessing":
+        return None
+    sides: tuple[list[int], list[int]] = ([], [])
+    after = 0
+    try:
+        for piece in post_processor["single"]:  # type: ignore[attr-defined]
+            if "Sequence" in piece:
+                after += 1
+            else:
+                sides[after] += post_processor["special_tokens"][piece["SpecialToken"]["id"]]["ids"]  # type: ignore[index]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return sides if after == 1 else None
+
+
+def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return ``starts[0], starts[0] + 1, …`` (``counts[0]`` of them), then ``starts[1], …``: int64 [counts.sum()]."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())

@@ -1,0 +1,110 @@
+import dataclasses
+import errno
+import os
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from distill_jax.checkpoints import KEPT, has_checkpoint, load_params, load_snapshot, save_checkpoint
+from distill_jax.errors import InputError
+from distill_jax.training import Snapshot
+
+
+def _snapshot(seed, *, step=3, opt_leaves=2):
+    rng = np.random.default_rng(seed)
+    return Snapshot(
+        params={"embedding": rng.normal(size=(5, 2)).astype(np.float32), "fc": {"bias": np.zeros(3, np.float32)}},
+        opt_state=[np.int32(7), *(rng.normal(size=4).astype(np.float32) for _ in range(opt_leaves))][: opt_leaves + 1]
+        if opt_leaves
+        else [],
+        epoch=seed,
+        step=step,
+        losses=rng.normal(size=step).astype(np.float32),
+        predictions=rng.integers(0, 3, 4 * step).astype(np.int32),
+        history=rng.normal(size=(seed, 7)),
+        seconds=0.1 + seed,
+    )
+
+
+def _assert_same(found, expected):
+    for field in dataclasses.fields(Snapshot):
+        one, other = getattr(found, field.name), getattr(expected, field.name)
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+        assert jax.tree.map(lambda leaf: np.asarray(leaf).dtype, one) == jax.tree.map(
+            lambda leaf: np.asarray(leaf).dtype, other
+        )
+
+
+@pytest.mark.parametrize("options", [{}, {"step": 0}, {"opt_leaves": 0}, {"step": 0, "opt_leaves": 12}])
+def test_a_snapshot_comes_back_bit_for_bit(tmp_path, options):
+    snapshot = _snapshot(2, **options)
+    save_checkpoint(tmp_path / "checkpoints", snapshot, 5)
+    found = load_snapshot(tmp_path / "checkpoints")
+    _assert_same(found, snapshot)
+    assert len(found.opt_state) == len(snapshot.opt_state)
+    jax.tree.map(np.testing.assert_array_equal, load_params(tmp_path / "checkpoints"), snapshot.params)
+
+
+def test_the_latest_is_loaded_and_few_are_kept(tmp_path):
+    for number in (2, 9, 10, 11):
+        save_checkpoint(tmp_path, _snapshot(number), number)
+    assert load_snapshot(tmp_path).epoch == 11
+    assert sorted(int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal()) == [10, 11]
+    assert KEPT == 2
+
+
+def test_a_checkpoint_of_the_same_step_is_written_again(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1), 4)
+    save_checkpoint(tmp_path, _snapshot(2), 4)
+    assert load_snapshot(tmp_path).epoch == 2
+
+
+def test_a_relative_folder_will_do(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(Path("run/checkpoints"), _snapshot(1), 1)
+    assert load_snapshot(Path("run/checkpoints")).epoch == 1
+
+
+def test_no_checkpoint_is_said(tmp_path):
+    assert not has_checkpoint(tmp_path / "none")
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(InputError, match="expected a checkpoint, found none; train again with --overwrite"):
+            load_params(folder)
+    save_checkpoint(tmp_path, _snapshot(1), 1)
+    assert has_checkpoint(tmp_path)
+
+
+def test_what_a_kill_left_half_written_is_no_checkpoint(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1), 1)
+    (tmp_path / "2.orbax-checkpoint-tmp-17").mkdir()
+    assert load_snapshot(tmp_path).epoch == 1
+    assert (tmp_path / "2.orbax-checkpoint-tmp-17").exists()  # reading disturbs no training that is still writing it
+    save_checkpoint(tmp_path, _snapshot(2), 2)
+    assert load_snapshot(tmp_path).epoch == 2
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1), 1)
+    shutil.rmtree(tmp_path / "1" / "params")
+    with pytest.raises(InputError, match="the latest one cannot be read .*; train again"):
+        load_params(tmp_path)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(1), 1)
+
+    def no_space(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    from pathlib import Path
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(Path, "mkdir", no_space)
+        patch.setattr(os, "mkdir", no_space)
+        patch.setattr(os, "makedirs", no_space)
+        save_checkpoint(tmp_path, _snapshot(2), 2)
+    assert load_snapshot(tmp_path).epoch == 1

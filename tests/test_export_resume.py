@@ -1,0 +1,132 @@
+"""A stopped export goes on and ends with the same bytes."""
+
+import errno
+import multiprocessing
+import os
+import signal
+
+import pytest
+from export_helpers import (
+    ROWS,
+    configure,
+    configure_finetuned,
+    contents,
+    count_predictions,
+    make_bare_teacher,
+    make_reversed_teacher,
+    use_small_data,
+)
+from tiny_teacher import make_dataset
+
+from distill_jax.errors import Interrupted
+from teacher_export import datasets, export
+
+HEAVY = [
+    "teacher_export.export",
+    "teacher_export.finetune",
+    "teacher_export.predict",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.distilbert.modeling_distilbert",
+    "transformers.tokenization_utils_tokenizers",
+    "sklearn.metrics",
+    "safetensors.torch",
+]
+
+
+@pytest.fixture(autouse=True)
+def _data(monkeypatch):
+    use_small_data(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def headed(tmp_path_factory):
+    return make_reversed_teacher(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    return make_bare_teacher(tmp_path_factory)
+
+
+def test_ctrl_c_keeps_the_whole_parts(headed, tmp_path, monkeypatch):
+    from teacher_export import predict
+
+    export.run(configure(headed, tmp_path / "whole"))
+    plain = predict.predict_logits
+
+    def interrupted(*arguments, **options):
+        if options["where"] == "split train, part 2, ":
+            raise KeyboardInterrupt
+        return plain(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, "predict_logits", interrupted)
+        with pytest.raises(Interrupted, match=r"the whole parts are kept in .*out; the same command goes on"):
+            export.run(configure(headed, tmp_path / "out"))
+    calls = count_predictions(monkeypatch)
+    export.run(configure(headed, tmp_path / "out"))
+    assert "split train, part 1, " not in calls
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("calls", [2, 9])
+def test_a_full_disk_leaves_whole_files_only_and_can_be_gone_on_from(headed, tmp_path, monkeypatch, calls):
+    export.run(configure(headed, tmp_path / "whole"))
+    plain, done = os.fsync, []
+
+    def full(descriptor):
+        done.append(descriptor)
+        if len(done) > calls:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            export.run(configure(headed, tmp_path / "out"))
+    whole = contents(tmp_path / "whole")
+    for name, data in contents(tmp_path / "out").items():
+        assert name == "manifest.partial.json" or data == whole[name]
+    export.run(configure(headed, tmp_path / "out"))
+    assert contents(tmp_path / "out") == whole
+
+
+def _run_and_die(config, fsyncs):
+    """In a new process: export, and kill this process in its ``fsyncs``-th fsync, when a file is only half there."""
+    datasets.load_dataset = lambda config: make_dataset(ROWS, config.seed)
+    plain, done = os.fsync, []
+
+    def deadly(descriptor):
+        done.append(descriptor)
+        if len(done) == fsyncs:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(descriptor)
+
+    os.fsync = deadly
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
+    export.run(config)
+
+
+def test_an_export_killed_again_and_again_ends_with_the_same_bytes(bare, tmp_path):
+    export.run(configure_finetuned(bare, tmp_path / "whole"))
+    config = configure_finetuned(bare, tmp_path / "out")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)  # imported once, then every process is a fork
+    deaths = 0
+    for fsyncs in [1, 5, 2, 12, 6, 11, 16, 1000]:
+        process = context.Process(target=_run_and_die, args=(config, fsyncs))
+        process.start()
+        process.join(60)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        deaths += 1
+    assert process.exitcode == 0
+    assert deaths == 7
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    tuned = [(tmp_path / f"{name}-teacher/model.safetensors").read_bytes() for name in ("out", "whole")]
+    assert tuned[0] == tuned[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out-teacher", "whole", "whole-teacher"]

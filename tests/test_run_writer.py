@@ -1,0 +1,164 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.errors import InputError
+from distill_jax.export_format import read_manifest
+from distill_jax.run_folder import read_config
+from distill_jax.run_writer import begin_run, delete_run, prepare_run, resume_command, run_config
+
+STUDENT = StudentConfig("cnn", vocab_size=64, num_labels=3)
+
+
+def _config(export, student=STUDENT, **changes):
+    return run_config(TrainConfig.notebook("cnn", **changes), student, export, read_manifest(export), None)
+
+
+def _prepare(workdir, config, *, resume=False, overwrite=False):
+    return prepare_run(workdir, config, resume=resume, overwrite=overwrite)
+
+
+@pytest.fixture
+def begun(tmp_path, tiny_export):
+    """A run folder that a killed training left."""
+    begin_run(tmp_path / "run", _config(tiny_export), tiny_export / "tokenizer.json")
+    return tmp_path / "run"
+
+
+def _finish(workdir):
+    (workdir / "metrics.json").write_text("{}")
+
+
+def test_a_new_an_empty_and_a_killed_before_it_began_folder_are_new(tmp_path, tiny_export):
+    config = _config(tiny_export)
+    assert _prepare(tmp_path / "new", config) == "new"
+    assert _prepare(tmp_path, config) == "new"
+    (tmp_path / ".config.json.7.tmp").write_text("{")
+    assert _prepare(tmp_path, config) == "new"
+
+
+def test_an_unfinished_run_wants_resume_or_overwrite(begun, tiny_export):
+    config = _config(tiny_export)
+    with pytest.raises(InputError, match="it holds this run, unfinished; give --resume to go on with it, or --overwr"):
+        _prepare(begun, config)
+    assert _prepare(begun, config, resume=True) == "resume"
+    assert _prepare(begun, config, overwrite=True) == "overwrite"
+
+
+def test_a_finished_run_is_done_and_more_epochs_go_on(begun, tiny_export):
+    _finish(begun)
+    assert _prepare(begun, _config(tiny_export)) == "done"
+    assert _prepare(begun, _config(tiny_export), resume=True) == "done"
+    assert _prepare(begun, _config(tiny_export, epochs=9), resume=True) == "resume"
+    with pytest.raises(InputError, match="its train.epochs is 5, this one's is 3"):
+        _prepare(begun, _config(tiny_export, epochs=3), resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize(
+    ("changes", "student", "message"),
+    [
+        ({"learning_rate": 0.01}, STUDENT, "its train.learning_rate is 0.001, this one's is 0.01"),
+        ({"distil": True}, STUDENT, "its train.distil is False, this one's is True"),
+        ({"seed": 3}, STUDENT, "its train.seed is 0, this one's is 3"),
+        ({}, dataclasses.replace(STUDENT, dropout=0.1), "its student.dropout is 0.5, this one's is 0.1"),
+        ({}, dataclasses.replace(STUDENT, filter_heights=(3, 4)), r"its student.filter_heights is \[3, 4, 5\]"),
+    ],
+)
+def test_another_run_is_not_overwritten(begun, tiny_export, changes, student, message, resume):
+    config = _config(tiny_export, student, **changes)
+    with pytest.raises(InputError, match=message + ".*name another with --workdir, or give --overwrite"):
+        _prepare(begun, config, resume=resume)
+    assert _prepare(begun, config, overwrite=True) == "overwrite"
+
+
+def test_a_run_of_another_export_is_not_gone_on_with(begun, tmp_path):
+    from tiny_export import write_tiny_export
+
+    other = write_tiny_export(tmp_path / "other", 40, 20)
+    with pytest.raises(InputError, match=r"its export.fingerprint is '[0-9a-f]{64}', this one's is"):
+        _prepare(begun, _config(other), resume=True)
+
+
+def test_resume_and_overwrite_exclude_each_other(begun, tiny_export):
+    with pytest.raises(InputError, match="--resume and --overwrite exclude each other"):
+        _prepare(begun, _config(tiny_export), resume=True, overwrite=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.txt": "years of work"},
+        # A teacher's folder looks like this: it must not be taken for a run and deleted.
+        {"config.json": '{"architectures": ["DistilBert"]}', "tokenizer.json": "{}"},
+        {"config.json": "no JSON", "tokenizer.json": "{}"},
+    ],
+)
+def test_files_that_are_no_run_s_are_never_touched(tmp_path, tiny_export, files, overwrite):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match="expected an empty folder or a run, found other files; name another"):
+        _prepare(tmp_path, _config(tiny_export), overwrite=overwrite)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_overwrite_deletes_a_run_s_files_and_no_others(begun):
+    _finish(begun)
+    (begun / "checkpoints" / "3").mkdir(parents=True)
+    (begun / "history.csv").write_text("")
+    (begun / "test_predictions.npz").write_text("")
+    (begun / ".history.csv.12.tmp").write_text("")
+    (begun / "notes.txt").write_text("mine")
+    (begun / "plots").mkdir()
+    delete_run(begun)
+    assert sorted(path.name for path in begun.iterdir()) == ["notes.txt", "plots"]
+
+
+def test_a_run_killed_after_its_configuration_still_gets_its_tokenizer(begun, tiny_export):
+    (begun / "tokenizer.json").unlink()
+    assert _prepare(begun, _config(tiny_export), resume=True) == "resume"
+    begin_run(begun, _config(tiny_export), tiny_export / "tokenizer.json")
+    assert (begun / "tokenizer.json").read_bytes() == (tiny_export / "tokenizer.json").read_bytes()
+
+
+def test_the_configuration_holds_what_repeats_the_run(begun, tiny_export):
+    config = read_config(begun)
+    assert config == json.loads(json.dumps(_config(tiny_export)))
+    assert config["train"]["learning_rate"] == 0.001
+    assert config["export"]["label_names"] == ["bad", "fair", "good"]
+    assert config["export"]["max_length"] == 24
+
+
+def test_the_teacher_s_speed_is_kept_where_it_is_known(tiny_export):
+    manifest = read_manifest(tiny_export)
+    config = run_config(TrainConfig.notebook("cnn"), STUDENT, tiny_export, manifest, 330.0)
+    assert config["export"]["teacher"]["documents_per_second"] == 330.0
+    assert "documents_per_second" not in manifest.teacher
+
+
+def test_the_command_that_goes_on_can_be_pasted():
+    words = ["--export", "my exports/demo", "--overwrite", "--distil"]
+    expected = "python -m distill_jax.train --export 'my exports/demo' --distil --resume"
+    assert resume_command("distill_jax.train", words) == expected
+    assert resume_command("distill_jax.train", ["--resume", "--distil"]).count("--resume") == 1
+
+
+def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch):
+    from distill_jax.run_folder import read_predictions
+    from distill_jax.run_writer import finish_run
+
+    _, test = tiny_examples
+    logits = np.zeros((90, 3), np.float64)
+    with monkeypatch.context() as patch, pytest.raises(SystemError):
+        patch.setattr("distill_jax.run_writer.np.savez", lambda *_, **__: (_ for _ in ()).throw(SystemError))
+        finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
+    assert not (tmp_path / "metrics.json").exists()
+    finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"accuracy": 1.0}
+    predictions = read_predictions(tmp_path / "test_predictions.npz", 3)
+    np.testing.assert_array_equal(predictions.teacher_logits, test.teacher_logits)
+    np.testing.assert_array_equal(predictions.labels, test.labels)

@@ -1,0 +1,281 @@
+import dataclasses
+import re
+
+import jax
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from distill_jax.batches import Examples
+from distill_jax.config import TrainConfig
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.evaluation import predict_logits
+from distill_jax.history import COLUMNS
+from distill_jax.students import build_student
+from distill_jax.training import NonFiniteLossError, Snapshot, fit
+
+VOCAB, CLASSES = 64, 3
+
+
+def _student(name, **options):
+    options = {"filters": 8, **options} if name == "cnn" else options
+    return build_student(name, **{"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 8, **options})
+
+
+def _config(name, **changes):
+    return TrainConfig.notebook(name, **{"epochs": 2, "batch_size": 8, **changes})
+
+
+def _cut(examples, rows):
+    """Return the first rows of examples."""
+    return Examples(*(getattr(examples, field.name)[:rows] for field in dataclasses.fields(examples)))
+
+
+def _fit(student, train, test, config, **options):
+    return fit(student, student.init(config.seed), train=train, test=test, config=config, **options)
+
+
+def _probabilities(student, examples):
+    """Return the untrained student's class probabilities, float64 [n, classes]."""
+    logits = predict_logits(student, student.init(0), examples.input_ids).astype(np.float64)
+    return softmax(logits, axis=1)
+
+
+def _assert_same(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
+    assert first.history.to_csv() == second.history.to_csv()
+    np.testing.assert_array_equal(first.test_logits, second.test_logits)
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("distil", [False, True])
+def test_it_learns_and_its_metrics_are_scikit_learn_s(name, distil, tiny_examples):
+    train, test = tiny_examples  # 330 and 90 rows: neither 8 nor 32 divides them
+    student = _student(name)
+    rate = {"learning_rate": 0.01} if name == "cnn" else {"learning_rate": 2.0, "learning_rate_decay": 0.9}
+    result = _fit(student, train, test, _config(name, distil=distil, epochs=4, **rate))
+    assert list(result.history.columns) == list(COLUMNS)
+    assert result.history["epoch"].tolist() == [0, 1, 2, 3]
+    last = result.history.iloc[-1]
+    assert last["model"] == {"cnn": "CNN", "fasttext": "Linear"}[name] + (" (distilled)" if distil else "")
+    assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
+    np.testing.assert_allclose(result.test_logits, predict_logits(student, result.params, test.input_ids), atol=1e-5)
+    predictions = result.test_logits.argmax(axis=1)
+    assert last["test_acc"] == accuracy_score(test.labels, predictions)
+    assert last["test_f1_macro"] == f1_score(test.labels, predictions, average="macro")
+    losses = -np.log(softmax(result.test_logits, axis=1)[np.arange(90), test.labels])
+    batches = [losses[start : start + 32].mean() for start in (0, 32, 64)]
+    np.testing.assert_allclose(last["test_loss"], np.mean(batches), rtol=1e-5)
+    assert result.seconds > 0
+
+
+def test_loss_mean_examples_counts_each_row_once(tiny_examples):
+    train, test = tiny_examples
+    train = _cut(train, 9)  # batches of eight and of one
+    student = _student("cnn", dropout=0.0)
+    still = {"learning_rate": 1e-30, "epochs": 1}  # parameters stand still, so that losses can be computed afterwards
+    batches = _fit(student, train, test, _config("cnn", **still)).history.iloc[0]
+    examples = _fit(student, train, test, _config("cnn", loss_mean="examples", **still)).history.iloc[0]
+    probabilities = _probabilities(student, train)
+    losses = -np.log(probabilities[np.arange(9), train.labels])
+    assert abs(batches["train_loss"] - examples["train_loss"]) > 1e-4
+    np.testing.assert_allclose(examples["train_loss"], losses.mean(), rtol=1e-5)
+    np.testing.assert_allclose(batches["train_loss"], (losses[:8].mean() + losses[8]) / 2, rtol=1e-5)
+    assert batches["test_loss"] != examples["test_loss"]
+    probabilities = _probabilities(student, test)
+    np.testing.assert_allclose(examples["test_loss"], log_loss(test.labels, probabilities), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_one_seed_one_result_another_seed_another(name, tiny_examples):
+    train, test = (_cut(examples, 40) for examples in tiny_examples)
+    first, again = (_fit(_student(name), train, test, _config(name)) for _ in range(2))
+    other = _fit(_student(name), train, test, _config(name, seed=1))
+    _assert_same(first, again)
+    assert first.history["train_loss"].tolist() != other.history["train_loss"].tolist()
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
+    monkeypatch.setattr("distill_jax.epoch_runners.ROWS_PER_SCAN", 16)
+    monkeypatch.setattr("distill_jax.epoch_runners.STEPS_PER_STRETCH", 2)
+    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
+    student, config = _student(name), _config(name, distil=True, alpha=0.3)
+    whole = _fit(student, train, test, config)
+    for stop_at in range(1, 6):
+        asked, snapshots = iter(range(1, 100)), []
+        with pytest.raises(Interrupted, match="interrupted (in|after) epoch [12]"):
+            _fit(
+                student, train, test, config,
+                on_epoch=snapshots.append, should_stop=lambda asked=asked, at=stop_at: next(asked) >= at,
+            )  # fmt: skip
+        snapshot = snapshots[-1]
+        expected = [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4)][stop_at - 1]
+        assert (snapshot.epoch, snapshot.step) == expected
+        assert len(snapshot.losses) == snapshot.step
+        assert not np.array_equal(snapshot.params[student.table_name], whole.params[student.table_name])
+        _assert_same(_fit(student, train, test, config, resume=snapshot), whole)
+
+
+def test_going_on_for_more_epochs_is_training_for_more_epochs(tiny_examples):
+    train, test = (_cut(examples, 40) for examples in tiny_examples)
+    student, snapshots = _student("cnn"), []
+    _fit(student, train, test, _config("cnn", epochs=1), on_epoch=snapshots.append)
+    longer = _config("cnn", epochs=3)
+    resumed = _fit(student, train, test, longer, resume=snapshots[-1])
+    _assert_same(resumed, _fit(student, train, test, longer))
+    finished = _fit(student, train, test, _config("cnn", epochs=1), resume=snapshots[-1])  # nothing is left to do
+    assert len(finished.history) == 1
+    assert np.isfinite(finished.test_logits).all()
+
+
+@pytest.mark.parametrize(("name", "rate"), [("fasttext", 1e5), ("cnn", 1e6)])
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(name, rate, tiny_examples):
+    train, test = tiny_examples
+    config = _config(name, distil=True, learning_rate=rate, learning_rate_decay=0.5, epochs=3)
+    config = dataclasses.replace(config, optimizer="sgd")
+    with pytest.raises(NonFiniteLossError) as caught:
+        _fit(_student(name), train, test, config)
+    message = str(caught.value)
+    assert re.match(r"the loss became (nan|inf) in epoch 1, step \d+ of 42, at learning rate", message)
+    assert f"at learning rate {rate:g}; try a lower --learning-rate" in message
+
+
+def test_the_last_whole_epoch_is_kept_when_the_loss_diverges(tiny_examples, monkeypatch):
+    train, test = tiny_examples
+    config, snapshots = _config("fasttext", distil=True, epochs=3), []
+    monkeypatch.setattr(TrainConfig, "learning_rate_at", lambda _, epoch: 0.5 if epoch == 0 else 1e5)
+    with pytest.raises(NonFiniteLossError, match=r"in epoch 2, step \d+ of 42, at learning rate 100000"):
+        _fit(_student("fasttext"), train, test, config, on_epoch=snapshots.append)
+    assert [(snapshot.epoch, snapshot.step) for snapshot in snapshots] == [(1, 0)]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(snapshots[0].params))
+
+
+def test_a_last_step_that_goes_too_far_is_noticed(tiny_examples):
+    train, test = (_cut(examples, 8) for examples in tiny_examples)  # one step, whose own loss is finite
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
+    student = _student("fasttext")
+    params = student.init(0)
+    params["output"]["kernel"] = np.full((8, CLASSES), 1e17, np.float32)
+    with pytest.raises(NonFiniteLossError, match="the test logits became infinite or NaN in epoch 1, step 1 of 1"):
+        fit(student, params, train=huge, test=test, config=config)
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_unlabelled_rows_teach_through_the_teacher_alone(name, tiny_examples):
+    train, test = tiny_examples
+    unlabelled = dataclasses.replace(train, labels=np.full_like(train.labels, -1))
+    config = _config(name, distil=True, learning_rate=0.01 if name == "cnn" else 2.0, epochs=3)
+    blind, seeing = (_fit(_student(name), rows, test, config) for rows in (unlabelled, train))
+    jax.tree.map(np.testing.assert_array_equal, blind.params, seeing.params)  # alpha is 0: labels play no part
+    assert blind.history["train_acc"].isna().all()
+    assert blind.history["test_acc"].iloc[-1] > 0.6
+    some = dataclasses.replace(train, labels=np.where(np.arange(330) % 2, train.labels, -1).astype(np.int32))
+    mixed = _fit(_student(name), some, test, dataclasses.replace(config, alpha=0.5))
+    assert mixed.history.iloc[:, :-1].notna().all(axis=None)
+
+
+def test_unlabelled_test_rows_are_left_out_of_the_scores(tiny_examples):
+    train, test = (_cut(examples, 40) for examples in tiny_examples)
+    labels = np.where(np.arange(40) < 25, test.labels, -1).astype(np.int32)
+    config, student = _config("cnn", epochs=1), _student("cnn")
+    result = _fit(student, train, dataclasses.replace(test, labels=labels), config)
+    assert result.test_logits.shape == (40, CLASSES)
+    shorter = _fit(student, train, _cut(test, 25), config)
+    assert result.history["test_acc"].tolist() == shorter.history["test_acc"].tolist()
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 8), (5, 64), (3, 1)])
+def test_few_rows_and_large_batches(name, rows, batch_size, tiny_examples):
+    train, test = _cut(tiny_examples[0], rows), _cut(tiny_examples[1], 1)
+    result = _fit(_student(name), train, test, _config(name, batch_size=batch_size, distil=True))
+    assert np.isfinite(result.history.iloc[:, :-1].to_numpy(float)).all()
+
+
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+def test_texts_padded_to_less_than_the_widest_filter(pooling, tiny_examples):
+    train, test = (dataclasses.replace(_cut(rows, 20), input_ids=rows.input_ids[:20, :2]) for rows in tiny_examples)
+    result = _fit(_student("cnn", pooling=pooling), train, test, _config("cnn"))
+    assert np.isfinite(result.test_logits).all()
+
+
+def test_the_initial_parameters_are_not_changed(tiny_examples):
+    train, test = (_cut(examples, 20) for examples in tiny_examples)
+    for name in ("cnn", "fasttext"):
+        student = _student(name)
+        params = student.init(0)
+        result = fit(student, params, train=train, test=test, config=_config(name))
+        jax.tree.map(np.testing.assert_array_equal, params, student.init(0))
+        assert not np.array_equal(result.params[student.table_name], params[student.table_name])
+
+
+def test_rows_of_the_table_that_no_text_uses_never_move(tiny_examples):
+    train, test = (_cut(examples, 20) for examples in tiny_examples)
+    student = _student("cnn", vocab_size=100)
+    result = _fit(student, train, test, _config("cnn"))
+    np.testing.assert_array_equal(result.params["embedding"][64:], student.init(0)["embedding"][64:])
+    assert (result.params["embedding"][4:64] != student.init(0)["embedding"][4:64]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s, tr, te, c: (s, _cut(tr, 0), te, c), "train: expected at least one row, got none"),
+        (lambda s, tr, te, c: (s, tr, _cut(te, 0), c), "test: expected at least one row, got none"),
+        (
+            lambda s, tr, te, c: (s, dataclasses.replace(tr, labels=tr.labels + 1), te, c),
+            "train: labels: expected −1 to 2, got 1 to 3",
+        ),
+        (
+            lambda s, tr, te, c: (s, tr, dataclasses.replace(te, labels=te.labels - 2), c),
+            "test: labels: expected −1 to 2, got -2 to 0",
+        ),
+        (
+            lambda s, tr, te, c: (s, dataclasses.replace(tr, teacher_logits=tr.teacher_logits[:, :2]), te, c),
+            r"train: teacher_logits: expected \[330, 3\], got \[330, 2\]",
+        ),
+        (
+            lambda s, tr, te, c: (s, dataclasses.replace(tr, teacher_logits=None), te, c),
+            "train: teacher_logits: distillation needs them, got None",
+        ),
+        (
+            lambda s, tr, te, c: (
+                s,
+                dataclasses.replace(tr, labels=np.full_like(tr.labels, -1)),
+                te,
+                dataclasses.replace(c, distil=False),
+            ),
+            "train: labels: training without --distil needs labelled rows, all are −1",
+        ),
+        (
+            lambda s, tr, te, c: (s, tr, dataclasses.replace(te, labels=np.full_like(te.labels, -1)), c),
+            "test: labels: the test split needs labelled rows, all are −1",
+        ),
+        (
+            lambda s, tr, te, c: (_student("fasttext"), tr, te, c),
+            "config.student: expected 'fasttext', the student's, got 'cnn'",
+        ),
+        (
+            lambda s, tr, te, c: (_student("cnn", vocab_size=40), tr, te, c),
+            r"input_ids: expected 0 to 39 \(the student's vocabulary\), got 63",
+        ),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused(change, message, tiny_examples):
+    student, train, test, config = change(_student("cnn"), *tiny_examples, _config("cnn", distil=True))
+    with pytest.raises(InputError, match=message):
+        _fit(student, train, test, config)
+
+
+def test_a_snapshot_holds_numpy_arrays_alone(tiny_examples):
+    train, test = (_cut(examples, 20) for examples in tiny_examples)
+    snapshots = []
+    _fit(_student("cnn"), train, test, _config("cnn", epochs=1), on_epoch=snapshots.append)
+    (snapshot,) = snapshots
+    assert isinstance(snapshot, Snapshot)
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(snapshot.params))
+    assert all(isinstance(leaf, np.ndarray) for leaf in snapshot.opt_state)
+    assert snapshot.history.shape == (1, 7)
