@@ -1,16 +1,19 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report (10 minutes on two cores)
+# make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.bench-installed
 STUDENTS := fasttext cnn
 
-.PHONY: help install demo test check format clean
+.PHONY: help install demo benchmark test check format clean
 
 help:
 	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
 	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html"
+	@echo "make benchmark speed beside torch and fastText's C++, into benchmarks/"
 	@echo "make test      linters, types and every test"
 	@echo "make check     linters and types alone"
 	@echo "make format    format the source"
@@ -32,6 +35,14 @@ demo: $(STAMP)
 	  $(BIN)/python -m distill_jax.train --student $$student --distil --resume || exit $$?; \
 	done
 	$(BIN)/python -m distill_jax.report runs/demo
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[teacher,bench]"
+	@touch $@
+
+benchmark: $(BENCH_STAMP)
+	$(BIN)/python scripts/export_logits.py
+	$(BIN)/python scripts/benchmark.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -117,6 +117,32 @@ def length_buckets(needed: np.ndarray, longest: int, limit: int = 4, multiple: i
     return lengths[list(best[count][1])]
 
 
+def shuffled_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator, window: int = 64) -> np.ndarray:
+    """Return the rows in a random order in which each batch has texts of like length, int64 [n].
+
+    Rows are shuffled, sorted by length within windows of ``window`` batches, and the full batches are shuffled; the
+    last batch is the one that may be short.
+    """
+    order = rng.permutation(len(lengths))
+    size = window * batch_size
+    blocks = [order[i : i + size] for i in range(0, len(order), size)]
+    order = np.concatenate([block[np.argsort(lengths[block], kind="stable")] for block in blocks])
+    full = len(order) // batch_size * batch_size
+    batches = rng.permutation(order[:full].reshape(-1, batch_size), axis=0)
+    return np.concatenate([batches.reshape(-1), order[full:]])
+
+
+def concatenate(first: Examples, second: Examples) -> Examples:
+    """Return the rows of two splits of one export, one after the other; both have teacher logits."""
+    assert first.teacher_logits is not None
+    assert second.teacher_logits is not None
+    return Examples(
+        np.concatenate([first.input_ids, second.input_ids]),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.teacher_logits, second.teacher_logits]),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Compaction:
     """A smaller vocabulary of the tokens that occur; rows of the table that no text uses never move.

@@ -45,8 +45,11 @@ def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
     state: dict[str, Any] = {name: np.asarray(getattr(snapshot, name), np.float64) for name in _SCALARS}
     state |= {name: _with_lead(getattr(snapshot, name)) for name in _ARRAYS}
     state["opt_state"] = {str(index): leaf for index, leaf in enumerate(snapshot.opt_state)} or {"none": np.zeros(1)}
+    params = snapshot.params
+    if snapshot.best is not None:  # "params" are what predictions are made with
+        params, state["current"] = snapshot.best, snapshot.params
     with _checkpointer(folder) as checkpointer:
-        checkpointer.save_checkpointables(number, {"params": snapshot.params, "state": state}, overwrite=True)
+        checkpointer.save_checkpointables(number, {"params": params, "state": state}, overwrite=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -76,8 +79,10 @@ def load_snapshot(folder: Path) -> Snapshot:
     """
     state = _load(folder, "state")
     leaves = state["opt_state"]
+    params = _load(folder, "params")
     return Snapshot(
-        params=_load(folder, "params"),
+        params=state.get("current", params),
+        best=params if "current" in state else None,
         opt_state=[leaves[str(index)] for index in range(len(leaves))] if "0" in leaves else [],
         epoch=int(state["epoch"]),
         step=int(state["step"]),

@@ -1,6 +1,7 @@
 """What a student and its training can be told: frozen dataclasses, every default of the JAX half in this one place."""
 
 import dataclasses
+import math
 from typing import Any, Literal
 
 from distill_jax.errors import InputError, require_range
@@ -9,6 +10,8 @@ StudentName = Literal["cnn", "fasttext"]
 Pooling = Literal["padded", "masked"]
 OptimizerName = Literal["adam", "sgd"]
 LossMean = Literal["batches", "examples"]
+SoftLoss = Literal["mse", "kl"]
+Schedule = Literal["step", "cosine"]
 RecipeName = Literal["notebook"]
 
 MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear"}
@@ -70,14 +73,25 @@ class TrainConfig:
 
     Attributes:
         student: which student; it decides the model's name in the history.
-        distil: learn from the teacher's logits (mean squared error) instead of the labels (cross-entropy).
-        alpha: with ``distil``, the weight of the labels' cross-entropy (Tang et al. 2019: L = α·CE + (1−α)·MSE).
+        distil: learn from the teacher's logits instead of the labels (cross-entropy).
+        alpha: with ``distil``, the weight of the labels' cross-entropy (Tang et al. 2019: L = α·CE + (1−α)·soft).
+        soft_loss: with ``distil``, ``mse`` on logits (Tang 2019) or ``kl`` at a temperature (Hinton 2015).
+        temperature: of ``kl``.
+        standardised: give both sides' logits mean 0 and deviation 1 first (Sun et al. 2024).
+        transfer: with ``distil``, learn from the export's split ``transfer`` too, where it has one.
         recipe: the set of choices that this configuration came from.
         epochs: passes over the training split.
         batch_size: rows a step.
         optimizer: ``adam`` (betas 0.9 and 0.999, eps 1e-8) or ``sgd`` (no momentum).
         learning_rate: the first epoch's rate.
-        learning_rate_decay: the rate's factor after every epoch.
+        schedule: ``step`` multiplies the rate by ``learning_rate_decay`` after every epoch; ``cosine`` lets it fall to
+            0 along half a cosine over all epochs.
+        learning_rate_decay: the rate's factor after every epoch, with ``step``.
+        clip_norm: gradients of a larger global norm are scaled down to it; 0 = never.
+        shuffle: take the rows in another order every epoch, with texts of like length in a batch.
+        patience: stop after so many epochs without a better validation score; 0 = never. Needs a validation split.
+        embeddings: where the token embeddings start: ``random``, ``teacher`` (principal components of the teacher's
+            own table), or the path of a word2vec text file.
         loss_mean: ``batches`` averages an epoch's batch means, as the notebook does; ``examples`` counts each row once.
         seed: decides the initial parameters and the dropout.
     """
@@ -85,12 +99,21 @@ class TrainConfig:
     student: StudentName
     distil: bool = False
     alpha: float = 0.0
+    soft_loss: SoftLoss = "mse"
+    temperature: float = 1.0
+    standardised: bool = False
+    transfer: bool = False
     recipe: RecipeName = "notebook"
     epochs: int = NOTEBOOK_EPOCHS
     batch_size: int = 32
     optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
+    schedule: Schedule = "step"
     learning_rate_decay: float = 1.0
+    clip_norm: float = 0.0
+    shuffle: bool = False
+    patience: int = 0
+    embeddings: str = "random"
     loss_mean: LossMean = "batches"
     seed: int = 0
 
@@ -102,11 +125,25 @@ class TrainConfig:
         require_range("--learning-rate", self.learning_rate, 0, 1e6, low_open=True)
         require_range("--learning-rate-decay", self.learning_rate_decay, 0, 1, low_open=True)
         require_range("--alpha", self.alpha, 0, 1)
+        require_range("--temperature", self.temperature, 0, 1000, low_open=True)
+        require_range("--clip-norm", self.clip_norm, 0, float("inf"))
+        require_range("--patience", self.patience, 0, 100_000)
         require_range("--seed", self.seed, 0, 2**31 - 1)
+        if not self.distil and (self.soft_loss != "mse" or self.standardised or self.transfer):
+            raise InputError(
+                "--soft-loss, --standardised and --transfer go with --distil: labels alone have no soft loss"
+            )
+        if self.clip_norm and self.optimizer == "sgd":
+            raise InputError("--clip-norm goes with --student cnn: the linear student's sparse steps are not clipped")
         if self.alpha and not self.distil:
             raise InputError(f"--alpha {self.alpha:g} goes with --distil: training on labels alone has no soft loss")
-        if self.optimizer not in ("adam", "sgd"):
-            raise InputError(f"optimizer: expected adam or sgd, got {self.optimizer!r}")
+        for name, known in (
+            ("optimizer", ("adam", "sgd")),
+            ("soft_loss", ("mse", "kl")),
+            ("schedule", ("step", "cosine")),
+        ):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected {' or '.join(known)}, got {getattr(self, name)!r}")
 
     @classmethod
     def notebook(cls, student: StudentName, *, distil: bool = False, **changes: Any) -> "TrainConfig":
@@ -120,9 +157,14 @@ class TrainConfig:
         """The name in the history's ``model`` column: ``CNN``, ``Linear (distilled)``, …."""
         return MODEL_NAMES[self.student] + (" (distilled)" if self.distil else "")
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 0."""
-        return self.learning_rate * self.learning_rate_decay**epoch
+    def learning_rate_at(self, epoch: int, fraction: float = 0.0) -> float:
+        """Return the learning rate after ``epoch`` epochs and a ``fraction`` of the next one.
+
+        With ``step`` the rate is the same all through an epoch.
+        """
+        if self.schedule == "step":
+            return self.learning_rate * self.learning_rate_decay**epoch
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / self.epochs))
 
 
 def notebook_defaults(field: str) -> str:

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distill_jax.bags import Bags, make_bags
-from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths
+from distill_jax.bags import make_bags
+from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths, shuffled_by_length
 from distill_jax.config import TrainConfig
 from distill_jax.losses import Objective
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer, narrow, sparse_sgd_steps, widen
@@ -39,6 +39,9 @@ class EpochRunner(Protocol):
     def run(self, epoch: int, step: int) -> Stretch:
         """Take some steps of an epoch, from ``step`` on."""
 
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the rows in the order of an epoch, int [rows]."""
+
     def params(self) -> Params:
         """Return the parameters."""
 
@@ -61,7 +64,9 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
 
 
 def _objective(config: TrainConfig) -> Objective:
-    return Objective(alpha=config.alpha if config.distil else 1.0)
+    if not config.distil:
+        return Objective(alpha=1.0)
+    return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)
 
 
 def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
@@ -82,28 +87,47 @@ class SparseSgdRunner:
         self._rows = len(train)
         batch = config.batch_size
         self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
-        bags = make_bags(train.input_ids, int(compaction.tokens[compaction.pad_id]))
-        starts = range(0, self._rows, self._chunk)
-        self._chunks = [self._make_chunk(train, bags, compaction, start) for start in starts]
+        self._arrays = self._make_arrays(train, compaction)
+        self._chunks: dict[int, Any] = {}
+        self._epoch = -1
 
-    def _make_chunk(self, train: Examples, bags: Bags, compaction: Compaction, start: int) -> dict[str, Any]:
-        """Return a stretch of rows on the device, as bags of the width that all stretches share."""
-        stop, config = start + self._chunk, self._student.config
-        input_ids = train.input_ids[start:stop]
+    def _make_arrays(self, train: Examples, compaction: Compaction) -> dict[str, np.ndarray]:
+        """Return the split as bags of one width, on the host."""
+        config = self._student.config
+        bags = make_bags(train.input_ids, int(compaction.tokens[compaction.pad_id]))
         if config.pooling == "padded":
-            divisors = np.full(len(input_ids), train.length, np.int32)
+            divisors = np.full(self._rows, train.length, np.int32)
         else:
-            divisors = np.maximum(bags.counts[start:stop].sum(axis=1, dtype=np.int32), 1)
-        arrays = {
-            "tokens": compaction.apply(bags.tokens[start:stop]),
-            "counts": bags.counts[start:stop],
+            divisors = np.maximum(bags.counts.sum(axis=1, dtype=np.int32), 1)
+        return {
+            "tokens": compaction.apply(bags.tokens),
+            "counts": bags.counts,
             "divisors": divisors,
-            "labels": train.labels[start:stop],
-            "teacher_logits": _teacher_logits(train, config.num_labels)[start:stop],
+            "labels": train.labels,
+            "teacher_logits": _teacher_logits(train, config.num_labels),
         }
-        fills = {"tokens": config.pad_id, "divisors": 1}
-        arrays = {name: padded_rows(array, self._chunk, fills.get(name, 0)) for name, array in arrays.items()}
-        return jax.device_put(arrays, self._device)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the rows in the order of an epoch; texts of like length need not stand together, for bags do not."""
+        if not self._config.shuffle:
+            return np.arange(self._rows)
+        return np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)
+
+    def _chunk_of(self, epoch: int, index: int) -> Any:
+        """Return a stretch of an epoch's rows on the device; it stays there where every epoch has the same order."""
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self.order(epoch)
+        if index not in self._chunks:
+            rows = self._order[index * self._chunk : (index + 1) * self._chunk]
+            fills = {"tokens": self._student.config.pad_id, "divisors": 1}
+            arrays = {
+                name: padded_rows(array[rows], self._chunk, fills.get(name, 0)) for name, array in self._arrays.items()
+            }
+            chunk = jax.device_put(arrays, self._device)
+            if self._config.shuffle:
+                return chunk
+            self._chunks[index] = chunk
+        return self._chunks[index]
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters; plain SGD has no state and no randomness."""
@@ -117,11 +141,12 @@ class SparseSgdRunner:
         if offset:
             raise ValueError(f"a stretch starts at a multiple of {self._chunk} rows, got step {step}")
         rows = min(self._chunk, self._rows - chunk * self._chunk)
-        rate = np.asarray(self._config.learning_rate_at(epoch), self._params["embeddings"].dtype)
+        done = chunk * self._chunk / self._rows
+        rate = np.asarray(self._config.learning_rate_at(epoch, done), self._params["embeddings"].dtype)
         with jax.default_device(self._device):
             self._params, losses, predictions = sparse_sgd_steps(
                 self._params,
-                self._chunks[chunk],
+                self._chunk_of(epoch, chunk),
                 np.int32(rows),
                 rate,
                 objective=self._objective,
@@ -154,15 +179,37 @@ class DenseRunner:
             "rows": jnp.int32(self._rows),
             "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
         }
-        needed = real_lengths(input_ids, pad_id).reshape(-1, batch).max(axis=1) + student.cut_margin
-        needed = np.minimum(needed, train.length)
-        buckets = length_buckets(needed, train.length)
-        self._cuts = buckets[np.searchsorted(buckets, needed)]
+        self._needed = np.minimum(real_lengths(input_ids, pad_id) + student.cut_margin, train.length)
+        self._buckets: np.ndarray | None = None
+        self._epoch = -1
+        self._begin_epoch(0)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the rows in the order of an epoch; shuffled, texts of like length stand together in batches."""
+        if not self._config.shuffle:
+            return np.arange(self._rows)
+        rng = np.random.default_rng([self._config.seed, epoch])
+        return shuffled_by_length(self._needed[: self._rows], self._config.batch_size, rng)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        """Choose what each batch of an epoch is cut to; the lengths to choose from are those of the first epoch."""
+        if epoch == self._epoch or (self._epoch >= 0 and not self._config.shuffle):
+            return
+        self._epoch = epoch
+        padding = np.arange(self._rows, len(self._needed))
+        order = np.concatenate([self.order(epoch), padding])
+        needed = self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
+        if self._buckets is None:
+            longest = self._data["input_ids"].shape[1]
+            self._buckets = np.unique([*length_buckets(needed, longest), self._needed.max()])
+        self._cuts = self._buckets[np.searchsorted(self._buckets, needed)]
+        if self._config.shuffle:
+            self._data = {**self._data, "order": jnp.asarray(order, jnp.int32)}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters, the optimiser state's leaves (None = a new one) and the steps done, for the dropout."""
         self._params = jax.tree.map(jnp.array, params)  # copies: the step gives its arguments away
-        self._opt_state = make_optimizer(self._config.optimizer, 0.0).init(self._params)
+        self._opt_state = make_optimizer(self._config.optimizer, 0.0, self._config.clip_norm).init(self._params)
         if opt_state is not None:
             structure = jax.tree.structure(self._opt_state)
             self._opt_state = jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in opt_state])
@@ -170,9 +217,10 @@ class DenseRunner:
 
     def run(self, epoch: int, step: int) -> Stretch:
         """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
+        self._begin_epoch(epoch)
         stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
         dtype = self._params[self._student.table_name].dtype
-        rate = jnp.asarray(self._config.learning_rate_at(epoch), dtype)
+        rate = jnp.asarray(self._config.learning_rate_at(epoch, step / len(self._cuts)), dtype)
         cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []
         for index in range(step, stop):
@@ -186,7 +234,12 @@ class DenseRunner:
                 cut=int(self._cuts[index]),
             )
             self._params, self._opt_state = apply_gradients(
-                self._params, self._opt_state, gradients, rate, optimizer=self._config.optimizer
+                self._params,
+                self._opt_state,
+                gradients,
+                rate,
+                optimizer=self._config.optimizer,
+                clip_norm=self._config.clip_norm,
             )
             results.append(result)
         self._global_step += stop - step

@@ -13,6 +13,7 @@ import itertools
 import json
 import string
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -185,15 +186,24 @@ class _Words:
     def _learn(self) -> None:
         """Ask the library for the pieces of the new words."""
         new, self._numbers.new = self._numbers.new, []
-        encodings = self._alone.encode_batch_fast([word.decode() for word in new], add_special_tokens=False)
         # No text has room for more than ``room`` pieces.
-        pieces = [encoding.ids[: self._room] for encoding in encodings]
+        pieces = [piece[: self._room] for piece in self._ask([word.decode() for word in new])]
         counts = np.fromiter(map(len, pieces), np.int64, len(pieces))
         starts = len(self._pieces) + np.cumsum(counts) - counts
         flat = np.fromiter(itertools.chain.from_iterable(pieces), np.int32, int(counts.sum()))
         self._pieces = np.concatenate([self._pieces, flat])
         self._starts, self._counts = np.concatenate([self._starts, starts]), np.concatenate([self._counts, counts])
         self._bytes += sum(map(len, new))
+
+    def _ask(self, words: list[str]) -> list[list[int]]:
+        """Return the pieces of words; those in ASCII are what the normalizer and the pre-tokenizer leave as it is."""
+        tokenize = self._alone.model.tokenize
+        pieces = [[piece.id for piece in tokenize(word)] if word.isascii() else [] for word in words]
+        others = [index for index, word in enumerate(words) if not word.isascii()]
+        encodings = self._alone.encode_batch_fast([words[index] for index in others], add_special_tokens=False)
+        for index, encoding in zip(others, encodings, strict=True):
+            pieces[index] = encoding.ids
+        return pieces
 
     def _truncated(self, rows: TokenRows) -> TokenRows:
         longest = self._room + len(self._prefix) + len(self._suffix)
@@ -205,21 +215,20 @@ class _Words:
         return TokenRows(rows.ids[kept], np.minimum(rows.lengths, longest))
 
 
-def _special_ids(post_processor: dict[str, object]) -> tuple[list[int], list[int]] | None:
+def _special_ids(post_processor: dict[str, Any]) -> tuple[list[int], list[int]] | None:
     """Return the ids that a template puts before and after a text; None where it is not of that form."""
     if post_processor.get("type") != "TemplateProcessing":
         return None
-    sides: tuple[list[int], list[int]] = ([], [])
-    after = 0
-    try:
-        for piece in post_processor["single"]:  # type: ignore[attr-defined]
-            if "Sequence" in piece:
-                after += 1
-            else:
-                sides[after] += post_processor["special_tokens"][piece["SpecialToken"]["id"]]["ids"]  # type: ignore[index]
-    except (KeyError, IndexError, TypeError):
+    template = post_processor["single"]
+    texts = [index for index, piece in enumerate(template) if "Sequence" in piece]
+    if len(texts) != 1:
         return None
-    return sides if after == 1 else None
+    ids = [
+        post_processor["special_tokens"][piece["SpecialToken"]["id"]]["ids"]
+        for piece in template
+        if "SpecialToken" in piece
+    ]
+    return list(itertools.chain(*ids[: texts[0]])), list(itertools.chain(*ids[texts[0] :]))
 
 
 def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:

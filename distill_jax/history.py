@@ -12,15 +12,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER_COLUMNS = ("epoch", "train_loss", "train_acc", "train_f1_macro", "test_loss", "test_acc", "test_f1_macro")
+VALIDATION_COLUMNS = ("validation_acc", "validation_f1_macro")
 COLUMNS = (*NUMBER_COLUMNS, "model")
 
 
 def history_frame(rows: np.ndarray, model: str) -> "pd.DataFrame":
-    """Return the notebook's table from numbers, float64 [epochs, 7], and the model's name."""
+    """Return the notebook's table from numbers and the model's name.
+
+    Args:
+        rows: float64 [epochs, 7]; or [epochs, 9] with a validation split's accuracy and macro F1 (after ``model``).
+        model: the name in the column ``model``.
+    """
     import pandas as pd
 
-    frame = pd.DataFrame(np.asarray(rows, np.float64).reshape(-1, len(NUMBER_COLUMNS)), columns=list(NUMBER_COLUMNS))
-    return frame.astype({"epoch": int}).assign(model=model)
+    rows = np.asarray(rows, np.float64)
+    rows = rows if rows.ndim == 2 else rows.reshape(0, len(NUMBER_COLUMNS))
+    columns = [*NUMBER_COLUMNS, *VALIDATION_COLUMNS][: rows.shape[1]]
+    frame = pd.DataFrame(rows, columns=columns).astype({"epoch": int})
+    frame.insert(len(NUMBER_COLUMNS), "model", model)
+    return frame
 
 
 def write_history(path: Path, frame: "pd.DataFrame") -> None:

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+
+from distill_jax.config import SoftLoss
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -25,16 +28,52 @@ def logit_mse(logits: Array, teacher_logits: Array) -> Array:
     return jnp.square(logits - teacher_logits).mean(axis=-1)
 
 
+def kl_at_temperature(logits: Array, teacher_logits: Array, temperature: float) -> Array:
+    """Return T² · KL(softmax(teacher_logits / T) ‖ softmax(logits / T)), [batch].
+
+    The factor T² keeps the gradient's size when the temperature T changes.
+
+    Args:
+        logits: [batch, classes].
+        teacher_logits: [batch, classes], raw.
+        temperature: T, more than 0; the higher, the more the small probabilities count.
+
+    References:
+        Hinton, Vinyals and Dean 2015, section 2.
+    """
+    teacher = jax.nn.log_softmax(teacher_logits / temperature)
+    student = jax.nn.log_softmax(logits / temperature)
+    return temperature**2 * (jnp.exp(teacher) * (teacher - student)).sum(axis=-1)
+
+
+def standardise(logits: Array) -> Array:
+    """Return each row of logits [batch, classes] with mean 0 and standard deviation 1 over the classes.
+
+    The student then learns the teacher's ranking and its relative distances, not the size of its logits.
+
+    References:
+        Sun et al. 2024, "Logit standardization in knowledge distillation", equation 9.
+    """
+    centred = logits - logits.mean(axis=-1, keepdims=True)
+    return centred / jnp.sqrt(jnp.square(centred).mean(axis=-1, keepdims=True) + 1e-12)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What training minimises: ``alpha · cross_entropy + (1 − alpha) · logit_mse`` (Tang et al. 2019, equation 4).
+    """What training minimises: ``alpha · cross_entropy + (1 − alpha) · soft`` (Tang et al. 2019, equation 4).
 
     Attributes:
         alpha: 1 = labels alone (direct training), 0 = the teacher's logits alone. An unlabelled row (label −1) takes
             part in the second term alone.
+        soft: the second term: ``mse`` on logits, or ``kl`` at a temperature.
+        temperature: of ``kl``.
+        standardised: give both sides' logits mean 0 and deviation 1 before the soft term.
     """
 
     alpha: float
+    soft: SoftLoss = "mse"
+    temperature: float = 1.0
+    standardised: bool = False
 
     @property
     def uses_teacher(self) -> bool:
@@ -50,8 +89,15 @@ class Objective:
             teacher_logits: [batch, classes]; not looked at where ``alpha`` is 1.
         """
         if self.alpha == 0:
-            return logit_mse(logits, teacher_logits)
+            return self._soft_loss(logits, teacher_logits)
         hard = jnp.where(labels >= 0, cross_entropy(logits, jnp.maximum(labels, 0)), 0)
         if self.alpha == 1:
             return hard
-        return self.alpha * hard + (1 - self.alpha) * logit_mse(logits, teacher_logits)
+        return self.alpha * hard + (1 - self.alpha) * self._soft_loss(logits, teacher_logits)
+
+    def _soft_loss(self, logits: Array, teacher_logits: Array) -> Array:
+        if self.standardised:
+            logits, teacher_logits = standardise(logits), standardise(teacher_logits)
+        if self.soft == "kl":
+            return kl_at_temperature(logits, teacher_logits, self.temperature)
+        return logit_mse(logits, teacher_logits)

@@ -3,8 +3,6 @@
 scikit-learn is imported on the first call: it takes seconds on a cold disk, and a command's ``--help`` needs none.
 """
 
-import math
-
 import numpy as np
 
 
@@ -63,26 +61,6 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, num_labels: int) -> n
 def agreement(logits: np.ndarray, teacher_logits: np.ndarray) -> float:
     """Return the share of rows for which two models predict the same class; both arrays are [n, classes]."""
     return accuracy(teacher_logits.argmax(axis=1), logits.argmax(axis=1))
-
-
-def accuracy_difference_error(labels: np.ndarray, predictions: np.ndarray, others: np.ndarray) -> float:
-    """Return the standard error of the accuracy difference of two classifiers on the same rows.
-
-    With b rows that only the first gets right, c that only the second does, of n:
-    sqrt(b + c - (b - c)²/n) / n, the standard error of a paired difference of proportions.
-
-    Args:
-        labels: int [n], the true classes; n is at least 1.
-        predictions: int [n], the first classifier's.
-        others: int [n], the second's.
-
-    References:
-        Fleiss, Levin, Paik 2003, *Statistical Methods for Rates and Proportions*, chapter 13.
-    """
-    _require_rows(labels)
-    gain = (predictions == labels).astype(np.int64) - (others == labels).astype(np.int64)
-    discordant, difference, rows = int(np.abs(gain).sum()), int(gain.sum()), len(labels)
-    return math.sqrt(discordant - difference**2 / rows) / rows
 
 
 def _require_rows(labels: np.ndarray) -> None:

@@ -1,11 +1,10 @@
 """``python -m distill_jax.predict``: classes and probabilities of raw texts, from a run folder alone."""
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -15,7 +14,7 @@ from distill_jax.errors import InputError, MissingInputError
 if TYPE_CHECKING:
     from distill_jax.predictor import Predictor
 
-_LINES_AT_ONCE = 4096
+_LINES_AT_ONCE = 16_384
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,22 +66,14 @@ def _require_input(arguments: Arguments) -> None:
 
 
 def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
+    from distill_jax.json_lines import JsonLines
+
     # JSON's escapes serve where the terminal's encoding cannot show a label's name.
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    lines = JsonLines(predictor.label_names, ensure_ascii=escape)
     for texts in _blocks(stream, where, at_once):
-        probabilities = predictor.probabilities(texts)
-        best = probabilities.argmax(axis=1)
-        lines = [
-            json.dumps(_result(predictor.label_names, row, int(index)), ensure_ascii=escape)
-            for row, index in zip(probabilities.tolist(), best, strict=True)
-        ]
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(lines.format(predictor.probabilities(texts)))
         sys.stdout.flush()
-
-
-def _result(names: tuple[str, ...], probabilities: list[float], best: int) -> dict[str, Any]:
-    rounded = {name: round(value, 6) for name, value in zip(names, probabilities, strict=True)}
-    return {"label": names[best], "probabilities": rounded}
 
 
 def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """``Predictor``: a trained student that takes raw texts; needs its run folder, neither torch nor the export folder."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,13 @@ from tokenizers import Tokenizer
 from distill_jax.checkpoints import load_params
 from distill_jax.config import StudentConfig
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.evaluation import EVAL_BATCH, predict_logits, to_device
+from distill_jax.evaluation import EVAL_BATCH, start_logits, to_device
+from distill_jax.fast_tokenizer import FastTokenizer
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
 from distill_jax.students import Params, Student
+from distill_jax.token_scores import TokenScores
+
+_TEXTS_AT_ONCE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +26,11 @@ class Predictor:
 
     Attributes:
         label_names: the classes, in class order.
+        student: the student.
+        params: its parameters.
+        tokenizer: the teacher's tokenizer.
+        max_length: the tokens of a text that the student sees.
+        scores: for the linear student, what each token says for each class.
 
     Example:
         >>> predictor = Predictor.load("runs/demo/cnn-distil")          # doctest: +SKIP
@@ -32,8 +41,9 @@ class Predictor:
     label_names: tuple[str, ...]
     student: Student
     params: Params
-    tokenizer: Tokenizer
+    tokenizer: FastTokenizer
     max_length: int
+    scores: TokenScores | None = None
 
     @classmethod
     def load(cls, folder: str | Path) -> "Predictor":
@@ -51,23 +61,34 @@ class Predictor:
         max_length = _max_length(config, folder)
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
+        linear = student.config.name == "fasttext"
         return cls(
             label_names=tuple(config["export"]["label_names"]),
             student=student,
-            params=to_device(params),
-            tokenizer=load_tokenizer(folder / TOKENIZER, max_length),
+            params=params if linear else to_device(params),
+            tokenizer=FastTokenizer(load_tokenizer(folder / TOKENIZER, max_length), max_length),
             max_length=max_length,
+            scores=TokenScores.of(student.config, params, max_length) if linear else None,
         )
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Return logits [texts, classes]."""
+        """Return logits, float32 [texts, classes]."""
         if not len(texts):
             return np.zeros((0, len(self.label_names)), np.float32)
-        input_ids = np.full((len(texts), self.max_length), self.student.config.pad_id, np.int32)
-        for row, encoding in zip(input_ids, self.tokenizer.encode_batch_fast(list(texts)), strict=True):
-            ids = encoding.ids
-            row[: len(ids)] = ids
-        return predict_logits(self.student, self.params, input_ids, _batch_size(len(texts)), fixed_cuts=True)
+        # All is started before the first result is waited for: texts are tokenized while the device computes.
+        started = [
+            self._start(texts[start : start + _TEXTS_AT_ONCE], _batch_size(len(texts)))
+            for start in range(0, len(texts), _TEXTS_AT_ONCE)
+        ]
+        return np.concatenate([finish() for finish in started])
+
+    def _start(self, texts: Sequence[str], batch_size: int) -> Callable[[], np.ndarray]:
+        rows = self.tokenizer.encode(texts)
+        if self.scores is not None:
+            logits = self.scores.logits(rows)
+            return lambda: logits
+        input_ids = rows.padded(self.max_length, self.student.config.pad_id)
+        return start_logits(self.student, self.params, input_ids, batch_size, fixed_cuts=True)
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Return probabilities, float64 [texts, classes], each row summing to 1."""

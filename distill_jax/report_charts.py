@@ -1,4 +1,4 @@
-"""The chart of a report, by Altair: test macro F1 by epoch, a line a model, and the teacher's as a rule.
+"""The main chart of a report, by Altair: test macro F1 by epoch, a line a model, and the teacher's as a rule.
 
 vl-convert draws it without a browser: as SVG, which the page holds inline and needs no JavaScript for, and as PNG.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito 2008, without the yellow, which is too pale for lines: told apart by colour-blind readers too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
-_SOLID, _DASHED = [1, 0], [6, 4]
+SOLID, DASHED = [1, 0], [6, 4]
 _PNG_SCALE = 2.0
 _LETTER_WIDTH = 8  # pixels, at 13 px: a little more than most letters take
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
@@ -46,30 +46,35 @@ def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: 
         ),
         y=alt.Y("test_f1_macro:Q", title="Macro F1, test split", scale=alt.Scale(zero=False, nice=True)),
     )
-    domain, legend = [row.model for row in table.students], _legend(table, width)
-    colour = alt.Scale(domain=domain, range=_line_colours(table))
+    domain = [row.model for row in table.students]
+    legend = line_legend(domain, width)
+    colour = alt.Scale(domain=domain, range=line_colours(table))
     lines = base.mark_line(strokeWidth=2.5).encode(
         color=alt.Color("model:N", scale=colour, legend=legend),
-        strokeDash=alt.StrokeDash("model:N", scale=alt.Scale(domain=domain, range=_dashes(table)), legend=legend),
+        strokeDash=alt.StrokeDash("model:N", scale=alt.Scale(domain=domain, range=line_dashes(table)), legend=legend),
     )
     points = base.mark_point(size=40, filled=True, opacity=1).encode(
         color=alt.Color("model:N", scale=colour, legend=None)
     )
+    return styled(alt.layer(lines, points, *_teacher_layers(table, epochs)), width, height)
+
+
+def styled(chart: "alt.LayerChart", width: int, height: int) -> "alt.LayerChart":
+    """Return a chart of lines with the report's size, type and greys; colours and dashes have one legend."""
     axis = {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal", "titlePadding": 10}
     colours = {"gridColor": "#88888844", "domainColor": "#888888", "tickColor": "#888888"}
     return (
-        alt.layer(lines, points, *_teacher_layers(table, epochs))
-        .resolve_legend(color="independent", strokeDash="independent")
+        chart.resolve_legend(color="independent", strokeDash="independent")
         .properties(width=width, height=height, background="transparent")
         .configure(font=_FONTS, axis={**axis, **colours}, view={"stroke": None})
     )
 
 
-def _legend(table: "Table", width: int) -> "alt.Legend":
-    """Return a legend below the plot, in as many columns as the longest name leaves room for."""
+def line_legend(names: Sequence[str], width: int) -> "alt.Legend":
+    """Return a legend below the plot, in as many columns as the longest of the lines' names leaves room for."""
     import altair as alt
 
-    longest = max(len(row.model) for row in table.students)
+    longest = max(map(len, names))
     columns = max(1, min(4, width // (longest * _LETTER_WIDTH + 70)))
     return alt.Legend(
         title=None,
@@ -113,7 +118,7 @@ def _ticks(epochs: Sequence[float]) -> list[int]:
     return list(range(0, last + 1, max(1, -(-(last + 1) // 12))))
 
 
-def _line_colours(table: "Table") -> list[str]:
+def line_colours(table: "Table") -> list[str]:
     """Return a colour for each student, the same for direct and distilled twins."""
     chosen: dict[str, str] = {}
     families = [row.twin or row.model for row in table.students]
@@ -122,8 +127,9 @@ def _line_colours(table: "Table") -> list[str]:
     return [chosen[family] for family in families]
 
 
-def _dashes(table: "Table") -> list[list[int]]:
-    return [_SOLID if row.distilled else _DASHED for row in table.students]
+def line_dashes(table: "Table") -> list[list[int]]:
+    """Return a dash pattern for each student: solid for the distilled."""
+    return [SOLID if row.distilled else DASHED for row in table.students]
 
 
 def svg(chart: "alt.LayerChart", identifiers: str, description: str) -> str:

@@ -1,20 +1,40 @@
 """The report as one HTML page that needs nothing else: no network, no JavaScript, no fonts."""
 
-import html
 import importlib.resources
 import string
 from collections.abc import Sequence
 
 import distill_jax
+from distill_jax.report_certainty import (
+    certainty_text,
+    escape,
+    measures_table,
+    numbers_table,
+    pairs_table,
+    score_with_interval,
+    table_line,
+)
 from distill_jax.report_charts import history_chart, svg
 from distill_jax.report_matrix import LARGE, class_key, matrix_figure, matrix_text
+from distill_jax.report_reliability import reliability_chart
 from distill_jax.report_settings import shared_facts, varied_settings
 from distill_jax.report_summary import distillation, headline, notes, tiles
 from distill_jax.report_table import Row, Table
-from distill_jax.report_text import UNKNOWN, cells
+from distill_jax.report_text import cells
 from distill_jax.run_folder import Run
 
 _WIDE, _NARROW = 900, 270  # the chart's plot, in pixels: for a desk, and for a telephone
+_RELIABILITY = 480
+_RELIABILITY_CAPTION = (
+    "How often a model is right, against how sure it says it is, in bins of a fifteenth. On the grey diagonal its "
+    "probabilities can be taken at their word; below it, it is too sure of itself. Almost empty bins are left out."
+)
+_RATING_DEFINITIONS = """<div><dt>Mean absolute error</dt><dd>How far the predicted rating is from the true one, on
+average, in the ratings’ own unit.</dd></div>
+<div><dt>Quadratic kappa</dt><dd>Agreement with the true ratings beyond chance, where a miss weighs by its square: 1 is
+perfect, 0 is chance.</dd></div>
+<div><dt>Right or one off</dt><dd>The share of test texts whose predicted rating is the true one or the
+next.</dd></div>"""
 _HEADER = (
     "Model",
     "Accuracy",
@@ -33,18 +53,25 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     large = len(table.label_names) > LARGE
     return string.Template(_resource("report_page.html")).substitute(
-        program=_escape(f"distill-jax {distill_jax.__version__}"),
-        title=_escape(title),
+        program=escape(f"distill-jax {distill_jax.__version__}"),
+        title=escape(title),
         style=_resource("report_page.css"),
-        headline=_escape(headline(table)),
-        distillation=_escape(distillation(table)),
-        best=_escape(table.best.model),
+        headline=escape(headline(table)),
+        distillation=escape(distillation(table)),
+        best=escape(table.best.model),
         tiles=_tiles(table),
         results=_results(table),
+        certainty_text=escape(certainty_text(table)),
+        pairs=pairs_table(table),
+        measures=measures_table(table),
+        reliability_wide=_reliability(table, _RELIABILITY, "reliability-wide"),
+        reliability_narrow=_reliability(table, _NARROW, "reliability-narrow"),
+        reliability_caption=escape(_RELIABILITY_CAPTION),
+        rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=_notes(notes(table)),
         chart_wide=_chart(runs, table, _WIDE, "wide"),
         chart_narrow=_chart(runs, table, _NARROW, "narrow"),
-        chart_caption=_escape(_chart_caption(table)),
+        chart_caption=escape(_chart_caption(table)),
         matrix_text=matrix_text(table.label_names),
         matrix_class=" large" if large else "",
         matrices="\n".join(matrix_figure(row, table.label_names) for row in table.rows),
@@ -54,46 +81,41 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     )
 
 
-def _escape(text: str) -> str:
-    """Return a text as HTML; a percent sign stays on its number's line."""
-    return html.escape(text).replace(" %", "&nbsp;%")
-
-
 def _resource(name: str) -> str:
     return importlib.resources.files("distill_jax").joinpath(name).read_text(encoding="utf-8")
 
 
 def _tiles(table: Table) -> str:
     return "\n".join(
-        f"<li><b>{_escape(tile.figure)}</b><span>{_escape(tile.caption)}</span></li>" for tile in tiles(table)
+        f"<li><b>{escape(tile.figure)}</b><span>{escape(tile.caption)}</span></li>" for tile in tiles(table)
     )
 
 
 def _results(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_escape(name)}</th>' for name in _HEADER)
-    body = "\n".join(_result_row(row, table) for row in table.rows)
-    return f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+    return numbers_table(_HEADER, [_result_row(row, table) for row in table.rows], "Results of every model")
 
 
 def _result_row(row: Row, table: Table) -> str:
-    name, *numbers = cells(row)
+    name, _, _, *numbers = cells(row)
     best = row is table.best and len(table.students) > 1
     kind = "teacher" if row is table.teacher else "best" if best else "student"
     tag = ' <span class="tag">best student</span>' if best else ""
-    columns = "".join(
-        '<td class="unknown">–</td>' if cell == UNKNOWN else f"<td>{_escape(cell)}</td>" for cell in numbers
-    )
-    return f'<tr class="{kind}"><th scope="row">{_escape(name)}{tag}</th>{columns}</tr>'
+    scores = [score_with_interval(row.measures.scores.accuracy), score_with_interval(row.measures.scores.macro_f1)]
+    return table_line(kind, escape(name) + tag, [*scores, *map(escape, numbers)])
 
 
 def _notes(sentences: Sequence[str]) -> str:
     if not sentences:
         return ""
-    return '<ul class="notes">' + "".join(f"<li>{_escape(sentence)}</li>" for sentence in sentences) + "</ul>"
+    return '<ul class="notes">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
 def _chart(runs: Sequence[Run], table: Table, width: int, identifiers: str) -> str:
     return svg(history_chart(runs, table, width=width), identifiers, _chart_caption(table))
+
+
+def _reliability(table: Table, width: int, identifiers: str) -> str:
+    return svg(reliability_chart(table, width=width), identifiers, _RELIABILITY_CAPTION)
 
 
 def _chart_caption(table: Table) -> str:
@@ -104,15 +126,15 @@ def _chart_caption(table: Table) -> str:
 
 
 def _definition_list(pairs: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"<div><dt>{_escape(term)}</dt><dd>{_escape(text)}</dd></div>" for term, text in pairs)
+    return "\n".join(f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in pairs)
 
 
 def _settings(table: Table, runs: Sequence[Run]) -> str:
     names, rows = varied_settings(runs)
-    head = "".join(f'<th scope="col">{_escape(name)}</th>' for name in ("Run", *names))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("Run", *names))
     body = "\n".join(
-        f'<tr><th scope="row">{_escape(row.model)}</th>'
-        + "".join(f"<td>{_escape(value)}</td>" for value in values)
+        f'<tr><th scope="row">{escape(row.model)}</th>'
+        + "".join(f"<td>{escape(value)}</td>" for value in values)
         + "</tr>"
         for row, values in zip(table.students, rows, strict=True)
     )

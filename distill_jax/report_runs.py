@@ -61,8 +61,15 @@ def _search(folder: Path, depth: int) -> list[Path]:
     return runs
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
+def read_runs(
+    folders: Sequence[Path], *, together: str = "stand in one report", remedy: str = "report on them one by one"
+) -> list[Run]:
     """Read the runs and check that they can stand in one table.
+
+    Args:
+        folders: run folders.
+        together: what cannot be done with runs that do not fit together, for the message.
+        remedy: what to do instead, for the message.
 
     Raises:
         InputError: there is none, one is broken, or two differ in their test rows, classes or teacher.
@@ -73,13 +80,12 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     if not (runs[0].predictions.labels >= 0).any():
         raise InputError(f"run folder {runs[0].folder}: no row of its test split has a label, so there is no score")
     for run in runs[1:]:
-        _require_comparable(runs[0], run)
+        _require_comparable(runs[0], run, together, remedy)
     return runs
 
 
-def _require_comparable(first: Run, other: Run) -> None:
-    both = f"runs {first.folder} and {other.folder} cannot stand in one report"
-    remedy = "report on them one by one"
+def _require_comparable(first: Run, other: Run, together: str, remedy: str) -> None:
+    both = f"runs {first.folder} and {other.folder} cannot {together}"
     if first.label_names != other.label_names:
         raise InputError(f"{both}: their classes differ, {first.label_names} and {other.label_names}; {remedy}")
     ours, theirs = first.predictions, other.predictions

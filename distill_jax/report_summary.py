@@ -3,10 +3,9 @@
 import dataclasses
 
 from distill_jax.report_table import Row, Table
-from distill_jax.report_text import count, factor, join_names, percent, points, score
+from distill_jax.report_text import count, factor, join_names, percent, points, probability, score
+from distill_jax.significance import CLEAR
 
-# Beyond so many standard errors a difference is called real: the two-sided 95 % of the normal distribution.
-_CLEAR = 1.96
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5
 _NAMED_PAIRS = 4
@@ -79,7 +78,8 @@ def _times(ratio: float, better: str, worse: str) -> str:
 def distillation(table: Table) -> str:
     """Return, for each distilled student with a direct twin, whether learning from the teacher helped it.
 
-    A difference within 1.96 standard errors of the paired difference is called unclear.
+    A difference is called unclear unless the probability of a better accuracy is at least ``significance.CLEAR``, or
+    that of a worse one.
     """
     pairs = [row for row in table.students if row.gain is not None]
     if not pairs:
@@ -87,8 +87,8 @@ def distillation(table: Table) -> str:
             "Whether distillation helped cannot be told from these runs: none is a distilled student whose direct "
             "twin, trained on the labels with the same settings, is here too."
         )
-    helped = [row for row in pairs if _gain(row) > _CLEAR * _error(row)]
-    hurt = [row for row in pairs if _gain(row) < -_CLEAR * _error(row)]
+    helped = [row for row in pairs if _better(row) >= CLEAR]
+    hurt = [row for row in pairs if _better(row) <= 1 - CLEAR]
     unclear = [row for row in pairs if row not in helped and row not in hurt]
     sentences = []
     if helped:
@@ -107,8 +107,9 @@ def _gain(row: Row) -> float:
     return row.gain or 0.0
 
 
-def _error(row: Row) -> float:
-    return row.gain_error or 0.0
+def _better(row: Row) -> float:
+    """Return the probability that a distilled student is more accurate than its direct twin."""
+    return 0.5 if row.lead is None else row.lead.accuracy_probability
 
 
 def _list_gains(rows: list[Row]) -> str:
@@ -116,7 +117,13 @@ def _list_gains(rows: list[Row]) -> str:
     if len(rows) > _NAMED_PAIRS:
         gains = sorted(_gain(row) for row in rows)
         return f"{len(rows)} students ({points(gains[0])} to {points(gains[-1])} accuracy)"
-    return join_names([f"{row.twin} ({points(_gain(row))} accuracy{_closed(row)})" for row in rows])
+    return join_names(
+        [
+            f"{row.twin} ({points(_gain(row))} accuracy{_closed(row)}; probability of being better "
+            f"{probability(_better(row))})"
+            for row in rows
+        ]
+    )
 
 
 def _closed(row: Row) -> str:
@@ -138,7 +145,7 @@ def tiles(table: Table) -> list[Tile]:
         if text:
             figure, word = text.split(" times ")
             found.append(Tile(f"{figure}×", f"{word} {unit}"))
-    found.append(Tile(percent(best.agreement), "agreement with the teacher"))
+    found.append(Tile(percent(best.measures.agreement), "agreement with the teacher"))
     return found
 
 

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.metrics import accuracy, accuracy_difference_error, agreement, confusion, macro_f1
+from distill_jax.metrics import confusion
+from distill_jax.model_measures import Measures, measure, measure_pair, scored
 from distill_jax.report_runs import display_names
 from distill_jax.run_folder import METRICS, TEST_PREDICTIONS, Run
+from distill_jax.significance import PairCertainty
 
 TEACHER = "Teacher"
-# What a distilled run and its direct twin may differ in.
-_TWIN_FREE_SETTINGS = frozenset({"distil", "alpha"})
+# What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.
+_TWIN_FREE_SETTINGS = frozenset({"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer"})
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4
+# Differences of accuracies that are equal are this small.
+_ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +38,9 @@ class Row:
         accuracy_kept: accuracy / the teacher's accuracy; None where that is 0.
         twin: the model name of the direct twin, on a distilled row that has one.
         gain: accuracy - the direct twin's.
-        gain_error: the standard error of ``gain``, over the same test rows.
+        lead: what the test rows say of that gain: its interval, McNemar's test, the probability that it is one.
         gap_closed: gain / (the teacher's accuracy - the direct twin's); None unless the teacher is the better one.
-        agreement: share of the test rows for which the model and the teacher name the same class.
+        measures: accuracy and macro F1 with their intervals, agreement with the teacher, calibration, ratings.
         parameters: count.
         bytes: size of the parameters.
         train_seconds: wall time of the training.
@@ -56,9 +60,9 @@ class Row:
     accuracy_kept: float | None
     twin: str | None
     gain: float | None
-    gain_error: float | None
+    lead: PairCertainty | None
     gap_closed: float | None
-    agreement: float
+    measures: Measures
     parameters: int | None
     bytes: int | None
     train_seconds: float | None
@@ -130,25 +134,28 @@ def find_twin(run: Run, runs: Sequence[Run]) -> Run | None:
 def _twin_key(run: Run) -> tuple[Any, ...]:
     train = {name: value for name, value in run.config["train"].items() if name not in _TWIN_FREE_SETTINGS}
     settings = json.dumps([train, run.config.get("student")], sort_keys=True)
-    return run.config["export"].get("fingerprint"), run.metrics["epochs_done"], settings
+    # Where a run may stop early, when it does is a result and no setting.
+    epochs_done = None if run.config["train"].get("patience") else run.metrics["epochs_done"]
+    return run.config["export"].get("fingerprint"), epochs_done, settings
 
 
 def _teacher_row(run: Run) -> Row:
     teacher = run.config["export"]["teacher"]
-    labels, predicted = _scored(run, run.predictions.teacher_logits)
+    labels, predicted = scored(run.predictions, run.predictions.teacher_logits)
+    measures = measure(run, teacher=True)
     return Row(
         model=TEACHER,
         run="",
         student="",
         distilled=None,
-        accuracy=accuracy(labels, predicted),
-        macro_f1=macro_f1(labels, predicted),
+        accuracy=measures.scores.accuracy.value,
+        macro_f1=measures.scores.macro_f1.value,
         accuracy_kept=1.0,
         twin=None,
         gain=None,
-        gain_error=None,
+        lead=None,
         gap_closed=None,
-        agreement=1.0,
+        measures=measures,
         parameters=_count(teacher.get("parameters")),
         bytes=_count(teacher.get("bytes")),
         train_seconds=_number(teacher.get("train_seconds")),
@@ -162,28 +169,29 @@ def _teacher_row(run: Run) -> Row:
 
 def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name: str | None) -> Row:
     train, metrics = run.config["train"], run.metrics
-    labels, predicted = _scored(run, run.predictions.logits)
-    score = accuracy(labels, predicted)
+    labels, predicted = scored(run.predictions, run.predictions.logits)
+    measures = measure(run)
+    score = measures.scores.accuracy.value
     _require_same_epoch(run, score)
-    gain = error = gap_closed = None
+    lead = gain = gap_closed = None
     if twin is not None:
-        twin_predicted = _scored(twin, twin.predictions.logits)[1]
-        twin_score = accuracy(labels, twin_predicted)
-        gain, error = score - twin_score, accuracy_difference_error(labels, predicted, twin_predicted)
-        gap_closed = gain / (teacher.accuracy - twin_score) if teacher.accuracy > twin_score else None
+        lead = measure_pair(run, twin)
+        gain = lead.accuracy_difference.value
+        gap = teacher.accuracy - (score - gain)
+        gap_closed = gain / gap if gap > _ROUNDING else None
     return Row(
         model=name,
         run=str(run.folder),
         student=train["student"],
         distilled=train["distil"],
         accuracy=score,
-        macro_f1=macro_f1(labels, predicted),
+        macro_f1=measures.scores.macro_f1.value,
         accuracy_kept=score / teacher.accuracy if teacher.accuracy else None,
         twin=twin_name,
         gain=gain,
-        gain_error=error,
+        lead=lead,
         gap_closed=gap_closed,
-        agreement=agreement(run.predictions.logits, run.predictions.teacher_logits),
+        measures=measures,
         parameters=metrics["parameters"],
         bytes=metrics["bytes"],
         train_seconds=_number(metrics.get("train_seconds")),
@@ -193,12 +201,6 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         epochs=_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
     )
-
-
-def _scored(run: Run, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of the labelled test rows and the classes that the logits name for them."""
-    labelled = run.predictions.labels >= 0
-    return run.predictions.labels[labelled], logits[labelled].argmax(axis=1)
 
 
 def _require_same_epoch(run: Run, score: float) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from distill_jax.bootstrap import Interval
 from distill_jax.console import format_table
 from distill_jax.report_table import Row, Table
 
@@ -34,8 +35,27 @@ CSV_COLUMNS = (
     "bytes",
     "train_seconds",
     "documents_per_second",
+    "accuracy_low",
+    "accuracy_high",
+    "macro_f1_low",
+    "macro_f1_high",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "macro_f1_gain",
+    "macro_f1_gain_low",
+    "macro_f1_gain_high",
+    "probability_better",
+    "macro_f1_probability_better",
+    "mcnemar_p",
+    "mean_absolute_error",
+    "quadratic_kappa",
+    "off_by_one",
+    "calibration_error",
+    "kl_from_teacher",
 )
 _TERMINAL_COLUMNS = 120
+_SURE = 0.999
 
 
 def score(value: float | None) -> str:
@@ -50,7 +70,31 @@ def percent(value: float | None) -> str:
 
 def points(value: float) -> str:
     """Return a difference of accuracies, signed, with three decimals."""
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
+
+
+def interval(value: Interval) -> str:
+    """Return a score's interval: ``0.370–0.406``."""
+    return f"{value.low:.3f}–{value.high:.3f}"
+
+
+def points_interval(value: Interval) -> str:
+    """Return a difference's interval: ``−0.004 to +0.021``."""
+    return f"{points(value.low)} to {points(value.high)}"
+
+
+def probability(value: float) -> str:
+    """Return a probability as a percentage; what only finitely many draws can tell from certainty is not called so."""
+    if value > _SURE:
+        return f"> {100 * _SURE:.1f} %"
+    if value < 1 - _SURE:
+        return f"< {100 * (1 - _SURE):.1f} %"
+    return percent(value)
+
+
+def p_value(value: float) -> str:
+    """Return a test's p with its relation: ``= 0.032``, ``< 0.001``."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def count(value: float | None) -> str:
@@ -113,7 +157,7 @@ def cells(row: Row) -> list[str]:
         score(row.macro_f1),
         percent(row.accuracy_kept),
         percent(row.gap_closed),
-        percent(row.agreement),
+        percent(row.measures.agreement),
         count(row.parameters),
         size(row.bytes),
         duration(row.train_seconds),
@@ -139,8 +183,33 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in table.rows:
-        writer.writerow([_field(getattr(row, column)) for column in CSV_COLUMNS])
+        known = _measured(row)
+        writer.writerow([_field(known[name] if name in known else getattr(row, name, None)) for name in CSV_COLUMNS])
     return stream.getvalue()
+
+
+def _measured(row: Row) -> dict[str, float | None]:
+    """Return the columns that stand deeper in a row; those of a pair or of ratings are absent where there is none."""
+    measures, lead, ratings = row.measures, row.lead, row.measures.ratings
+    values: dict[str, float | None] = {
+        "agreement": measures.agreement,
+        "calibration_error": measures.reliability.expected_calibration_error,
+        "kl_from_teacher": measures.divergence,
+    }
+    intervals = {"accuracy": measures.scores.accuracy, "macro_f1": measures.scores.macro_f1}
+    if lead is not None:
+        intervals |= {"gain": lead.accuracy_difference, "macro_f1_gain": lead.macro_f1_difference}
+        values["macro_f1_gain"] = lead.macro_f1_difference.value
+        values["probability_better"] = lead.accuracy_probability
+        values["macro_f1_probability_better"] = lead.macro_f1_probability
+        values["mcnemar_p"] = lead.mcnemar.p_value
+    for name, found in intervals.items():
+        values |= {f"{name}_low": found.low, f"{name}_high": found.high}
+    if ratings is not None:
+        values["mean_absolute_error"] = ratings.mae
+        values["quadratic_kappa"] = ratings.quadratic_kappa
+        values["off_by_one"] = ratings.off_by_one
+    return values
 
 
 def _field(value: str | float | None) -> str:

@@ -49,8 +49,13 @@ def run_config(
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what must agree for two runs to be the same one; more epochs only go on with it."""
-    train = {key: value for key, value in config.get("train", {}).items() if key != "epochs"}
+    """Return what must agree for two runs to be the same one; more epochs only go on with it.
+
+    Under a schedule that looks ahead to the last epoch, another count of epochs is another run.
+    """
+    train = dict(config.get("train", {}))
+    if train.get("schedule", "step") == "step":
+        train.pop("epochs", None)
     fingerprint = config.get("export", {}).get("fingerprint")
     return {"train": train, "student": config.get("student"), "export": {"fingerprint": fingerprint}}
 

@@ -8,14 +8,24 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from distill_jax.adam import adam
 from distill_jax.config import OptimizerName
 from distill_jax.losses import Objective
 from distill_jax.students import Params, Student
 
 
-def make_optimizer(name: OptimizerName, learning_rate: Array | float) -> optax.GradientTransformation:
-    """Return the optimiser with torch's defaults: Adam with betas (0.9, 0.999) and eps 1e-8, SGD without momentum."""
-    return optax.adam(learning_rate) if name == "adam" else optax.sgd(learning_rate)
+def make_optimizer(
+    name: OptimizerName, learning_rate: Array | float, clip_norm: float = 0.0
+) -> optax.GradientTransformation:
+    """Return the optimiser with torch's defaults: Adam with betas (0.9, 0.999) and eps 1e-8, SGD without momentum.
+
+    Args:
+        name: ``adam`` or ``sgd``.
+        learning_rate: the rate of this update.
+        clip_norm: gradients of a larger global norm are scaled down to it first; 0 = never.
+    """
+    update = adam(learning_rate) if name == "adam" else optax.sgd(learning_rate)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), update) if clip_norm else update
 
 
 @partial(jax.jit, static_argnames=("student", "objective", "batch_size", "cut"), donate_argnames=("cursor",))
@@ -35,7 +45,8 @@ def batch_gradients(
         params: the parameters.
         cursor: scalars, given away: ``step`` in the epoch, ``global_step``.
         data: the whole split on the device: ``input_ids`` [n, length], ``labels`` [n], ``teacher_logits``
-            [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how many are real; ``dropout_key``.
+            [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how many are real; ``dropout_key``; and,
+            where rows are shuffled, ``order`` [n], the place of each row of this epoch.
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
@@ -49,6 +60,8 @@ def batch_gradients(
     start = cursor["step"] * batch_size
 
     def batch(name: str) -> Array:
+        if "order" in data:
+            return data[name][jax.lax.dynamic_slice_in_dim(data["order"], start, batch_size)]
         return jax.lax.dynamic_slice_in_dim(data[name], start, batch_size)
 
     input_ids, labels, teacher_logits = batch("input_ids")[:, :cut], batch("labels"), batch("teacher_logits")
@@ -67,15 +80,21 @@ def batch_gradients(
     return gradients, cursor, (loss, logits.argmax(axis=-1).astype(jnp.int32))
 
 
-@partial(jax.jit, static_argnames=("optimizer",), donate_argnames=("params", "opt_state"))
+@partial(jax.jit, static_argnames=("optimizer", "clip_norm"), donate_argnames=("params", "opt_state"))
 def apply_gradients(
-    params: Params, opt_state: Any, gradients: Params, learning_rate: Array, *, optimizer: OptimizerName
+    params: Params,
+    opt_state: Any,
+    gradients: Params,
+    learning_rate: Array,
+    *,
+    optimizer: OptimizerName,
+    clip_norm: float = 0.0,
 ) -> tuple[Params, Any]:
     """Return parameters and optimiser state after one update; parameters and state are given away.
 
     A program of its own: XLA on the CPU runs the two together at half the speed of one after the other.
     """
-    updates, opt_state = make_optimizer(optimizer, learning_rate).update(gradients, opt_state, params)
+    updates, opt_state = make_optimizer(optimizer, learning_rate, clip_norm).update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import tyro
 
-from distill_jax.config import NOTEBOOK_EPOCHS, Pooling, RecipeName, StudentName, TrainConfig, notebook_defaults
+from distill_jax.config import (
+    NOTEBOOK_EPOCHS,
+    Pooling,
+    RecipeName,
+    Schedule,
+    SoftLoss,
+    StudentName,
+    TrainConfig,
+    notebook_defaults,
+)
 from distill_jax.console import run_command
 from distill_jax.errors import InputError
 
@@ -24,6 +33,10 @@ class StudentOptions:
     """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016."""
     embedding_dim: int = 50
     """Width of the token embeddings."""
+    embeddings: str = "random"
+    """Where they start: random, teacher (principal components of the teacher's own), or a word2vec text file's path."""
+    filters: int = 100
+    """The CNN's filters of each height (3, 4 and 5 tokens)."""
     dropout: float = 0.5
     """Share of the CNN's features dropped in training; the linear student has no dropout."""
     pooling: Pooling = "padded"
@@ -38,6 +51,14 @@ class TrainOptions:
     """Learn from the teacher's logits instead of the labels."""
     alpha: float = 0.0
     """With --distil, the weight of the labels' cross-entropy, 0 to 1; the rest goes to the teacher's logits."""
+    soft_loss: SoftLoss = "mse"
+    """With --distil, how the logits are compared: mean squared error, or Kullback-Leibler at --temperature."""
+    temperature: float = 1.0
+    """With --soft-loss kl, what both sides' logits are divided by; the higher, the more small probabilities count."""
+    standardised: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """With --distil, give both sides' logits mean 0 and deviation 1 first."""
+    transfer: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """With --distil, learn from the export's transfer split too, where it has one."""
     recipe: RecipeName = "notebook"
     """Where the defaults below come from."""
     epochs: int = NOTEBOOK_EPOCHS
@@ -46,8 +67,16 @@ class TrainOptions:
     """Rows a step."""
     learning_rate: Annotated[float | None, _by_student("learning_rate", "FLOAT")] = None
     """The first epoch's learning rate; cnn trains by Adam, fasttext by SGD."""
+    schedule: Schedule = "step"
+    """step: --learning-rate-decay after every epoch; cosine: down to 0 along half a cosine over all epochs."""
     learning_rate_decay: Annotated[float | None, _by_student("learning_rate_decay", "FLOAT")] = None
-    """The rate's factor after every epoch."""
+    """With --schedule step, the rate's factor after every epoch."""
+    clip_norm: float = 0.0
+    """Scale gradients of a larger global norm down to it (cnn); 0 never does."""
+    shuffle: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Take the rows in another order every epoch, with texts of like length in a batch."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation macro F1; 0 never does. Needs a validation split."""
     seed: int = 0
     """Decides the initial parameters and the dropout."""
 
@@ -90,12 +119,12 @@ def train_config(arguments: Arguments) -> TrainConfig:
         for name in ("batch_size", "learning_rate", "learning_rate_decay")
         if (value := getattr(options, name)) is not None
     }
+    as_they_are = ("alpha", "soft_loss", "temperature", "standardised", "transfer", "epochs", "schedule", "clip_norm")
+    given |= {name: getattr(options, name) for name in (*as_they_are, "shuffle", "patience", "seed")}
     return TrainConfig.notebook(
         arguments.student.student,
         distil=options.distil,
-        alpha=options.alpha,
-        epochs=options.epochs,
-        seed=options.seed,
+        embeddings=arguments.student.embeddings,
         **given,
     )
 
@@ -130,6 +159,7 @@ def main() -> None:
             train=config,
             student={
                 "embedding_dim": options.embedding_dim,
+                "filters": options.filters,
                 "dropout": options.dropout,
                 "pooling": options.pooling,
             },

@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 
-from distill_jax.batches import Examples, read_examples
+from distill_jax.batches import Examples, concatenate, read_examples
 from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.config import StudentConfig, TrainConfig
 from distill_jax.console import format_table, say
+from distill_jax.embeddings import initial_params
 from distill_jax.errors import Interrupted, MissingInputError
 from distill_jax.evaluation import (
     NOTEBOOK_EVAL_BATCH,
@@ -27,7 +28,7 @@ from distill_jax.files import read_json
 from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.run_writer import begin_run, delete_run, finish_run, prepare_run, resume_command, run_config, timed
-from distill_jax.students import Student, parameter_count
+from distill_jax.students import Params, Student, parameter_count
 from distill_jax.training import FitResult, Snapshot, check_examples, fit
 
 
@@ -78,20 +79,22 @@ def train_run(run: TrainRun) -> None:
         _say_history(run.workdir)
         return
     say(f"reading {run.export}: {manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows")
-    train, test = read_examples(run.export, manifest, "train"), read_examples(run.export, manifest, "test")
+    train, test = _read_training_rows(run, manifest), read_examples(run.export, manifest, "test")
+    validation = read_examples(run.export, manifest, "validation") if "validation" in manifest.splits else None
     check_examples(student, train, test, run.train)
+    params = initial_params(student, run.train, run.export, manifest)
     if state == "overwrite":
         delete_run(run.workdir)
     begin_run(run.workdir, config, run.export / TOKENIZER)
     try:
-        result = _fit(run, student, train, test, manifest)
+        result = _fit(run, student, params, train, test, validation, manifest)
     except Interrupted as reason:
         raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
         ) from None
-    metrics = _metrics(result, student, train, test, run.train)
+    metrics = _metrics(result, student, train, test)
     finish_run(run.workdir, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
@@ -101,8 +104,25 @@ def train_run(run: TrainRun) -> None:
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
 
 
-def _fit(run: TrainRun, student: Student, train: Examples, test: Examples, manifest: Manifest) -> FitResult:
-    params, snapshot = student.init(run.train.seed), None
+def _read_training_rows(run: TrainRun, manifest: Manifest) -> Examples:
+    """Return the training rows, followed by the transfer split's where the training learns from it."""
+    train = read_examples(run.export, manifest, "train")
+    if not (run.train.distil and run.train.transfer and "transfer" in manifest.splits):
+        return train
+    say(f"and {manifest.examples('transfer'):,} rows that the teacher alone has labelled")
+    return concatenate(train, read_examples(run.export, manifest, "transfer"))
+
+
+def _fit(
+    run: TrainRun,
+    student: Student,
+    params: Params,
+    train: Examples,
+    test: Examples,
+    validation: Examples | None,
+    manifest: Manifest,
+) -> FitResult:
+    snapshot = None
     checkpoints = run.workdir / CHECKPOINTS
     if run.resume and has_checkpoint(checkpoints):
         snapshot = load_snapshot(checkpoints)
@@ -122,6 +142,7 @@ def _fit(run: TrainRun, student: Student, train: Examples, test: Examples, manif
             train=train,
             test=test,
             config=run.train,
+            validation=validation,
             resume=snapshot,
             on_epoch=save,
             should_stop=should_stop,
@@ -160,20 +181,20 @@ def _say_sanity_check(student: Student, params: Any, test: Examples, manifest: M
     )
 
 
-def _metrics(
-    result: FitResult, student: Student, train: Examples, test: Examples, config: TrainConfig
-) -> dict[str, Any]:
+def _metrics(result: FitResult, student: Student, train: Examples, test: Examples) -> dict[str, Any]:
     params = to_device(result.params)
     _, seconds = timed(predict_logits, student, params, test.input_ids)
     count = parameter_count(result.params)
-    last = {name: float(result.history[name].iloc[-1]) for name in NUMBER_COLUMNS if name != "epoch"}
+    kept = result.history.iloc[result.kept_epoch]
+    scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
     return {
         "epochs_done": len(result.history),
-        **{name: value if math.isfinite(value) else None for name, value in last.items()},
+        "kept_epoch": result.kept_epoch,
+        **{name: value if math.isfinite(value) else None for name, value in scores.items()},
         "parameters": count,
         "bytes": 4 * count,
         "train_seconds": result.seconds,
-        "train_examples_per_second": len(train) * config.epochs / result.seconds,
+        "train_examples_per_second": len(train) * len(result.history) / result.seconds,
         "predict_examples_per_second": len(test) / seconds,
         "device": jax.devices()[0].device_kind,
     }

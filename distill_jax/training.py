@@ -12,16 +12,10 @@ from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_runners import EpochRunner, make_runner
+from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import (
-    NOTEBOOK_EVAL_BATCH,
-    cross_entropies,
-    mean_of_batch_means,
-    predict_logits,
-    to_device,
-)
+from distill_jax.evaluation import predict_logits, to_device
 from distill_jax.history import history_frame
-from distill_jax.metrics import accuracy, macro_f1
 from distill_jax.students import Params, Student
 
 if TYPE_CHECKING:
@@ -43,8 +37,9 @@ class Snapshot:
         step: steps done in it.
         losses: their losses, [step].
         predictions: their rows' predicted classes, [rows].
-        history: the finished epochs' numbers, [epochs, 7].
+        history: the finished epochs' numbers, [epochs, 7], or [epochs, 9] with a validation split.
         seconds: wall-clock time spent training, evaluation excluded.
+        best: with a validation split, the parameters of the epoch that scored best on it.
     """
 
     params: Params
@@ -55,6 +50,7 @@ class Snapshot:
     predictions: np.ndarray
     history: np.ndarray
     seconds: float
+    best: Params | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +58,18 @@ class FitResult:
     """What ``fit`` returns.
 
     Attributes:
-        params: the trained parameters (NumPy arrays).
-        history: the notebook's columns, a row an epoch.
+        params: the trained parameters (NumPy arrays); with a validation split, those of its best epoch.
+        history: the notebook's columns, a row an epoch; with a validation split, two more.
         test_logits: the test split's logits, [n, classes], in row order.
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
+        kept_epoch: the epoch that ``params`` and ``test_logits`` are of, counted from 0.
     """
 
     params: Params
     history: "pd.DataFrame"
     test_logits: np.ndarray
     seconds: float
+    kept_epoch: int
 
 
 def fit(
@@ -81,6 +79,7 @@ def fit(
     train: Examples,
     test: Examples,
     config: TrainConfig,
+    validation: Examples | None = None,
     resume: Snapshot | None = None,
     on_epoch: Callable[[Snapshot], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -94,6 +93,7 @@ def fit(
         train: the training rows, taken in their order, the same every epoch.
         test: the rows that every epoch's test columns are measured on.
         config: how to train.
+        validation: rows that choose the epoch whose parameters are kept, and that early stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
         on_epoch: called with a snapshot after every epoch.
         should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
@@ -106,16 +106,17 @@ def fit(
         Interrupted: ``should_stop`` said so.
     """
     check_examples(student, train, test, config)
-    loop = _Loop(student, resume.params if resume else params, train, test, config, resume)
+    if config.patience and validation is None:
+        raise InputError("--patience needs a validation split: export one with --validation-fraction")
+    loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch or (lambda _: None)
     done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
-        while loop.epoch < config.epochs:
+        while loop.epoch < config.epochs and not loop.is_exhausted():
             loop.run_epoch(bar)
-    logits = loop.test_logits if loop.test_logits is not None else loop.evaluate()
     history = history_frame(np.array(loop.history), config.model_name)
-    return FitResult(loop.whole_params(), history, logits, loop.seconds)
+    return FitResult(loop.best_params(), history, loop.evaluate_best(), loop.seconds, loop.kept_epoch())
 
 
 def check_examples(student: Student, train: Examples, test: Examples, config: TrainConfig) -> None:
@@ -149,21 +150,20 @@ class _Loop:
         params: Params,
         train: Examples,
         test: Examples,
+        validation: Examples | None,
         config: TrainConfig,
         resume: Snapshot | None,
     ) -> None:
-        self.config, self.train_labels, self.test_labels = config, train.labels, test.labels
-        vocab_size = student.config.vocab_size
-        self._compaction = Compaction.of([train.input_ids, test.input_ids], vocab_size, student.config.pad_id)
+        self.config, self._train_labels, self._test, self._validation = config, train.labels, test, validation
+        splits = [split.input_ids for split in (train, test, validation) if split is not None]
+        self._compaction = Compaction.of(splits, student.config.vocab_size, student.config.pad_id)
         self._student = Student(
             dataclasses.replace(student.config, vocab_size=len(self._compaction.tokens), pad_id=self._compaction.pad_id)
         )
         self._whole_table = np.asarray(params[student.table_name])
         self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
-        self._test_ids = self._compaction.apply(test.input_ids)
-        compact = {**params, student.table_name: self._whole_table[self._compaction.tokens]}
         self._steps = -(-len(train) // config.batch_size)
-        self.test_logits: np.ndarray | None = None
+        self._best = self._compact(resume.best) if resume and resume.best else None
         self.should_stop: Callable[[], bool]
         self.on_epoch: Callable[[Snapshot], None]
         self.epoch, self.step, self.seconds = 0, 0, 0.0
@@ -175,26 +175,49 @@ class _Loop:
             self.losses, self.predictions = [resume.losses], [resume.predictions]
             self.history = resume.history.tolist()
         global_step = self.epoch * self._steps + self.step
-        self._runner.load(compact, resume.opt_state if resume else None, global_step)
+        self._runner.load(self._compact(params), resume.opt_state if resume else None, global_step)
 
-    def whole_params(self) -> Params:
-        """Return the parameters over the whole vocabulary, as NumPy arrays."""
-        params = jax.tree.map(np.asarray, self._runner.params())
+    def _compact(self, params: Params) -> Params:
+        name = self._student.table_name
+        return {**params, name: np.asarray(params[name])[self._compaction.tokens]}
+
+    def _whole(self, params: Params) -> Params:
+        """Return parameters over the whole vocabulary, as NumPy arrays."""
+        params = jax.tree.map(np.asarray, params)
         table = self._whole_table.copy()
         table[self._compaction.tokens] = params[self._student.table_name]
         return {**params, self._student.table_name: table}
 
+    def best_params(self) -> Params:
+        """Return the parameters to keep: of the best epoch on the validation split, or the last."""
+        return self._whole(self._runner.params() if self._best is None else self._best)
+
+    def is_exhausted(self) -> bool:
+        """Whether the validation score has not improved for ``patience`` epochs."""
+        if not self.config.patience or not self.history:
+            return False
+        return len(self.history) - 1 - self._best_epoch() >= self.config.patience
+
+    def kept_epoch(self) -> int:
+        """Return the epoch whose parameters are kept."""
+        return len(self.history) - 1 if self._validation is None else self._best_epoch()
+
+    def _best_epoch(self) -> int:
+        """Return the epoch with the highest validation macro F1, the first of equals."""
+        return int(np.argmax(np.array(self.history)[:, -1]))
+
     def snapshot(self) -> Snapshot:
         """Return where the training stands."""
         return Snapshot(
-            params=self.whole_params(),
+            params=self._whole(self._runner.params()),
             opt_state=self._runner.opt_state(),
             epoch=self.epoch,
             step=self.step,
             losses=np.concatenate([np.zeros(0, np.float32), *self.losses]),
             predictions=np.concatenate([np.zeros(0, np.int32), *self.predictions]),
-            history=np.array(self.history, np.float64).reshape(-1, 7),
+            history=np.array(self.history, np.float64).reshape(len(self.history), -1 if self.history else 7),
             seconds=self.seconds,
+            best=None if self._best is None else self._whole(self._best),
         )
 
     def run_epoch(self, bar: Any) -> None:
@@ -228,45 +251,30 @@ class _Loop:
 
     def _finish_epoch(self) -> None:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
-        train_labels, test_labels = self.train_labels, self.test_labels
-        self.test_logits = self.evaluate()
-        known, labelled = train_labels >= 0, test_labels >= 0
-        if not np.isfinite(self.test_logits).all():  # the epoch's last step may be the one that went too far
+        labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
+        params = to_device(self._runner.params())
+        logits = self._evaluate(params, self._test)
+        if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
             raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
-        test_predictions = self.test_logits.argmax(axis=1)
-        test_losses = cross_entropies(self.test_logits[labelled], test_labels[labelled])
-        self.history.append(
-            [
-                self.epoch,
-                self._mean(losses, self.config.batch_size, len(train_labels)),
-                accuracy(train_labels[known], predictions[known]) if known.any() else float("nan"),
-                macro_f1(train_labels[known], predictions[known]) if known.any() else float("nan"),
-                self._test_mean(test_losses),
-                accuracy(test_labels[labelled], test_predictions[labelled]),
-                macro_f1(test_labels[labelled], test_predictions[labelled]),
-            ]
-        )
+        row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
+        row += evaluation_scores(logits, self._test.labels, mean)
+        if self._validation is not None:
+            validation_logits = self._evaluate(params, self._validation)
+            row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
+        self.history.append(row)
+        if self._validation is not None and self._best_epoch() == self.epoch:
+            self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
         self.on_epoch(self.snapshot())
-        if self.epoch < self.config.epochs and self.should_stop():
+        if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
 
-    def _mean(self, losses: np.ndarray, batch_size: int, rows: int) -> float:
-        """Return an epoch's training loss from its batch means: of the batches, or of the rows."""
-        losses = losses.astype(np.float64)
-        if self.config.loss_mean == "batches":
-            return float(losses.mean())
-        counts = np.minimum(batch_size, rows - batch_size * np.arange(len(losses)))
-        return float((losses * counts).sum() / rows)
+    def _evaluate(self, params: Params, split: Examples) -> np.ndarray:
+        return predict_logits(self._student, params, self._compaction.apply(split.input_ids))
 
-    def _test_mean(self, losses: np.ndarray) -> float:
-        if self.config.loss_mean == "batches":
-            return mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH)
-        return float(losses.mean())
-
-    def evaluate(self) -> np.ndarray:
-        """Return the test split's logits."""
-        return predict_logits(self._student, to_device(self._runner.params()), self._test_ids)
+    def evaluate_best(self) -> np.ndarray:
+        """Return the test split's logits under the parameters that are kept."""
+        return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), self._test)
 
     def _stop(self) -> None:
         self.on_epoch(self.snapshot())

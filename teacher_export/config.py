@@ -13,6 +13,7 @@ PrecisionName = Literal["auto", "float32", "bfloat16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 DEMO_TEACHER = "demo"
+DEMO_TEXTS = "demo"
 DEMO_FINETUNE_EPOCHS = 2
 DEMO_FINETUNE_LEARNING_RATE = 8e-5
 FINETUNE_EPOCHS = 3
@@ -39,8 +40,10 @@ class DataConfig:
     """Keep equally many rows of each class (not for the demo, whose classes are balanced)."""
     train_fraction: float = 0.8
     """Share of the rows, after shuffling, that train; the rest is the test split."""
+    validation_fraction: float = 0.0
+    """Share of the training rows, the last ones, that make a validation split instead; 0 makes none."""
     seed: int = 42
-    """Decides sampling, shuffling and fine-tuning."""
+    """Decides sampling, shuffling, fine-tuning and augmentation."""
 
     def __post_init__(self) -> None:
         require_range("--max-rows", self.max_rows, 0, float("inf"))
@@ -48,6 +51,11 @@ class DataConfig:
         if not 0 < self.train_fraction < 1:
             raise InputError(
                 f"--train-fraction: expected a number between 0 and 1, both excluded, got {self.train_fraction:g}"
+            )
+        if not 0 <= self.validation_fraction < 1:
+            raise InputError(
+                "--validation-fraction: expected a number from 0 (no validation split) to 1, 1 excluded, got "
+                f"{self.validation_fraction:g}"
             )
         if self.dataset == "demo" and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
@@ -116,6 +124,61 @@ class FinetuneConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class TransferSetConfig:
+    """Which further texts, without classes, the teacher labels for the student (the split "transfer")."""
+
+    unlabelled: tuple[Path, ...] = ()
+    """Files of texts: one a line (.txt), or tables (CSV, TSV, JSONL, Parquet); the word demo takes the demo's own."""
+    unlabelled_column: Annotated[tuple[str, ...], Repeatable] = ()
+    """The text's column in the tables of --unlabelled (default: --text-column). Several are joined by a blank line."""
+    augment: int = 0
+    """Changed copies to make of each training text (Tang et al. 2019 make 20); duplicates are dropped."""
+    mask_probability: float = 0.1
+    """Chance of a word in a copy to be masked (Tang's 0.1)."""
+    pos_probability: float = 0.1
+    """Chance of a word in a copy to be replaced by one of the same part of speech (Tang's 0.1)."""
+    ngram_probability: float = 0.25
+    """Chance of a copy to be cut to 1-5 words (Tang's 0.25)."""
+    crop_probability: float = 0.25
+    """Chance of a copy to be cut to a run of 6 words or more."""
+    cross_probability: float = 0.25
+    """Chance of a copy to be half of one text and half of another."""
+
+    def __post_init__(self) -> None:
+        require_range("--augment", self.augment, 0, 10_000)
+        for name, value in self.probabilities().items():
+            require_range(_option(name), value, 0, 1)
+            if value != type(self).__dataclass_fields__[name].default and not self.augment:
+                raise InputError(f"{_option(name)} goes with --augment N, got no --augment")
+        for group in (("mask", "pos"), ("ngram", "crop", "cross")):
+            total = sum(getattr(self, f"{name}_probability") for name in group)
+            if total > 1 + 1e-9:
+                names = " + ".join(f"--{name}-probability" for name in group)
+                raise InputError(f"{names}: expected a sum of at most 1, got {total:g}")
+        if self.augment and not any(self.probabilities().values()):
+            raise InputError("--augment: all its probabilities are 0, so that every copy would be the text itself")
+        if self.unlabelled_column and not self.unlabelled:
+            raise InputError("--unlabelled-column goes with --unlabelled FILE…, got no file")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a transfer set."""
+        return bool(self.unlabelled or self.augment)
+
+    def probabilities(self) -> dict[str, float]:
+        """Return augmentation's chances by their names."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name.endswith("_probability")
+        }
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+@dataclasses.dataclass(frozen=True)
 class OutputConfig:
     """Where the export goes."""
 
@@ -135,6 +198,7 @@ class ExportConfig:
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     teacher: TeacherConfig = dataclasses.field(default_factory=TeacherConfig)
     finetune: FinetuneConfig = dataclasses.field(default_factory=FinetuneConfig)
+    transfer_set: TransferSetConfig = dataclasses.field(default_factory=TransferSetConfig)
     output: OutputConfig = dataclasses.field(default_factory=OutputConfig)
 
     @property

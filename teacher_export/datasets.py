@@ -12,7 +12,7 @@ from distill_jax.errors import InputError
 from teacher_export.config import DataConfig
 from teacher_export.readers import table_format
 from teacher_export.row_parsers import AmazonRows, RowParser, TableRows
-from teacher_export.sampling import select_rows, train_rows
+from teacher_export.sampling import select_rows, train_rows, validation_rows
 from teacher_export.streaming import LabelledRows, open_source, read_labels, read_texts
 
 _EXAMPLES_SHOWN = 3
@@ -45,7 +45,7 @@ class Dataset:
     Attributes:
         name: ``demo``, ``amazon-pds`` or ``table``.
         label_names: index = class.
-        splits: ``train`` and ``test``.
+        splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
     """
 
@@ -75,7 +75,8 @@ def load_dataset(config: DataConfig) -> Dataset:
     rows = select_rows(
         source.classes, source.label_names, max_rows=config.max_rows, balance=config.balance, seed=config.seed
     )
-    train_rows(len(rows), config.train_fraction)  # refuse an empty split before the second reading
+    # Refuse an empty split before the second reading.
+    validation_rows(train_rows(len(rows), config.train_fraction), config.validation_fraction)
     texts = read_texts(files, parser, source.rows_per_file, rows)
     return _assemble(config, source, rows, texts)
 
@@ -107,11 +108,13 @@ def _require_different(paths: tuple[Path, ...]) -> None:
 def _assemble(config: DataConfig, source: LabelledRows, rows: np.ndarray, texts: list[str]) -> Dataset:
     """Cut the shuffled rows into splits and say what they are."""
     cut = train_rows(len(rows), config.train_fraction)
+    validation = validation_rows(cut, config.validation_fraction)
     labels = source.classes[rows].astype(np.int32)
-    splits = {
-        "train": Split(rows[:cut], texts[:cut], labels[:cut]),
-        "test": Split(rows[cut:], texts[cut:], labels[cut:]),
-    }
+    # Off the end of the training rows, so that the other rows of each split keep their places.
+    parts = {"train": slice(0, cut - validation), "test": slice(cut, None), "validation": slice(cut - validation, cut)}
+    if not validation:
+        del parts["validation"]
+    splits = {name: Split(rows[part], texts[part], labels[part]) for name, part in parts.items()}
     dataset = Dataset(config.dataset, source.label_names, splits, fingerprint_of(source.label_names, splits))
     _say_summary(dataset, source)
     return dataset

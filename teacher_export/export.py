@@ -10,6 +10,7 @@ from distill_jax.errors import Interrupted
 from distill_jax.export_format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export_writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
+from teacher_export.augment import mask_token_of
 from teacher_export.config import ExportConfig
 from teacher_export.export_identity import (
     describe_export,
@@ -24,6 +25,8 @@ from teacher_export.finetune_state import read_record, require_same_settings
 from teacher_export.hardware import resolve_device, resolve_precision
 from teacher_export.libraries import silence_libraries
 from teacher_export.teacher_source import TeacherSource, folder_source, is_local, resolve_teacher
+from teacher_export.transfer import TRANSFER, TransferSet, build_transfer_set
+from teacher_export.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
     from teacher_export.datasets import Dataset, Split
@@ -51,6 +54,7 @@ def run(config: ExportConfig) -> Path:
 
     # A wrong path is worth knowing before large files are read; a download is not worth waiting for before they are.
     source = resolve_teacher(config.teacher) if is_local(config.teacher) else None
+    find_unlabelled(config)
     dataset = load_dataset(config.data)
     source = source or resolve_teacher(config.teacher)
     manifest = find_whole_export(config, dataset, source)
@@ -89,11 +93,19 @@ class _Export:
         self.columns = match_classes(config, dataset, source, classes, has_trained_head=trained)
         self.settings = None if trained else self._finetuning_settings()
         self.tokenizer_text = self.teacher.tokenizer.to_str()
+        self.transfer = self._transfer_set() if config.transfer_set.wanted else None
+        self.splits = dataset.splits if self.transfer is None else {**dataset.splits, TRANSFER: self.transfer.split}
         self.fingerprint = teacher_fingerprint(source, self.columns)
         if self.settings is not None:  # what the weights will be is not known yet; the rest must agree now
             self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
         ExportWriter(self.folder, self._header())
         self._report_classes()
+
+    def _transfer_set(self) -> TransferSet:
+        """Make the transfer split, before any long work."""
+        named = self.teacher.saved_tokenizer
+        mask_token = mask_token_of(self.teacher.tokenizer, named.mask_token, named.unk_token)
+        return build_transfer_set(self.config, self.dataset, mask_token)
 
     def run(self) -> Manifest:
         """Fine-tune if needed, compute the parts that are not there, write the manifest."""
@@ -129,6 +141,7 @@ class _Export:
                 finetuning=self.settings,
                 teacher_classes=self.teacher.class_names,
                 columns=self.columns,
+                transfer=None if self.transfer is None else self.transfer.description,
             ),
             splits={},
         )
@@ -180,7 +193,7 @@ class _Export:
 
     def _write_parts(self, writer: ExportWriter) -> dict[str, int]:
         rows = self.config.output.part_rows
-        splits = self.dataset.splits
+        splits = self.splits
         counts = {name: -(-len(split.texts) // rows) for name, split in splits.items()}
         todo = [(name, index) for name in splits for index in range(counts[name]) if not writer.is_done(name, index)]
         total = sum(len(split.texts) for split in splits.values())

@@ -13,6 +13,7 @@ from teacher_export.config import ExportConfig
 from teacher_export.finetune_state import RECORD
 from teacher_export.label_matching import IN_ORDER, are_generic, match_labels
 from teacher_export.teacher_source import TeacherSource, canonical_json, folder_source
+from teacher_export.transfer import describe_transfer
 
 if TYPE_CHECKING:
     from teacher_export.datasets import Dataset
@@ -28,6 +29,7 @@ def describe_export(
     finetuning: dict[str, Any] | None,
     teacher_classes: Sequence[str],
     columns: Sequence[int],
+    transfer: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the manifest's ``config``: everything that decides an export's bytes, and no folder's name.
 
@@ -40,9 +42,10 @@ def describe_export(
         finetuning: its settings, or None for a teacher with a trained head.
         teacher_classes: the teacher's class names, in the order of its logits.
         columns: the teacher's column for each class of the data.
+        transfer: what ``describe_transfer`` says of the transfer set, or None.
     """
     data = config.data
-    return {
+    described = {
         "dataset": data.dataset,
         "files": [path.name for path in data.data],
         "data_fingerprint": dataset.fingerprint,
@@ -61,6 +64,12 @@ def describe_export(
         "teacher_classes": list(teacher_classes),
         "columns": list(columns),
     }
+    # Only where they are used, so that every other export keeps its identity.
+    if data.validation_fraction:
+        described["validation_fraction"] = data.validation_fraction
+    if transfer is not None:
+        described["transfer"] = transfer
+    return described
 
 
 def finetuning_settings(
@@ -150,6 +159,10 @@ def _wanted_config(
         precision = trained_with.get("precision") if asked == "auto" else asked
         settings = finetuning_settings(config, dataset, source, precision)
     columns = match_classes(config, dataset, source, classes, has_trained_head=trained_with is None)
+    transfer = None
+    if config.transfer_set.wanted:  # its texts follow from the rest: they are not drawn again to be compared
+        made = found.get("transfer") or {}
+        transfer = describe_transfer(config, made.get("mask_token", ""), made.get("fingerprint", ""))
     return describe_export(
         config,
         dataset,
@@ -159,6 +172,7 @@ def _wanted_config(
         finetuning=settings,
         teacher_classes=classes,
         columns=columns,
+        transfer=transfer,
     )
 
 

@@ -14,7 +14,7 @@ from teacher_export.sources import OnBytes, TextLines, not_utf8, open_data
 
 TableFormat = DelimitedFormat | Literal["jsonl", "parquet"]
 
-_FORMATS: dict[str, TableFormat] = {
+FORMATS: dict[str, TableFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
@@ -34,12 +34,12 @@ def table_format(path: Path) -> TableFormat:
     """
     name = path.name.lower().removesuffix(".gz")
     ending = Path(name).suffix
-    if ending not in _FORMATS:
+    if ending not in FORMATS:
         raise InputError(
-            f"data file {path}: expected a name that ends in {', '.join(_FORMATS)} (or one of these and .gz), "
+            f"data file {path}: expected a name that ends in {', '.join(FORMATS)} (or one of these and .gz), "
             f"got {path.suffix or 'no ending'!r}"
         )
-    return _FORMATS[ending]
+    return FORMATS[ending]
 
 
 def column_names(path: Path, file_format: TableFormat) -> list[str]:

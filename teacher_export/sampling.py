@@ -83,3 +83,25 @@ def train_rows(rows: int, train_fraction: float) -> int:
             "give another fraction or more rows"
         )
     return count
+
+
+def validation_rows(train: int, fraction: float) -> int:
+    """Return how many of the last training rows validate instead.
+
+    Args:
+        train: the training rows.
+        fraction: the share of them; 0 = none.
+
+    Raises:
+        InputError: one of the two splits would be empty.
+    """
+    if fraction == 0:
+        return 0
+    count = int(train * fraction)
+    if not 0 < count < train:
+        split = "validation" if count == 0 else "train"
+        raise InputError(
+            f"--validation-fraction {fraction:g}: of {train} training rows it leaves the {split} split empty; "
+            "give another fraction or more rows"
+        )
+    return count

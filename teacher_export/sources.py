@@ -20,21 +20,22 @@ OnBytes = Callable[[int], object]
 """Told how many more bytes of the file, as it lies on the disk, have been read."""
 
 
-def require_data_file(path: Path) -> None:
-    """Raise unless ``path`` is an ordinary file with something in it.
+def require_data_file(path: Path, option: str = "--data") -> None:
+    """Raise unless ``path``, given with ``option``, is an ordinary file with something in it.
 
     Raises:
         MissingInputError: there is nothing of that name.
         InputError: a folder, a pipe (the files are read twice), or an empty file.
     """
     if not path.exists():
-        raise MissingInputError(f"data file {path}: there is no such file; check --data")
+        raise MissingInputError(f"data file {path}: there is no such file; check {option}")
     if path.is_dir():
-        raise InputError(f"data file {path}: expected a file, found a folder; name the files in it after --data")
+        raise InputError(f"data file {path}: expected a file, found a folder; name the files in it after {option}")
     if not path.is_file():
         raise InputError(f"data file {path}: expected an ordinary file (it is read twice), found a pipe or a device")
     if path.stat().st_size == 0:
-        raise InputError(f"data file {path}: the file is empty (0 bytes); expected rows of texts and labels")
+        content = "texts and labels" if option == "--data" else "texts"
+        raise InputError(f"data file {path}: the file is empty (0 bytes); expected rows of {content}")
 
 
 class _CountingFile(io.RawIOBase):

@@ -8,7 +8,14 @@ from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.export_format import iterate_parts, read_manifest
 from teacher_export import datasets
-from teacher_export.config import DataConfig, ExportConfig, FinetuneConfig, OutputConfig, TeacherConfig
+from teacher_export.config import (
+    DataConfig,
+    ExportConfig,
+    FinetuneConfig,
+    OutputConfig,
+    TeacherConfig,
+    TransferSetConfig,
+)
 
 ROWS = 200
 
@@ -38,6 +45,7 @@ def configure(teacher, output, **options):
         "data": DataConfig(dataset="table", data=(Path("r.csv"),), text_column=("text",), label_column="l"),
         "teacher": TeacherConfig(teacher=str(teacher), max_length=32, batch_size=8, precision="float32"),
         "finetune": FinetuneConfig(),
+        "transfer_set": TransferSetConfig(),
         "output": OutputConfig(output=Path(output), part_rows=32),
     }
     changes: dict[str, dict[str, object]] = {}

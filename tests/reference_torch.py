@@ -1,4 +1,4 @@
-"""The notebook's students and training loop in PyTorch, written from its specification: what parity is measured against.
+"""The notebook's students and training loop in PyTorch, written from its specification: the measure of parity.
 
 Everything here is as plain as the notebook: dense gradients, whole padded rows, one step at a time.
 """

@@ -39,7 +39,10 @@ def test_a_text_longer_than_the_manifest_allows_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input_ids": np.zeros(3, np.int32)}, r"input_ids: expected \[3, length\], as many rows as labels, got \(3,\)"),
+        (
+            {"input_ids": np.zeros(3, np.int32)},
+            r"input_ids: expected \[3, length\], as many rows as labels, got \(3,\)",
+        ),
         ({"input_ids": np.zeros((2, 4), np.int32)}, r"input_ids: expected \[3, length\].* got \(2, 4\)"),
         ({"teacher_logits": np.zeros((2, 5))}, "teacher_logits: expected 3 rows, as many as labels, got 2"),
         ({"example_ids": np.zeros(4)}, "example_ids: expected 3 rows, as many as labels, got 4"),
@@ -83,7 +86,7 @@ def test_length_buckets_fit_every_batch_and_no_choice_is_cheaper(needed, above, 
     assert 1 <= len(buckets) <= limit
     assert sorted(set(buckets.tolist())) == buckets.tolist()
     assert max(needed) <= buckets[-1] <= longest
-    allowed = {length for length in range(multiple, longest, multiple)} | {longest}
+    allowed = {*range(multiple, longest, multiple), longest}
     assert set(buckets.tolist()) <= allowed
     costs = [
         _cost(needed, choice, multiple, longest)

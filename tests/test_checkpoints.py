@@ -1,7 +1,6 @@
 import dataclasses
-import errno
-import os
 import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,7 +15,9 @@ def _snapshot(seed, *, step=3, opt_leaves=2):
     rng = np.random.default_rng(seed)
     return Snapshot(
         params={"embedding": rng.normal(size=(5, 2)).astype(np.float32), "fc": {"bias": np.zeros(3, np.float32)}},
-        opt_state=[np.int32(7), *(rng.normal(size=4).astype(np.float32) for _ in range(opt_leaves))][: opt_leaves + 1]
+        opt_state=[np.array(7, np.int32), *(rng.normal(size=4).astype(np.float32) for _ in range(opt_leaves))][
+            : opt_leaves + 1
+        ]
         if opt_leaves
         else [],
         epoch=seed,
@@ -62,8 +63,6 @@ def test_a_checkpoint_of_the_same_step_is_written_again(tmp_path):
 
 
 def test_a_relative_folder_will_do(tmp_path, monkeypatch):
-    from pathlib import Path
-
     monkeypatch.chdir(tmp_path)
     save_checkpoint(Path("run/checkpoints"), _snapshot(1), 1)
     assert load_snapshot(Path("run/checkpoints")).epoch == 1
@@ -90,21 +89,5 @@ def test_what_a_kill_left_half_written_is_no_checkpoint(tmp_path):
 def test_a_damaged_checkpoint_is_said(tmp_path):
     save_checkpoint(tmp_path, _snapshot(1), 1)
     shutil.rmtree(tmp_path / "1" / "params")
-    with pytest.raises(InputError, match="the latest one cannot be read .*; train again"):
+    with pytest.raises(InputError, match=r"the latest one cannot be read .*; train again"):
         load_params(tmp_path)
-
-
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, _snapshot(1), 1)
-
-    def no_space(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    from pathlib import Path
-
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(Path, "mkdir", no_space)
-        patch.setattr(os, "mkdir", no_space)
-        patch.setattr(os, "makedirs", no_space)
-        save_checkpoint(tmp_path, _snapshot(2), 2)
-    assert load_snapshot(tmp_path).epoch == 1

@@ -297,3 +297,25 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
     monkeypatch.setattr("teacher_export.datasets.read_labels", read_and_append)
     with pytest.raises(InputError, match=r"data.csv: it was changed while it was being read"):
         load(path)
+
+
+def test_validation_comes_off_the_end_of_the_training_rows_and_moves_no_other_row(tmp_path):
+    path = write_csv(tmp_path / "r.csv", [(f"text {i}", str(i % 2)) for i in range(40)])
+    whole, cut = load(path), load(path, validation_fraction=0.25)
+    assert list(whole.splits) == ["train", "test"]
+    assert list(cut.splits) == ["train", "test", "validation"]
+    assert [len(split) for split in cut.splits.values()] == [24, 8, 8]
+    for field in ("texts", "labels", "example_ids"):
+        before = {name: list(getattr(split, field)) for name, split in whole.splits.items()}
+        after = {name: list(getattr(split, field)) for name, split in cut.splits.items()}
+        assert after["train"] + after["validation"] == before["train"]
+        assert after["test"] == before["test"]
+    assert whole.fingerprint != cut.fingerprint
+    assert load(path, validation_fraction=0.0).fingerprint == whole.fingerprint
+
+
+def test_a_validation_split_without_a_row_is_refused_before_the_texts_are_read(tmp_path, monkeypatch):
+    path = write_csv(tmp_path / "r.csv", TEN)
+    monkeypatch.setattr(streaming, "read_texts", None)
+    with pytest.raises(InputError, match=r"--validation-fraction 0\.01: of 8 training rows it leaves the validation"):
+        load(path, validation_fraction=0.01)

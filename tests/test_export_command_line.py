@@ -8,6 +8,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from teacher_export.command_line import parse_arguments
+from teacher_export.config import TransferSetConfig
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "export_logits.py"
 TABLE = ["--dataset", "table", "--data", "reviews.csv", "--text-column", "text", "--label-column", "stars"]
@@ -43,6 +44,9 @@ def test_every_option_arrives():
             ],
             *["--max-length", "64", "--device", "cpu", "--precision", "float32", "--batch-size", "8"],
             *["--finetune-epochs", "4", "--finetune-learning-rate", "1e-5", "--finetune-output", "tuned"],
+            *["--validation-fraction", "0.1", "--unlabelled", "demo", "more.csv", "--unlabelled-column", "body"],
+            *["--augment", "20", "--mask-probability", "0.2", "--pos-probability", "0", "--ngram-probability", "0.3"],
+            *["--crop-probability", "0.4", "--cross-probability", "0.15"],
             *["--output", "out", "--part-rows", "100"],
         ]
     )
@@ -58,6 +62,10 @@ def test_every_option_arrives():
     assert config.teacher.label_map == ("LABEL_0=1 star", "LABEL_1=2 stars")
     assert (config.teacher.max_length, config.teacher.device, config.teacher.precision) == (64, "cpu", "float32")
     assert (config.finetune.finetune_epochs, config.finetune.finetune_learning_rate) == (4, 1e-5)
+    assert config.data.validation_fraction == 0.1
+    assert config.transfer_set == TransferSetConfig(
+        (Path("demo"), Path("more.csv")), ("body",), 20, 0.2, 0.0, 0.3, 0.4, 0.15
+    )
     assert (config.export_folder, config.finetuned_folder) == (Path("out"), Path("tuned"))
     assert (config.output.part_rows, config.teacher.batch_size) == (100, 8)
 
@@ -66,6 +74,27 @@ def test_every_option_arrives():
     ("arguments", "message"),
     [
         (["--train-fraction", "1.5"], "--train-fraction: expected a number between 0 and 1, both excluded, got 1.5"),
+        (["--validation-fraction", "1"], "--validation-fraction: expected a number from 0 (no validation split) to 1"),
+        (["--validation-fraction", "-0.1"], "1 excluded, got -0.1"),
+        (["--augment", "-1"], "--augment: expected a number at least 0"),
+        (
+            ["--augment", "2", "--mask-probability", "1.1"],
+            "--mask-probability: expected a number at least 0 and at most 1",
+        ),
+        (
+            ["--augment", "2", "--mask-probability", "0.6", "--pos-probability", "0.6"],
+            "--mask-probability + --pos-probability: expected a sum of at most 1, got 1.2",
+        ),
+        (
+            ["--augment", "2", "--ngram-probability", "0.6"],
+            "--ngram-probability + --crop-probability + --cross-probability: expected a sum of at most 1, got 1.1",
+        ),
+        (["--crop-probability", "0.1"], "--crop-probability goes with --augment N, got no --augment"),
+        (
+            ["--augment", "1", *(f"--{name}-probability=0" for name in ("mask", "pos", "ngram", "crop", "cross"))],
+            "--augment: all its probabilities are 0",
+        ),
+        (["--unlabelled-column", "x"], "--unlabelled-column goes with --unlabelled FILE"),
         (["--max-rows", "-1"], "--max-rows: expected a number at least 0, got -1"),
         (["--seed", "-1"], "--seed: expected a number at least 0"),
         (["--batch-size", "0"], "--batch-size: expected a number at least 1 and at most 65536, got 0"),
@@ -118,10 +147,11 @@ def test_help_is_complete_and_quick():
     options += (
         " label-map max-length device precision batch-size finetune-epochs finetune-learning-rate finetune-output"
     )
-    options += " output part-rows no-balance"
+    options += " output part-rows no-balance validation-fraction unlabelled unlabelled-column augment"
+    options += " mask-probability pos-probability ngram-probability crop-probability cross-probability"
     for option in options.split():
         assert f"--{option}" in result.stdout
-    for group in ("data", "teacher", "finetune", "output"):
+    for group in ("data", "teacher", "finetune", "transfer-set", "output"):
         assert f"{group} options" in result.stdout
     assert "(default: 128)" in result.stdout
     assert seconds < 5  # under a second on a free machine; here others may be at work

@@ -140,7 +140,9 @@ def test_a_field_that_breaks_its_rule_is_named(path, value, message):
         parse_manifest(_changed(path, value), "m.json")
 
 
-@pytest.mark.parametrize("file", ["../secret.npz", "/etc/passwd", "train/part-00001.npz", "test/../train/part-00000.npz"])
+@pytest.mark.parametrize(
+    "file", ["../secret.npz", "/etc/passwd", "train/part-00001.npz", "test/../train/part-00000.npz"]
+)
 def test_a_part_never_lies_outside_its_place(file):
     with pytest.raises(ExportFormatError, match="file: expected 'train/part-00000.npz', got " + re.escape(repr(file))):
         parse_manifest(_changed(["splits", "train", "parts", 0, "file"], file), "m.json")
@@ -179,7 +181,9 @@ def test_a_part_with_one_bit_changed_is_named(folder):
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ExportFormatError, match=r"train/part-00001.npz: its bytes do not match the manifest .*delete it"):
+    with pytest.raises(
+        ExportFormatError, match=r"train/part-00001.npz: its bytes do not match the manifest .*delete it"
+    ):
         _read_train(folder)
 
 
@@ -211,7 +215,7 @@ def test_a_bare_array_is_no_part(folder):
     stream = io.BytesIO()
     np.save(stream, np.arange(3))
     _record(folder, "train/part-00000.npz", stream.getvalue())
-    with pytest.raises(ExportFormatError, match="expected a NumPy .npz file"):
+    with pytest.raises(ExportFormatError, match=r"expected a NumPy .npz file"):
         _read_train(folder)
 
 
@@ -250,7 +254,7 @@ def test_each_array_has_its_type_and_shape(name, array, message):
 @pytest.mark.parametrize("offsets", [[1, 4, 6], [0, 4, 5], [0, 5, 4], [0, 7, 6], [0, -1, 6]])
 def test_offsets_start_at_0_never_decrease_and_end_at_the_tokens_count(offsets):
     part = dataclasses.replace(PART, token_offsets=np.array(offsets, np.int64))
-    with pytest.raises(ExportFormatError, match="token_offsets: expected to start at 0, never decrease and end at 6$"):
+    with pytest.raises(ExportFormatError, match=r"token_offsets: expected to start at 0, never decrease and end at 6$"):
         validate_part(part, 3, 12, "part p")
 
 
@@ -327,7 +331,7 @@ def test_the_embedding_table_has_its_type_and_shape(folder, table, message):
 def test_a_missing_or_damaged_embedding_table_is_named(folder):
     manifest = read_manifest(folder)
     (folder / "token_embeddings.npy").write_bytes(b"")
-    with pytest.raises(ExportFormatError, match="token_embeddings.npy: expected a NumPy array"):
+    with pytest.raises(ExportFormatError, match=r"token_embeddings.npy: expected a NumPy array"):
         read_token_embeddings(folder, manifest)
     (folder / "token_embeddings.npy").unlink()
     with pytest.raises(MissingInputError, match="expected the teacher's embedding table, found no file"):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,10 +87,10 @@ def test_a_kill_between_a_part_and_its_record_computes_it_again(tmp_path, whole,
     writer.write("train", 0, PARTS[0])
 
     def killed():
-        raise SystemError("killed")
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(writer, "_record", killed)
-    with pytest.raises(SystemError):
+    with pytest.raises(KeyboardInterrupt):
         writer.write("train", 1, PARTS[1])
     assert (folder / "train/part-00001.npz").is_file()
     (folder / "train/.part-00002.npz.99.tmp").write_bytes(b"half a part")
@@ -169,7 +170,7 @@ def test_what_a_kill_before_the_first_record_leaves_is_no_hindrance(tmp_path):
 )
 def test_a_broken_record_is_refused(tmp_path, content):
     (tmp_path / "manifest.partial.json").write_text(content)
-    with pytest.raises(InputError, match="manifest.partial.json: expected an export's record, got something else"):
+    with pytest.raises(InputError, match=r"manifest.partial.json: expected an export's record, got something else"):
         ExportWriter(tmp_path, tiny_header())
 
 
@@ -183,12 +184,10 @@ def test_a_full_disk_leaves_no_broken_part_and_the_next_run_goes_on(tmp_path, wh
     def no_space(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        if call == "fsync":
-            patch.setattr(os, "fsync", no_space)
-        else:
-            patch.setattr(np, "savez", no_space)
-        writer.write("train", 1, PARTS[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"fsync": (os, "fsync"), "write": (np, "savez")}[call], no_space)
+        with pytest.raises(OSError, match="No space left"):
+            writer.write("train", 1, PARTS[1])
     assert _contents(folder) == before
     writer, computed = _write(folder)
     assert ("train", 0) not in computed
@@ -196,10 +195,8 @@ def test_a_full_disk_leaves_no_broken_part_and_the_next_run_goes_on(tmp_path, wh
     assert _contents(folder) == _contents(whole)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_disk_that_fills_up_under_the_stream_raises_and_leaves_nothing(tmp_path, monkeypatch):
-    from pathlib import Path
-
     real_open = Path.open
 
     def open_full(path, mode="r", *arguments, **options):
@@ -208,9 +205,10 @@ def test_a_disk_that_fills_up_under_the_stream_raises_and_leaves_nothing(tmp_pat
     folder = tmp_path / "full"
     writer = ExportWriter(folder, tiny_header())
     writer.begin()
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "open", open_full)
-        writer.write("train", 0, PARTS[0])
+        with pytest.raises(OSError, match="No space left"):
+            writer.write("train", 0, PARTS[0])
     assert set(_contents(folder)) == {"manifest.partial.json"}
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,14 @@ def test_reading_the_golden_folder_gives_what_went_into_it():
 def test_writing_the_golden_export_again_gives_the_same_bytes(tmp_path):
     write_golden_export(tmp_path / "again")
     assert _digests(tmp_path / "again") == PINNED
+
+
+def test_the_example_in_the_documentation_writes_a_valid_export(tmp_path, monkeypatch):
+    text = (Path(__file__).resolve().parent.parent / "docs" / "export-format.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(TOKENIZER)
+    exec(compile(example, "export-format.md", "exec"), {})
+    manifest = read_manifest(tmp_path / "exports/mine")
+    assert [len(part) for part in iterate_parts(tmp_path / "exports/mine", manifest, "test")] == [2]
+    assert read_token_embeddings(tmp_path / "exports/mine", manifest).shape == (30_522, 768)

@@ -54,9 +54,7 @@ def test_starts_leave_the_windows_behind_them_out():
     x, kernel, bias, _ = _inputs(9, 3)
     starts = jnp.full(6, 2)
     changed = x.at[:, 4:].set(1e3)  # the first two windows of three tokens end before token 4
-    np.testing.assert_array_equal(
-        max_over_time(x, kernel, bias, starts), max_over_time(changed, kernel, bias, starts)
-    )
+    np.testing.assert_array_equal(max_over_time(x, kernel, bias, starts), max_over_time(changed, kernel, bias, starts))
     assert not np.allclose(max_over_time(x, kernel, bias, None), max_over_time(changed, kernel, bias, None))
 
 

@@ -1,9 +1,7 @@
-import math
-
 import numpy as np
 import pytest
 
-from distill_jax.metrics import accuracy, accuracy_difference_error, agreement, confusion, macro_f1
+from distill_jax.metrics import accuracy, agreement, confusion, macro_f1
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 PREDICTIONS = np.array([0, 0, 1, 1, 0, 0])
@@ -32,22 +30,12 @@ def test_agreement_compares_the_classes_that_two_models_name():
     assert agreement(ours, theirs) == 0.75
 
 
-def test_difference_error_is_the_standard_deviation_of_the_paired_gains_over_the_root_of_the_rows():
-    rng = np.random.default_rng(0)
-    labels, ours, theirs = rng.integers(0, 3, (3, 200))
-    gains = (ours == labels).astype(float) - (theirs == labels)
-    assert gains.any()
-    assert accuracy_difference_error(labels, ours, theirs) == pytest.approx(gains.std() / math.sqrt(200))
-    assert accuracy_difference_error(labels, ours, ours) == 0
-
-
 def test_no_rows_are_refused_instead_of_scored_nan():
     none = np.array([], np.int64)
     for call in (
         lambda: accuracy(none, none),
         lambda: macro_f1(none, none),
         lambda: confusion(none, none, 2),
-        lambda: accuracy_difference_error(none, none, none),
     ):
         with pytest.raises(ValueError, match="at least one row"):
             call()

@@ -14,6 +14,7 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.report import ReportConfig, write_report
 from distill_jax.report_charts import history_frame
 from distill_jax.report_matrix import LARGE
+from distill_jax.report_reliability import reliability_frame
 from distill_jax.report_runs import find_runs, read_runs
 from distill_jax.report_summary import distillation, headline, notes
 from distill_jax.report_table import build_table
@@ -61,7 +62,7 @@ def test_the_numbers_equal_those_computed_by_hand(runs):
     assert distilled.accuracy_kept == pytest.approx(0.75)
     assert distilled.gap_closed == pytest.approx((0.6 - 0.4) / (0.8 - 0.4))
     assert (direct.gap_closed, teacher.gap_closed) == (None, None)
-    assert [row.agreement for row in table.rows] == pytest.approx([1.0, 0.6, 0.8])
+    assert [row.measures.agreement for row in table.rows] == pytest.approx([1.0, 0.6, 0.8])
     # teacher: class 0: TP 3, FP 1, FN 1; class 1: TP 3, FP 1, FN 0; class 2: TP 2, FP 0, FN 1
     assert teacher.macro_f1 == pytest.approx((6 / 8 + 6 / 7 + 4 / 5) / 3)
     assert teacher.confusion.tolist() == [[3, 1, 0], [0, 3, 0], [1, 0, 2]]
@@ -75,7 +76,7 @@ def test_scores_are_taken_over_the_labelled_rows(tmp_path):
     folder = write_run(tmp_path / "cnn", DIRECT, labels=labels)
     table = table_of(folder)
     assert (table.test_rows, table.teacher.accuracy, table.students[0].accuracy) == (8, 1.0, 0.5)
-    assert table.students[0].agreement == pytest.approx(0.6)  # over all rows
+    assert table.students[0].measures.agreement == pytest.approx(0.6)  # over all rows
 
 
 def test_the_gap_is_left_open_where_the_teacher_is_no_better_than_the_direct_student(tmp_path):
@@ -178,8 +179,16 @@ def test_results_csv_has_a_row_a_model_and_empty_fields_for_the_unknown(runs, tm
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
     assert list(rows[0]) == [
         "model", "run", "student", "distilled", "accuracy", "macro_f1", "accuracy_kept", "gap_closed", "agreement",
-        "parameters", "bytes", "train_seconds", "documents_per_second",
+        "parameters", "bytes", "train_seconds", "documents_per_second", "accuracy_low", "accuracy_high", "macro_f1_low",
+        "macro_f1_high", "gain", "gain_low", "gain_high", "macro_f1_gain", "macro_f1_gain_low", "macro_f1_gain_high",
+        "probability_better", "macro_f1_probability_better", "mcnemar_p", "mean_absolute_error", "quadratic_kappa",
+        "off_by_one", "calibration_error", "kl_from_teacher",
     ]  # fmt: skip
+    # of the two rows that just one of them gets right, the distilled one gets both: p = 2 · (1/2)²
+    assert float(rows[2]["mcnemar_p"]) == pytest.approx(0.5)
+    assert float(rows[2]["gain_low"]) <= float(rows[2]["gain"]) <= float(rows[2]["gain_high"])
+    assert 0.8 < float(rows[2]["probability_better"]) < 0.999
+    assert (rows[0]["mcnemar_p"], rows[1]["gain_low"], rows[2]["mean_absolute_error"]) == ("", "", "")
     assert [row["model"] for row in rows] == ["Teacher", "CNN", "CNN (distilled)"]
     assert [row["distilled"] for row in rows] == ["", "false", "true"]
     assert float(rows[2]["gap_closed"]) == pytest.approx(0.5)
@@ -199,7 +208,7 @@ def test_the_page_needs_nothing_but_itself(runs):
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
-    assert parsed.tags.count("svg") == 2
+    assert parsed.tags.count("svg") == 4  # two charts, each for a desk and for a telephone
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
@@ -349,3 +358,45 @@ def test_the_command_answers_help_at_once_and_a_mistake_with_one_sentence(tmp_pa
     assert wrong.stderr.startswith("error: run folder ")
     assert wrong.stderr.count("\n") == 1
     assert wrong.stdout == ""
+
+
+def test_a_twin_may_differ_in_how_the_teacher_is_learned_from(tmp_path):
+    soft = {"soft_loss": "kl", "temperature": 2.0, "standardised": True, "transfer": True}
+    hard = {"soft_loss": "mse", "temperature": 1.0, "standardised": False, "transfer": False}
+    write_run(tmp_path / "a", DIRECT, train=hard)
+    write_run(tmp_path / "b", DISTILLED, distil=True, train=soft)
+    assert table_of(tmp_path).students[1].twin == "CNN"
+
+
+def test_a_twin_that_may_stop_early_may_have_done_other_epochs(tmp_path):
+    write_run(tmp_path / "a", DIRECT, train={"patience": 2})
+    write_run(tmp_path / "b", DISTILLED, distil=True, train={"patience": 2}, metrics={"epochs_done": 1})
+    assert table_of(tmp_path).students[1].twin == "CNN"
+
+
+def test_the_page_says_how_sure_the_gains_are_only_where_there_are_any(runs, tmp_path):
+    text = Page(report(runs)).text
+    assert "Only distilled right" in text
+    alone = Page(report(runs / "cnn", output=tmp_path / "alone")).text
+    assert "How sure is that?" in alone
+    assert "Only distilled right" not in alone
+
+
+@pytest.mark.parametrize(
+    ("names", "rated"), [(("1 star", "2 stars", "3 stars"), True), (("bad", "fair", "good"), False)]
+)
+def test_measures_of_ratings_are_shown_for_ratings_alone(tmp_path, names, rated):
+    write_run(tmp_path / "cnn", DIRECT, label_names=names)
+    text = Page(report(tmp_path)).text
+    assert ("Quadratic kappa" in text) == rated
+    assert "Calibration error" in text
+    row = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))[1]
+    assert bool(row["mean_absolute_error"]) == rated
+
+
+def test_the_reliability_plot_leaves_almost_empty_bins_out(tmp_path):
+    write_run(tmp_path / "cnn", DIRECT)
+    frame = reliability_frame(table_of(tmp_path))
+    # every row has the same confidence: one bin a model
+    assert frame["rows"].tolist() == [10, 10]
+    assert frame["accuracy"].tolist() == pytest.approx([0.8, 0.4])

@@ -53,7 +53,7 @@ def test_a_finished_run_is_done_and_more_epochs_go_on(begun, tiny_export):
     assert _prepare(begun, _config(tiny_export)) == "done"
     assert _prepare(begun, _config(tiny_export), resume=True) == "done"
     assert _prepare(begun, _config(tiny_export, epochs=9), resume=True) == "resume"
-    with pytest.raises(InputError, match="its train.epochs is 5, this one's is 3"):
+    with pytest.raises(InputError, match=r"its train.epochs is 5, this one's is 3"):
         _prepare(begun, _config(tiny_export, epochs=3), resume=True)
 
 
@@ -153,9 +153,14 @@ def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch
 
     _, test = tiny_examples
     logits = np.zeros((90, 3), np.float64)
-    with monkeypatch.context() as patch, pytest.raises(SystemError):
-        patch.setattr("distill_jax.run_writer.np.savez", lambda *_, **__: (_ for _ in ()).throw(SystemError))
-        finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("distill_jax.run_writer.np.savez", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
     assert not (tmp_path / "metrics.json").exists()
     finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"accuracy": 1.0}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.sampling import select_rows, train_rows
+from teacher_export.sampling import select_rows, train_rows, validation_rows
 
 NAMES = ("a", "b", "c")
 CLASSES = np.random.default_rng(3).choice([-1, 0, 1, 2], size=4000, p=[0.1, 0.5, 0.3, 0.1]).astype(np.int16)
@@ -85,3 +85,14 @@ def test_the_split_is_the_notebooks():
 def test_an_empty_split_is_refused(rows, fraction, split):
     with pytest.raises(InputError, match=rf"--train-fraction .*: of 4 rows it leaves the {split} split empty"):
         train_rows(rows, fraction)
+
+
+def test_validation_takes_a_share_of_the_training_rows():
+    assert validation_rows(11_301, 0.1) == 1_130
+    assert validation_rows(11_301, 0) == 0
+
+
+@pytest.mark.parametrize(("rows", "fraction", "split"), [(4, 0.1, "validation"), (4, 1 - 1e-17, "train")])
+def test_an_empty_validation_or_training_split_is_refused(rows, fraction, split):
+    with pytest.raises(InputError, match=rf"--validation-fraction .*: of 4 training rows it leaves the {split} split"):
+        validation_rows(rows, fraction)

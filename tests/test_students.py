@@ -189,9 +189,7 @@ def test_dropout_is_there_in_training_alone():
     plain = _logits(student, params, ids)
     np.testing.assert_array_equal(plain, _logits(student, params, ids))
     training_logits = jax.jit(student.training_logits, static_argnums=2)
-    first, again, other = (
-        training_logits(params, jnp.asarray(ids), 12, jax.random.key(seed)) for seed in (0, 0, 1)
-    )
+    first, again, other = (training_logits(params, jnp.asarray(ids), 12, jax.random.key(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
     assert not np.allclose(first, plain)

@@ -105,7 +105,7 @@ def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples,
     whole = _fit(student, train, test, config)
     for stop_at in range(1, 6):
         asked, snapshots = iter(range(1, 100)), []
-        with pytest.raises(Interrupted, match="interrupted (in|after) epoch [12]"):
+        with pytest.raises(Interrupted, match=r"interrupted (in|after) epoch [12]"):
             _fit(
                 student, train, test, config,
                 on_epoch=snapshots.append, should_stop=lambda asked=asked, at=stop_at: next(asked) >= at,
@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_rate(name, rate, ti
 def test_the_last_whole_epoch_is_kept_when_the_loss_diverges(tiny_examples, monkeypatch):
     train, test = tiny_examples
     config, snapshots = _config("fasttext", distil=True, epochs=3), []
-    monkeypatch.setattr(TrainConfig, "learning_rate_at", lambda _, epoch: 0.5 if epoch == 0 else 1e5)
+    monkeypatch.setattr(TrainConfig, "learning_rate_at", lambda _, epoch, *__: 0.5 if epoch == 0 else 1e5)
     with pytest.raises(NonFiniteLossError, match=r"in epoch 2, step \d+ of 42, at learning rate 100000"):
         _fit(_student("fasttext"), train, test, config, on_epoch=snapshots.append)
     assert [(snapshot.epoch, snapshot.step) for snapshot in snapshots] == [(1, 0)]

@@ -22,6 +22,10 @@ class RefusedError(Exception):
     """A side cannot run here (a package or file is missing); the message says why."""
 
 
+class FailedError(Exception):
+    """A side's process ended with an error; the message holds the end of what it said."""
+
+
 class _Worker:
     """A side's process."""
 
@@ -58,7 +62,9 @@ class _Worker:
             self._process.wait()
             self._complaints.seek(0)
             last = self._complaints.read().decode(errors="replace").splitlines()[-_LINES_OF_A_FAILURE:]
-            raise RuntimeError(f"{self._side.function} ended with status {self._process.returncode}:\n" + "\n".join(last))
+            raise FailedError(
+                f"{self._side.function} ended with status {self._process.returncode}:\n" + "\n".join(last)
+            )
         found: dict[str, Any] = json.loads(answer)
         if "refused" in found:
             raise RefusedError(found["refused"])
@@ -79,7 +85,9 @@ class _Worker:
         self._complaints.close()
 
 
-def play(match: Match, rows: Sequence[Row], repeats: int, advance: Callable[[], object] = lambda: None) -> list[RowResult]:
+def play(
+    match: Match, rows: Sequence[Row], repeats: int, advance: Callable[[], object] = lambda: None
+) -> list[RowResult]:
     """Return the results of some of a match's rows.
 
     Args:
@@ -90,7 +98,7 @@ def play(match: Match, rows: Sequence[Row], repeats: int, advance: Callable[[], 
 
     Raises:
         RefusedError: a side cannot run here.
-        RuntimeError: a side failed; the message holds the end of what it said.
+        FailedError: a side failed.
     """
     needed = {side for row in rows for side in (row.ours, row.theirs)}
     turns = min(repeats, match.most_turns or repeats)

@@ -7,6 +7,7 @@ import numpy as np
 CLASSES = 5
 PAD_ID = 0
 _ZIPF_SHIFT = 2.7  # Mandelbrot's: the most frequent words are less far apart than the ranks alone say
+_TYPICAL = 0.2  # share of the words that are drawn from those of the text's class
 _SPREAD = 0.6  # of the logarithm of the lengths
 
 
@@ -29,10 +30,17 @@ class Language:
         rng = np.random.default_rng(self.seed)
         return (1 + rng.permutation(self.vocab_size - 1)[: self.occurring]).astype(np.int32)
 
-    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Return ``count`` tokens in random order, int32; each token occurs at least once where there is room."""
+    def draw(self, count: int, rng: np.random.Generator, classes: np.ndarray) -> np.ndarray:
+        """Return ``count`` tokens, int32; each token that occurs does so at least once where there is room.
+
+        Args:
+            count: how many.
+            rng: draws them.
+            classes: int [count], the class of each one's text: some words are typical of a class.
+        """
         weights = 1 / (np.arange(self.occurring) + 1 + _ZIPF_SHIFT)
         ranks = np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(count))
+        ranks = np.where(rng.random(count) < _TYPICAL, ranks // CLASSES * CLASSES + classes, ranks)
         ranks = np.minimum(ranks, self.occurring - 1)
         if count >= self.occurring:
             ranks[rng.choice(count, self.occurring, replace=False)] = np.arange(self.occurring)
@@ -42,7 +50,7 @@ class Language:
 def padded_rows(
     language: Language, rows: int, length: int, mean_length: float | None = None, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``input_ids`` int32 [rows, length] and ``labels`` int32 [rows], which the tokens vote for.
+    """Return ``input_ids`` int32 [rows, length] and ``labels`` int32 [rows], five classes.
 
     Args:
         language: the tokens.
@@ -54,8 +62,9 @@ def padded_rows(
     rng = np.random.default_rng(seed)
     lengths = draw_lengths(rows, length, mean_length, rng)
     input_ids = np.full((rows, length), PAD_ID, np.int32)
-    input_ids[np.arange(length) < lengths[:, None]] = language.draw(int(lengths.sum()), rng)
-    return input_ids, labels_of(input_ids, lengths)
+    labels = rng.integers(0, CLASSES, rows).astype(np.int32)
+    input_ids[np.arange(length) < lengths[:, None]] = language.draw(int(lengths.sum()), rng, np.repeat(labels, lengths))
+    return input_ids, labels
 
 
 def draw_lengths(rows: int, longest: int, mean: float | None, rng: np.random.Generator) -> np.ndarray:
@@ -66,10 +75,3 @@ def draw_lengths(rows: int, longest: int, mean: float | None, rng: np.random.Gen
     for _ in range(8):  # cutting at the longest takes from the mean: scale until it is right
         drawn *= mean / np.clip(drawn, 3, longest).mean()
     return np.clip(drawn.round(), 3, longest).astype(np.int64)
-
-
-def labels_of(input_ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return a class for each row, int32: a weak function of its tokens, about equally many of each class."""
-    votes = np.where(np.arange(input_ids.shape[1]) < lengths[:, None], input_ids % 97, 0).sum(axis=1)
-    fifths = np.quantile(votes / lengths, np.linspace(0, 1, CLASSES + 1)[1:-1])
-    return np.searchsorted(fifths, votes / lengths).astype(np.int32)

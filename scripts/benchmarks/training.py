@@ -86,7 +86,9 @@ def linear_match(sizes: Sizes, folder: str) -> Match:
             "shorter": _fit("fasttext", sizes, sizes.vocab_size, mean_length=sizes.mean_length),
         },
         (
-            Row("fasttext-torch", "fasttext training, against the notebook's loop", "steps", "ours", "torch", 1000, 1600),
+            Row(
+                "fasttext-torch", "fasttext training, against the notebook's loop", "steps", "ours", "torch", 1000, 1600
+            ),
             Row("fasttext-cpp", "fasttext training, against fastText's C++, 1 thread", "steps", "ours", "one", 2),
             Row("fasttext-cpp-2", "the same, 2 threads (not deterministic)", "steps", "ours", "two", None, 1),
             Row("fasttext-lengths", "fasttext training, texts of 70 tokens on average", "steps", "shorter", "torch"),
@@ -103,7 +105,15 @@ def cnn_match(sizes: Sizes) -> Match:
             "shorter": _fit("cnn", sizes, sizes.vocab_size, mean_length=sizes.mean_length),
         },
         (
-            Row("cnn-torch", "cnn training, large vocabulary, against the notebook's loop", "steps", "ours", "torch", 5, 7),
+            Row(
+                "cnn-torch",
+                "cnn training, large vocabulary, against the notebook's loop",
+                "steps",
+                "ours",
+                "torch",
+                5,
+                7,
+            ),
             Row("cnn-lengths", "the same, texts of 70 tokens on average", "steps", "shorter", "torch"),
         ),
     )
@@ -114,5 +124,15 @@ def cnn_small_match(sizes: Sizes) -> Match:
     vocab_size = sizes.occurring + 1
     return Match(
         {"ours": _fit("cnn", sizes, vocab_size), "torch": _torch("cnn", sizes, vocab_size)},
-        (Row("cnn-small-torch", "cnn training, small vocabulary, against the notebook's loop", "steps", "ours", "torch", 2.3, 3),),
+        (
+            Row(
+                "cnn-small-torch",
+                "cnn training, small vocabulary, against the notebook's loop",
+                "steps",
+                "ours",
+                "torch",
+                2.3,
+                3,
+            ),
+        ),
     )

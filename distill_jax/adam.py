@@ -1,0 +1,51 @@
+"""Adam as torch computes it, with Optax's state: its bias corrections are accurate in float32 too.
+
+Optax forms ``1 − 0.999**t`` in float32, where 0.999 itself is rounded: at first every update is off by 6e-6 of its
+size, always in the same direction. That is 15 times what rounding alone makes, and enough for the maximum over time to
+choose another window than torch does.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def adam(learning_rate: Array | float) -> optax.GradientTransformation:
+    """Return Adam (Kingma and Ba 2015) with torch's defaults: betas (0.9, 0.999), eps 1e-8.
+
+    Its state is that of ``optax.adam``.
+
+    Args:
+        learning_rate: the rate of this update, a scalar.
+    """
+    return optax.chain(_scale_by_adam(), optax.scale_by_learning_rate(learning_rate))
+
+
+def _scale_by_adam() -> optax.GradientTransformation:
+    init = optax.scale_by_adam(BETA1, BETA2, EPSILON).init
+
+    def update(gradients: Any, state: optax.ScaleByAdamState, params: Any = None) -> tuple[Any, Any]:
+        del params
+        count = optax.safe_increment(state.count)
+        mu = jax.tree.map(lambda gradient, old: (1 - BETA1) * gradient + BETA1 * old, gradients, state.mu)
+        nu = jax.tree.map(lambda gradient, old: (1 - BETA2) * gradient**2 + BETA2 * old, gradients, state.nu)
+
+        def direction(first: Array, second: Array) -> Array:
+            steps = count.astype(first.dtype)
+            root = jnp.sqrt(second / _bias_correction(BETA2, steps))
+            return first / _bias_correction(BETA1, steps) / (root + EPSILON)
+
+        return jax.tree.map(direction, mu, nu), optax.ScaleByAdamState(count, mu, nu)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _bias_correction(beta: float, steps: Array) -> Array:
+    """Return ``1 − beta**steps`` without the cancellation."""
+    return -jnp.expm1(steps * math.log(beta))

@@ -1,0 +1,77 @@
+"""Are a model's probabilities to be believed, and how far are they from its teacher's? On NumPy arrays of logits."""
+
+import dataclasses
+
+import numpy as np
+
+BINS = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class ReliabilityCurve:
+    """Accuracy against confidence, in bins of equal width; empty bins are left out.
+
+    Attributes:
+        confidence: float64 [bins], the mean confidence of a bin's rows.
+        accuracy: float64 [bins], the share of them that are right.
+        rows: int64 [bins], how many they are.
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """ECE = Σ over the bins of rows/n · |accuracy - confidence|; 0 is perfect."""
+        return float((self.rows * np.abs(self.accuracy - self.confidence)).sum() / self.rows.sum())
+
+
+def reliability_curve(logits: np.ndarray, labels: np.ndarray, bins: int = BINS) -> ReliabilityCurve:
+    """Sort rows by confidence, the probability that softmax gives the predicted class, and see how many are right.
+
+    Bin i of ``bins`` holds the confidences in (i/bins, (i+1)/bins].
+
+    Args:
+        logits: float [n, classes], finite; n is at least 1.
+        labels: int [n], the true classes.
+        bins: how many.
+
+    Raises:
+        ValueError: no rows, or arrays of different lengths.
+
+    References:
+        Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks", equations 2 and 3 (15 bins).
+    """
+    if len(labels) == 0 or len(labels) != len(logits):
+        raise ValueError(f"expected as many labels as rows of logits, at least one, got {len(labels)}, {len(logits)}")
+    confidence = np.exp(log_softmax(logits).max(axis=1))
+    right = logits.argmax(axis=1) == labels
+    index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    rows = np.bincount(index, minlength=bins)
+    filled = rows > 0
+    sums = [np.bincount(index, weights, bins)[filled] / rows[filled] for weights in (confidence, right)]
+    return ReliabilityCurve(confidence=sums[0], accuracy=sums[1], rows=rows[filled])
+
+
+def divergence(teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+    """Return KL(teacher ‖ student) = Σ p_teacher · log(p_teacher / p_student), in nats, the mean over the rows.
+
+    Args:
+        teacher_logits: float [n, classes], finite; n is at least 1. The probabilities are their softmax, temperature 1.
+        logits: float [n, classes], the student's.
+
+    Raises:
+        ValueError: no rows, or arrays of different shapes.
+    """
+    if len(logits) == 0 or logits.shape != teacher_logits.shape:
+        raise ValueError(f"expected logits of one shape, [n, classes], got {teacher_logits.shape} and {logits.shape}")
+    teacher, student = log_softmax(teacher_logits), log_softmax(logits)
+    # never below zero but by rounding
+    return max(0.0, float((np.exp(teacher) * (teacher - student)).sum(axis=1).mean()))
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithms of softmax over the classes, float64 [n, classes]; no logit is too large for it."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -1,0 +1,73 @@
+"""``python -m distill_jax.compare RUN_A RUN_B``: is one student better than another, and how sure is that?"""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from distill_jax.console import run_command, say
+from distill_jax.errors import InputError
+from distill_jax.files import write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to compare with what."""
+
+    run_a: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_A")]
+    """A run folder, as python -m distill_jax.train writes it."""
+    run_b: Annotated[
+        Path | None,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="RUN_B", help_behavior_hint="(required without --teacher)"),
+    ] = None
+    """Another, tested on the same rows."""
+    teacher: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Compare RUN_A with its teacher instead of with RUN_B."""
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: not written)")] = None
+    """Write all the numbers there too."""
+
+
+def main() -> None:
+    """Parse the command line, compare, print."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="python -m distill_jax.compare",
+        description=(
+            "Compare two students on the test rows that both were tested on: accuracy and macro F1 with their "
+            "intervals, McNemar's exact test, and the probability that the first is the better one."
+        ),
+    )
+    compare(arguments)
+
+
+def compare(arguments: Arguments) -> None:
+    """Print the comparison and, where asked for, write its numbers.
+
+    Raises:
+        InputError: the options do not fit together, a run cannot be read, or the two were tested on different rows.
+        OSError: the file cannot be written.
+    """
+    if arguments.teacher == (arguments.run_b is not None):
+        got = "RUN_B and --teacher" if arguments.teacher else "neither"
+        raise InputError(f"expected either a second run (RUN_B) or --teacher, got {got}")
+    if arguments.json is not None and arguments.json.is_dir():
+        raise InputError(f"--json {arguments.json}: expected a file, found a folder")
+    from distill_jax.comparison import compare_runs, compare_with_teacher, comparison_json
+    from distill_jax.comparison_text import comparison_text
+
+    if arguments.run_b is None:
+        comparison = compare_with_teacher(arguments.run_a)
+    else:
+        comparison = compare_runs(arguments.run_a, arguments.run_b)
+    if arguments.json is not None:
+        write_json(arguments.json, comparison_json(comparison))
+    for line in comparison_text(comparison):
+        say(line)
+    if arguments.json is not None:
+        say(f"wrote {arguments.json}")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,95 @@
+"""A comparison as text: short enough to read, with every number that the answer rests on."""
+
+from collections.abc import Callable
+
+from distill_jax.bootstrap import Interval
+from distill_jax.comparison import Comparison
+from distill_jax.console import format_table
+from distill_jax.model_measures import Measures
+from distill_jax.report_text import count, interval, p_value, percent, points, points_interval, probability, score
+from distill_jax.significance import CLEAR, PairCertainty
+
+
+def comparison_text(comparison: Comparison) -> list[str]:
+    """Return the comparison's lines."""
+    first, second, lead = comparison.first, comparison.second, comparison.lead
+    return [
+        f"A: {first.name} ({first.run})",
+        f"B: {second.name} ({second.run})",
+        f"{count(comparison.test_rows)} test texts; intervals are of 95 %, by bootstrap over the texts",
+        "",
+        format_table(("", "A", "B", "A − B"), _rows(first.measures, second.measures, lead)),
+        "",
+        verdict(lead),
+        "",
+        *_mcnemar(lead),
+        "",
+        *_probabilities(lead),
+    ]
+
+
+def verdict(lead: PairCertainty) -> str:
+    """Return in a sentence whether A is better than B in accuracy."""
+    difference = f"{points(lead.accuracy_difference.value)} accuracy, {points_interval(lead.accuracy_difference)}"
+    if lead.accuracy_probability >= CLEAR:
+        return f"A is clearly better ({difference})."
+    if lead.accuracy_probability <= 1 - CLEAR:
+        return f"A is clearly worse ({difference})."
+    return f"No clear difference ({difference}): so much may be chance."
+
+
+def _rows(first: Measures, second: Measures, lead: PairCertainty) -> list[list[str]]:
+    rows = [
+        _interval_row("Accuracy", first.scores.accuracy, second.scores.accuracy, lead.accuracy_difference),
+        _interval_row("Macro F1", first.scores.macro_f1, second.scores.macro_f1, lead.macro_f1_difference),
+        _posterior_row("Accuracy, posterior", first.scores.accuracy_posterior, second.scores.accuracy_posterior),
+        _posterior_row("Macro F1, posterior", first.scores.macro_f1_posterior, second.scores.macro_f1_posterior),
+    ]
+    if first.ratings is not None and second.ratings is not None:
+        ours, theirs = first.ratings, second.ratings
+        rows += [
+            _plain_row("Mean absolute error", ours.mae, theirs.mae, score),
+            _plain_row("Quadratic kappa", ours.quadratic_kappa, theirs.quadratic_kappa, score),
+            _plain_row("Right or one off", ours.off_by_one, theirs.off_by_one, percent),
+        ]
+    errors = [model.reliability.expected_calibration_error for model in (first, second)]
+    return [
+        *rows,
+        _plain_row("Calibration error", errors[0], errors[1], score),
+        _plain_row("KL from the teacher", first.divergence, second.divergence, score),
+        _plain_row("Agrees with teacher", first.agreement, second.agreement, percent),
+    ]
+
+
+def _interval_row(name: str, ours: Interval, theirs: Interval, difference: Interval) -> list[str]:
+    difference_cell = f"{points(difference.value)} ({points_interval(difference)})"
+    return [*_posterior_row(name, ours, theirs)[:-1], difference_cell]
+
+
+def _posterior_row(name: str, ours: Interval, theirs: Interval) -> list[str]:
+    return [name, *[f"{score(value.value)} ({interval(value)})" for value in (ours, theirs)], ""]
+
+
+def _plain_row(name: str, ours: float | None, theirs: float | None, text: Callable[[float | None], str]) -> list[str]:
+    return [name, text(ours), text(theirs), ""]
+
+
+def _mcnemar(lead: PairCertainty) -> list[str]:
+    test = lead.mcnemar
+    rows = [
+        ["A right", count(test.both_right), count(test.only_first)],
+        ["A wrong", count(test.only_second), count(test.both_wrong)],
+    ]
+    return [format_table(("", "B right", "B wrong"), rows), f"McNemar's exact test: p {p_value(test.p_value)}"]
+
+
+def _probabilities(lead: PairCertainty) -> list[str]:
+    rows = [
+        ["accuracy", probability(lead.accuracy_probability), probability(lead.independent_accuracy_probability)],
+        ["macro F1", probability(lead.macro_f1_probability), probability(lead.independent_macro_f1_probability)],
+    ]
+    return [
+        format_table(("Probability that A is better", "same texts", "as if independent"), rows),
+        "From the Dirichlet posterior of the confusion matrices (Caelen 2017). The first column knows that both models",
+        "saw the same texts, and is the one to quote; the second, Caelen's own, does not.",
+    ]

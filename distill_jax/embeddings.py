@@ -1,0 +1,122 @@
+"""Where a student's token embeddings start: at random, at the teacher's own table, or at vectors from a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from distill_jax.config import TrainConfig
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.export_format import TOKENIZER, Manifest, read_token_embeddings
+from distill_jax.students import Params, Student
+
+RANDOM = "random"
+TEACHER = "teacher"
+
+
+def initial_params(student: Student, config: TrainConfig, export: Path, manifest: Manifest) -> Params:
+    """Return a student's initial parameters, its embeddings as ``config.embeddings`` says.
+
+    Raises:
+        MissingInputError: the file is not there.
+        InputError: it is no word2vec text file, or of another width than the student's embeddings.
+    """
+    params = student.init(config.seed)
+    if config.embeddings == RANDOM:
+        return params
+    name, width = student.table_name, student.config.embedding_dim
+    if config.embeddings == TEACHER:
+        table = principal_components(read_token_embeddings(export, manifest), width)
+        known = np.ones(len(table), bool)
+    else:
+        vectors = read_word2vec(Path(config.embeddings), width)
+        table, known = table_of_tokens(vectors, export / TOKENIZER, manifest.vocab_size, width)
+    known[manifest.pad_id] = False
+    old = params[name]
+    new = np.array(old)
+    new[known] = scale_like(table[known], old)
+    return {**params, name: new}
+
+
+def principal_components(table: np.ndarray, width: int) -> np.ndarray:
+    """Return the first ``width`` principal components of a table [vocab, dim], float32 [vocab, width].
+
+    They are the best linear summary of the teacher's embeddings in so few numbers (Jolliffe 2002, chapter 2). Each
+    component's sign is fixed, so that the same table gives the same numbers everywhere.
+
+    Raises:
+        InputError: the table is narrower than ``width``.
+    """
+    if width > table.shape[1]:
+        raise InputError(
+            f"--embeddings teacher: expected an --embedding-dim of at most {table.shape[1]}, the teacher's own width, "
+            f"got {width}"
+        )
+    centred = table.astype(np.float64)
+    centred -= centred.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)  # ascending
+    directions = directions[:, ::-1][:, :width]
+    largest = np.abs(directions).argmax(axis=0)
+    directions = directions * np.sign(directions[largest, np.arange(width)])
+    return (centred @ directions).astype(np.float32)
+
+
+def scale_like(table: np.ndarray, random: np.ndarray) -> np.ndarray:
+    """Return ``table`` scaled to the root mean square of the ``random`` embeddings, which the recipe expects."""
+    size = np.sqrt(np.square(table, dtype=np.float64).mean())
+    wanted = np.sqrt(np.square(random, dtype=np.float64).mean())
+    return (table * (wanted / max(size, 1e-12))).astype(random.dtype)
+
+
+def read_word2vec(path: Path, width: int) -> dict[str, np.ndarray]:
+    """Read a word2vec text file (``.vec``): a word and its numbers on each line, after an optional line of two numbers.
+
+    Raises:
+        MissingInputError: there is no such file.
+        InputError: a line has another count of numbers than ``width``, or one that is no number.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            f"--embeddings {path}: expected random, teacher, or a word2vec text file, found no such file"
+        )
+    return dict(_word2vec_lines(path, width))
+
+
+def _word2vec_lines(path: Path, width: int) -> Iterator[tuple[str, np.ndarray]]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                word, *numbers = line.decode().rstrip().split(" ")
+            except UnicodeDecodeError:
+                raise InputError(f"{path}, line {number}: expected text in UTF-8, got other bytes") from None
+            if number == 1 and len(numbers) == 1 and word.isdecimal():
+                continue
+            if len(numbers) != width:
+                raise InputError(
+                    f"{path}, line {number}: expected a word and {width} numbers (--embedding-dim), got {len(numbers)}"
+                )
+            try:
+                yield word, np.array(numbers, np.float32)
+            except ValueError:
+                raise InputError(f"{path}, line {number}: expected numbers after the word, got other text") from None
+
+
+def table_of_tokens(
+    vectors: dict[str, np.ndarray], tokenizer: Path, vocab_size: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of a tokenizer's tokens, float32 [vocab_size, width], and which tokens have one, bool.
+
+    Raises:
+        InputError: the file has a vector for none of the tokens.
+    """
+    table, known = np.zeros((vocab_size, width), np.float32), np.zeros(vocab_size, bool)
+    for token, index in Tokenizer.from_file(str(tokenizer)).get_vocab().items():
+        vector = vectors.get(token)
+        if vector is not None and index < vocab_size:
+            table[index], known[index] = vector, True
+    if not known.any():
+        raise InputError(
+            "--embeddings: the file has a vector for none of the tokenizer's tokens; is it of this language?"
+        )
+    return table, known

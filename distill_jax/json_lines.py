@@ -1,0 +1,44 @@
+"""Predictions as lines of JSON, letter for letter as ``json.dumps`` writes them, several times as fast."""
+
+import json
+
+import numpy as np
+
+DIGITS = 6
+
+
+class JsonLines:
+    """Writes ``{"label": …, "probabilities": {…}}`` for each row of probabilities.
+
+    Args:
+        label_names: the classes, in class order.
+        ensure_ascii: write other characters of their names as escapes.
+    """
+
+    def __init__(self, label_names: tuple[str, ...], *, ensure_ascii: bool = False) -> None:
+        names = [json.dumps(name, ensure_ascii=ensure_ascii).replace("%", "%%") for name in label_names]
+        probabilities = ", ".join(f"{name}: %s" for name in names)
+        self._templates = [f'{{"label": {name}, "probabilities": {{{probabilities}}}}}\n' for name in names]
+
+    def format(self, probabilities: np.ndarray) -> str:
+        """Return a line for each row of probabilities, float64 [texts, classes], each ended by a line feed."""
+        write = repr if np.isfinite(probabilities).all() else json.dumps  # NaN, of a training that diverged
+        numbers = map(write, rounded(probabilities).ravel().tolist())
+        rows = zip(*[numbers] * probabilities.shape[1], strict=True)
+        best = probabilities.argmax(axis=1).tolist()
+        return "".join([self._templates[index] % row for index, row in zip(best, rows, strict=True)])
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Return ``round(value, 6)`` of each value from 0 to 1, bit for bit.
+
+    Python rounds the number's exact decimal expansion. Scaling by a power of ten errs by an ulp, which matters only
+    next to a tie; those few are left to Python. A quotient of whole numbers is the nearest double, as Python's is.
+    """
+    scaled = values * 10.0**DIGITS
+    whole = np.rint(scaled)
+    result = whole / 10.0**DIGITS
+    near_ties = np.abs(np.abs(scaled - whole) - 0.5) < 1e-6
+    if near_ties.any():
+        result[near_ties] = [round(value, DIGITS) for value in values[near_ties].tolist()]
+    return result

@@ -1,0 +1,57 @@
+"""All that is said of one model's logits on the test rows: scores with their intervals, ratings, calibration."""
+
+import dataclasses
+
+import numpy as np
+
+from distill_jax.calibration import ReliabilityCurve, divergence, reliability_curve
+from distill_jax.metrics import agreement
+from distill_jax.rating_metrics import RatingScores, rating_scores, ratings_of
+from distill_jax.run_folder import Predictions, Run
+from distill_jax.significance import PairCertainty, ScoreCertainty, pair_certainty, score_certainty
+
+
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """A model's measures; the scores are over the labelled rows, those against the teacher over all.
+
+    Attributes:
+        scores: accuracy and macro F1, with intervals.
+        ratings: the scores for ratings; None where the classes' names are no ratings.
+        reliability: accuracy against confidence, which the calibration error (ECE) is computed from.
+        agreement: share of rows for which it names the teacher's class.
+        divergence: KL(teacher ‖ model), nats, mean over the rows.
+    """
+
+    scores: ScoreCertainty
+    ratings: RatingScores | None
+    reliability: ReliabilityCurve
+    agreement: float
+    divergence: float
+
+
+def measure(run: Run, *, teacher: bool = False) -> Measures:
+    """Measure a run's student, or its teacher, on the run's test rows, of which at least one has a label."""
+    logits = run.predictions.teacher_logits if teacher else run.predictions.logits
+    labels, predicted = scored(run.predictions, logits)
+    ratings = ratings_of(run.label_names)
+    return Measures(
+        scores=score_certainty(labels, predicted, len(run.label_names)),
+        ratings=None if ratings is None else rating_scores(labels, predicted, ratings),
+        reliability=reliability_curve(logits[run.predictions.labels >= 0], labels),
+        agreement=agreement(logits, run.predictions.teacher_logits),
+        divergence=divergence(run.predictions.teacher_logits, logits),
+    )
+
+
+def measure_pair(first: Run, second: Run, *, second_is_teacher: bool = False) -> PairCertainty:
+    """Compare a run's student with another's on the same rows, or with the other's teacher."""
+    theirs = second.predictions.teacher_logits if second_is_teacher else second.predictions.logits
+    labels, ours = scored(first.predictions, first.predictions.logits)
+    return pair_certainty(labels, ours, scored(second.predictions, theirs)[1], len(first.label_names))
+
+
+def scored(predictions: Predictions, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the labelled test rows and the classes that the logits name for them."""
+    labelled = predictions.labels >= 0
+    return predictions.labels[labelled], logits[labelled].argmax(axis=1)

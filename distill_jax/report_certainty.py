@@ -1,0 +1,128 @@
+"""How sure the report's differences are, and the measures beside accuracy, as HTML tables."""
+
+import html
+from collections.abc import Sequence
+
+from distill_jax.bootstrap import Interval
+from distill_jax.report_table import Row, Table
+from distill_jax.report_text import (
+    UNKNOWN,
+    count,
+    interval,
+    p_value,
+    percent,
+    points,
+    points_interval,
+    probability,
+    score,
+)
+
+_PAIR_HEADER = (
+    "Distilled against direct",
+    "Accuracy gained",
+    "Macro F1 gained",
+    "Probability of better accuracy",
+    "Probability of better macro F1",
+    "Only distilled right",
+    "Only direct right",
+    "McNemar’s p",
+)
+_RATING_HEADER = ("Mean absolute error", "Quadratic kappa", "Right or one off")
+_MEASURE_HEADER = ("Calibration error", "KL from the teacher")
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML; a percent sign stays on its number's line."""
+    return html.escape(text).replace(" %", "&nbsp;%")
+
+
+def with_interval(text: str, limits: str) -> str:
+    """Return a number as HTML with its interval, small, under it."""
+    return f'{escape(text)}<span class="interval">{escape(limits)}</span>'
+
+
+def pairs_table(table: Table) -> str:
+    """Return a line for each distilled student that has its direct twin here, as HTML; without any, nothing."""
+    lines = [_pair_line(row) for row in table.students if row.lead is not None]
+    if not lines:
+        return ""
+    return numbers_table(_PAIR_HEADER, lines, "How sure the gains are")
+
+
+def _pair_line(row: Row) -> str:
+    lead = row.lead
+    if lead is None:
+        raise AssertionError("a pair has a lead")
+    cells = [
+        _difference(lead.accuracy_difference),
+        _difference(lead.macro_f1_difference),
+        escape(probability(lead.accuracy_probability)),
+        escape(probability(lead.macro_f1_probability)),
+        count(lead.mcnemar.only_first),
+        count(lead.mcnemar.only_second),
+        escape(p_value(lead.mcnemar.p_value).removeprefix("= ")),
+    ]
+    twin = f'<span class="interval">against {escape(row.twin or "")}</span>'
+    return table_line("student", escape(row.model) + twin, cells)
+
+
+def _difference(difference: Interval) -> str:
+    return with_interval(points(difference.value), points_interval(difference))
+
+
+def measures_table(table: Table) -> str:
+    """Return the measures beside accuracy, a line a model, as HTML; those of ratings where the classes are ratings."""
+    rated = table.teacher.measures.ratings is not None
+    header = ("Model", *(_RATING_HEADER if rated else ()), *_MEASURE_HEADER)
+    return numbers_table(header, [_measure_line(row, table) for row in table.rows], "More measures of every model")
+
+
+def _measure_line(row: Row, table: Table) -> str:
+    measures, cells = row.measures, []
+    if measures.ratings is not None:
+        ratings = measures.ratings
+        cells = [score(ratings.mae), score(ratings.quadratic_kappa), percent(ratings.off_by_one)]
+    is_teacher = row is table.teacher
+    cells += [
+        score(measures.reliability.expected_calibration_error),
+        UNKNOWN if is_teacher else score(measures.divergence),
+    ]
+    return table_line("teacher" if is_teacher else "student", escape(row.model), [escape(cell) for cell in cells])
+
+
+def numbers_table(header: Sequence[str], lines: Sequence[str], name: str) -> str:
+    """Return a table of numbers that scrolls sideways where it is wider than the page."""
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
+    body = "\n".join(lines)
+    return (
+        '<p class="hint">The table goes on to the right.</p>\n'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}">\n'
+        f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>\n</div>'
+    )
+
+
+def table_line(kind: str, name: str, cells: Sequence[str]) -> str:
+    """Return a table's line of HTML cells; an unknown number is set back."""
+    columns = "".join(
+        f'<td class="unknown">{UNKNOWN}</td>' if cell == UNKNOWN else f"<td>{cell}</td>" for cell in cells
+    )
+    return f'<tr class="{kind}"><th scope="row">{name}</th>{columns}</tr>'
+
+
+def certainty_text(table: Table) -> str:
+    """Return what the intervals and probabilities mean, in words."""
+    text = (
+        f"The {count(table.test_rows)} test texts are a sample: other texts would have given other scores. The small "
+        "figures are 95 % intervals, by drawing the test texts again and again with replacement."
+    )
+    if any(row.lead is not None for row in table.students):
+        text += (
+            " A probability is that of the distilled student being the better one of the two on texts like these. "
+            "It speaks of the models trained here: another seed makes another model."
+        )
+    return text
+
+
+def score_with_interval(value: Interval) -> str:
+    """Return a score as HTML, its interval under it."""
+    return with_interval(score(value.value), interval(value))

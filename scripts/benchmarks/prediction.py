@@ -1,0 +1,149 @@
+"""Our students' prediction: from token ids, and whole from raw texts."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.rows import Match, Measurement, Row, Side, Turn
+from benchmarks.sizes import Sizes
+
+if TYPE_CHECKING:
+    from distill_jax.config import StudentName
+
+
+def predict_token_ids(
+    student: "StudentName", vocab_size: int, occurring: int, length: int, rows: int, mean_length: float | None = None
+) -> Turn:
+    """Prepare ``predict_logits`` on padded rows: what ``fit`` evaluates with, and what prediction ends in."""
+    from distill_jax.jax_setup import configure_jax
+
+    configure_jax()
+    from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
+    from distill_jax.evaluation import predict_logits, to_device
+    from distill_jax.students import build_student
+
+    built = build_student(student, vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
+    params = to_device(built.init(0))
+    input_ids, _ = padded_rows(Language(vocab_size, occurring), rows, length, mean_length)
+
+    def turn() -> Measurement:
+        started = time.perf_counter()
+        predict_logits(built, params, input_ids)
+        return Measurement(rows, time.perf_counter() - started)
+
+    return turn
+
+
+def predict_texts(student: "StudentName", export: str, folder: str, texts: int | None) -> Turn:
+    """Prepare ``Predictor.labels`` on the demo's raw texts, with a student trained for an epoch.
+
+    Every turn has a predictor of its own, loaded beforehand: what it may remember of words that it has met would
+    otherwise come from the same texts.
+    """
+    from distill_jax.jax_setup import configure_jax
+
+    configure_jax()
+    from distill_jax.config import TrainConfig
+    from distill_jax.predictor import Predictor
+    from distill_jax.train_run import TrainRun, train_run
+
+    run = Path(folder) / f"run-{student}"
+    train_run(TrainRun(Path(export), run, TrainConfig.notebook(student, epochs=1), {}, overwrite=run.exists()))
+    sentences = demo_texts(texts)[0]
+
+    def turn() -> Measurement:
+        predictor = Predictor.load(run)
+        started = time.perf_counter()
+        predictor.labels(sentences)
+        return Measurement(len(sentences), time.perf_counter() - started)
+
+    return turn
+
+
+def demo_texts(limit: int | None = None) -> tuple[list[str], list[int]]:
+    """Return the demo's kept texts and classes, in the order of the files, fetched where missing.
+
+    Raises:
+        DownloadError: they could not be fetched.
+    """
+    from teacher_export.demo_data import load_demo_reviews
+
+    reviews = load_demo_reviews()
+    rows = [row for row, code in enumerate(reviews.classes.tolist()) if code >= 0]
+    rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
+    return [reviews.texts[row] for row in rows], [int(reviews.classes[row]) for row in rows]
+
+
+def predict_cpp(folder: str, texts: int | None) -> Turn:
+    """Prepare fastText's ``predict`` of a list of the same texts, trained on them by its C++."""
+    import fasttext
+    import numpy as np
+
+    from benchmarks.reference import train_cpp, write_fasttext_file
+
+    sentences, classes = demo_texts(texts)
+    lines = [" ".join(text.split()) for text in sentences]
+    path = write_fasttext_file(Path(folder) / "demo.txt", lines, np.array(classes))
+    model = train_cpp(fasttext, path, epochs=1, threads=1)
+
+    def turn() -> Measurement:
+        started = time.perf_counter()
+        model.predict(lines)
+        return Measurement(len(lines), time.perf_counter() - started)
+
+    return turn
+
+
+def token_ids_match(sizes: Sizes) -> Match:
+    """Return the CNN's prediction from token ids against torch."""
+    settings = {"vocab_size": sizes.vocab_size, "occurring": sizes.occurring, "length": sizes.length}
+    ours = {**settings, "student": "cnn", "rows": sizes.predict_rows}
+    function = "benchmarks.prediction:predict_token_ids"
+    return Match(
+        {
+            "ours": Side(function, ours),
+            "torch": Side("benchmarks.reference:torch_prediction", {**settings, "rows": sizes.torch_predict_rows}),
+            "shorter": Side(function, {**ours, "mean_length": sizes.mean_length}),
+        },
+        (
+            Row("cnn-predict", "cnn prediction from token ids", "documents", "ours", "torch", 4.5, 8),
+            Row("cnn-predict-lengths", "the same, texts of 70 tokens on average", "documents", "shorter", "torch"),
+        ),
+    )
+
+
+def raw_text_match(sizes: Sizes, folder: str, export: str, teacher: str, skip: str | None) -> Match:
+    """Return prediction from raw texts, tokenizing included, against the demo teacher and fastText's C++."""
+    ours = {"export": export, "folder": folder, "texts": sizes.texts}
+    function = "benchmarks.prediction:predict_texts"
+    exported = {"teacher": teacher, "precision": "auto", "folder": folder, "texts": sizes.teacher_texts}
+    return Match(
+        {
+            "fasttext": Side(function, {**ours, "student": "fasttext"}),
+            "cnn": Side(function, {**ours, "student": "cnn"}),
+            "teacher": Side("benchmarks.teacher:export_texts", exported),
+            "cpp": Side("benchmarks.prediction:predict_cpp", {"folder": folder, "texts": sizes.texts}),
+        },
+        (
+            Row(
+                "fasttext-text-teacher",
+                "fasttext, raw text, against the demo teacher",
+                "documents",
+                "fasttext",
+                "teacher",
+                40,
+                100,
+            ),
+            Row("cnn-text-teacher", "cnn, raw text, against the demo teacher", "documents", "cnn", "teacher", 15, 25),
+            Row(
+                "fasttext-text-cpp",
+                "fasttext, raw text, against fastText's predict",
+                "documents",
+                "fasttext",
+                "cpp",
+                0.2,
+                0.5,
+            ),
+        ),
+        skip=skip,
+    )

@@ -1,0 +1,196 @@
+"""The transfer set: texts without classes that the teacher labels for the student, beyond the training texts.
+
+Unlabelled texts come first, then copies of the training texts. Left out is what has no word, what is there already
+(in the training split, or earlier here), and every copy or near copy of a test or validation text. A training text that
+is such a near copy itself is not copied at all: masks could hide where its copies come from.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distill_jax.console import format_table, progress, say
+from distill_jax.errors import InputError
+from distill_jax.export_format import UNLABELLED
+from teacher_export.augment import Augmenter
+from teacher_export.config import ExportConfig
+from teacher_export.near_copies import NearCopyIndex
+from teacher_export.unlabelled import UnlabelledSource, find_unlabelled
+from teacher_export.word_classes import learn_word_classes
+from teacher_export.words import normalised_words
+
+if TYPE_CHECKING:
+    from teacher_export.datasets import Dataset, Split
+
+TRANSFER = "transfer"
+PROTECTED_SPLITS = ("test", "validation")
+_VERSION = 1  # raise it whenever the same options come to other texts
+_CHUNK = 4096
+_AUGMENTED = "augmented"
+_EXAMPLES_SHOWN = 3
+_NO_WORD = "wordless"
+_DUPLICATE = "repeated"
+_NEAR_COPY = "near copies"
+_REASONS = (_NO_WORD, _DUPLICATE, _NEAR_COPY)
+_LEGEND = (
+    "dropped: wordless = of punctuation and masks alone; repeated = there already, or a training text; near copies = "
+    "much like a test or validation text"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferSet:
+    """The transfer split and what is known of it.
+
+    Attributes:
+        split: its texts; ids count from 0, every label is -1.
+        description: what the manifest says of it (``describe_transfer``).
+    """
+
+    split: "Split"
+    description: dict[str, Any]
+
+
+def describe_transfer(config: ExportConfig, mask_token: str, fingerprint: str) -> dict[str, Any]:
+    """Return what the manifest's ``config`` says of the transfer set: everything that decides its texts.
+
+    Args:
+        config: what the user asked for.
+        mask_token: what masks a word.
+        fingerprint: SHA-256 over the transfer set's texts, in order.
+    """
+    settings = config.transfer_set
+    sources = find_unlabelled(config)
+    described: dict[str, Any] = {
+        "version": _VERSION,
+        "unlabelled": [
+            {"name": source.name, "sha256": source.fingerprint(), "columns": list(source.columns)} for source in sources
+        ],
+        "augment": settings.augment,
+        "fingerprint": fingerprint,
+    }
+    if settings.augment:
+        described["mask_token"] = mask_token
+        described.update(settings.probabilities())
+    return described
+
+
+def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str) -> TransferSet:
+    """Read, augment, filter, and say what came of it.
+
+    Args:
+        config: which texts and how many.
+        dataset: its training texts are copied; nothing like its other texts is let in.
+        mask_token: what masks a word; "" deletes it.
+
+    Raises:
+        InputError: a file cannot be read, or no text is left.
+    """
+    from teacher_export.datasets import Split
+
+    builder = _Builder(dataset, mask_token)
+    for source in find_unlabelled(config):
+        builder.add(source.name, _described(source), source.texts())
+    settings, train = config.transfer_set, dataset.splits["train"].texts
+    if settings.augment:
+        clean = builder.clean(train)
+        classes = learn_word_classes(clean if settings.pos_probability else (), config.data.seed)
+        copies = Augmenter(clean, settings, classes, mask_token, config.data.seed)
+        with progress(len(clean) * settings.augment, "augmenting") as bar:
+            builder.add(_AUGMENTED, f"{settings.augment} copies of {len(clean):,} training texts", copies, bar)
+        if len(clean) < len(train):
+            say(f"training texts of which no copies are made ({_NEAR_COPY}, {_NO_WORD}): {len(train) - len(clean):,}")
+    if not builder.texts:
+        raise InputError("the transfer set: no text is left of --unlabelled and --augment; see the reasons above")
+    rows = len(builder.texts)
+    split = Split(np.arange(rows, dtype=np.int64), builder.texts, np.full(rows, UNLABELLED, np.int32))
+    builder.say_summary()
+    return TransferSet(split, describe_transfer(config, mask_token, _fingerprint(builder.texts)))
+
+
+def _described(source: UnlabelledSource) -> str:
+    return "the demo's editorials and tweets" if source.path is None else str(source.path)
+
+
+class _Builder:
+    """Takes texts in as long as they are new and nothing like a protected one."""
+
+    def __init__(self, dataset: "Dataset", mask_token: str) -> None:
+        protected = (dataset.splits[name].texts for name in PROTECTED_SPLITS if name in dataset.splits)
+        self._index = NearCopyIndex(itertools.chain.from_iterable(protected))
+        self._seen = {_digest(normalised_words(text)) for text in dataset.splits["train"].texts}
+        self._mask = set(normalised_words(mask_token))
+        self.texts: list[str] = []
+        self._origins: dict[str, tuple[str, range, Mapping[str, int]]] = {}
+
+    def clean(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts that have words and are no near copies."""
+        kept: list[str] = []
+        for chunk in _chunks(texts):
+            words = [normalised_words(text) for text in chunk]
+            copied = self._index.find(words)
+            kept.extend(text for text, of_text, copy in zip(chunk, words, copied, strict=True) if of_text and not copy)
+        return kept
+
+    def add(self, name: str, description: str, texts: Iterable[str], bar: Any = None) -> None:
+        """Take in what may be taken of an origin's texts."""
+        dropped: collections.Counter[str] = collections.Counter()
+        first = len(self.texts)
+        for chunk in _chunks(texts):
+            self._add_chunk(chunk, dropped)
+            if bar is not None:
+                bar.update(len(chunk))
+        self._origins[name] = (description, range(first, len(self.texts)), dropped)
+
+    def _add_chunk(self, chunk: Sequence[str], dropped: collections.Counter[str]) -> None:
+        words = [normalised_words(text) for text in chunk]
+        copied = self._index.find(words)
+        for text, of_text, copy in zip(chunk, words, copied, strict=True):
+            digest = _digest(of_text)
+            if self._mask.issuperset(of_text):
+                dropped[_NO_WORD] += 1
+            elif digest in self._seen:
+                dropped[_DUPLICATE] += 1
+            elif copy:
+                dropped[_NEAR_COPY] += 1
+            else:
+                self._seen.add(digest)
+                self.texts.append(text)
+
+    def say_summary(self) -> None:
+        """Say how many texts of each origin there are, why others were dropped, and show some."""
+        from teacher_export.datasets import shortened
+
+        say("\nThe transfer set, by origin:")
+        rows = [
+            [description, f"{len(taken):,}", *(f"{dropped.get(reason, 0):,}" for reason in _REASONS)]
+            for description, taken, dropped in self._origins.values()
+        ]
+        say(format_table(["origin", "texts", *_REASONS], rows))
+        say(_LEGEND)
+        for name, (_, taken, _) in self._origins.items():
+            for index in taken[:: max(1, len(taken) // _EXAMPLES_SHOWN)][:_EXAMPLES_SHOWN]:
+                say(f"{name}: {shortened(self.texts[index])}")
+
+
+def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
+    iterator = iter(texts)
+    return iter(lambda: list(itertools.islice(iterator, _CHUNK)), [])
+
+
+def _digest(words: Sequence[str]) -> bytes:
+    return hashlib.blake2b(" ".join(words).encode(), digest_size=12).digest()
+
+
+def _fingerprint(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        content = text.encode()
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.hexdigest()

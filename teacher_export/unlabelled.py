@@ -1,0 +1,117 @@
+"""Files of texts without classes, for the transfer set: one text a line, or a table's text column."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distill_jax.console import progress
+from distill_jax.errors import InputError
+from distill_jax.files import sha256_file
+from teacher_export.config import DEMO_TEXTS, ExportConfig
+from teacher_export.readers import FORMATS, TableFormat, read_rows, table_format
+from teacher_export.row_parsers import TEXT_SEPARATOR, as_text
+from teacher_export.rows import place
+from teacher_export.sources import TextLines, not_utf8, open_data, require_data_file
+from teacher_export.streaming import open_source
+
+_OPTION = "--unlabelled"
+_AMAZON_COLUMN = "review_body"
+
+
+@dataclasses.dataclass(frozen=True)
+class UnlabelledSource:
+    """What one word after ``--unlabelled`` names.
+
+    Attributes:
+        path: the file; None for the demo's texts.
+        format: how the file is read; None for one text a line.
+        columns: a table's text columns.
+    """
+
+    path: Path | None
+    format: TableFormat | None = None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the source is called, without its folder."""
+        return DEMO_TEXTS if self.path is None else self.path.name
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the file's bytes; the demo's files are checked against theirs when they are fetched."""
+        return DEMO_TEXTS if self.path is None else sha256_file(self.path)
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts, the missing and blank ones left out.
+
+        Raises:
+            InputError: a row cannot be read; the message names the file and the row.
+        """
+        if self.path is None:
+            from teacher_export.demo_data import load_unlabelled_demo_texts
+
+            yield from load_unlabelled_demo_texts()
+            return
+        with progress(self.path.stat().st_size, f"reading {self.name}", "B", scale=True) as bar:
+            if self.format is None:
+                yield from _lines(self.path, bar)
+                return
+            for row in read_rows(self.path, self.format, self.columns, bar.update):
+                parts = [as_text(value, row, name) for value, name in zip(row.cells, self.columns, strict=True)]
+                text = TEXT_SEPARATOR.join(part for part in parts if part and part.strip())
+                if text:
+                    yield text
+
+
+def find_unlabelled(config: ExportConfig) -> list[UnlabelledSource]:
+    """Return the sources that ``--unlabelled`` names, once their being there and their columns are checked.
+
+    Raises:
+        InputError: a file is missing, empty, of an unknown format, named twice, or lacks the column.
+    """
+    sources: list[UnlabelledSource] = []
+    for path in config.transfer_set.unlabelled:
+        source = UnlabelledSource(None) if str(path) == DEMO_TEXTS else _open(path, config)
+        if any(_same(source, earlier) for earlier in sources):
+            raise InputError(f"{_OPTION} {path}: it is named twice; name each file once")
+        sources.append(source)
+    return sources
+
+
+def _same(one: UnlabelledSource, other: UnlabelledSource) -> bool:
+    if one.path is None or other.path is None:
+        return one.path is other.path
+    return one.path.resolve() == other.path.resolve()
+
+
+def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
+    require_data_file(path, _OPTION)
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(".txt"):
+        return UnlabelledSource(path)
+    if not name.endswith(tuple(FORMATS)):
+        raise InputError(
+            f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (or one of these and .gz), "
+            f"got {path.suffix or 'no ending'!r}"
+        )
+    columns, file_format = config.transfer_set.unlabelled_column or config.data.text_column, table_format(path)
+    if not columns and config.data.dataset == "amazon-pds":
+        columns = (_AMAZON_COLUMN,)
+        file_format = "unquoted-tsv" if file_format == "tsv" else file_format
+    if not columns:
+        raise InputError(f"{_OPTION} {path}: a table needs --unlabelled-column NAME, the column that holds the text")
+    open_source(path, file_format, columns)
+    return UnlabelledSource(path, file_format, columns)
+
+
+def _lines(path: Path, bar: Any) -> Iterator[str]:
+    with open_data(path, bar.update) as stream:
+        lines = TextLines(stream, f"data file {path}")
+        for number, raw in enumerate(lines.raw()):
+            try:
+                text = raw.decode().strip()
+            except UnicodeDecodeError as error:
+                raise not_utf8(place(path, number, lines.number), error) from None
+            if text:
+                yield text

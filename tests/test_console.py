@@ -1,0 +1,112 @@
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from distill_jax.cache import CACHE_VARIABLE, cache_folder
+from distill_jax.console import format_table, progress, run_command, say, warn
+from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
+from distill_jax.history import COLUMNS, history_frame, write_history
+from distill_jax.jax_setup import configure_jax
+
+
+def _status(capsys, error):
+    def body():
+        raise error
+
+    with pytest.raises(SystemExit) as exit_:
+        run_command(body)
+    return exit_.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("--x: wrong"), 2, "error: --x: wrong\n"),
+        (MissingInputError("no file"), 2, "error: no file\n"),
+        (MissingExtraError("pip install it"), 2, "error: pip install it\n"),
+        (Interrupted("saved; go on"), 130, "saved; go on\n"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command starts again from what is on disk\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), 2, "error: Permission denied (/data/x)\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "error: no space left on the disk; free some and run the same command again: what is whole is kept\n",
+        ),
+    ],
+)
+def test_a_user_s_error_is_one_sentence_with_its_status(capsys, error, status, message):
+    assert _status(capsys, error) == (status, message)
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 / 0)
+
+
+def test_a_command_that_succeeds_just_returns(capsys):
+    run_command(lambda: say("done"))
+    assert capsys.readouterr().out == "done\n"
+
+
+def test_what_a_terminal_cannot_show_is_escaped(capsys):
+    raw = io.BytesIO()
+    with mock.patch.object(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii")):
+        run_command(lambda: say("5 ★"))
+        sys.stdout.flush()
+        assert raw.getvalue() == b"5 \\u2605\n"
+    warn("to standard error")
+    assert capsys.readouterr().err == "to standard error\n"
+
+
+def test_a_progress_bar_counts_from_where_it_is_told(capsys):
+    with progress(10, "reading", initial=4) as bar:
+        bar.update(6)
+        assert bar.n == 10
+    assert "reading: 100%" in capsys.readouterr().err
+    with progress(10, "reading", disable=True) as bar:
+        bar.update(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_table_is_aligned():
+    table = format_table(["name", "x"], [["a", "1.25"], ["long name", "2"]])
+    assert table.splitlines() == ["name          x", "---------  ----", "a          1.25", "long name     2"]
+
+
+def test_the_cache_folder_is_the_user_s_unless_named(monkeypatch, tmp_path):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, "~/mine")
+    assert cache_folder() == Path.home() / "mine"
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert cache_folder().name == "distill-jax"
+
+
+def test_jax_is_set_up_without_overruling_the_user(monkeypatch, tmp_path):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    with mock.patch.dict(os.environ):
+        os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "true"
+        configure_jax()
+        assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "compiled")
+        assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
+
+
+def test_the_history_keeps_every_digit(tmp_path):
+    import numpy as np
+    import pandas as pd
+
+    rows = np.array([[0, 1 / 3, 0.1, 0.2, np.pi, 0.5, 0.25], [1, 1e-17, 1, 1, 1, 1, np.nan]])
+    write_history(tmp_path / "history.csv", history_frame(rows, "CNN"))
+    text = (tmp_path / "history.csv").read_bytes().decode()
+    assert text.startswith(",".join(COLUMNS) + "\n0,0.3333333333333333,")
+    assert "\r" not in text
+    found = pd.read_csv(tmp_path / "history.csv")
+    assert found["epoch"].tolist() == [0, 1]
+    np.testing.assert_array_equal(found.iloc[:, :-1].to_numpy(float), rows)
+    assert history_frame(np.zeros((0, 7)), "CNN").empty

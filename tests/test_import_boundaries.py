@@ -1,0 +1,121 @@
+"""The two halves never import each other's frameworks, and command lines import none before they must."""
+
+import ast
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from command_lines import ROOT, python
+
+JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
+TORCH = {"torch", "transformers"}
+SHARED = ("errors", "files", "console", "cache", "export_format", "export_writer")
+HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
+
+
+def _sources(package):
+    return sorted((ROOT / package).glob("*.py"))
+
+
+def _imports(path, *, top_level_only=False):
+    """Return the dotted names of the modules that a source file imports."""
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _packages(names):
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", _sources("distill_jax"), ids=lambda path: path.name)
+def test_the_jax_half_imports_neither_torch_nor_the_other_half(path):
+    assert not _packages(_imports(path)) & (TORCH | {"teacher_export"})
+
+
+@pytest.mark.parametrize("path", _sources("teacher_export"), ids=lambda path: path.name)
+def test_the_torch_half_imports_no_jax_and_of_the_other_half_the_shared_modules_alone(path):
+    names = _imports(path)
+    assert not _packages(names) & JAX
+    others = {name.split(".")[1] for name in names if name.startswith("distill_jax.")}
+    assert others <= {*SHARED, "__version__"}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_shared_module_needs_the_standard_library_and_numpy_alone(name):
+    path = ROOT / "distill_jax" / f"{name}.py"
+    allowed = set(sys.stdlib_module_names) | {"numpy", "distill_jax"}
+    assert _packages(_imports(path, top_level_only=True)) <= allowed
+    assert _packages(_imports(path)) <= allowed | {"tqdm", "platformdirs"}  # inside functions
+    ours = {name.split(".")[1] for name in _imports(path) if name.startswith("distill_jax.")}
+    assert ours <= set(SHARED)
+
+
+@pytest.mark.parametrize("package", ["distill_jax", "teacher_export"])
+def test_a_package_s_init_imports_nothing_heavy(package):
+    assert _packages(_imports(ROOT / package / "__init__.py")) <= {"__future__"}
+
+
+_IMPORT_ALL_BLOCKING = """
+import importlib, pkgutil, sys
+package, blocked = sys.argv[1], set(sys.argv[2].split(","))
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"blocked: {name}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+    importlib.import_module(f"{package}.{module.name}")
+print(sorted(blocked & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "blocked"), [("distill_jax", TORCH | {"pyarrow", "teacher_export"}), ("teacher_export", JAX)]
+)
+def test_a_half_is_imported_whole_without_the_other_s_frameworks(package, blocked):
+    assert python(_IMPORT_ALL_BLOCKING, package, ",".join(blocked)).splitlines()[-1] == "[]"
+
+
+_HELP = """
+import json, runpy, sys
+module, heavy = sys.argv[1], sys.argv[2].split(",")
+sys.argv = [module, "--help"]
+try:
+    runpy.run_module(module, run_name="__main__")
+except SystemExit as exit_:
+    assert not exit_.code, exit_.code
+print("\\n" + json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize("module", ["train", "predict", "report"])
+def test_help_imports_no_framework(module):
+    output = python(_HELP, f"distill_jax.{module}", ",".join(HEAVY))
+    assert json.loads(output.splitlines()[-1]) == []
+    assert "usage: python -m distill_jax." + module in output
+
+
+def test_help_says_defaults_and_answers_within_a_second():
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "distill_jax.train", "--help"], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - started)
+        if seconds[-1] < 1:
+            break
+    assert min(seconds) < 1.5, seconds
+    for words in ("--student", "--distil", "--alpha", "--workdir", "cnn 0.001, fasttext 0.5", "exports/demo"):
+        assert words in done.stdout

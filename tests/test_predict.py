@@ -1,0 +1,223 @@
+"""Predictions from a run folder: ``Predictor`` from Python, and ``python -m distill_jax.predict``."""
+
+import io
+import json
+import os
+import shutil
+import sys
+from unittest import mock
+
+import numpy as np
+import pytest
+from command_lines import call, python, refusal
+from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
+
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.predict import main
+from distill_jax.predictor import Predictor, load_tokenizer
+from distill_jax.run_folder import read_predictions
+
+STUDENTS = ("cnn", "fasttext")
+
+
+@pytest.fixture(scope="module")
+def predictors(tiny_runs):
+    return {name: Predictor.load(folder) for name, folder in tiny_runs.items()}
+
+
+@pytest.fixture
+def run(tiny_runs, tmp_path):
+    """A copy of a run folder, to be damaged."""
+    shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _lines(output):
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_it_equals_the_test_predictions_on_the_same_texts(name, tiny_runs, predictors):
+    expected = read_predictions(tiny_runs[name] / "test_predictions.npz", 3).logits
+    assert np.ptp(expected, axis=0).min() > 0.05
+    texts, _ = tiny_texts(90, 20)  # as the tiny export's test split was made
+    np.testing.assert_allclose(predictors[name].logits(texts), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_text_has_the_same_logits_alone_and_among_others(name, predictors):
+    texts = ["", "w1", "w2 w5 w8", "w0 " * 100, "unknown words", "w1 w1"]
+    together = predictors[name].logits(texts)
+    assert np.isfinite(together).all()
+    for row, text in enumerate(texts):
+        np.testing.assert_allclose(predictors[name].logits([text])[0], together[row], atol=1e-5)
+    assert predictors[name].logits([]).shape == (0, 3)
+    assert predictors[name].labels([]) == []
+
+
+def test_labels_and_probabilities_belong_together(predictors):
+    predictor = predictors["cnn"]
+    texts, _ = tiny_texts(20, 5)
+    probabilities = predictor.probabilities(texts)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
+    assert predictor.labels(texts) == [predictor.label_names[index] for index in probabilities.argmax(axis=1)]
+    assert len(set(predictor.labels(texts))) > 1
+
+
+def test_texts_are_cut_to_the_length_the_student_was_trained_with(predictors, tiny_runs):
+    long = " ".join(["w1"] * (MAX_LENGTH - 2))
+    np.testing.assert_array_equal(predictors["cnn"].logits([long]), predictors["cnn"].logits([long + " w2 w2"]))
+    tokenizer = load_tokenizer(tiny_runs["cnn"] / "tokenizer.json", 5)
+    assert len(tokenizer.encode("w1 w2 w3 w4 w5 w6").ids) == 5
+
+
+@pytest.mark.parametrize("source", ["file", "standard input"])
+def test_a_line_in_a_line_out(capsys, tmp_path, tiny_runs, predictors, source):
+    content = b"w1 w4\r\n\nw2 w5\nw0"  # CRLF, an empty line, no line feed at the end
+    arguments = ["--run", tiny_runs["cnn"]]
+    if source == "file":
+        (tmp_path / "texts.txt").write_bytes(content)
+        arguments.append(tmp_path / "texts.txt")
+    status, output, error = call(capsys, main, *arguments, stdin=content)
+    assert (status, error) == (0, "")
+    results = _lines(output)
+    expected = predictors["cnn"].probabilities(["w1 w4", "", "w2 w5", "w0"])
+    assert len(results) == 4
+    for result, row in zip(results, expected, strict=True):
+        assert list(result) == ["label", "probabilities"]
+        assert list(result["probabilities"]) == ["bad", "fair", "good"]  # in class order
+        values = list(result["probabilities"].values())
+        assert abs(sum(values) - 1) < 1e-5
+        np.testing.assert_allclose(values, row, atol=1e-6)
+        assert result["label"] == max(result["probabilities"], key=result["probabilities"].get)
+
+
+def test_no_line_gives_no_line(capsys, tiny_runs):
+    assert call(capsys, main, "--run", tiny_runs["cnn"], stdin=b"") == (0, "", "")
+
+
+def test_a_byte_order_mark_is_no_text_and_other_separators_end_no_line(capsys, tiny_runs):
+    content = "\ufeffw1 w4\nw1\u2028w4\x0bw4\n".encode()
+    status, output, _ = call(capsys, main, "--run", tiny_runs["cnn"], stdin=content)
+    assert status == 0
+    assert len(_lines(output)) == 2
+    _, plain, _ = call(capsys, main, "--run", tiny_runs["cnn"], stdin=b"w1 w4\n")
+    assert output.splitlines()[0] == plain.splitlines()[0]
+
+
+def test_more_lines_than_are_read_at_once(capsys, tiny_runs, monkeypatch):
+    monkeypatch.setattr("distill_jax.predict._LINES_AT_ONCE", 3)
+    content = b"".join(b"w%d\n" % (index % 60) for index in range(8))
+    status, output, _ = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)
+    assert status == 0
+    assert len(_lines(output)) == 8
+
+
+@pytest.mark.parametrize("source", ["file", "standard input"])
+def test_a_line_that_is_not_utf_8_is_named(capsys, tmp_path, tiny_runs, source):
+    content = b"w1\nw2\nna\xefve\n"
+    arguments, where = ["--run", tiny_runs["fasttext"]], "standard input"
+    if source == "file":
+        (tmp_path / "texts.txt").write_bytes(content)
+        arguments.append(tmp_path / "texts.txt")
+        where = str(tmp_path / "texts.txt")
+    message = refusal(capsys, main, *arguments, stdin=content)
+    assert message.startswith(f"{where}, line 3: expected text in UTF-8, got other bytes")
+
+
+def test_labels_that_the_terminal_cannot_show_are_escaped(capsys, run):
+    config = json.loads((run / "config.json").read_text())
+    config["export"]["label_names"] = ["1 ★", "2 ★", "3 ★"]
+    (run / "config.json").write_text(json.dumps(config))
+    raw = io.BytesIO()
+    with mock.patch.object(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1")):
+        call(capsys, main, "--run", run, stdin=b"w1\n")
+        sys.stdout.flush()
+        content = raw.getvalue().decode("ascii")
+    assert list(json.loads(content)["probabilities"]) == ["1 ★", "2 ★", "3 ★"]
+
+
+def test_what_is_missing_is_named(capsys, tmp_path, run):
+    message = refusal(capsys, main, "--run", tmp_path / "none")
+    assert message.startswith(f"--run {tmp_path / 'none'}: there is no such folder; train a student with python -m")
+    message = refusal(capsys, main, "--run", run, tmp_path / "none.txt")
+    assert message == f"{tmp_path / 'none.txt'}: expected a file of texts, found no such file"
+    assert "expected a file of texts, found a folder" in refusal(capsys, main, "--run", run, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "it has no config.json, so it holds no run" in refusal(capsys, main, "--run", tmp_path / "empty")
+
+
+def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
+    (run / "tokenizer.json").rename(run / "kept")
+    assert "tokenizer.json: there is no such file" in refusal(capsys, main, "--run", run)
+    (run / "tokenizer.json").write_text("{}")
+    assert "tokenizer.json: expected a file of the tokenizers library" in refusal(capsys, main, "--run", run)
+    (run / "kept").rename(run / "tokenizer.json")
+    shutil.rmtree(run / "checkpoints")
+    assert "expected a checkpoint, found none" in refusal(capsys, main, "--run", run)
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "message"),
+    [
+        ("export", "max_length", None, "export: max_length: expected a number of tokens, got None"),
+        ("student", "vocab_size", 65, r"parameter ..embeddings.*: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
+        ("student", "name", "rnn", "student: expected one of cnn, fasttext, got 'rnn'"),
+        ("student", "depth", 3, "student: .*unexpected keyword argument 'depth'"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused(run, section, field, value, message):
+    config = json.loads((run / "config.json").read_text())
+    config[section][field] = value
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=message):
+        Predictor.load(run)
+
+
+def test_a_student_that_is_no_object_is_refused(run):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "student": "cnn"}))
+    with pytest.raises(InputError, match="student: expected a JSON object, got 'cnn'"):
+        Predictor.load(run)
+    with pytest.raises(MissingInputError, match="it holds no run"):
+        Predictor.load(run / "none")
+
+
+def test_a_named_pipe_is_a_file_of_texts(capsys, tmp_path, tiny_runs):
+    import threading
+
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"w1\nw2\n",))
+    writer.start()
+    status, output, _ = call(capsys, main, "--run", tiny_runs["fasttext"], tmp_path / "pipe")
+    writer.join()
+    assert status == 0
+    assert len(_lines(output)) == 2
+
+
+_PREDICT_BLOCKING = """
+import io, runpy, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "pandas", "teacher_export"):
+            raise ModuleNotFoundError(f"blocked: {name}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+sys.argv = ["predict", "--run", sys.argv[1]]
+sys.stdin = io.TextIOWrapper(io.BytesIO(b"w1 w4\\n\\nw2"))
+runpy.run_module("distill_jax.predict", run_name="__main__")
+"""
+
+
+def test_it_needs_the_run_folder_alone_and_neither_torch_nor_transformers_nor_pandas(tiny_runs, tmp_path, predictors):
+    moved = tmp_path / "far" / "away"
+    shutil.copytree(tiny_runs["cnn"], moved)
+    results = _lines(python(_PREDICT_BLOCKING, moved))
+    expected = predictors["cnn"].probabilities(["w1 w4", "", "w2"])
+    found = [list(result["probabilities"].values()) for result in results]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_tokenizer_of_a_run_is_the_export_s(tiny_runs):
+    assert (tiny_runs["cnn"] / "tokenizer.json").read_text() == tiny_tokenizer().to_str()

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.students import build_student
+from distill_jax.token_scores import TokenScores
+
+
+@pytest.mark.parametrize("pooling", ["padded", "masked"])
+def test_logits_equal_the_student_s(pooling):
+    rng = np.random.default_rng(0)
+    student = build_student("fasttext", vocab_size=40, num_labels=3, pad_id=2, embedding_dim=6, pooling=pooling)
+    params = student.init(0)
+    params["output"]["kernel"] = rng.normal(size=(6, 3)).astype(np.float32)
+    lengths = np.array([4, 0, 1, 12, 0, 7, 0])  # texts without a token too
+    ids = rng.integers(0, 40, lengths.sum()).astype(np.int32)
+    ids[6] = 2  # a pad token within a text
+    rows = TokenRows(ids, lengths)
+    expected = np.asarray(student.logits(params, rows.padded(12, 2)))
+    logits = TokenScores.of(student.config, params, 12).logits(rows)
+    assert logits.dtype == np.float32
+    assert np.ptp(expected, axis=0).min() > 0.05
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+
+
+def test_a_text_s_logits_do_not_depend_on_its_neighbours():
+    rng = np.random.default_rng(1)
+    student = build_student("fasttext", vocab_size=40, num_labels=3)
+    params = student.init(0)
+    params["output"]["kernel"] = rng.normal(size=(50, 3)).astype(np.float32)
+    scores = TokenScores.of(student.config, params, 30)
+    lengths = rng.integers(0, 30, 50)
+    rows = TokenRows(rng.integers(0, 40, lengths.sum()).astype(np.int32), lengths)
+    alone = [scores.logits(rows.take(np.array([index]))) for index in range(50)]
+    np.testing.assert_array_equal(np.concatenate(alone), scores.logits(rows))
