@@ -45,6 +45,19 @@ class Examples:
         """The padded length, in tokens."""
         return self.input_ids.shape[1]
 
+    def labelled(self) -> "Examples":
+        """Return the rows that have a label."""
+        known = self.labels >= 0
+        if known.all():
+            return self
+        logits, ids = self.teacher_logits, self.example_ids
+        return Examples(
+            self.input_ids[known],
+            self.labels[known],
+            None if logits is None else logits[known],
+            None if ids is None else ids[known],
+        )
+
 
 def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
     """Read a split of an export folder, padded to the manifest's ``max_length``, part by part.

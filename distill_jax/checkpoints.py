@@ -4,7 +4,10 @@ A checkpoint is whole or not there: Orbax writes it under a temporary name and r
 """
 
 import contextlib
+import errno
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from distill_jax.errors import InputError
 from distill_jax.students import Params
 from distill_jax.training import Snapshot
 
+_UNFINISHED = ".orbax-checkpoint-tmp"
 KEPT = 2  # the latest, and the one before it
 _SCALARS = ("epoch", "step", "seconds")
 _ARRAYS = ("losses", "predictions", "history")
@@ -48,8 +52,30 @@ def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
     params = snapshot.params
     if snapshot.best is not None:  # "params" are what predictions are made with
         params, state["current"] = snapshot.best, snapshot.params
-    with _checkpointer(folder) as checkpointer:
-        checkpointer.save_checkpointables(number, {"params": params, "state": state}, overwrite=True)
+    _require_space(Path(folder), [params, state])
+    try:
+        with _checkpointer(folder) as checkpointer:
+            checkpointer.save_checkpointables(number, {"params": params, "state": state}, overwrite=True)
+    except Exception as error:
+        for unfinished in Path(folder).glob(f"*{_UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        if _says_disk_is_full(error):  # the storage library raises a ValueError of its own for it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+        raise
+
+
+def _require_space(folder: Path, trees: list[Any]) -> None:
+    """Raise ``OSError`` where the disk cannot hold the arrays: Orbax would find out late, with pages of tracebacks."""
+    import jax
+
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(trees))
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _says_disk_is_full(error: BaseException) -> bool:
+    return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def has_checkpoint(folder: Path) -> bool:

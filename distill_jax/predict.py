@@ -92,5 +92,14 @@ def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[
         yield block
 
 
+def __getattr__(name: str) -> object:
+    """Give ``distill_jax.predict.Predictor`` on first use: it imports JAX, which ``--help`` does not need."""
+    if name == "Predictor":
+        from distill_jax.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 if __name__ == "__main__":
     run_command(main)

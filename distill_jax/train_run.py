@@ -15,7 +15,7 @@ from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoi
 from distill_jax.config import StudentConfig, TrainConfig
 from distill_jax.console import format_table, say
 from distill_jax.embeddings import initial_params
-from distill_jax.errors import Interrupted, MissingInputError
+from distill_jax.errors import InputError, Interrupted, MissingInputError
 from distill_jax.evaluation import (
     NOTEBOOK_EVAL_BATCH,
     cross_entropies,
@@ -26,6 +26,7 @@ from distill_jax.evaluation import (
 from distill_jax.export_format import TOKENIZER, Manifest, read_manifest
 from distill_jax.files import read_json
 from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.predictor import load_tokenizer
 from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.run_writer import begin_run, delete_run, finish_run, prepare_run, resume_command, run_config, timed
 from distill_jax.students import Params, Student, parameter_count
@@ -72,6 +73,7 @@ def train_run(run: TrainRun) -> None:
             **run.student,
         )
     )
+    _require_tokens_in_vocabulary(run.export / TOKENIZER, manifest.vocab_size)
     config = run_config(run.train, student.config, run.export, manifest, _teacher_speed(run.export))
     state = prepare_run(run.workdir, config, resume=run.resume, overwrite=run.overwrite)
     if state == "done":
@@ -102,6 +104,17 @@ def train_run(run: TrainRun) -> None:
         f"{metrics['predict_examples_per_second']:,.0f} documents/s from token ids; written to {run.workdir}"
     )
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
+
+
+def _require_tokens_in_vocabulary(path: Path, vocab_size: int) -> None:
+    """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp their ids silently."""
+    tokens = load_tokenizer(path, 1 << 20).get_vocab()
+    token = max(tokens, key=tokens.__getitem__)
+    if tokens[token] >= vocab_size:
+        raise InputError(
+            f"tokenizer {path}: expected ids below {vocab_size} (the manifest's vocab_size), got {tokens[token]} for "
+            f"{token!r}; the tokenizer and the manifest belong to different exports"
+        )
 
 
 def _read_training_rows(run: TrainRun, manifest: Manifest) -> Examples:

@@ -90,7 +90,8 @@ def fit(
     Args:
         student: what ``build_student`` returned.
         params: its initial parameters; they are not changed.
-        train: the training rows, taken in their order, the same every epoch.
+        train: the training rows, taken in their order, the same every epoch (unless the configuration shuffles);
+            unlabelled ones are left out where the labels alone are learnt from.
         test: the rows that every epoch's test columns are measured on.
         config: how to train.
         validation: rows that choose the epoch whose parameters are kept, and that early stopping looks at.
@@ -108,6 +109,8 @@ def fit(
     check_examples(student, train, test, config)
     if config.patience and validation is None:
         raise InputError("--patience needs a validation split: export one with --validation-fraction")
+    if not config.distil:
+        train = train.labelled()
     loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch or (lambda _: None)

@@ -105,11 +105,11 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
             builder.add(_AUGMENTED, f"{settings.augment} copies of {len(clean):,} training texts", copies, bar)
         if len(clean) < len(train):
             say(f"training texts of which no copies are made ({_NEAR_COPY}, {_NO_WORD}): {len(train) - len(clean):,}")
+    builder.say_summary()
     if not builder.texts:
         raise InputError("the transfer set: no text is left of --unlabelled and --augment; see the reasons above")
     rows = len(builder.texts)
     split = Split(np.arange(rows, dtype=np.int64), builder.texts, np.full(rows, UNLABELLED, np.int32))
-    builder.say_summary()
     return TransferSet(split, describe_transfer(config, mask_token, _fingerprint(builder.texts)))
 
 
@@ -126,7 +126,7 @@ class _Builder:
         self._seen = {_digest(normalised_words(text)) for text in dataset.splits["train"].texts}
         self._mask = set(normalised_words(mask_token))
         self.texts: list[str] = []
-        self._origins: dict[str, tuple[str, range, Mapping[str, int]]] = {}
+        self._origins: list[tuple[str, str, range, Mapping[str, int]]] = []
 
     def clean(self, texts: Sequence[str]) -> list[str]:
         """Return the texts that have words and are no near copies."""
@@ -145,7 +145,7 @@ class _Builder:
             self._add_chunk(chunk, dropped)
             if bar is not None:
                 bar.update(len(chunk))
-        self._origins[name] = (description, range(first, len(self.texts)), dropped)
+        self._origins.append((name, description, range(first, len(self.texts)), dropped))
 
     def _add_chunk(self, chunk: Sequence[str], dropped: collections.Counter[str]) -> None:
         words = [normalised_words(text) for text in chunk]
@@ -169,11 +169,11 @@ class _Builder:
         say("\nThe transfer set, by origin:")
         rows = [
             [description, f"{len(taken):,}", *(f"{dropped.get(reason, 0):,}" for reason in _REASONS)]
-            for description, taken, dropped in self._origins.values()
+            for _, description, taken, dropped in self._origins
         ]
         say(format_table(["origin", "texts", *_REASONS], rows))
         say(_LEGEND)
-        for name, (_, taken, _) in self._origins.items():
+        for name, _, taken, _ in self._origins:
             for index in taken[:: max(1, len(taken) // _EXAMPLES_SHOWN)][:_EXAMPLES_SHOWN]:
                 say(f"{name}: {shortened(self.texts[index])}")
 

@@ -3,6 +3,7 @@
 Everything here is as plain as the notebook: dense gradients, whole padded rows, one step at a time.
 """
 
+import contextlib
 import copy
 from collections.abc import Callable
 
@@ -88,6 +89,18 @@ def make_optimizer(name, parameters):
     return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5), 1
 
 
+@contextlib.contextmanager
+def one_thread():
+    """Run torch on one thread: on steps this small its threads cost ten times what they gain."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def train_reference(
     name,
     model,
@@ -96,11 +109,12 @@ def train_reference(
     *,
     distil,
     epochs,
-    after_epoch: Callable = lambda _: None,
+    after_step: Callable = lambda _: None,
 ):
     """Train a copy of ``model`` as the notebook does; return (the trained copy, a history row an epoch).
 
-    ``train`` and ``test`` are objects with ``input_ids``, ``labels``, ``teacher_logits`` as NumPy arrays.
+    ``train`` and ``test`` are objects with ``input_ids``, ``labels``, ``teacher_logits`` as NumPy arrays;
+    ``after_step`` is called with the model after every step.
     """
     model = copy.deepcopy(model)
     dtype = next(model.parameters()).dtype
@@ -119,16 +133,17 @@ def train_reference(
             loss = batch_loss(logits, labels[rows], targets, distil=distil)
             loss.backward()
             optimizer.step()
+            after_step(model)
             losses.append(loss.item())
             predictions.append(logits.detach().argmax(dim=1).numpy())
         schedule.step()
         row = {"epoch": epoch, "train_loss": float(np.mean(losses))}
         row |= scores("train", train.labels, np.concatenate(predictions))
         history.append(row | evaluate_reference(model, test))
-        after_epoch(model)
     return model, history
 
 
+@one_thread()
 def evaluate_reference(model, test):
     """Return the test columns: cross-entropy as the mean over batches of 32, accuracy and macro F1 over all rows."""
     model.eval()

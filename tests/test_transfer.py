@@ -139,11 +139,22 @@ def test_unlabelled_texts_stand_before_the_copies_and_are_not_repeated_by_them(u
     assert made.split.texts[2:] == build(augment=3).split.texts
 
 
-def test_nothing_left_is_refused(tmp_path):
+def test_nothing_left_is_refused_after_the_reasons(tmp_path, capsys):
     path = tmp_path / "only.txt"
     path.write_text(PLANTED[0])
     with pytest.raises(InputError, match="the transfer set: no text is left of --unlabelled and --augment"):
         build(unlabelled=(path,))
+    assert f"{path}      0         0         0            1\n" in capsys.readouterr().out
+
+
+def test_files_of_the_same_name_are_both_counted(tmp_path, capsys):
+    paths = tuple(tmp_path / folder / "more.txt" for folder in "ab")
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"a text of {path.parent.name}")
+    assert build(unlabelled=paths).split.texts == ["a text of a", "a text of b"]
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith(str(tmp_path))] == ["1", "1"]
 
 
 def test_the_export_holds_the_teachers_logits_for_the_transfer_split(headed, tmp_path, unlabelled, capsys):
