@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-_ROWS_AT_ONCE = 4_096  # few enough for the processor's cache
+_ROWS_AT_ONCE = 2_048  # few enough for the processor's cache
 
 
 @dataclasses.dataclass(frozen=True)

@@ -133,7 +133,8 @@ class SparseSgdRunner:
         """Take parameters; plain SGD has no state and no randomness."""
         del opt_state, global_step
         with jax.default_device(self._device):
-            self._params = widen(jax.device_put(params, self._device))
+            copies = jax.tree.map(jnp.array, jax.device_put(params, self._device))  # the step gives them away
+            self._params = widen(copies)
 
     def run(self, epoch: int, step: int) -> Stretch:
         """Take the steps of one stretch, or what is left of it from ``step`` on."""

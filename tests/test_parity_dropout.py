@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,18 +69,18 @@ def test_none_in_evaluation():
     ids = np.ones((4, 8), np.int32)
     np.testing.assert_array_equal(np.asarray(student.logits(params, ids)), 1)
     # The test columns and the logits of a fit are taken without dropout.
-    pair, rows = make_pair("cnn"), random_examples(64, 0)
+    pair, rows = make_pair("cnn"), random_examples(16, 0)
     student = build_student("cnn", vocab_size=VOCAB, num_labels=5, dropout=0.5)
-    result = fit(student, pair.params, train=rows, test=rows, config=TrainConfig.notebook("cnn", epochs=1))
+    result = fit(student, pair.params, train=rows, test=rows, config=TrainConfig.notebook("cnn", epochs=1, batch_size=4))
     np.testing.assert_allclose(result.test_logits, student.logits(result.params, rows.input_ids), atol=1e-5)
 
 
 def losses_of_equal_batches(seed, rate=0.5, epochs=2):
     """Return the loss of each step over batches that are all alike, the parameters standing all but still."""
     student = build_student("cnn", vocab_size=VOCAB, num_labels=5, dropout=rate)
-    batch = random_examples(32, 0)
+    batch = random_examples(4, 0)
     train = Examples(np.tile(batch.input_ids, (4, 1)), np.tile(batch.labels, 4))
-    config = TrainConfig.notebook("cnn", learning_rate=1e-30, seed=seed, epochs=epochs)
+    config = TrainConfig.notebook("cnn", learning_rate=1e-30, batch_size=4, seed=seed, epochs=epochs)
     compaction = Compaction.of([train.input_ids], VOCAB, 0)
     compact = build_student("cnn", vocab_size=len(compaction.tokens), num_labels=5, dropout=rate)
     runner = make_runner(compact, train, config, compaction)
@@ -102,15 +101,14 @@ def test_the_seed_decides_the_masks():
     assert (losses_of_equal_batches(0) != losses_of_equal_batches(1)).all()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_fit_is_the_same_from_the_same_seed(seed):
-    rows = random_examples(70, 0)
+def test_fit_is_the_same_from_the_same_seed():
+    rows = random_examples(9, 0)
     student = build_student("cnn", vocab_size=VOCAB, num_labels=5, dropout=0.5)
     params = student.init(seed=0)
 
     def trained(seed):
-        config = TrainConfig.notebook("cnn", epochs=1, seed=seed)
+        config = TrainConfig.notebook("cnn", epochs=1, batch_size=4, seed=seed)
         return fit(student, params, train=rows, test=rows, config=config).params["fc"]["kernel"]
 
-    np.testing.assert_array_equal(trained(seed), trained(seed))
-    assert (trained(seed) != trained(seed + 1)).any()
+    np.testing.assert_array_equal(trained(0), trained(0))
+    assert (trained(0) != trained(1)).any()

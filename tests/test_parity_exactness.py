@@ -5,13 +5,18 @@ import numpy as np
 import pytest
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
-from distill_jax.batches import Examples
+from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
+from distill_jax.epoch_runners import make_runner
 from distill_jax.evaluation import to_device
 from distill_jax.losses import Objective
 from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students import build_student
 from distill_jax.training import fit
+
+
+# Small batches for the CNN: XLA compiles its gradients faster.
+SIZES = {"cnn": 8, "fasttext": 1}
 
 
 def assert_same_bits(first, second):
@@ -26,7 +31,7 @@ def test_the_compacted_table_trains_bit_for_bit_like_the_whole_one(name, distil)
     """A test split that holds every token makes the compaction the identity; training must not notice."""
     pair, train = make_pair(name), random_examples(101, 0)
     train = Examples(train.input_ids // 4, train.labels, train.teacher_logits)
-    config = TrainConfig.notebook(name, distil=distil, epochs=2)
+    config = TrainConfig.notebook(name, distil=distil, epochs=2, batch_size=SIZES[name])
     few = Examples(train.input_ids[:8], train.labels[:8])
     everything = np.zeros((8, train.length), np.int32)
     everything.ravel()[:VOCAB] = np.arange(VOCAB)
@@ -53,18 +58,18 @@ def short_texts(rows, seed, length, longest):
 @pytest.mark.parametrize("name", STUDENTS)
 def test_cutting_batches_changes_nothing(name, precision_name):
     """The gradients of a batch cut to its longest text, at several lengths, and of the whole rows."""
-    pair, batch = make_pair(name, precision_name), short_texts(32, 0, length=64, longest=19)
+    pair, batch = make_pair(name, precision_name), short_texts(8, 0, length=64, longest=19)
     tolerance = 1e-6 if precision_name == "float32" else 1e-12
     with precision(precision_name):
         data = {
             "input_ids": jax.numpy.asarray(batch.input_ids),
             "labels": jax.numpy.asarray(batch.labels),
             "teacher_logits": jax.numpy.asarray(batch.teacher_logits),
-            "rows": jax.numpy.int32(32),
+            "rows": jax.numpy.int32(8),
             "dropout_key": jax.random.key(0),
         }
         results = []
-        for cut in (19 + pair.student.cut_margin, 32, 64):
+        for cut in (19 + pair.student.cut_margin, 64):
             cursor = {"step": jax.numpy.int32(0), "global_step": jax.numpy.int32(0)}
             gradients, _, (loss, predictions) = batch_gradients(
                 to_device(pair.params),
@@ -72,31 +77,32 @@ def test_cutting_batches_changes_nothing(name, precision_name):
                 data,
                 student=pair.student,
                 objective=Objective(alpha=1.0),
-                batch_size=32,
+                batch_size=8,
                 cut=cut,
             )
             results.append((gradients, loss, predictions))
-    for cut in results[:-1]:
+    for cut in results[:1]:
         for one, whole in zip(jax.tree.leaves(cut), jax.tree.leaves(results[-1]), strict=True):
             np.testing.assert_allclose(one, whole, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", STUDENTS)
-def test_a_split_with_a_long_text_trains_like_one_without_it(name):
-    """One long text changes what every other batch may be cut to; the steps before it must not notice."""
-    pair, short, long = make_pair(name, "float64"), short_texts(64, 0, 64, 11), short_texts(32, 1, 64, 64)
+def test_a_long_text_elsewhere_in_the_split_changes_nothing(name):
+    """One text of full length changes what the other batches are cut to; its batch comes last."""
+    pair, short, long = make_pair(name, "float64"), short_texts(32, 0, 64, 11), short_texts(1, 1, 64, 64)
     both = Examples(np.concatenate([short.input_ids, long.input_ids]), np.concatenate([short.labels, long.labels]))
-    config = TrainConfig.notebook(name, epochs=1)
+    config, losses = TrainConfig.notebook(name, epochs=1, batch_size=SIZES[name]), []
     with precision("float64"):
-        cut = fit(pair.student, pair.params, train=short, test=short, config=config)
-        again = fit(pair.student, cut.params, train=long, test=short, config=config)
-        if name == "cnn":  # Adam's state does not travel between fits; SGD has none
-            alone = fit(pair.student, pair.params, train=short, test=both, config=config)
-            assert_same_bits(alone.params, cut.params)
-        else:
-            whole = fit(pair.student, pair.params, train=both, test=short, config=config)
-            for one, other in zip(jax.tree.leaves(again.params), jax.tree.leaves(whole.params), strict=True):
-                np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+        for train in (short, both):
+            compaction = Compaction.of([both.input_ids], VOCAB, 0)
+            student = make_pair(name, vocab=len(compaction.tokens)).student
+            runner = make_runner(student, train, config, compaction)
+            table = pair.params[student.table_name][compaction.tokens]
+            runner.load({**pair.params, student.table_name: table}, None, 0)
+            losses.append(runner.run(0, 0).losses)
+    steps = len(losses[0])
+    assert len(losses[1]) == steps + 1
+    np.testing.assert_allclose(losses[1][:steps], losses[0], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("as_jax", [False, True], ids=["numpy", "jax"])
@@ -105,7 +111,7 @@ def test_fit_does_not_change_its_params(name, as_jax):
     pair, rows = make_pair(name), random_examples(40, 0)
     before = jax.tree.map(np.array, pair.params)
     given = to_device(pair.params) if as_jax else pair.params
-    config = TrainConfig.notebook(name, epochs=1)
+    config = TrainConfig.notebook(name, epochs=1, batch_size=SIZES[name])
     first = fit(pair.student, given, train=rows, test=rows, config=config)
     assert_same_bits(given, before)
     second = fit(pair.student, given, train=rows, test=rows, config=config)
@@ -116,9 +122,9 @@ def test_fit_does_not_change_its_params(name, as_jax):
 def test_each_step_program_is_compiled_once_for_each_length():
     """Two lengths, a short last batch, three epochs, two fits: two programs for gradients, one for updates."""
     student = build_student("cnn", vocab_size=VOCAB + 1, num_labels=CLASSES, filters=7, embedding_dim=9)
-    long, short = random_examples(32, 0, length=40), short_texts(45, 1, 40, 6)
+    long, short = random_examples(8, 0, length=40), short_texts(13, 1, 40, 6)
     train = Examples(np.concatenate([long.input_ids, short.input_ids]), np.concatenate([long.labels, short.labels]))
-    params, config = student.init(seed=0), TrainConfig.notebook("cnn", epochs=3)
+    params, config = student.init(seed=0), TrainConfig.notebook("cnn", epochs=3, batch_size=8)
     before = batch_gradients._cache_size(), apply_gradients._cache_size()
     fit(student, params, train=train, test=long, config=config)
     fit(student, params, train=train, test=long, config=config)
@@ -127,11 +133,12 @@ def test_each_step_program_is_compiled_once_for_each_length():
     assert after[1] - before[1] == 1
 
 
-@pytest.mark.parametrize("rows", [1, 31, 33])
+@pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.parametrize("name", STUDENTS)
 def test_any_number_of_rows(name, rows):
     pair, train = make_pair(name), random_examples(rows, 0)
     train = Examples(train.input_ids.astype(np.int64), train.labels.astype(np.int64), None)
-    result = fit(pair.student, pair.params, train=train, test=train, config=TrainConfig.notebook(name, epochs=1))
+    config = TrainConfig.notebook(name, epochs=1, batch_size=SIZES[name])
+    result = fit(pair.student, pair.params, train=train, test=train, config=config)
     assert result.test_logits.shape == (rows, CLASSES)
     assert np.isfinite(result.history[["train_loss", "test_loss"]].to_numpy()).all()
