@@ -40,7 +40,7 @@ def params_from_torch(name: StudentName, state: Mapping[str, Any]) -> Params:
     where = f"{name} state dict"
     if not isinstance(state, Mapping):
         raise InputError(f"{where}: expected a mapping of names to arrays, got {type(state).__name__}")
-    arrays = {key: np.array(value, order="C") for key, value in state.items()}
+    arrays = {key: np.asarray(value).copy() for key, value in state.items()}
     heights = _heights(arrays, "fc.weight", 1) if _require_name(name) == "cnn" else 0
     _require_names(arrays, _torch_names(name, heights), where)
     _require_floats(arrays, where)

@@ -19,6 +19,10 @@ STUDENTS = ("cnn", "fasttext")
 PRECISIONS = ("float32", "float64")
 TORCH_TYPES = {"float32": torch.float32, "float64": torch.float64}
 VOCAB, CLASSES, LENGTH, DIM = 300, 5, 40, 50
+# Rows on which, at float64, the two best windows of a text and filter are never closer than 3e-6 in a training of
+# three epochs. Where they are as close as float32's rounding, either library may take either one, torch itself not
+# the one that it takes at float64, and the weights then differ by 1e-4 and more.
+TRAIN_SEED, TEST_SEED = 81, 82
 LOSS_COLUMNS = ["train_loss", "test_loss"]
 SCORE_COLUMNS = ["train_acc", "test_acc"]
 F1_COLUMNS = ["train_f1_macro", "test_f1_macro"]
@@ -30,9 +34,12 @@ def precision(name):
 
 
 def random_ids(rng, rows, *, length=LENGTH, vocab=VOCAB, pad_id=0):
-    """Return texts of random lengths, 0 … length, padded on the right; the first has no real token, the last no pad."""
+    """Return texts of random lengths, 0 … length, padded on the right; the first has no token, every fourth no pad.
+
+    Batches of four and more are then all cut to the same length, and one program is compiled for them.
+    """
     lengths = rng.integers(1, length + 1, rows)
-    lengths[-1] = length
+    lengths[3::4] = length
     lengths[0] = 0 if rows > 1 else lengths[0]
     ids = rng.integers(1, vocab, (rows, length))
     ids = np.where(ids == pad_id, 0, ids)  # 0 is then an ordinary token
@@ -82,7 +89,8 @@ class Trained:
 
 def train_both(name, precision_name, *, distil, epochs=3, train_rows=333, test_rows=77):
     """Train both students of a pair on the same rows, as the notebook does."""
-    train, test = random_examples(train_rows, 1), random_examples(test_rows, 2)
+    train, test = random_examples(train_rows, TRAIN_SEED), random_examples(test_rows, TEST_SEED)
+    train.input_ids[-40:, 12:] = 0  # batches to be cut
     pair = make_pair(name, precision_name)
     reference, history = train_reference(name, pair.reference, train, test, distil=distil, epochs=epochs)
     config = TrainConfig.notebook(name, distil=distil, epochs=epochs)

@@ -8,7 +8,7 @@ from benchmarks import catalogue, command_line, growth
 from benchmarks.exports import text_blocks, word_tokenizer, write_export, write_texts
 from benchmarks.gpu import encoder_operations
 from benchmarks.matches import FailedError, RefusedError, play
-from benchmarks.report import HEADER, chart, table, to_json, verdict
+from benchmarks.report import HEADER, chart, notes, table, to_json, verdict
 from benchmarks.rows import Match, Measurement, Row, RowResult, Side
 from benchmarks.sizes import QUICK
 from benchmarks.synthetic import CLASSES, PAD_ID, Language, draw_lengths, padded_rows
@@ -72,6 +72,11 @@ def test_the_chart_measures_waits_the_other_way_round():
     bars = next(rows for rows in data.values() if "share" in rows[0])
     assert [(bar["share"], bar["aim"]) for bar in bars] == [(2.0, 2.5), (2.0, 2.0)]
     assert chart([result(Row("r", "r", "steps", "ours", "theirs"), (1.0,), (9.0,))]) is None
+
+
+def test_what_turns_noted_is_said():
+    turns = tuple(Measurement(1, 1.0, {"argmax_agreement": share}) for share in (0.99, 0.995, 0.999))
+    assert notes([RowResult(TRAINING, turns, turns), waiting(1.0)]) == ["training: argmax agreement 0.995"]
 
 
 def test_a_match_is_played_in_turns_by_processes_of_their_own(test_cache):

@@ -71,7 +71,9 @@ def test_none_in_evaluation():
     # The test columns and the logits of a fit are taken without dropout.
     pair, rows = make_pair("cnn"), random_examples(16, 0)
     student = build_student("cnn", vocab_size=VOCAB, num_labels=5, dropout=0.5)
-    result = fit(student, pair.params, train=rows, test=rows, config=TrainConfig.notebook("cnn", epochs=1, batch_size=4))
+    result = fit(
+        student, pair.params, train=rows, test=rows, config=TrainConfig.notebook("cnn", epochs=1, batch_size=4)
+    )
     np.testing.assert_allclose(result.test_logits, student.logits(result.params, rows.input_ids), atol=1e-5)
 
 

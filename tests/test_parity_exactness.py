@@ -14,7 +14,6 @@ from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students import build_student
 from distill_jax.training import fit
 
-
 # Small batches for the CNN: XLA compiles its gradients faster.
 SIZES = {"cnn": 8, "fasttext": 1}
 

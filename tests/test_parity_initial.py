@@ -101,29 +101,29 @@ def test_the_seed_decides_every_parameter(name):
     assert initial("cnn", 1)["conv0.bias"].tolist() != initial("cnn", 1)["conv1.bias"].tolist()
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("fasttext", 1.59, 1.64), ("cnn", 1.68, 2.0)])
+@pytest.mark.parametrize(("name", "low", "high"), [("fasttext", 1.605, 1.625), ("cnn", 1.75, 1.95)])
 def test_the_notebook_s_sanity_check(name, low, high):
     """Before training: accuracy near 0.2; a loss near ln 5 for the linear student, 1.8 to 1.9 for the CNN.
 
-    The CNN's figure depends on the weights drawn, so the mean of several draws is held to the notebook's range and
-    each draw to a wider one; the reference's weights lie there too.
+    The CNN's loss depends on the weights drawn (1.7 to 2.2, torch's no less than ours), so means over draws are held
+    to the notebook's range.
     """
     rng = np.random.default_rng(0)
-    rows, length = 160, 128
-    ids = rng.integers(1, 119_547, (rows, length))
-    ids[np.arange(length) >= rng.integers(10, length + 1, rows)[:, None]] = 0
-    test = Examples(ids.astype(np.int32), (np.arange(rows) % 5).astype(np.int32))
+    ids = rng.integers(1, 119_547, (160, 128)).astype(np.int32)
+    test = Examples(ids, (np.arange(160) % 5).astype(np.int32))
     student = build_student(name, vocab_size=119_547, num_labels=5)
-    losses, accuracies = [], []
-    for seed in range(4):
+    losses, accuracies, theirs = [], [], []
+    for seed in range(6):
         params = student.init(seed=seed)
         logits = predict_logits(student, to_device(params), test.input_ids)
         losses.append(cross_entropies(logits, test.labels).mean())
         accuracies.append((logits.argmax(axis=1) == test.labels).mean())
-    assert low < min(losses)
-    assert max(losses) < high
-    assert abs(np.mean(losses) - (1.61 if name == "fasttext" else 1.85)) < (0.01 if name == "fasttext" else 0.08)
-    assert abs(np.mean(accuracies) - 0.2) < 0.05
-    reference = load_arrays(build_reference(name, vocab_size=119_547, num_labels=5), params_to_torch(name, params))
-    # Batches of 32 divide these rows, so the mean of batch means is the mean.
+        torch.manual_seed(seed)
+        reference = build_reference(name, vocab_size=119_547, num_labels=5)
+        theirs.append(evaluate_reference(reference, test)["test_loss"])
+    assert low < np.mean(losses) < high
+    assert low < np.mean(theirs) < high
+    assert abs(np.mean(accuracies) - 0.2) < 0.03
+    # The last draw's weights in the reference; batches of 32 divide these rows, so the mean of their means is the mean.
+    load_arrays(reference, params_to_torch(name, params))
     assert abs(evaluate_reference(reference, test)["test_loss"] - losses[-1]) < 1e-5

@@ -12,7 +12,7 @@ import tyro
 from benchmarks.catalogue import all_matches, choose, require_packages
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.matches import FailedError, RefusedError, play
-from benchmarks.report import chart, table, to_json
+from benchmarks.report import chart, notes, table, to_json
 from benchmarks.rows import Match, Row, RowResult
 from benchmarks.sizes import FULL, QUICK
 from distill_jax.console import progress, say, warn
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = {**dataclasses.asdict(sizes), "repeats": options.repeats, "quick": options.quick}
     write_results(options.output, results, skipped, settings)
     if results:
-        say("\n" + table(results))
+        say("\n" + "\n".join([table(results), "", *notes(results)]))
     say(f"\n{time.perf_counter() - started:.0f} s; every turn is in {options.output / TABLE}")
     if failed:
         sys.exit(1)

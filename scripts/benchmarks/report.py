@@ -37,6 +37,17 @@ def _cells(result: RowResult) -> list[str]:
     return [row.name, ours, theirs, ratio, spread, *targets, verdict(result)]
 
 
+def notes(results: Sequence[RowResult]) -> list[str]:
+    """Return a line for each row whose turns noted more than their time: the medians of what was noted."""
+    lines = []
+    for result in results:
+        noted = {name: Spread.of([turn.notes[name] for turn in result.ours]).median for name in result.ours[0].notes}
+        if noted:
+            figures = ", ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in noted.items())
+            lines.append(f"{result.row.name}: {figures}")
+    return lines
+
+
 def verdict(result: RowResult) -> str:
     """Return ``aim reached``, ``met``, ``not met``, or nothing where nothing is asked."""
     if result.reaches(result.row.aim):
