@@ -73,7 +73,8 @@ def main() -> None:
     _require_usable(arguments)
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(
-            'converting checkpoints needs torch, which is not installed; run: pip install -c constraints.txt -e ".[teacher]"'
+            "converting checkpoints needs torch, which is not installed; "
+            'run: pip install -c constraints.txt -e ".[teacher]"'
         )
     from distill_jax.jax_setup import configure_jax
 
@@ -140,14 +141,17 @@ def checkpoint_to_run(source: Path, output: Path, around: Surroundings, *, disti
     from distill_jax.training import Snapshot
 
     state = read_state(source)
-    name = student_of_state(state)
-    params = params_from_torch(name, state)
+    try:
+        name = student_of_state(state)
+        params = params_from_torch(name, state)
+    except InputError as error:
+        raise InputError(f"checkpoint {source}: {error}") from None
     student = _student_config(name, state, around.export, source)
     tokens = load_tokenizer(around.tokenizer, around.export["max_length"]).get_vocab_size()
     if tokens > student.vocab_size:
         raise InputError(
-            f"tokenizer {around.tokenizer}: it has {tokens} tokens, the checkpoint's embedding {student.vocab_size} rows; "
-            "name the tokenizer that the student was trained with"
+            f"tokenizer {around.tokenizer}: it has {tokens} tokens, the checkpoint's embedding {student.vocab_size} "
+            "rows; name the tokenizer that the student was trained with"
         )
     config = {
         "format_version": FORMAT_VERSION,
@@ -160,7 +164,7 @@ def checkpoint_to_run(source: Path, output: Path, around: Surroundings, *, disti
         "student": dataclasses.asdict(student),
         "export": {**around.export, "vocab_size": student.vocab_size},
     }
-    nothing = {"losses": np.zeros(0), "predictions": np.zeros(0, np.int32), "history": np.zeros((0, 7))}
+    nothing: dict[str, Any] = {"losses": np.zeros(0), "predictions": np.zeros(0, np.int32), "history": np.zeros((0, 7))}
     with _whole_folder(output) as folder:
         with atomic_write(folder / TOKENIZER) as stream:
             stream.write(around.tokenizer.read_bytes())
@@ -184,7 +188,8 @@ def read_state(source: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # noqa: BLE001 - whatever the bytes are, torch and pickle fail in many ways
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"checkpoint {source}: expected a file of torch.save(model.state_dict(), FILE), got something else ({reason})"
+            f"checkpoint {source}: expected a file of torch.save(model.state_dict(), FILE), got something else "
+            f"({reason})"
         ) from None
     if not isinstance(found, dict):
         raise InputError(f"checkpoint {source}: expected a state dict, got {type(found).__name__}")
@@ -264,7 +269,7 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     student = read_json(run / CONFIG, "run configuration").get("student")
     if not isinstance(student, dict):
         raise InputError(f"run configuration {run / CONFIG}: student: expected a JSON object, got {student!r}")
-    state = params_to_torch(student.get("name"), load_params(run / CHECKPOINTS))
+    state = params_to_torch(student.get("name", ""), load_params(run / CHECKPOINTS))
     with atomic_write(output) as stream:
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)
     if student.get("pooling") != "padded":

@@ -142,9 +142,11 @@ def _watch(process: subprocess.Popen[bytes], archive: PackageArchive, folder: Pa
 def _received_bytes(folder: Path, archive: PackageArchive) -> int:
     """Return the size of the archive as far as it is there, wherever pip keeps it meanwhile."""
     largest = 0
-    for path in folder.glob(f"**/{archive.file_name}"):
-        with contextlib.suppress(OSError):  # pip moves and removes files while we look
-            largest = max(largest, path.stat().st_size)
+    # pip makes, moves and removes folders while we look: os.walk passes over what is gone, pathlib's glob would raise.
+    for parent, _, files in os.walk(folder):
+        if archive.file_name in files:
+            with contextlib.suppress(OSError):
+                largest = max(largest, (Path(parent) / archive.file_name).stat().st_size)
     return largest
 
 

@@ -165,7 +165,7 @@ class TestBadInput:
                 {"layer.weight": torch.ones(2, 2)},
                 "expected embedding.weight (cnn) or embeddings.weight (fasttext), got",
             ),
-            ({"embeddings.weight": torch.ones(2, 2)}, "fasttext state dict: missing output.weight, output.bias"),
+            ({"embeddings.weight": torch.ones(2, 2)}, "x.bin: fasttext state dict: missing output.weight, output.bias"),
         ],
     )
     def test_another_content(self, refuse, tmp_path, value, message):
@@ -229,11 +229,11 @@ class TestBadInput:
         sentence = refuse(path, *options, "--max-length", 9, "--pad-id", 0, export=None)
         assert f"it has {VOCAB} tokens, the checkpoint's embedding {VOCAB - 1} rows" in sentence
 
-    def test_outputs_that_are_taken(self, refuse, tmp_path, tiny_runs):
+    def test_outputs_that_are_taken(self, refuse, tmp_path):
         path = saved(tmp_path / "x.bin", reference("fasttext"))
         assert "expected a new or an empty folder" in refuse(path, output=tmp_path)
         assert "expected a new or an empty folder" in refuse(path, output=path)
-        assert "it exists already" in refuse(tiny_runs["cnn"], "--to-torch", output=path, export=None)
+        assert "it exists already" in refuse(tmp_path, "--to-torch", output=path, export=None)
 
     def test_runs_that_are_none(self, refuse, tmp_path, tiny_export):
         options = {"output": tmp_path / "new.bin", "export": None}

@@ -308,3 +308,22 @@ def test_the_demo_files_can_be_fetched(fetch_demo, files):
     except UnreachableIndexError as error:
         pytest.skip(str(error))
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == files
+
+
+def test_what_is_received_is_counted_while_folders_vanish(tmp_path, monkeypatch):
+    """pip removes its build folders while they are looked through, which must not end the download."""
+    archive = downloads.DEMO_DATA.archive
+    for name in ("archive", "gone"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / archive.file_name).write_bytes(b"x" * (10 if name == "archive" else 99))
+    listed, scandir = [], os.scandir
+
+    def vanishing(folder):
+        listed.append(str(folder))
+        if str(folder).endswith("gone"):
+            raise FileNotFoundError(2, "No such file or directory", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert pip_download._received_bytes(tmp_path, archive) == 10
+    assert any(folder.endswith("gone") for folder in listed)

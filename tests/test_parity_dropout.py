@@ -19,7 +19,7 @@ FEATURES = 300
 def transparent_student(rate):
     """Return a CNN whose logits are its 300 features after dropout, and all of these are 1 before it."""
     student = build_student("cnn", vocab_size=20, num_labels=FEATURES, dropout=rate)
-    params = jax.tree.map(np.zeros_like, student.init(seed=0))
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), student.shapes())
     params["fc"]["kernel"] = np.eye(FEATURES, dtype=np.float32)
     for index in range(3):
         params[f"conv{index}"]["bias"] = np.ones(100, np.float32)
@@ -32,7 +32,7 @@ def features_after_dropout(rate, seed, rows=40):
     return np.asarray(student.training_logits(params, ids, 8, jax.random.key(seed)))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(rate=st.floats(0.05, 0.9), seed=st.integers(0, 2**31 - 1))
 def test_keep_rate_and_scale(rate, seed):
     features = features_after_dropout(rate, seed)
