@@ -1,8 +1,8 @@
 """Adam as torch computes it, with Optax's state: its bias corrections are accurate in float32 too.
 
-Optax forms ``1 − 0.999**t`` in float32, where 0.999 itself is rounded: at first every update is off by 6e-6 of its
-size, always in the same direction. That is 15 times what rounding alone makes, and enough for the maximum over time to
-choose another window than torch does.
+Optax forms ``1 − 0.999**t`` in float32, where 0.999 itself is rounded: every update comes out 3e-6 to 1e-5 too small.
+After 24 steps of the CNN its filters' responses are then 5e-7 from torch's instead of 3e-8, enough for the maximum over
+time to choose another of two windows.
 """
 
 import math

@@ -88,6 +88,7 @@ class SparseSgdRunner:
         batch = config.batch_size
         self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
         self._arrays = self._make_arrays(train, compaction)
+        self._width = self._arrays["tokens"].shape[1]
         self._chunks: dict[int, Any] = {}
         self._epoch = -1
 
@@ -119,10 +120,13 @@ class SparseSgdRunner:
             self._epoch, self._order = epoch, self.order(epoch)
         if index not in self._chunks:
             rows = self._order[index * self._chunk : (index + 1) * self._chunk]
-            fills = {"tokens": self._student.config.pad_id, "divisors": 1}
             arrays = {
-                name: padded_rows(array[rows], self._chunk, fills.get(name, 0)) for name, array in self._arrays.items()
+                name: padded_rows(array[rows], self._chunk, 1 if name == "divisors" else 0)
+                for name, array in self._arrays.items()
             }
+            # Unused slots point at rows of their own behind the table, so that no token stands twice in a step.
+            fillers = self._student.config.vocab_size + np.arange(self._width, dtype=np.int32)
+            arrays["tokens"] = np.where(arrays["counts"] > 0, arrays["tokens"], fillers)
             chunk = jax.device_put(arrays, self._device)
             if self._config.shuffle:
                 return chunk
@@ -152,13 +156,14 @@ class SparseSgdRunner:
                 rate,
                 objective=self._objective,
                 batch_size=self._config.batch_size,
+                distinct=self._config.batch_size == 1,
             )
         steps = -(-rows // self._config.batch_size)
         return Stretch(np.asarray(losses)[:steps], np.asarray(predictions)[:rows])
 
     def params(self) -> Params:
         """Return the parameters, without the columns added for speed."""
-        return narrow(self._params, self._student.config.embedding_dim)
+        return narrow(self._params, self._student.config.embedding_dim, self._student.config.vocab_size)
 
     def opt_state(self) -> list[np.ndarray]:
         """Return nothing: plain SGD has no state."""

@@ -26,7 +26,9 @@ A checkpoint is a file of torch.save(model.state_dict(), FILE), of the CNN or th
 its names. The run folder holds all that python -m distill_jax.predict --run needs, and predicts what the model did.
 
 From an export folder: SOURCE --export exports/NAME --output runs/NAME/cnn
+
 Without one: SOURCE --tokenizer tokenizer.json --label-names "1 star" "2 stars" … --max-length 128 --pad-id 0 --output …
+
 Back: runs/NAME/cnn --to-torch --output cnn.bin"""
 
 

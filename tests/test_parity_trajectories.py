@@ -1,7 +1,5 @@
 """Whole trainings from the same weights, without dropout: ours against the reference in torch."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 from parity_setup import (
@@ -14,38 +12,45 @@ from parity_setup import (
     train_both,
 )
 
-TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
-TRAIN_ROWS, TEST_ROWS = 333, 77
+LOSS_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+WEIGHT_TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+EPOCHS, TRAIN_ROWS, TEST_ROWS = 3, 333, 77
+NEAR_TIE = (
+    "the weights differ by {:.1e}; if they agree at float64, one of the two took the other of two windows that are "
+    "equal to float32's rounding (docs/parity.md): take other rows, not another tolerance"
+)
 
-trained = cache(train_both)
 
-
+# One test for all that a training gives: a training is made once, whichever process the tests run in.
 @pytest.mark.parametrize("distil", [False, True], ids=["direct", "distilled"])
 @pytest.mark.parametrize("precision_name", PRECISIONS)
 @pytest.mark.parametrize("name", STUDENTS)
-class TestTrajectory:
-    def test_losses(self, name, precision_name, distil):
-        run = trained(name, precision_name, distil=distil)
-        ours, theirs = run.result.history[LOSS_COLUMNS].to_numpy(), run.reference_history[LOSS_COLUMNS].to_numpy()
-        assert np.abs(ours - theirs).max() < TOLERANCE[precision_name]
+def test_trajectory(name, precision_name, distil):
+    sizes = {"epochs": EPOCHS, "train_rows": TRAIN_ROWS, "test_rows": TEST_ROWS}
+    run = train_both(name, precision_name, distil=distil, **sizes)
+    require_that_it_trained(run.reference_history)
+    ours, theirs = run.result.history, run.reference_history
+    assert ours["epoch"].tolist() == theirs["epoch"].tolist() == list(range(EPOCHS))
+    assert (
+        np.abs(ours[LOSS_COLUMNS].to_numpy() - theirs[LOSS_COLUMNS].to_numpy()).max() < LOSS_TOLERANCE[precision_name]
+    )
+    require_like_scores(ours, theirs, precision_name)
+    assert {array.dtype.name for array in run.state.values()} == {precision_name}
+    difference = largest_difference(run.state, run.reference_state)
+    assert difference < WEIGHT_TOLERANCE[precision_name], NEAR_TIE.format(difference)
 
-    def test_scores_are_within_a_row(self, name, precision_name, distil):
-        run = trained(name, precision_name, distil=distil)
-        ours, theirs = run.result.history[SCORE_COLUMNS].to_numpy(), run.reference_history[SCORE_COLUMNS].to_numpy()
-        rows = 1.001 if precision_name == "float32" else 0.001
-        assert (np.abs(ours - theirs) * [TRAIN_ROWS, TEST_ROWS] <= rows).all()
-        if np.array_equal(ours, theirs):
-            ours, theirs = run.result.history[F1_COLUMNS].to_numpy(), run.reference_history[F1_COLUMNS].to_numpy()
-            np.testing.assert_allclose(ours, theirs, atol=0.02 if precision_name == "float32" else 1e-12)
 
-    def test_final_weights(self, name, precision_name, distil):
-        run = trained(name, precision_name, distil=distil)
-        assert {array.dtype.name for array in run.state.values()} == {precision_name}
-        assert largest_difference(run.state, run.reference_state) < TOLERANCE[precision_name]
+def require_that_it_trained(history):
+    """A comparison of two students that stand still would prove nothing."""
+    losses = history["train_loss"].to_numpy()
+    assert losses[-1] < 0.9 * losses[0]
+    assert history["test_loss"].nunique() == EPOCHS
 
-    def test_it_trained(self, name, precision_name, distil):
-        """A comparison of two students that stand still would prove nothing."""
-        run = trained(name, precision_name, distil=distil)
-        losses = run.reference_history["train_loss"].to_numpy()
-        assert losses[-1] < 0.9 * losses[0]
-        assert run.reference_history["test_loss"].nunique() == 3
+
+def require_like_scores(ours, theirs, precision_name):
+    """Accuracies within one row, at float64 within none; macro F1 alike where the accuracies are equal."""
+    rows = np.abs(ours[SCORE_COLUMNS].to_numpy() - theirs[SCORE_COLUMNS].to_numpy()) * [TRAIN_ROWS, TEST_ROWS]
+    assert rows.max() <= (1.001 if precision_name == "float32" else 0.001)
+    if rows.max() < 0.001:
+        tolerance = 0.02 if precision_name == "float32" else 1e-12
+        np.testing.assert_allclose(ours[F1_COLUMNS].to_numpy(), theirs[F1_COLUMNS].to_numpy(), rtol=0, atol=tolerance)
