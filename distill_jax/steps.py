@@ -134,36 +134,38 @@ def sparse_sgd_steps(
     table, head = params["embeddings"], params["output"]
     total = len(data["labels"])
     weights = data["counts"].astype(table.dtype) / data["divisors"][:, None].astype(table.dtype)
+    counted = (jnp.arange(total) < rows).astype(table.dtype).reshape(-1, batch_size)
     batches = {
         "tokens": data["tokens"],
         "weights": weights,
         "labels": data["labels"],
         "teacher_logits": data["teacher_logits"].astype(table.dtype),
-        "counted": (jnp.arange(total) < rows).astype(table.dtype),
     }
     batches = {name: array.reshape(-1, batch_size, *array.shape[1:]) for name, array in batches.items()}
+    batches["shares"] = counted / jnp.maximum(counted.sum(axis=1, keepdims=True), 1)  # of a row in its step's mean
     tx = make_optimizer("sgd", learning_rate)
 
-    def step(carry: tuple[Array, Params], batch: dict[str, Array]) -> tuple[tuple[Array, Params], tuple[Array, Array]]:
+    def step(carry: tuple[Array, Params], batch: dict[str, Array]) -> tuple[tuple[Array, Params], Array]:
         table, head = carry
 
         def loss_of(trained: tuple[Array, Params]) -> tuple[Array, Array]:
             pooled, head = trained
             logits = pooled @ head["kernel"] + head["bias"]
-            losses = objective(logits, batch["labels"], batch["teacher_logits"])
-            return (losses * batch["counted"]).sum() / jnp.maximum(batch["counted"].sum(), 1), logits
+            return (objective(logits, batch["labels"], batch["teacher_logits"]) * batch["shares"]).sum(), logits
 
         pooled = weighted_sum(table, batch["tokens"], batch["weights"])
-        gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, logits), (pooled_gradient, head_gradient) = gradient((pooled, head))
+        (pooled_gradient, head_gradient), logits = jax.grad(loss_of, has_aux=True)((pooled, head))
         gradients = (batch["weights"][:, :, None] * pooled_gradient[:, None, :], head_gradient)
         (row_update, head_update), _ = tx.update(gradients, tx.init(gradients))
         places, row_update = batch["tokens"].reshape(-1), row_update.reshape(-1, table.shape[1])
         table = table.at[places].add(row_update, unique_indices=distinct, mode="promise_in_bounds")
-        return (table, optax.apply_updates(head, head_update)), (loss, logits.argmax(axis=-1).astype(jnp.int32))
+        return (table, optax.apply_updates(head, head_update)), logits
 
-    (table, head), (losses, predictions) = jax.lax.scan(step, (table, head), batches)
-    return {"embeddings": table, "output": head}, losses, predictions.reshape(-1)
+    (table, head), logits = jax.lax.scan(step, (table, head), batches)
+    # Losses and classes of all rows at once, from the logits that each step saw: no work for them inside the scan.
+    losses = jax.vmap(objective)(logits, batches["labels"], batches["teacher_logits"]) * batches["shares"]
+    predictions = logits.argmax(axis=-1).astype(jnp.int32)
+    return {"embeddings": table, "output": head}, losses.sum(axis=1), predictions.reshape(-1)
 
 
 def weighted_sum(table: Array, tokens: Array, weights: Array) -> Array:
