@@ -6,9 +6,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import pytest
-from tiny_export import write_tiny_export
 
 from distill_jax.cache import CACHE_VARIABLE
+from tiny_export import write_tiny_export
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.export_format import iterate_parts, read_manifest
 from teacher_export import datasets
@@ -16,6 +15,7 @@ from teacher_export.config import (
     TeacherConfig,
     TransferSetConfig,
 )
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200
 

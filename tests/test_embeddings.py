@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from tiny_export import PAD_ID, tiny_tokenizer
 
 from distill_jax.config import TrainConfig
 from distill_jax.embeddings import initial_params, principal_components, read_word2vec
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export_format import read_manifest, read_token_embeddings
 from distill_jax.students import build_student
+from tiny_export import PAD_ID, tiny_tokenizer
 
 WIDTH = 5
 

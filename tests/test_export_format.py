@@ -9,8 +9,6 @@ import shutil
 
 import numpy as np
 import pytest
-from golden_export import FOLDER as GOLDEN
-from golden_export import PARTS
 
 from distill_jax.batches import read_examples
 from distill_jax.errors import InputError, MissingInputError
@@ -25,6 +23,8 @@ from distill_jax.export_format import (
     validate_part,
 )
 from distill_jax.files import sha256_file
+from golden_export import FOLDER as GOLDEN
+from golden_export import PARTS
 
 PART = PARTS["train"][0]  # two rows, of 4 and 2 tokens, three classes, a vocabulary of 12
 

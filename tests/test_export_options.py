@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+
+from distill_jax.errors import InputError, MissingInputError
 from export_helpers import (
     all_logits,
     configure,
@@ -11,10 +13,8 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from tiny_teacher import make_config, make_teacher, make_tokenizer
-
-from distill_jax.errors import InputError, MissingInputError
 from teacher_export import datasets, export
+from tiny_teacher import make_config, make_teacher, make_tokenizer
 
 
 @pytest.fixture(autouse=True)

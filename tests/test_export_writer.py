@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 from distill_jax.errors import InputError
 from distill_jax.export_format import ExportFormatError, iterate_parts, read_manifest
 from distill_jax.export_writer import ExportWriter, OtherExportError, first_difference
+from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 PARTS = [tiny_part(7, seed, 10 * seed) for seed in range(3)]
 

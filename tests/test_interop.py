@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity_setup import STUDENTS
-from reference_torch import build_reference, state_arrays
 
 from distill_jax.errors import InputError
 from distill_jax.evaluation import to_device
 from distill_jax.interop import params_from_torch, params_to_torch, student_of_state
 from distill_jax.students import build_student
+from parity_setup import STUDENTS
+from reference_torch import build_reference, state_arrays
 
 NOTEBOOK_SHAPES = {
     "cnn": {
