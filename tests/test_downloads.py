@@ -218,8 +218,10 @@ def test_a_tar_inside_the_archive_is_read_the_same_way(cache, fake_pip, tmp_path
 def test_ctrl_c_ends_pip_and_leaves_nothing(bundle, cache, fake_pip, tmp_path):
     fake_pip(f"sleep:{tmp_path / 'pid'}")
     code = (
-        "import pathlib\n"
+        "import pathlib, signal\n"
         "from teacher_export.pip_download import PackageArchive, downloaded\n"
+        # where the tests run in the background of a shell, their children are born deaf to Ctrl-C
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"with downloaded({bundle.archive!r}, pathlib.Path({str(cache)!r})): pass"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
@@ -232,6 +234,7 @@ def test_ctrl_c_ends_pip_and_leaves_nothing(bundle, cache, fake_pip, tmp_path):
         errors = process.communicate(timeout=30)[1]
     finally:
         process.kill()
+        process.communicate()
     assert b"KeyboardInterrupt" in errors
     assert b"fetching the tiny files:   0%" in errors, "there was no bar from the start"
     assert list(cache.iterdir()) == []
