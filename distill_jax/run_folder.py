@@ -14,6 +14,7 @@ import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
+from distill_jax.history import COLUMNS as HISTORY_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,17 +26,6 @@ METRICS = "metrics.json"
 TEST_PREDICTIONS = "test_predictions.npz"
 CHECKPOINTS = "checkpoints"
 TOKENIZER = "tokenizer.json"
-
-HISTORY_COLUMNS = (
-    "epoch",
-    "train_loss",
-    "train_acc",
-    "train_f1_macro",
-    "test_loss",
-    "test_acc",
-    "test_f1_macro",
-    "model",
-)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -167,6 +167,7 @@ class _Loop:
         self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
         self._steps = -(-len(train) // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
+        self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
         self.on_epoch: Callable[[Snapshot], None]
         self.epoch, self.step, self.seconds = 0, 0, 0.0
@@ -265,8 +266,10 @@ class _Loop:
             validation_logits = self._evaluate(params, self._validation)
             row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
         self.history.append(row)
-        if self._validation is not None and self._best_epoch() == self.epoch:
-            self._best = jax.tree.map(np.array, params)
+        if self.kept_epoch() == self.epoch:
+            self._kept_logits = logits
+            if self._validation is not None:
+                self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
         self.on_epoch(self.snapshot())
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
@@ -276,7 +279,9 @@ class _Loop:
         return predict_logits(self._student, params, self._compaction.apply(split.input_ids))
 
     def evaluate_best(self) -> np.ndarray:
-        """Return the test split's logits under the parameters that are kept."""
+        """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
+        if self._kept_logits is not None:
+            return self._kept_logits
         return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), self._test)
 
     def _stop(self) -> None:
