@@ -14,7 +14,7 @@ class Examples:
     """Rows of a split, padded to one length.
 
     Attributes:
-        input_ids: int32 [n, length], padded on the right.
+        input_ids: int32 [n, length], padded on the right; or what ``Student.inputs`` made of it.
         labels: int32 [n]; −1 = unlabelled.
         teacher_logits: float32 [n, classes], or None.
         example_ids: int64 [n], the rows' numbers in the source, or None.
@@ -27,7 +27,7 @@ class Examples:
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
-        if self.input_ids.ndim != 2 or len(self.input_ids) != rows:
+        if self.input_ids.ndim not in (2, 3) or len(self.input_ids) != rows:
             raise InputError(
                 f"input_ids: expected [{rows}, length], as many rows as labels, got {self.input_ids.shape}"
             )
@@ -95,7 +95,13 @@ def _pad_into(target: np.ndarray, part: Part, where: str) -> None:
 
 
 def real_lengths(input_ids: np.ndarray, pad_id: int) -> np.ndarray:
-    """Return one more than the position of each row's last token that is not padding, int64 [n]; 0 = none."""
+    """Return one more than the position of each row's last token that is not padding, int64 [n]; 0 = none.
+
+    Args:
+        input_ids: int [n, length], or [n, length, ngrams] with the token itself first.
+        pad_id: the id of padding.
+    """
+    input_ids = input_ids if input_ids.ndim == 2 else input_ids[:, :, 0]
     length = input_ids.shape[1]
     from_the_end = (input_ids != pad_id)[:, ::-1].argmax(axis=1)
     return np.where((input_ids != pad_id).any(axis=1), length - from_the_end, 0)

@@ -5,23 +5,18 @@ import math
 from typing import Any, Literal
 
 from distill_jax.errors import InputError, require_range
+from distill_jax.recipes import RECIPES
 
-StudentName = Literal["cnn", "fasttext"]
-Pooling = Literal["padded", "masked"]
+StudentName = Literal["cnn", "fasttext", "ensemble"]
+Pooling = Literal["padded", "masked", "mean-max-min"]
 OptimizerName = Literal["adam", "sgd"]
 LossMean = Literal["batches", "examples"]
 SoftLoss = Literal["mse", "kl"]
 Schedule = Literal["step", "cosine"]
-RecipeName = Literal["notebook"]
+RecipeName = Literal["best", "notebook"]
 
-MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear"}
-NOTEBOOK_EPOCHS = 5
-
-# What the notebook trains each student with.
-_NOTEBOOK: dict[str, dict[str, Any]] = {
-    "cnn": {"optimizer": "adam", "learning_rate": 1e-3, "learning_rate_decay": 1.0, "batch_size": 32},
-    "fasttext": {"optimizer": "sgd", "learning_rate": 0.5, "learning_rate_decay": 0.5, "batch_size": 1},
-}
+MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear", "ensemble": "Ensemble"}
+_LONGEST_NGRAM = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +24,18 @@ class StudentConfig:
     """A student's architecture.
 
     Attributes:
-        name: ``cnn`` (Kim 2014) or ``fasttext`` (Joulin et al. 2016).
+        name: ``cnn`` (Kim 2014), ``fasttext`` (Joulin et al. 2016), or ``ensemble``, the sum of both's logits.
         vocab_size: rows of the embedding table.
         num_labels: classes.
         pad_id: the token id that fills short texts up.
         embedding_dim: width of the embedding.
         dropout: share of the CNN's pooled features set to zero in training; the linear student has none.
+        ngrams: the longest run of tokens that the linear part sees as one; 1 = single tokens alone.
+        buckets: rows of the table that the longer runs are hashed into.
         pooling: ``padded`` treats padding as text, as the notebook does: the linear student divides by the padded
             length, the CNN's maximum runs over the padding too. ``masked`` sees real tokens alone: a text gets the
-            same logits alone, padded further, or in any batch.
+            same logits alone, padded further, or in any batch. ``mean-max-min`` gives the linear student the largest
+            and the smallest of each of the embeddings' numbers too, of real tokens alone.
         filter_heights: heights of the CNN's filters, in tokens.
         filters: filters of each height.
     """
@@ -51,12 +49,14 @@ class StudentConfig:
     pooling: Pooling = "padded"
     filter_heights: tuple[int, ...] = (3, 4, 5)
     filters: int = 100
+    ngrams: int = 1
+    buckets: int = 0
 
     def __post_init__(self) -> None:
         if self.name not in MODEL_NAMES:
             raise InputError(f"student: expected one of {', '.join(MODEL_NAMES)}, got {self.name!r}")
-        if self.pooling not in ("padded", "masked"):
-            raise InputError(f"pooling: expected padded or masked, got {self.pooling!r}")
+        if self.pooling not in ("padded", "masked", "mean-max-min"):
+            raise InputError(f"pooling: expected padded, masked or mean-max-min, got {self.pooling!r}")
         require_range("vocab_size", self.vocab_size, 1, 2**31 - 1)
         require_range("num_labels", self.num_labels, 2, 2**31 - 1)
         require_range("pad_id", self.pad_id, 0, self.vocab_size - 1)
@@ -65,6 +65,17 @@ class StudentConfig:
         require_range("dropout", self.dropout, 0, 0.99)
         if not self.filter_heights or min(self.filter_heights) < 1:
             raise InputError(f"filter_heights: expected numbers of tokens from 1 on, got {self.filter_heights}")
+        self._check_ngrams()
+
+    def _check_ngrams(self) -> None:
+        require_range("ngrams", self.ngrams, 1, _LONGEST_NGRAM)
+        require_range("buckets", self.buckets, 0, 2**31 - 1 - self.vocab_size)
+        if self.pooling == "mean-max-min" and self.name != "fasttext":
+            raise InputError(f"pooling: mean-max-min is for fasttext alone, got it for {self.name}")
+        if self.ngrams > 1 and self.name not in ("fasttext", "ensemble"):
+            raise InputError(f"ngrams: {self.name} has no bag of n-grams, expected 1, got {self.ngrams}")
+        if self.pooling == "padded" and (self.ngrams > 1 or self.name == "ensemble"):
+            raise InputError("pooling: padded is the notebook's, without n-grams; expected masked")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +115,7 @@ class TrainConfig:
     standardised: bool = False
     transfer: bool = False
     recipe: RecipeName = "notebook"
-    epochs: int = NOTEBOOK_EPOCHS
+    epochs: int = 5
     batch_size: int = 32
     optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
@@ -146,11 +157,26 @@ class TrainConfig:
                 raise InputError(f"{name}: expected {' or '.join(known)}, got {getattr(self, name)!r}")
 
     @classmethod
+    def of_recipe(
+        cls, recipe: RecipeName, student: StudentName, *, distil: bool = False, **changes: Any
+    ) -> "TrainConfig":
+        """Return a recipe's configuration for a student; ``changes`` replace fields (``epochs=3``, …).
+
+        Raises:
+            InputError: no such recipe or student, or a value is out of range.
+        """
+        if recipe not in RECIPES:
+            raise InputError(f"--recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
+        if student not in RECIPES[recipe]:
+            raise InputError(f"student: expected one of {', '.join(RECIPES[recipe])}, got {student!r}")
+        values = RECIPES[recipe][student]
+        fields = {**values.train, **(values.distilled if distil else {}), **changes}
+        return cls(**{**fields, "student": student, "distil": distil, "recipe": recipe})
+
+    @classmethod
     def notebook(cls, student: StudentName, *, distil: bool = False, **changes: Any) -> "TrainConfig":
         """Return the notebook's configuration for a student; ``changes`` replace fields (``epochs=3``, …)."""
-        if student not in _NOTEBOOK:
-            raise InputError(f"student: expected one of {', '.join(_NOTEBOOK)}, got {student!r}")
-        return cls(**{**_NOTEBOOK[student], **changes, "student": student, "distil": distil})
+        return cls.of_recipe("notebook", student, distil=distil, **changes)
 
     @property
     def model_name(self) -> str:
@@ -165,8 +191,3 @@ class TrainConfig:
         if self.schedule == "step":
             return self.learning_rate * self.learning_rate_decay**epoch
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / self.epochs))
-
-
-def notebook_defaults(field: str) -> str:
-    """Return a field's notebook value for each student, for help texts: ``cnn 0.001, fasttext 0.5``."""
-    return ", ".join(f"{student} {values[field]:g}" for student, values in _NOTEBOOK.items())

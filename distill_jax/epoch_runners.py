@@ -58,7 +58,7 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
         config: the training.
         compaction: from the whole vocabulary to the student's.
     """
-    if student.config.name == "fasttext" and config.optimizer == "sgd":
+    if student.config.name == "fasttext" and config.optimizer == "sgd" and student.config.pooling != "mean-max-min":
         return SparseSgdRunner(student, train, config, compaction)
     return DenseRunner(student, train, config, compaction)
 
@@ -95,7 +95,7 @@ class SparseSgdRunner:
     def _make_arrays(self, train: Examples, compaction: Compaction) -> dict[str, np.ndarray]:
         """Return the split as bags of one width, on the host."""
         config = self._student.config
-        bags = make_bags(train.input_ids, int(compaction.tokens[compaction.pad_id]))
+        bags = make_bags(train.input_ids.reshape(len(train), -1), int(compaction.tokens[compaction.pad_id]))
         if config.pooling == "padded":
             divisors = np.full(self._rows, train.length, np.int32)
         else:
@@ -125,7 +125,7 @@ class SparseSgdRunner:
                 for name, array in self._arrays.items()
             }
             # Unused slots point at rows of their own behind the table, so that no token stands twice in a step.
-            fillers = self._student.config.vocab_size + np.arange(self._width, dtype=np.int32)
+            fillers = self._student.tables[self._student.table_name] + np.arange(self._width, dtype=np.int32)
             arrays["tokens"] = np.where(arrays["counts"] > 0, arrays["tokens"], fillers)
             chunk = jax.device_put(arrays, self._device)
             if self._config.shuffle:
@@ -163,7 +163,7 @@ class SparseSgdRunner:
 
     def params(self) -> Params:
         """Return the parameters, without the columns added for speed."""
-        return narrow(self._params, self._student.config.embedding_dim, self._student.config.vocab_size)
+        return narrow(self._params, self._student.config.embedding_dim, self._student.tables["embeddings"])
 
     def opt_state(self) -> list[np.ndarray]:
         """Return nothing: plain SGD has no state."""

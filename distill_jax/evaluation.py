@@ -29,7 +29,7 @@ def predict_logits(
     Args:
         student: the student.
         params: its parameters; on the device already for speed.
-        input_ids: int32 [n, length].
+        input_ids: int32 [n, length], or what ``Student.inputs`` made of it.
         batch_size: rows at a time, at most.
         fixed_cuts: cut to the same few lengths in every call (for a service); otherwise to the best for these rows.
     """
@@ -40,9 +40,10 @@ def start_logits(
     student: Student, params: Params, input_ids: np.ndarray, batch_size: int, *, fixed_cuts: bool
 ) -> Callable[[], np.ndarray]:
     """Start what ``predict_logits`` does, and return the function that waits for its result."""
-    rows, length = input_ids.shape
+    rows, length = input_ids.shape[:2]
     if not rows:
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
+    input_ids = student.inputs(input_ids)
     needed = np.minimum(real_lengths(input_ids, student.config.pad_id) + student.cut_margin, length)
     order = np.argsort(needed, kind="stable")
     longest_of_batches = needed[order][

@@ -61,7 +61,7 @@ class Predictor:
         max_length = _max_length(config, folder)
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
-        linear = student.config.name == "fasttext"
+        linear = student.config.name == "fasttext" and student.config.pooling != "mean-max-min"
         return cls(
             label_names=tuple(config["export"]["label_names"]),
             student=student,

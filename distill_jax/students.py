@@ -1,4 +1,4 @@
-"""The students: Kim's CNN and the FastText linear model, as Flax NNX modules behind pure functions.
+"""The students: Kim's CNN, the FastText linear model and their ensemble, as Flax NNX modules behind pure functions.
 
 Nothing outside this file knows NNX: a ``Student`` holds the module's graph, parameters are a plain nested dict.
 """
@@ -15,6 +15,7 @@ from jax import Array
 
 from distill_jax.config import StudentConfig, StudentName
 from distill_jax.max_over_time import max_over_time
+from distill_jax.ngrams import hashed_ngrams
 
 Params = dict[str, Any]
 
@@ -74,24 +75,29 @@ class KimCnn(nnx.Module):
 class FastText(nnx.Module):
     """The linear student (Joulin et al. 2016): the mean of the tokens' embeddings, then a linear layer.
 
-    The pad token's row is zero and stays so.
+    With n-grams, their buckets' embeddings are averaged too. The pad token's row is zero and stays so.
     """
 
     def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         width = config.embedding_dim
-        table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
+        table = jax.random.uniform(rngs.params(), (config.vocab_size + config.buckets, width), maxval=1 / width)
         self.embeddings = nnx.Param(table.at[config.pad_id].set(0))
         bias = _symmetric_uniform(rngs.params(), (config.num_labels,), width)
-        self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((width, config.num_labels))), bias=nnx.Param(bias))
+        features = width * (3 if config.pooling == "mean-max-min" else 1)
+        self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
 
-    def __call__(self, input_ids: Array, padded_length: int | None = None) -> Array:
+    def __call__(self, inputs: Array, padded_length: int | None = None) -> Array:
         """Return logits [batch, classes]; ``padded_length`` is the divisor of ``pooling="padded"`` for cut rows."""
+        input_ids = inputs.reshape(inputs.shape[0], -1)
         real = input_ids != self.config.pad_id
         table = self.embeddings[...]
         # One weight per token, so that the sum over a text is a matrix product, as in training.
         weights = real.astype(table.dtype) / self.divisors(real, padded_length)[:, None].astype(table.dtype)
-        pooled = jnp.einsum("bl,bld->bd", weights, table[input_ids])
+        rows = table[input_ids]
+        pooled = jnp.einsum("bl,bld->bd", weights, rows)
+        if self.config.pooling == "mean-max-min":
+            pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
         return pooled @ self.output["kernel"][...] + self.output["bias"][...]
 
     def divisors(self, real: Array, padded_length: int | None) -> Array:
@@ -99,6 +105,34 @@ class FastText(nnx.Module):
         if self.config.pooling == "padded":
             return jnp.full(real.shape[0], padded_length or real.shape[1])
         return jnp.maximum(real.sum(axis=1), 1)
+
+
+def _max_of_real(rows: Array, real: Array) -> Array:
+    """Return the largest of each number over the real tokens, [batch, dim]; 0 for a text without any."""
+    largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1)
+    return jnp.where(real.any(axis=1)[:, None], largest, 0)
+
+
+class Ensemble(KimCnn):
+    """Kim's CNN and a bag of words and n-grams, whose logits are added up.
+
+    Each token and each n-gram of the bag has a number for each class. The idea is that of spaCy's text classifier
+    ``TextCatEnsemble``: word order in the bag's reach is cheap there, and the network need not learn it.
+    """
+
+    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+        super().__init__(config, rngs=rngs)
+        self.bag = nnx.Param(jnp.zeros((config.vocab_size + config.buckets, config.num_labels)))
+
+    def __call__(self, inputs: Array, dropout_rng: Array | None = None) -> Array:
+        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout. The bag has none."""
+        tokens = inputs if inputs.ndim == 2 else inputs[:, :, 0]
+        features = inputs.reshape(inputs.shape[0], -1)
+        real = features != self.config.pad_id
+        scores = jnp.where(real[:, :, None], self.bag[...][features], 0).sum(axis=1)
+        # Divided by the root of their number, so that the bag's say neither grows nor fades with the text's length.
+        scores = scores / jnp.sqrt(jnp.maximum(real.sum(axis=1), 1))[:, None].astype(scores.dtype)
+        return super().__call__(tokens, dropout_rng) + scores
 
 
 def dropout(features: Array, rate: float, rng: Array) -> Array:
@@ -113,7 +147,7 @@ def real_lengths(input_ids: Array, pad_id: int) -> Array:
     return jnp.where(input_ids != pad_id, positions, 0).max(axis=1, initial=0)
 
 
-_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText}
+_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText, "ensemble": Ensemble}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +168,37 @@ class Student:
     @property
     def table_name(self) -> str:
         """The name of the embedding table among the parameters (torch's names)."""
-        return "embedding" if self.config.name == "cnn" else "embeddings"
+        return "embeddings" if self.config.name == "fasttext" else "embedding"
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """The parameters that have a row for each id, by name, with how many ids that is, counted from 0."""
+        config = self.config
+        everything = config.vocab_size + config.buckets
+        if config.name == "fasttext":
+            return {self.table_name: everything}
+        return {self.table_name: config.vocab_size, **({"bag": everything} if config.name == "ensemble" else {})}
+
+    def inputs(self, input_ids: np.ndarray) -> np.ndarray:
+        """Return what the student is fed for padded token ids [n, length]: these, or [n, length, ngrams] with n-grams.
+
+        Ids of n-grams follow those of the tokens (``ngrams.hashed_ngrams``). Inputs are returned as they are.
+        """
+        config = self.config
+        if config.ngrams == 1 or input_ids.ndim == 3:
+            return input_ids
+        return hashed_ngrams(
+            input_ids,
+            config.ngrams,
+            vocab_size=config.vocab_size,
+            buckets=config.buckets,
+            pad_id=config.pad_id,
+        )
+
+    def compacted(self, tokens: np.ndarray, pad_id: int) -> "Student":
+        """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
+        words = int((tokens < self.config.vocab_size).sum())
+        return Student(dataclasses.replace(self.config, vocab_size=words, buckets=len(tokens) - words, pad_id=pad_id))
 
     def init(self, seed: int) -> Params:
         """Return new parameters from the notebook's distributions (NumPy arrays); the same for the same seed."""
@@ -146,7 +210,8 @@ class Student:
 
         Args:
             params: the student's parameters.
-            input_ids: int [batch, length], padded with ``pad_id`` on the right.
+            input_ids: int [batch, length], padded with ``pad_id`` on the right; of a student with n-grams what
+                ``inputs`` makes of them, [batch, length, ngrams].
             padded_length: with ``pooling="padded"``, the length that the rows stand for, where padding was cut off.
         """
         ids = jnp.asarray(input_ids)

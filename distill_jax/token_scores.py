@@ -11,6 +11,7 @@ import numpy as np
 
 from distill_jax.config import StudentConfig
 from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.ngrams import hashed_ngrams_of_flat
 from distill_jax.students import Params
 
 
@@ -19,15 +20,15 @@ class TokenScores:
     """What each token of the vocabulary adds to each class's logit.
 
     Attributes:
-        scores: float64 [classes, vocab]; the pad token's are 0.
+        scores: float64 [classes, vocab + buckets]; the pad token's are 0.
         bias: float64 [classes].
-        pad_id: the pad token.
+        config: the student's.
         padded_length: what a text's sum is divided by; None = by its number of tokens.
     """
 
     scores: np.ndarray
     bias: np.ndarray
-    pad_id: int
+    config: StudentConfig
     padded_length: int | None
 
     @classmethod
@@ -37,16 +38,33 @@ class TokenScores:
         scores = np.ascontiguousarray((table.astype(np.float64) @ np.asarray(output["kernel"], np.float64)).T)
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
-        return cls(scores, bias, config.pad_id, padded_length if config.pooling == "padded" else None)
+        return cls(scores, bias, config, padded_length if config.pooling == "padded" else None)
 
     def logits(self, rows: TokenRows) -> np.ndarray:
         """Return the texts' logits, float32 [texts, classes]."""
+        rows = self._with_ngrams(rows)
         sums = np.stack([_sums(scores[rows.ids], rows.lengths) for scores in self.scores], axis=1)
         if self.padded_length is not None:
             means = sums / self.padded_length
         else:
-            means = sums / np.maximum(_sums((rows.ids != self.pad_id).astype(np.int64), rows.lengths), 1)[:, None]
+            means = (
+                sums / np.maximum(_sums((rows.ids != self.config.pad_id).astype(np.int64), rows.lengths), 1)[:, None]
+            )
         return (means + self.bias).astype(np.float32)
+
+    def _with_ngrams(self, rows: TokenRows) -> TokenRows:
+        config = self.config
+        if config.ngrams == 1 or not len(rows.ids):
+            return rows
+        ids = hashed_ngrams_of_flat(
+            rows.ids,
+            np.repeat(np.cumsum(rows.lengths), rows.lengths),
+            config.ngrams,
+            vocab_size=config.vocab_size,
+            buckets=config.buckets,
+            pad_id=config.pad_id,
+        )
+        return TokenRows(ids.reshape(-1), rows.lengths * config.ngrams)
 
 
 def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -1,84 +1,102 @@
 """``python -m distill_jax.train``: train one student from an export folder."""
 
+import argparse
 import dataclasses
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from distill_jax.config import (
-    NOTEBOOK_EPOCHS,
+    OptimizerName,
     Pooling,
     RecipeName,
     Schedule,
     SoftLoss,
+    StudentConfig,
     StudentName,
     TrainConfig,
-    notebook_defaults,
 )
 from distill_jax.console import run_command
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, require_range
+from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
+
+_Flag = tyro.conf.FlagCreatePairsOff
 
 
-def _by_student(field: str, metavar: str) -> Any:
-    """Return an option's settings for a value that the recipe gives for each student, said in the help."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {notebook_defaults(field)})")
+@dataclasses.dataclass(frozen=True)
+class ChoiceOptions:
+    """What is trained; the defaults of all other options follow from these three."""
+
+    student: StudentName = "cnn"
+    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; ensemble: the sum of both."""
+    distil: Annotated[bool, _Flag] = False
+    """Learn from the teacher's logits instead of the labels."""
+    recipe: RecipeName = "best"
+    """best: the best found for each student (docs/results.md); notebook: what the PyTorch notebook does."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StudentOptions:
-    """Which student, and its architecture."""
+    """The student's architecture."""
 
-    student: StudentName = "cnn"
-    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016."""
     embedding_dim: int = 50
     """Width of the token embeddings."""
     embeddings: str = "random"
     """Where they start: random, teacher (principal components of the teacher's own), or a word2vec text file's path."""
+    filter_heights: tuple[int, ...] = (3, 4, 5)
+    """Heights of the CNN's filters, in tokens."""
     filters: int = 100
-    """The CNN's filters of each height (3, 4 and 5 tokens)."""
+    """The CNN's filters of each height."""
     dropout: float = 0.5
-    """Share of the CNN's features dropped in training; the linear student has no dropout."""
+    """Share of the CNN's features dropped in training; fasttext has no dropout."""
     pooling: Pooling = "padded"
-    """padded: padding counts as text, as in the notebook; masked: real tokens only, whatever the padding."""
+    """padded: padding counts as text, as in the notebook; masked: real tokens only, whatever the padding;
+    mean-max-min (fasttext): of real tokens, beside the mean, the largest and smallest of each number."""
+    ngrams: int = 1
+    """The longest run of tokens that fasttext's bag, and the ensemble's, sees as one; 1: single tokens alone."""
+    buckets: int = 0
+    """Rows of the table that these runs are hashed into."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
     """How it learns."""
 
-    distil: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Learn from the teacher's logits instead of the labels."""
     alpha: float = 0.0
     """With --distil, the weight of the labels' cross-entropy, 0 to 1; the rest goes to the teacher's logits."""
     soft_loss: SoftLoss = "mse"
     """With --distil, how the logits are compared: mean squared error, or Kullback-Leibler at --temperature."""
     temperature: float = 1.0
     """With --soft-loss kl, what both sides' logits are divided by; the higher, the more small probabilities count."""
-    standardised: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    standardised: bool = False
     """With --distil, give both sides' logits mean 0 and deviation 1 first."""
-    transfer: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    transfer: bool = False
     """With --distil, learn from the export's transfer split too, where it has one."""
-    recipe: RecipeName = "notebook"
-    """Where the defaults below come from."""
-    epochs: int = NOTEBOOK_EPOCHS
+    epochs: int = 5
     """Passes over the training split."""
-    batch_size: Annotated[int | None, _by_student("batch_size", "INT")] = None
+    batch_size: int = 32
     """Rows a step."""
-    learning_rate: Annotated[float | None, _by_student("learning_rate", "FLOAT")] = None
-    """The first epoch's learning rate; cnn trains by Adam, fasttext by SGD."""
+    optimizer: OptimizerName = "adam"
+    """adam, or sgd without momentum, which for fasttext touches only the rows of the tokens at hand."""
+    learning_rate: float = 1e-3
+    """The first epoch's learning rate."""
     schedule: Schedule = "step"
     """step: --learning-rate-decay after every epoch; cosine: down to 0 along half a cosine over all epochs."""
-    learning_rate_decay: Annotated[float | None, _by_student("learning_rate_decay", "FLOAT")] = None
+    learning_rate_decay: float = 1.0
     """With --schedule step, the rate's factor after every epoch."""
     clip_norm: float = 0.0
-    """Scale gradients of a larger global norm down to it (cnn); 0 never does."""
-    shuffle: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Scale gradients of a larger global norm down to it (not for fasttext); 0 never does."""
+    shuffle: bool = False
     """Take the rows in another order every epoch, with texts of like length in a batch."""
     patience: int = 0
     """Stop after so many epochs without a better validation macro F1; 0 never does. Needs a validation split."""
     seed: int = 0
-    """Decides the initial parameters and the dropout."""
+    """Decides the initial parameters, the order and the dropout."""
+    seeds: int = 1
+    """Train so many students, of --seed and the following ones, and report their mean and spread."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,9 +120,36 @@ class FileOptions:
 class Arguments:
     """Everything the command line takes."""
 
+    choice: ChoiceOptions = dataclasses.field(default_factory=ChoiceOptions)
     student: StudentOptions = dataclasses.field(default_factory=StudentOptions)
     train: TrainOptions = dataclasses.field(default_factory=TrainOptions)
     files: FileOptions = dataclasses.field(default_factory=FileOptions)
+
+
+def recipe_defaults(words: Sequence[str]) -> Arguments:
+    """Return the defaults of a command line: what its recipe says for its student.
+
+    Only the three options that decide are looked at, and forgivingly: the real parser reports what is wrong.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--student", default="cnn")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE)
+    parser.add_argument("--distil", action="store_true")
+    try:
+        found, _ = parser.parse_known_args(list(words))
+    except argparse.ArgumentError:
+        return Arguments()
+    recipe = RECIPES.get(found.recipe, {}).get(found.student)
+    if recipe is None:
+        return Arguments()
+    values = {**recipe.student, **recipe.train, **(recipe.distilled if found.distil else {})}
+
+    def options(kind: Any) -> Any:
+        names = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: value for name, value in values.items() if name in names})
+
+    choice = ChoiceOptions(found.student, recipe=found.recipe)
+    return Arguments(choice, options(StudentOptions), options(TrainOptions))
 
 
 def train_config(arguments: Arguments) -> TrainConfig:
@@ -113,20 +158,27 @@ def train_config(arguments: Arguments) -> TrainConfig:
     Raises:
         InputError: a value is out of range, or options exclude each other.
     """
-    options = arguments.train
-    given: dict[str, Any] = {
-        name: value
-        for name in ("batch_size", "learning_rate", "learning_rate_decay")
-        if (value := getattr(options, name)) is not None
-    }
-    as_they_are = ("alpha", "soft_loss", "temperature", "standardised", "transfer", "epochs", "schedule", "clip_norm")
-    given |= {name: getattr(options, name) for name in (*as_they_are, "shuffle", "patience", "seed")}
-    return TrainConfig.notebook(
-        arguments.student.student,
-        distil=options.distil,
-        embeddings=arguments.student.embeddings,
-        **given,
-    )
+    options, choice = dataclasses.asdict(arguments.train), arguments.choice
+    require_range("--seeds", options.pop("seeds"), 1, 1000)
+    embeddings = arguments.student.embeddings
+    return TrainConfig.of_recipe(choice.recipe, choice.student, distil=choice.distil, **options, embeddings=embeddings)
+
+
+def student_options(options: StudentOptions) -> dict[str, Any]:
+    """Return the fields of ``StudentConfig`` that the arguments give.
+
+    Raises:
+        InputError: n-grams without buckets, or the other way round.
+    """
+    if options.embedding_dim < 1:
+        raise InputError(f"--embedding-dim: expected at least 1, got {options.embedding_dim}")
+    if (options.ngrams > 1) != (options.buckets > 0):
+        raise InputError(
+            f"--ngrams and --buckets go together: expected --buckets with --ngrams 2 or more, and 0 without, got "
+            f"--ngrams {options.ngrams} --buckets {options.buckets}"
+        )
+    fields = {field.name for field in dataclasses.fields(StudentConfig)}
+    return {name: value for name, value in dataclasses.asdict(options).items() if name in fields}
 
 
 def default_workdir(export: Path, config: TrainConfig) -> Path:
@@ -138,14 +190,16 @@ def main() -> None:
     """Parse the command line and train."""
     arguments = tyro.cli(
         Arguments,
+        default=recipe_defaults(sys.argv[1:]),
         prog="python -m distill_jax.train",
-        description="Train a student from an export folder, on its labels or, with --distil, on its teacher's logits.",
+        description=(
+            "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
+            "The defaults shown are those of the chosen --student, --recipe and --distil."
+        ),
         config=(tyro.conf.OmitArgPrefixes,),
     )
     config = train_config(arguments)
-    options = arguments.student
-    if options.embedding_dim < 1:
-        raise InputError(f"--embedding-dim: expected at least 1, got {options.embedding_dim}")
+    student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
@@ -157,12 +211,7 @@ def main() -> None:
             export=files.export,
             workdir=files.workdir or default_workdir(files.export, config),
             train=config,
-            student={
-                "embedding_dim": options.embedding_dim,
-                "filters": options.filters,
-                "dropout": options.dropout,
-                "pooling": options.pooling,
-            },
+            student=student,
             resume=files.resume,
             overwrite=files.overwrite,
         )

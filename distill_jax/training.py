@@ -158,12 +158,17 @@ class _Loop:
         resume: Snapshot | None,
     ) -> None:
         self.config, self._train_labels, self._test, self._validation = config, train.labels, test, validation
-        splits = [split.input_ids for split in (train, test, validation) if split is not None]
-        self._compaction = Compaction.of(splits, student.config.vocab_size, student.config.pad_id)
-        self._student = Student(
-            dataclasses.replace(student.config, vocab_size=len(self._compaction.tokens), pad_id=self._compaction.pad_id)
-        )
-        self._whole_table = np.asarray(params[student.table_name])
+        given = {"train": train, "test": test, "validation": validation}
+        inputs = {name: student.inputs(split.input_ids) for name, split in given.items() if split is not None}
+        ids = student.config.vocab_size + student.config.buckets
+        self._compaction = Compaction.of(list(inputs.values()), ids, student.config.pad_id)
+        self._student = student.compacted(self._compaction.tokens, self._compaction.pad_id)
+        self._kept = {
+            name: self._compaction.tokens[self._compaction.tokens < rows] for name, rows in student.tables.items()
+        }
+        self._whole_tables = {name: np.asarray(params[name]) for name in student.tables}
+        train = dataclasses.replace(train, input_ids=inputs.pop("train"))
+        self._evaluated = {name: self._compaction.apply(array) for name, array in inputs.items()}
         self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
         self._steps = -(-len(train) // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
@@ -182,15 +187,15 @@ class _Loop:
         self._runner.load(self._compact(params), resume.opt_state if resume else None, global_step)
 
     def _compact(self, params: Params) -> Params:
-        name = self._student.table_name
-        return {**params, name: np.asarray(params[name])[self._compaction.tokens]}
+        return {**params, **{name: np.asarray(params[name])[rows] for name, rows in self._kept.items()}}
 
     def _whole(self, params: Params) -> Params:
         """Return parameters over the whole vocabulary, as NumPy arrays."""
         params = jax.tree.map(np.asarray, params)
-        table = self._whole_table.copy()
-        table[self._compaction.tokens] = params[self._student.table_name]
-        return {**params, self._student.table_name: table}
+        tables = {name: table.copy() for name, table in self._whole_tables.items()}
+        for name, table in tables.items():
+            table[self._kept[name]] = params[name]
+        return {**params, **tables}
 
     def best_params(self) -> Params:
         """Return the parameters to keep: of the best epoch on the validation split, or the last."""
@@ -257,13 +262,13 @@ class _Loop:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
         params = to_device(self._runner.params())
-        logits = self._evaluate(params, self._test)
+        logits = self._evaluate(params, "test")
         if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
             raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
         row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
         row += evaluation_scores(logits, self._test.labels, mean)
         if self._validation is not None:
-            validation_logits = self._evaluate(params, self._validation)
+            validation_logits = self._evaluate(params, "validation")
             row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
         self.history.append(row)
         if self.kept_epoch() == self.epoch:
@@ -275,14 +280,14 @@ class _Loop:
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
 
-    def _evaluate(self, params: Params, split: Examples) -> np.ndarray:
-        return predict_logits(self._student, params, self._compaction.apply(split.input_ids))
+    def _evaluate(self, params: Params, split: str) -> np.ndarray:
+        return predict_logits(self._student, params, self._evaluated[split])
 
     def evaluate_best(self) -> np.ndarray:
         """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
         if self._kept_logits is not None:
             return self._kept_logits
-        return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), self._test)
+        return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), "test")
 
     def _stop(self) -> None:
         self.on_epoch(self.snapshot())
