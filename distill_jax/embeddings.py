@@ -35,7 +35,7 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
     known[manifest.pad_id] = False
     old = params[name]
     new = np.array(old)
-    new[: len(known)][known] = scale_like(table[known], old)
+    new[: len(known)][known] = scale_like(table[known], old[: len(known)])
     return {**params, name: new}
 
 

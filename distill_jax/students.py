@@ -81,8 +81,10 @@ class FastText(nnx.Module):
     def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         width = config.embedding_dim
-        table = jax.random.uniform(rngs.params(), (config.vocab_size + config.buckets, width), maxval=1 / width)
-        self.embeddings = nnx.Param(table.at[config.pad_id].set(0))
+        table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
+        # Buckets start at zero, so that an n-gram that training never met adds nothing, rather than noise.
+        table = jnp.concatenate([table.at[config.pad_id].set(0), jnp.zeros((config.buckets, width))])
+        self.embeddings = nnx.Param(table)
         bias = _symmetric_uniform(rngs.params(), (config.num_labels,), width)
         features = width * (3 if config.pooling == "mean-max-min" else 1)
         self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
