@@ -148,7 +148,7 @@ def main() -> None:
         raise InputError(f"--embedding-dim: expected at least 1, got {options.embedding_dim}")
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+    configure_jax(fused_loops=config.student == "fasttext")
     from distill_jax.train_run import TrainRun, train_run
 
     files = arguments.files
