@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from distill_jax.batches import length_buckets, real_lengths
+from distill_jax.batches import Compaction, Examples, length_buckets, real_lengths
+from distill_jax.fast_tokenizer import TokenRows
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
+from distill_jax.texts import flatten
+from distill_jax.token_scores import TokenScores
 
 EVAL_BATCH = 256
 NOTEBOOK_EVAL_BATCH = 32
@@ -83,6 +86,26 @@ def _batches(
             size //= 2
         for first in range(0, len(index), size):
             yield index[first : first + size], cut, size
+
+
+def split_logits(student: Student, split: Examples, compaction: Compaction) -> Callable[[Params], np.ndarray]:
+    """Return the function from parameters to a split's logits, [n, classes], for use after epoch upon epoch.
+
+    Args:
+        student: the student over the compact vocabulary.
+        split: rows in the ids of the whole vocabulary.
+        compaction: from the whole vocabulary to the student's.
+    """
+    if student.config.name != "fasttext":
+        return lambda params: predict_logits(student, to_device(params), compaction.apply(split.input_ids))
+    texts = flatten(split.input_ids, compaction)
+    rows = TokenRows(texts.tokens[: texts.stops[-1]], texts.lengths)
+
+    def linear_logits(params: Params) -> np.ndarray:
+        with np.errstate(all="ignore"):  # whoever asks looks whether they are finite
+            return TokenScores.of(student.config, params, split.length).logits(rows)
+
+    return linear_logits
 
 
 def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

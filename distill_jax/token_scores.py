@@ -13,6 +13,8 @@ from distill_jax.config import StudentConfig
 from distill_jax.fast_tokenizer import TokenRows
 from distill_jax.students import Params
 
+_TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenScores:
@@ -34,7 +36,11 @@ class TokenScores:
     def of(cls, config: StudentConfig, params: Params, padded_length: int) -> "TokenScores":
         """Return the scores of a linear student whose texts are padded to ``padded_length`` tokens."""
         table, output = np.asarray(params["embeddings"]), params["output"]
-        scores = np.ascontiguousarray((table.astype(np.float64) @ np.asarray(output["kernel"], np.float64)).T)
+        kernel = np.asarray(output["kernel"], np.float64)
+        scores = np.empty((kernel.shape[1], len(table)))
+        for start in range(0, len(table), _TABLE_ROWS_AT_ONCE):
+            rows = slice(start, start + _TABLE_ROWS_AT_ONCE)
+            scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
         return cls(scores, bias, config.pad_id, padded_length if config.pooling == "padded" else None)

@@ -14,7 +14,7 @@ from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import predict_logits, to_device
+from distill_jax.evaluation import split_logits
 from distill_jax.history import history_frame
 from distill_jax.students import Params, Student
 
@@ -113,7 +113,7 @@ def fit(
         train = train.labelled()
     loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
-    loop.on_epoch = on_epoch or (lambda _: None)
+    loop.on_epoch = on_epoch
     done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
@@ -165,11 +165,14 @@ class _Loop:
         )
         self._whole_table = np.asarray(params[student.table_name])
         self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
+        self._test_logits = split_logits(self._student, test, self._compaction)
+        if validation is not None:
+            self._validation_logits = split_logits(self._student, validation, self._compaction)
         self._steps = -(-len(train) // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
         self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
-        self.on_epoch: Callable[[Snapshot], None]
+        self.on_epoch: Callable[[Snapshot], None] | None
         self.epoch, self.step, self.seconds = 0, 0, 0.0
         self.losses: list[np.ndarray] = []
         self.predictions: list[np.ndarray] = []
@@ -224,6 +227,11 @@ class _Loop:
             best=None if self._best is None else self._whole(self._best),
         )
 
+    def _hand_over(self) -> None:
+        """Give ``on_epoch`` a snapshot; where there is none to give it to, the table is not copied for it."""
+        if self.on_epoch is not None:
+            self.on_epoch(self.snapshot())
+
     def run_epoch(self, bar: Any) -> None:
         """Take the epoch's steps that are left, then evaluate and record it."""
         bar.set_description(f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}")
@@ -256,14 +264,14 @@ class _Loop:
     def _finish_epoch(self) -> None:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
-        params = to_device(self._runner.params())
-        logits = self._evaluate(params, self._test)
+        params = self._runner.params()
+        logits = self._test_logits(params)
         if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
             raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
         row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
         row += evaluation_scores(logits, self._test.labels, mean)
         if self._validation is not None:
-            validation_logits = self._evaluate(params, self._validation)
+            validation_logits = self._validation_logits(params)
             row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
         self.history.append(row)
         if self.kept_epoch() == self.epoch:
@@ -271,19 +279,16 @@ class _Loop:
             if self._validation is not None:
                 self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
-        self.on_epoch(self.snapshot())
+        self._hand_over()
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
-
-    def _evaluate(self, params: Params, split: Examples) -> np.ndarray:
-        return predict_logits(self._student, params, self._compaction.apply(split.input_ids))
 
     def evaluate_best(self) -> np.ndarray:
         """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
         if self._kept_logits is not None:
             return self._kept_logits
-        return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), self._test)
+        return self._test_logits(self._runner.params() if self._best is None else self._best)
 
     def _stop(self) -> None:
-        self.on_epoch(self.snapshot())
+        self._hand_over()
         raise Interrupted(f"interrupted in epoch {self.epoch + 1} of {self.config.epochs}, after {self.step} steps")
