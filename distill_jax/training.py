@@ -87,6 +87,9 @@ def fit(
 ) -> FitResult:
     """Train a student and evaluate it on the test split after every epoch.
 
+    The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX was
+    imported; the numbers are the same up to rounding.
+
     Args:
         student: what ``build_student`` returned.
         params: its initial parameters; they are not changed.
@@ -96,7 +99,7 @@ def fit(
         config: how to train.
         validation: rows that choose the epoch whose parameters are kept, and that early stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
-        on_epoch: called with a snapshot after every epoch.
+        on_epoch: called with a snapshot after every epoch; without it no snapshot is made.
         should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
             raise ``Interrupted``.
         show_progress: show a progress bar on standard error.
