@@ -87,8 +87,8 @@ def fit(
 ) -> FitResult:
     """Train a student and evaluate it on the test split after every epoch.
 
-    The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX was
-    imported; the numbers are the same up to rounding.
+    The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX
+    was imported; the numbers are the same up to rounding.
 
     Args:
         student: what ``build_student`` returned.
