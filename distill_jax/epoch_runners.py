@@ -1,7 +1,7 @@
-"""How an epoch is run: many sparse SGD steps in one compiled scan, or dense steps called one after the other.
+"""How an epoch is run: many sparse SGD steps in one compiled loop, or dense steps called one after the other.
 
-XLA on the CPU runs what stands inside a scan without its fast multi-threaded convolution and matrix product, so the
-CNN's steps are called from Python; the linear student's steps are so small that only a scan is fast.
+XLA on the CPU runs what stands inside a loop without its fast multi-threaded convolution and matrix product, so the
+CNN's steps are called from Python; the linear student's steps are so small that only a loop is fast.
 """
 
 import dataclasses
@@ -11,15 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from distill_jax.bags import make_bags
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths, shuffled_by_length
 from distill_jax.config import TrainConfig
+from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import Objective
-from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
+from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import Params, Student
+from distill_jax.texts import flatten
 
 ROWS_PER_SCAN = 8192
 STEPS_PER_STRETCH = 64
+WRITTEN_OUT = 8
 
 
 @dataclasses.dataclass
@@ -58,7 +61,7 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
         config: the training.
         compaction: from the whole vocabulary to the student's.
     """
-    if student.config.name == "fasttext" and config.optimizer == "sgd" and student.config.pooling != "mean-max-min":
+    if student.is_linear and config.optimizer == "sgd":
         return SparseSgdRunner(student, train, config, compaction)
     return DenseRunner(student, train, config, compaction)
 
@@ -76,9 +79,9 @@ def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
 
 
 class SparseSgdRunner:
-    """The linear student under SGD: bags on the device, thousands of steps in a scan.
+    """The linear student under SGD: its texts' tokens on the device, thousands of steps in a compiled loop.
 
-    It runs on the CPU also where a GPU is: a scan of such small steps is bound by launches there.
+    It runs on the CPU also where a GPU is: a loop of such small steps is bound by launches there.
     """
 
     def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
@@ -87,51 +90,34 @@ class SparseSgdRunner:
         self._rows = len(train)
         batch = config.batch_size
         self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
-        self._arrays = self._make_arrays(train, compaction)
-        self._width = self._arrays["tokens"].shape[1]
-        self._chunks: dict[int, Any] = {}
+        texts = flatten(train.input_ids, compaction)
+        self._tokens = jax.device_put(texts.tokens, self._device)
+        padded = student.config.pooling == "padded"
+        self._arrays = {
+            "starts": texts.starts,
+            "stops": texts.stops,
+            "divisors": np.full(self._rows, train.length) if padded else np.maximum(texts.lengths, 1),
+            "labels": train.labels,
+            "teacher_logits": _teacher_logits(train, student.config.num_labels),
+        }
+        self._written_out = WRITTEN_OUT if loops_are_fused() else 1
         self._epoch = -1
 
-    def _make_arrays(self, train: Examples, compaction: Compaction) -> dict[str, np.ndarray]:
-        """Return the split as bags of one width, on the host."""
-        config = self._student.config
-        bags = make_bags(train.input_ids.reshape(len(train), -1), int(compaction.tokens[compaction.pad_id]))
-        if config.pooling == "padded":
-            divisors = np.full(self._rows, train.length, np.int32)
-        else:
-            divisors = np.maximum(bags.counts.sum(axis=1, dtype=np.int32), 1)
-        return {
-            "tokens": compaction.apply(bags.tokens),
-            "counts": bags.counts,
-            "divisors": divisors,
-            "labels": train.labels,
-            "teacher_logits": _teacher_logits(train, config.num_labels),
-        }
-
     def order(self, epoch: int) -> np.ndarray:
-        """Return the rows in the order of an epoch; texts of like length need not stand together, for bags do not."""
+        """Return the rows in the order of an epoch; texts of like length need not stand together."""
         if not self._config.shuffle:
             return np.arange(self._rows)
         return np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)
 
-    def _chunk_of(self, epoch: int, index: int) -> Any:
-        """Return a stretch of an epoch's rows on the device; it stays there where every epoch has the same order."""
+    def _data(self, epoch: int, chunk: int) -> dict[str, Any]:
+        """Return what the steps of a stretch of an epoch take, filled up with empty texts."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self.order(epoch)
-        if index not in self._chunks:
-            rows = self._order[index * self._chunk : (index + 1) * self._chunk]
-            arrays = {
-                name: padded_rows(array[rows], self._chunk, 1 if name == "divisors" else 0)
-                for name, array in self._arrays.items()
-            }
-            # Unused slots point at rows of their own behind the table, so that no token stands twice in a step.
-            fillers = self._student.tables[self._student.table_name] + np.arange(self._width, dtype=np.int32)
-            arrays["tokens"] = np.where(arrays["counts"] > 0, arrays["tokens"], fillers)
-            chunk = jax.device_put(arrays, self._device)
-            if self._config.shuffle:
-                return chunk
-            self._chunks[index] = chunk
-        return self._chunks[index]
+        rows = self._order[chunk * self._chunk : (chunk + 1) * self._chunk]
+        data = {name: padded_rows(array[rows], self._chunk) for name, array in self._arrays.items()}
+        dtype = self._params["embeddings"].dtype
+        data["weights"] = 1 / np.maximum(data.pop("divisors"), 1).astype(dtype)
+        return {**data, "tokens": self._tokens}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters; plain SGD has no state and no randomness."""
@@ -151,19 +137,19 @@ class SparseSgdRunner:
         with jax.default_device(self._device):
             self._params, losses, predictions = sparse_sgd_steps(
                 self._params,
-                self._chunk_of(epoch, chunk),
+                self._data(epoch, chunk),
                 np.int32(rows),
                 rate,
                 objective=self._objective,
                 batch_size=self._config.batch_size,
-                distinct=self._config.batch_size == 1,
+                written_out=self._written_out,
             )
         steps = -(-rows // self._config.batch_size)
         return Stretch(np.asarray(losses)[:steps], np.asarray(predictions)[:rows])
 
     def params(self) -> Params:
         """Return the parameters, without the columns added for speed."""
-        return narrow(self._params, self._student.config.embedding_dim, self._student.tables["embeddings"])
+        return narrow(self._params, self._student.config.embedding_dim)
 
     def opt_state(self) -> list[np.ndarray]:
         """Return nothing: plain SGD has no state."""

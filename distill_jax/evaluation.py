@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from distill_jax.batches import length_buckets, real_lengths
+from distill_jax.batches import Compaction, length_buckets, real_lengths
+from distill_jax.fast_tokenizer import TokenRows
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
+from distill_jax.texts import flatten
+from distill_jax.token_scores import TokenScores
 
 EVAL_BATCH = 256
 NOTEBOOK_EVAL_BATCH = 32
@@ -84,6 +87,27 @@ def _batches(
             size //= 2
         for first in range(0, len(index), size):
             yield index[first : first + size], cut, size
+
+
+def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -> Callable[[Params], np.ndarray]:
+    """Return the function from parameters to a split's logits, [n, classes], for use after epoch upon epoch.
+
+    Args:
+        student: the student over the compact vocabulary.
+        inputs: what ``Student.inputs`` gave, in the ids of the whole vocabulary.
+        compaction: from the whole vocabulary to the student's.
+    """
+    if not student.is_linear:
+        inputs = compaction.apply(inputs)
+        return lambda params: predict_logits(student, to_device(params), inputs)
+    texts = flatten(inputs, compaction)
+    rows = TokenRows(texts.tokens[: texts.stops[-1]], texts.lengths)
+
+    def linear_logits(params: Params) -> np.ndarray:
+        with np.errstate(all="ignore"):  # whoever asks looks whether they are finite
+            return TokenScores.of(student.config, params, inputs.shape[1]).logits_of_inputs(rows)
+
+    return linear_logits
 
 
 def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -61,14 +61,13 @@ class Predictor:
         max_length = _max_length(config, folder)
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
-        linear = student.config.name == "fasttext" and student.config.pooling != "mean-max-min"
         return cls(
             label_names=tuple(config["export"]["label_names"]),
             student=student,
-            params=params if linear else to_device(params),
+            params=params if student.is_linear else to_device(params),
             tokenizer=FastTokenizer(load_tokenizer(folder / TOKENIZER, max_length), max_length),
             max_length=max_length,
-            scores=TokenScores.of(student.config, params, max_length) if linear else None,
+            scores=TokenScores.of(student.config, params, max_length) if student.is_linear else None,
         )
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:

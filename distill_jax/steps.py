@@ -1,6 +1,5 @@
 """One optimiser step of a student as a pure function of parameters, optimiser state and batch; jitted at the edge."""
 
-import functools
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,6 @@ from distill_jax.adam import adam
 from distill_jax.config import OptimizerName
 from distill_jax.losses import Objective
 from distill_jax.students import Params, Student
-
-_WRITTEN_OUT = 256  # tokens; the program grows with them, and so does the time to compile it
 
 
 def make_optimizer(
@@ -99,106 +96,6 @@ def apply_gradients(
     """
     updates, opt_state = make_optimizer(optimizer, learning_rate, clip_norm).update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
-
-
-@partial(jax.jit, static_argnames=("objective", "batch_size", "distinct"), donate_argnums=(0,))
-def sparse_sgd_steps(
-    params: Params,
-    data: dict[str, Array],
-    rows: Array,
-    learning_rate: Array,
-    *,
-    objective: Objective,
-    batch_size: int,
-    distinct: bool = False,
-) -> tuple[Params, Array, Array]:
-    """Take many steps of SGD on the linear student, each touching only the rows of the table that its texts use.
-
-    The loss is differentiated with respect to the texts' means, a row's gradient is its mean's times its weight, and
-    the update is added at the rows' places: for SGD without momentum that is dense SGD, at a thousandth of its memory
-    traffic. A dense gradient would write the whole table at every step.
-
-    Args:
-        params: the linear student's parameters, given away; fastest when widened (``widen``).
-        data: a stretch of the split: ``tokens`` and ``counts`` [n, width] (bags), ``divisors`` [n], ``labels`` [n],
-            ``teacher_logits`` [n, classes]; n is a multiple of ``batch_size``.
-        rows: int scalar, how many of the n rows are real; the others change nothing.
-        learning_rate: scalar.
-        objective: the loss of an example.
-        batch_size: rows a step.
-        distinct: no token stands twice in a step, fillers included; the update is then three times as fast.
-
-    Returns:
-        The new parameters, the loss of each step [n / batch_size] and the predicted class of each row [n].
-    """
-    table, head = params["embeddings"], params["output"]
-    total = len(data["labels"])
-    weights = data["counts"].astype(table.dtype) / data["divisors"][:, None].astype(table.dtype)
-    counted = (jnp.arange(total) < rows).astype(table.dtype).reshape(-1, batch_size)
-    batches = {
-        "tokens": data["tokens"],
-        "weights": weights,
-        "labels": data["labels"],
-        "teacher_logits": data["teacher_logits"].astype(table.dtype),
-    }
-    batches = {name: array.reshape(-1, batch_size, *array.shape[1:]) for name, array in batches.items()}
-    batches["shares"] = counted / jnp.maximum(counted.sum(axis=1, keepdims=True), 1)  # of a row in its step's mean
-    tx = make_optimizer("sgd", learning_rate)
-
-    def step(carry: tuple[Array, Params], batch: dict[str, Array]) -> tuple[tuple[Array, Params], Array]:
-        table, head = carry
-
-        def loss_of(trained: tuple[Array, Params]) -> tuple[Array, Array]:
-            pooled, head = trained
-            logits = pooled @ head["kernel"] + head["bias"]
-            return (objective(logits, batch["labels"], batch["teacher_logits"]) * batch["shares"]).sum(), logits
-
-        pooled = weighted_sum(table, batch["tokens"], batch["weights"])
-        (pooled_gradient, head_gradient), logits = jax.grad(loss_of, has_aux=True)((pooled, head))
-        gradients = (batch["weights"][:, :, None] * pooled_gradient[:, None, :], head_gradient)
-        (row_update, head_update), _ = tx.update(gradients, tx.init(gradients))
-        places, row_update = batch["tokens"].reshape(-1), row_update.reshape(-1, table.shape[1])
-        table = table.at[places].add(row_update, unique_indices=distinct, mode="promise_in_bounds")
-        return (table, optax.apply_updates(head, head_update)), logits
-
-    (table, head), logits = jax.lax.scan(step, (table, head), batches)
-    # Losses and classes of all rows at once, from the logits that each step saw: no work for them inside the scan.
-    losses = jax.vmap(objective)(logits, batches["labels"], batches["teacher_logits"]) * batches["shares"]
-    predictions = logits.argmax(axis=-1).astype(jnp.int32)
-    return {"embeddings": table, "output": head}, losses.sum(axis=1), predictions.reshape(-1)
-
-
-def weighted_sum(table: Array, tokens: Array, weights: Array) -> Array:
-    """Return each text's sum of rows times weights, [batch, dim], from tokens and weights [batch, width].
-
-    For one text the sum is written out, token by token: XLA makes one loop of it, which holds the sum in registers and
-    never stores the gathered rows, more than twice as fast as gathering them and multiplying.
-    """
-    batch, width = tokens.shape
-    if batch > 1 or width > _WRITTEN_OUT:
-        return jnp.einsum("bw,bwd->bd", weights, table[tokens])
-    rows = [weights[0, i] * jax.lax.dynamic_index_in_dim(table, tokens[0, i]) for i in range(width)]
-    halves = [functools.reduce(jnp.add, rows[i::2], jnp.zeros_like(rows[0])) for i in range(2)]
-    # XLA would sum again wherever the sum is used, also after the table's update, and copy the table for that; it does
-    # not do so through a matrix product.
-    return jnp.ones((1, 2), table.dtype) @ jnp.concatenate(halves)
-
-
-def widen(params: Params, multiple: int = 16, fillers: int = 0) -> Params:
-    """Return the linear student's parameters with zero columns up to a multiple of ``multiple``.
-
-    With rows of a whole number of vector registers the inner loops need no remainder; the columns stay zero, for their
-    gradient is. ``fillers`` zero rows are added after the last: places for the unused slots of a bag.
-    """
-    padding = -params["embeddings"].shape[1] % multiple
-    output = {**params["output"], "kernel": jnp.pad(params["output"]["kernel"], ((0, padding), (0, 0)))}
-    return {"embeddings": jnp.pad(params["embeddings"], ((0, fillers), (0, padding))), "output": output}
-
-
-def narrow(params: Params, width: int, rows: int | None = None) -> Params:
-    """Return the parameters without the columns, and the rows from ``rows`` on, that ``widen`` added."""
-    output = {**params["output"], "kernel": params["output"]["kernel"][:width]}
-    return {"embeddings": params["embeddings"][:rows, :width], "output": output}
 
 
 @partial(jax.jit, static_argnames=("student", "padded_length"))

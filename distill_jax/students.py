@@ -173,6 +173,11 @@ class Student:
         return "embeddings" if self.config.name == "fasttext" else "embedding"
 
     @property
+    def is_linear(self) -> bool:
+        """Whether the logits are linear in the table's rows: a sum over tokens of what each says for each class."""
+        return self.config.name == "fasttext" and self.config.pooling != "mean-max-min"
+
+    @property
     def tables(self) -> dict[str, int]:
         """The parameters that have a row for each id, by name, with how many ids that is, counted from 0."""
         config = self.config

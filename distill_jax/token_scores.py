@@ -14,6 +14,8 @@ from distill_jax.fast_tokenizer import TokenRows
 from distill_jax.ngrams import hashed_ngrams_of_flat
 from distill_jax.students import Params
 
+_TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenScores:
@@ -35,21 +37,27 @@ class TokenScores:
     def of(cls, config: StudentConfig, params: Params, padded_length: int) -> "TokenScores":
         """Return the scores of a linear student whose texts are padded to ``padded_length`` tokens."""
         table, output = np.asarray(params["embeddings"]), params["output"]
-        scores = np.ascontiguousarray((table.astype(np.float64) @ np.asarray(output["kernel"], np.float64)).T)
+        kernel = np.asarray(output["kernel"], np.float64)
+        scores = np.empty((kernel.shape[1], len(table)))
+        for start in range(0, len(table), _TABLE_ROWS_AT_ONCE):
+            rows = slice(start, start + _TABLE_ROWS_AT_ONCE)
+            scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
         return cls(scores, bias, config, padded_length if config.pooling == "padded" else None)
 
     def logits(self, rows: TokenRows) -> np.ndarray:
         """Return the texts' logits, float32 [texts, classes]."""
-        rows = self._with_ngrams(rows)
+        return self.logits_of_inputs(self._with_ngrams(rows))
+
+    def logits_of_inputs(self, rows: TokenRows) -> np.ndarray:
+        """Return the same for texts that have their n-grams' buckets among their tokens already."""
         sums = np.stack([_sums(scores[rows.ids], rows.lengths) for scores in self.scores], axis=1)
         if self.padded_length is not None:
             means = sums / self.padded_length
         else:
-            means = (
-                sums / np.maximum(_sums((rows.ids != self.config.pad_id).astype(np.int64), rows.lengths), 1)[:, None]
-            )
+            real = (rows.ids != self.config.pad_id).astype(np.int64)
+            means = sums / np.maximum(_sums(real, rows.lengths), 1)[:, None]
         return (means + self.bias).astype(np.float32)
 
     def _with_ngrams(self, rows: TokenRows) -> TokenRows:

@@ -202,7 +202,7 @@ def main() -> None:
     student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+    configure_jax(fused_loops=config.student == "fasttext" and config.optimizer == "sgd")
     from distill_jax.train_run import TrainRun, train_run
 
     files = arguments.files

@@ -14,7 +14,7 @@ from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import predict_logits, to_device
+from distill_jax.evaluation import split_logits
 from distill_jax.history import history_frame
 from distill_jax.students import Params, Student
 
@@ -87,6 +87,9 @@ def fit(
 ) -> FitResult:
     """Train a student and evaluate it on the test split after every epoch.
 
+    The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX
+    was imported; the numbers are the same up to rounding.
+
     Args:
         student: what ``build_student`` returned.
         params: its initial parameters; they are not changed.
@@ -96,7 +99,7 @@ def fit(
         config: how to train.
         validation: rows that choose the epoch whose parameters are kept, and that early stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
-        on_epoch: called with a snapshot after every epoch.
+        on_epoch: called with a snapshot after every epoch; without it no snapshot is made.
         should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
             raise ``Interrupted``.
         show_progress: show a progress bar on standard error.
@@ -113,7 +116,7 @@ def fit(
         train = train.labelled()
     loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
-    loop.on_epoch = on_epoch or (lambda _: None)
+    loop.on_epoch = on_epoch
     done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
@@ -167,14 +170,16 @@ class _Loop:
             name: self._compaction.tokens[self._compaction.tokens < rows] for name, rows in student.tables.items()
         }
         self._whole_tables = {name: np.asarray(params[name]) for name in student.tables}
-        train = dataclasses.replace(train, input_ids=inputs.pop("train"))
-        self._evaluated = {name: self._compaction.apply(array) for name, array in inputs.items()}
+        train = dataclasses.replace(train, input_ids=inputs["train"])
         self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
+        self._test_logits = split_logits(self._student, inputs["test"], self._compaction)
+        if validation is not None:
+            self._validation_logits = split_logits(self._student, inputs["validation"], self._compaction)
         self._steps = -(-len(train) // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
         self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
-        self.on_epoch: Callable[[Snapshot], None]
+        self.on_epoch: Callable[[Snapshot], None] | None
         self.epoch, self.step, self.seconds = 0, 0, 0.0
         self.losses: list[np.ndarray] = []
         self.predictions: list[np.ndarray] = []
@@ -229,6 +234,11 @@ class _Loop:
             best=None if self._best is None else self._whole(self._best),
         )
 
+    def _hand_over(self) -> None:
+        """Give ``on_epoch`` a snapshot; where there is none to give it to, the table is not copied for it."""
+        if self.on_epoch is not None:
+            self.on_epoch(self.snapshot())
+
     def run_epoch(self, bar: Any) -> None:
         """Take the epoch's steps that are left, then evaluate and record it."""
         bar.set_description(f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}")
@@ -261,14 +271,14 @@ class _Loop:
     def _finish_epoch(self) -> None:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
-        params = to_device(self._runner.params())
-        logits = self._evaluate(params, "test")
+        params = self._runner.params()
+        logits = self._test_logits(params)
         if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
             raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
         row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
         row += evaluation_scores(logits, self._test.labels, mean)
         if self._validation is not None:
-            validation_logits = self._evaluate(params, "validation")
+            validation_logits = self._validation_logits(params)
             row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
         self.history.append(row)
         if self.kept_epoch() == self.epoch:
@@ -276,19 +286,16 @@ class _Loop:
             if self._validation is not None:
                 self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
-        self.on_epoch(self.snapshot())
+        self._hand_over()
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
-
-    def _evaluate(self, params: Params, split: str) -> np.ndarray:
-        return predict_logits(self._student, params, self._evaluated[split])
 
     def evaluate_best(self) -> np.ndarray:
         """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
         if self._kept_logits is not None:
             return self._kept_logits
-        return self._evaluate(to_device(self._runner.params() if self._best is None else self._best), "test")
+        return self._test_logits(self._runner.params() if self._best is None else self._best)
 
     def _stop(self) -> None:
-        self.on_epoch(self.snapshot())
+        self._hand_over()
         raise Interrupted(f"interrupted in epoch {self.epoch + 1} of {self.config.epochs}, after {self.step} steps")

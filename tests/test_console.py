@@ -11,7 +11,9 @@ from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import format_table, progress, run_command, say, warn
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
 from distill_jax.history import COLUMNS, history_frame, write_history
-from distill_jax.jax_setup import configure_jax
+from distill_jax.jax_setup import configure_jax, loops_are_fused
+
+LOOPS = "xla_cpu_small_while_loop_byte_threshold=2000000000"
 
 
 def _status(capsys, error):
@@ -95,6 +97,32 @@ def test_jax_is_set_up_without_overruling_the_user(monkeypatch, tmp_path):
         configure_jax()
         assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "compiled")
         assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("given", "imported", "expected"),
+    [
+        (None, False, f"--xla_backend_extra_options={LOOPS}"),
+        ("--xla_dump_to=x", False, f"--xla_dump_to=x --xla_backend_extra_options={LOOPS}"),
+        ("--xla_backend_extra_options=xla_a=1", False, "--xla_backend_extra_options=xla_a=1"),
+        ("--xla_dump_to=x", True, "--xla_dump_to=x"),  # too late
+    ],
+)
+def test_loops_are_fused_only_where_asked_and_beside_the_user_s_flags(monkeypatch, given, imported, expected):
+    with mock.patch.dict(os.environ), mock.patch.dict(sys.modules):
+        sys.modules.pop("jax", None)
+        if imported:
+            sys.modules["jax"] = mock.Mock()
+        os.environ.pop("XLA_FLAGS", None)
+        if given:
+            os.environ["XLA_FLAGS"] = given
+        configure_jax()
+        assert os.environ.get("XLA_FLAGS") == given
+        configure_jax(fused_loops=True)
+        assert os.environ["XLA_FLAGS"] == expected
+        assert loops_are_fused() == (LOOPS in expected)
+        configure_jax(fused_loops=True)  # a second time adds nothing
+        assert os.environ["XLA_FLAGS"] == expected
 
 
 def test_the_history_keeps_every_digit(tmp_path):

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from distill_jax.metrics import accuracy, agreement, confusion, macro_f1
 
@@ -39,3 +42,19 @@ def test_no_rows_are_refused_instead_of_scored_nan():
     ):
         with pytest.raises(ValueError, match="at least one row"):
             call()
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
+def test_scores_are_scikit_learn_s_bit_for_bit(pairs):
+    labels, predictions = np.array(pairs, np.int32).T
+    assert accuracy(labels, predictions) == accuracy_score(labels, predictions)
+    assert macro_f1(labels, predictions) == f1_score(labels, predictions, average="macro", zero_division=0)
+    np.testing.assert_array_equal(
+        confusion(labels, predictions, 7), confusion_matrix(labels, predictions, labels=range(7))
+    )
+
+
+def test_a_prediction_too_few_is_refused():
+    for score in (accuracy, macro_f1):
+        with pytest.raises(ValueError, match="a prediction for each of 6 labels, got 1"):
+            score(LABELS, PREDICTIONS[:1])

@@ -9,7 +9,8 @@ from distill_jax.config import TrainConfig
 from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.evaluation import predict_logits
 from distill_jax.losses import Objective
-from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer, narrow, sparse_sgd_steps, widen
+from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
+from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import build_student
 
 VOCAB, LENGTH, CLASSES = 25, 9, 3
@@ -132,10 +133,12 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
         """Take one step on a batch of eight, of which ``rows`` count."""
         params = jax.tree.map(jnp.array, student.init(0))
         if name == "fasttext":
+            lengths = (ids != 0).sum(axis=1)
             data = {
-                "tokens": jnp.asarray(ids),
-                "counts": (ids != 0).astype(np.uint8),
-                "divisors": np.full(8, LENGTH, np.int32),
+                "tokens": jnp.asarray(ids[ids != 0]),
+                "starts": jnp.asarray(np.cumsum(lengths) - lengths, jnp.int32),
+                "stops": jnp.asarray(np.cumsum(lengths), jnp.int32),
+                "weights": np.full(8, 1 / LENGTH, np.float32),
                 "labels": jnp.asarray(labels),
                 "teacher_logits": jnp.asarray(teacher),
             }

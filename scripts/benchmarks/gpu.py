@@ -78,37 +78,40 @@ def _matrix_rate() -> float:
 
 
 def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
-    """Prepare the linear student's scan of batch-size-1 steps on JAX's default device (``fit`` takes the CPU)."""
+    """Prepare the linear student's loop of batch-size-1 steps on JAX's default device (``fit`` takes the CPU)."""
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+    configure_jax(fused_loops=True)
     import jax
 
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
-    from distill_jax.bags import make_bags
+    from distill_jax.batches import Compaction
+    from distill_jax.epoch_runners import WRITTEN_OUT
     from distill_jax.losses import Objective
-    from distill_jax.steps import sparse_sgd_steps, widen
+    from distill_jax.sparse_sgd import sparse_sgd_steps, widen
     from distill_jax.students import build_student
+    from distill_jax.texts import flatten
 
     input_ids, labels = padded_rows(Language(vocab_size, occurring), _SPARSE_STEPS, length)
-    bags = make_bags(input_ids, PAD_ID)
-    student = build_student("fasttext", vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
+    compaction = Compaction.of([input_ids], vocab_size, PAD_ID)
+    texts = flatten(input_ids, compaction)
+    student = build_student("fasttext", vocab_size=len(compaction.tokens), num_labels=CLASSES, pad_id=compaction.pad_id)
     data = jax.device_put(
         {
-            "tokens": bags.tokens,
-            "counts": bags.counts,
-            "divisors": np.full(len(labels), length, np.int32),
+            "tokens": texts.tokens,
+            "starts": texts.starts,
+            "stops": texts.stops,
+            "weights": np.full(len(labels), 1 / length, np.float32),
             "labels": labels,
             "teacher_logits": np.zeros((len(labels), CLASSES), np.float32),
         }
     )
     state = [widen(jax.device_put(student.init(0)))]
+    settings = {"objective": Objective(alpha=1.0), "batch_size": 1, "written_out": WRITTEN_OUT}
 
     def turn() -> Measurement:
         started = time.perf_counter()
-        state[0], losses, _ = sparse_sgd_steps(
-            state[0], data, np.int32(len(labels)), np.float32(0.5), objective=Objective(alpha=1.0), batch_size=1
-        )
+        state[0], losses, _ = sparse_sgd_steps(state[0], data, np.int32(len(labels)), np.float32(0.5), **settings)
         losses.block_until_ready()
         return Measurement(len(labels), time.perf_counter() - started)
 

@@ -1,4 +1,4 @@
-"""Our students' training, whole: ``fit`` with bags, compaction, metrics, evaluation and a progress bar."""
+"""Our students' training, whole: ``fit`` with compaction, metrics, evaluation and a progress bar."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ def fit_student(
     """Prepare ``fit`` with the notebook's configuration; a step's time counts everything that ``fit`` does."""
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+    configure_jax(fused_loops=student == "fasttext")
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.batches import Examples
     from distill_jax.config import TrainConfig
