@@ -6,21 +6,23 @@ from typing import Any, Literal
 
 from distill_jax.errors import InputError, require_range
 
-StudentName = Literal["cnn", "fasttext"]
+StudentName = Literal["cnn", "fasttext", "bilstm"]
 Pooling = Literal["padded", "masked"]
+States = Literal["max", "last"]
 OptimizerName = Literal["adam", "sgd"]
 LossMean = Literal["batches", "examples"]
 SoftLoss = Literal["mse", "kl"]
 Schedule = Literal["step", "cosine"]
 RecipeName = Literal["notebook"]
 
-MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear"}
+MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear", "bilstm": "BiLSTM"}
 NOTEBOOK_EPOCHS = 5
 
-# What the notebook trains each student with.
+# What the notebook trains each student with; it has no BiLSTM, which takes what the CNN has.
 _NOTEBOOK: dict[str, dict[str, Any]] = {
     "cnn": {"optimizer": "adam", "learning_rate": 1e-3, "learning_rate_decay": 1.0, "batch_size": 32},
     "fasttext": {"optimizer": "sgd", "learning_rate": 0.5, "learning_rate_decay": 0.5, "batch_size": 1},
+    "bilstm": {"optimizer": "adam", "learning_rate": 1e-3, "learning_rate_decay": 1.0, "batch_size": 32},
 }
 
 
@@ -29,17 +31,22 @@ class StudentConfig:
     """A student's architecture.
 
     Attributes:
-        name: ``cnn`` (Kim 2014) or ``fasttext`` (Joulin et al. 2016).
+        name: ``cnn`` (Kim 2014), ``fasttext`` (Joulin et al. 2016) or ``bilstm`` (Tang et al. 2019).
         vocab_size: rows of the embedding table.
         num_labels: classes.
         pad_id: the token id that fills short texts up.
         embedding_dim: width of the embedding.
-        dropout: share of the CNN's pooled features set to zero in training; the linear student has none.
+        dropout: share of the CNN's pooled features, or of the BiLSTM's ReLU layer, set to zero in training; the linear
+            student has none.
         pooling: ``padded`` treats padding as text, as the notebook does: the linear student divides by the padded
             length, the CNN's maximum runs over the padding too. ``masked`` sees real tokens alone: a text gets the
-            same logits alone, padded further, or in any batch.
+            same logits alone, padded further, or in any batch. The BiLSTM is always so, whatever this says.
         filter_heights: heights of the CNN's filters, in tokens.
         filters: filters of each height.
+        hidden: the BiLSTM's units in each direction.
+        dense: units of its ReLU layer.
+        states: which of its states the features are: ``max``, their maximum over time, or ``last``, each direction's
+            last one (Tang et al. 2019).
     """
 
     name: StudentName
@@ -51,6 +58,9 @@ class StudentConfig:
     pooling: Pooling = "padded"
     filter_heights: tuple[int, ...] = (3, 4, 5)
     filters: int = 100
+    hidden: int = 150
+    dense: int = 200
+    states: States = "max"
 
     def __post_init__(self) -> None:
         if self.name not in MODEL_NAMES:
@@ -62,6 +72,10 @@ class StudentConfig:
         require_range("pad_id", self.pad_id, 0, self.vocab_size - 1)
         require_range("embedding_dim", self.embedding_dim, 1, 65_536)
         require_range("filters", self.filters, 1, 65_536)
+        require_range("hidden", self.hidden, 1, 65_536)
+        require_range("dense", self.dense, 1, 65_536)
+        if self.states not in ("max", "last"):
+            raise InputError(f"states: expected max or last, got {self.states!r}")
         require_range("dropout", self.dropout, 0, 0.99)
         if not self.filter_heights or min(self.filter_heights) < 1:
             raise InputError(f"filter_heights: expected numbers of tokens from 1 on, got {self.filter_heights}")

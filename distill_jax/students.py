@@ -1,6 +1,7 @@
-"""The students: Kim's CNN and the FastText linear model, as Flax NNX modules behind pure functions.
+"""The students: Kim's CNN, Tang's BiLSTM and the FastText linear model, as Flax NNX modules behind pure functions.
 
-Nothing outside this file knows NNX: a ``Student`` holds the module's graph, parameters are a plain nested dict.
+Nothing but this file, ``bilstm.py`` and ``layers.py`` knows NNX: a ``Student`` holds the module's graph, parameters are
+a plain nested dict.
 """
 
 import dataclasses
@@ -13,16 +14,12 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from distill_jax.bilstm import BiLstm
 from distill_jax.config import StudentConfig, StudentName
+from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
 from distill_jax.max_over_time import max_over_time
 
 Params = dict[str, Any]
-
-
-def _symmetric_uniform(key: Array, shape: tuple[int, ...], fan_in: int) -> Array:
-    """Return torch's default for linear and convolution layers: U(−1/√fan_in, 1/√fan_in)."""
-    bound = fan_in**-0.5
-    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
 class KimCnn(nnx.Module):
@@ -34,13 +31,11 @@ class KimCnn(nnx.Module):
         table = jax.random.normal(rngs.params(), (config.vocab_size, width))
         self.embedding = nnx.Param(table.at[config.pad_id].set(0))
         for index, height in enumerate(config.filter_heights):
-            kernel = _symmetric_uniform(rngs.params(), (height, width, filters), height * width)
-            bias = _symmetric_uniform(rngs.params(), (filters,), height * width)
+            kernel = symmetric_uniform(rngs.params(), (height, width, filters), height * width)
+            bias = symmetric_uniform(rngs.params(), (filters,), height * width)
             setattr(self, f"conv{index}", nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias)))
         features = filters * len(config.filter_heights)
-        kernel = _symmetric_uniform(rngs.params(), (features, config.num_labels), features)
-        bias = _symmetric_uniform(rngs.params(), (config.num_labels,), features)
-        self.fc = nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias))
+        self.fc = linear(features, config.num_labels, rngs)
 
     def __call__(self, input_ids: Array, dropout_rng: Array | None = None) -> Array:
         """Return logits [batch, classes]; ``dropout_rng`` None = no dropout."""
@@ -82,7 +77,7 @@ class FastText(nnx.Module):
         width = config.embedding_dim
         table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
         self.embeddings = nnx.Param(table.at[config.pad_id].set(0))
-        bias = _symmetric_uniform(rngs.params(), (config.num_labels,), width)
+        bias = symmetric_uniform(rngs.params(), (config.num_labels,), width)
         self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((width, config.num_labels))), bias=nnx.Param(bias))
 
     def __call__(self, input_ids: Array, padded_length: int | None = None) -> Array:
@@ -101,19 +96,7 @@ class FastText(nnx.Module):
         return jnp.maximum(real.sum(axis=1), 1)
 
 
-def dropout(features: Array, rate: float, rng: Array) -> Array:
-    """Return ``features`` with a share ``rate`` of them set to zero and the others divided by ``1 − rate``."""
-    kept = jax.random.bernoulli(rng, 1 - rate, features.shape)
-    return jnp.where(kept, features / (1 - rate), 0)
-
-
-def real_lengths(input_ids: Array, pad_id: int) -> Array:
-    """Return one more than the position of each row's last token that is not padding, int [batch]; 0 = none."""
-    positions = jnp.arange(1, input_ids.shape[1] + 1)
-    return jnp.where(input_ids != pad_id, positions, 0).max(axis=1, initial=0)
-
-
-_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText}
+_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText, "bilstm": BiLstm}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +117,7 @@ class Student:
     @property
     def table_name(self) -> str:
         """The name of the embedding table among the parameters (torch's names)."""
-        return "embedding" if self.config.name == "cnn" else "embeddings"
+        return "embeddings" if self.config.name == "fasttext" else "embedding"
 
     def init(self, seed: int) -> Params:
         """Return new parameters from the notebook's distributions (NumPy arrays); the same for the same seed."""

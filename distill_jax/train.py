@@ -12,6 +12,7 @@ from distill_jax.config import (
     RecipeName,
     Schedule,
     SoftLoss,
+    States,
     StudentName,
     TrainConfig,
     notebook_defaults,
@@ -30,17 +31,23 @@ class StudentOptions:
     """Which student, and its architecture."""
 
     student: StudentName = "cnn"
-    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016."""
+    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; bilstm: Tang et al. 2019."""
     embedding_dim: int = 50
     """Width of the token embeddings."""
     embeddings: str = "random"
     """Where they start: random, teacher (principal components of the teacher's own), or a word2vec text file's path."""
     filters: int = 100
     """The CNN's filters of each height (3, 4 and 5 tokens)."""
+    hidden: int = 150
+    """The BiLSTM's units in each direction."""
+    dense: int = 200
+    """Units of the BiLSTM's ReLU layer."""
+    states: States = "max"
+    """The BiLSTM's features: max, the maximum of its states over time; last, each direction's last state."""
     dropout: float = 0.5
-    """Share of the CNN's features dropped in training; the linear student has no dropout."""
+    """Share of the CNN's or BiLSTM's features dropped in training; the linear student has no dropout."""
     pooling: Pooling = "padded"
-    """padded: padding counts as text, as in the notebook; masked: real tokens only, whatever the padding."""
+    """padded: padding counts as text, as in the notebook; masked: real tokens only, as bilstm always does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +167,9 @@ def main() -> None:
             student={
                 "embedding_dim": options.embedding_dim,
                 "filters": options.filters,
+                "hidden": options.hidden,
+                "dense": options.dense,
+                "states": options.states,
                 "dropout": options.dropout,
                 "pooling": options.pooling,
             },
