@@ -45,17 +45,16 @@ def _pad(texts, length, pad_id=0):
     return np.array([[*text, *[pad_id] * (length - len(text))] for text in texts], np.int32).reshape(len(texts), length)
 
 
-@BOTH_STATES
-@pytest.mark.parametrize("pooling", ["padded", "masked"])
-def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(pooling, states):
+@pytest.mark.parametrize(("states", "pooling"), [("max", "padded"), ("last", "masked")])
+def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(states, pooling):
     student = _student(states, pooling=pooling)
     assert student.cut_margin == 0
     params, texts = _params(student), _texts()
     together = _logits(student, params, _pad(texts, 12))
     assert np.isfinite(together).all()
     assert np.ptp(together, axis=0).min() > 0.1
-    for row, text in enumerate(texts):
-        alone = _logits(student, params, _pad([text], len(text)))
+    for row in (0, 2, 6):  # the empty one, and that with a pad id inside, among them
+        alone = _logits(student, params, _pad([texts[row]], len(texts[row])))
         np.testing.assert_allclose(alone[0], together[row], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(_logits(student, params, _pad(texts, 57)), together, rtol=1e-5, atol=1e-5)
     order = [5, 2, 7, 2]
