@@ -7,15 +7,16 @@ from typing import Any, Literal
 from distill_jax.errors import InputError, require_range
 from distill_jax.recipes import RECIPES
 
-StudentName = Literal["cnn", "fasttext", "ensemble"]
+StudentName = Literal["cnn", "fasttext", "bilstm", "ensemble"]
 Pooling = Literal["padded", "masked", "mean-max-min"]
+States = Literal["max", "last"]
 OptimizerName = Literal["adam", "sgd"]
 LossMean = Literal["batches", "examples"]
 SoftLoss = Literal["mse", "kl"]
 Schedule = Literal["step", "cosine"]
 RecipeName = Literal["best", "notebook"]
 
-MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear", "ensemble": "Ensemble"}
+MODEL_NAMES = {"cnn": "CNN", "fasttext": "Linear", "bilstm": "BiLSTM", "ensemble": "Ensemble"}
 _LONGEST_NGRAM = 5
 
 
@@ -24,20 +25,28 @@ class StudentConfig:
     """A student's architecture.
 
     Attributes:
-        name: ``cnn`` (Kim 2014), ``fasttext`` (Joulin et al. 2016), or ``ensemble``, the sum of both's logits.
+        name: ``cnn`` (Kim 2014), ``fasttext`` (Joulin et al. 2016), ``bilstm`` (Tang et al. 2019), or ``ensemble``: the
+            logits of the CNN and of a bag of n-grams, added up.
         vocab_size: rows of the embedding table.
         num_labels: classes.
         pad_id: the token id that fills short texts up.
         embedding_dim: width of the embedding.
-        dropout: share of the CNN's pooled features set to zero in training; the linear student has none.
-        ngrams: the longest run of tokens that the linear part sees as one; 1 = single tokens alone.
-        buckets: rows of the table that the longer runs are hashed into.
+        dropout: share of the CNN's pooled features, or of the BiLSTM's ReLU layer, set to zero in training; the linear
+            student has none.
         pooling: ``padded`` treats padding as text, as the notebook does: the linear student divides by the padded
             length, the CNN's maximum runs over the padding too. ``masked`` sees real tokens alone: a text gets the
             same logits alone, padded further, or in any batch. ``mean-max-min`` gives the linear student the largest
-            and the smallest of each of the embeddings' numbers too, of real tokens alone.
+            and the smallest of each of the embeddings' numbers too, of real tokens alone. The BiLSTM sees real tokens
+            alone whatever this says.
         filter_heights: heights of the CNN's filters, in tokens.
         filters: filters of each height.
+        ngrams: the longest run of tokens that the bag of the linear student and of the ensemble sees as one; 1 = single
+            tokens alone.
+        buckets: rows of the table that the longer runs are hashed into.
+        hidden: the BiLSTM's units in each direction.
+        dense: units of its ReLU layer.
+        states: which of its states the features are: ``max``, their maximum over time, or ``last``, each direction's
+            last one (Tang et al. 2019).
     """
 
     name: StudentName
@@ -51,6 +60,9 @@ class StudentConfig:
     filters: int = 100
     ngrams: int = 1
     buckets: int = 0
+    hidden: int = 150
+    dense: int = 200
+    states: States = "max"
 
     def __post_init__(self) -> None:
         if self.name not in MODEL_NAMES:
@@ -62,6 +74,10 @@ class StudentConfig:
         require_range("pad_id", self.pad_id, 0, self.vocab_size - 1)
         require_range("embedding_dim", self.embedding_dim, 1, 65_536)
         require_range("filters", self.filters, 1, 65_536)
+        require_range("hidden", self.hidden, 1, 65_536)
+        require_range("dense", self.dense, 1, 65_536)
+        if self.states not in ("max", "last"):
+            raise InputError(f"states: expected max or last, got {self.states!r}")
         require_range("dropout", self.dropout, 0, 0.99)
         if not self.filter_heights or min(self.filter_heights) < 1:
             raise InputError(f"filter_heights: expected numbers of tokens from 1 on, got {self.filter_heights}")

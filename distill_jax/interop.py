@@ -1,7 +1,8 @@
 """A student's parameters to and from the notebook's torch state dict, both as NumPy arrays; torch is not needed.
 
 Torch's names and layouts: ``conv0.weight`` [filters, 1, height, dim] and ``fc.weight`` [classes, features] where this
-project has ``conv0.kernel`` [height, dim, filters] and ``fc.kernel`` [features, classes].
+project has ``conv0.kernel`` [height, dim, filters] and ``fc.kernel`` [features, classes]. The BiLSTM is not the
+notebook's; its torch model is an ``Embedding``, a bidirectional ``LSTM`` ``lstm``, and the layers ``dense`` and ``fc``.
 """
 
 from collections.abc import Mapping
@@ -16,13 +17,24 @@ from distill_jax.students import Params
 State = dict[str, np.ndarray]
 
 _NOTEBOOK_HEIGHTS = 3
+# torch's names of an LSTM's arrays in torch's order, and ours.
+_LSTM = {
+    f"lstm.{kind}_l0{suffix}": f"{direction}.{own}"
+    for suffix, direction in (("", "forward"), ("_reverse", "backward"))
+    for kind, own in (
+        ("weight_ih", "input_kernel"),
+        ("weight_hh", "state_kernel"),
+        ("bias_ih", "input_bias"),
+        ("bias_hh", "state_bias"),
+    )
+}
 
 
 def params_from_torch(name: StudentName, state: Mapping[str, Any]) -> Params:
     """Return a student's parameters, a nested dict of new NumPy arrays, from its torch state dict.
 
     Args:
-        name: ``cnn`` or ``fasttext``.
+        name: ``cnn``, ``fasttext`` or ``bilstm``.
         state: torch name → array of the shape that torch has. Floating-point types are kept.
 
     Returns:
@@ -45,12 +57,13 @@ def params_from_torch(name: StudentName, state: Mapping[str, Any]) -> Params:
     _require_names(arrays, _torch_names(name, heights), where)
     _require_floats(arrays, where)
     _require_torch_shapes(arrays, name, heights, where)
-    if name == "fasttext":
-        return {"embeddings": arrays["embeddings.weight"], "output": _linear_from_torch(arrays, "output")}
-    params: Params = {"embedding": arrays["embedding.weight"], "fc": _linear_from_torch(arrays, "fc")}
-    for index in range(heights):
-        kernel = np.ascontiguousarray(arrays[f"conv{index}.weight"][:, 0].transpose(1, 2, 0))
-        params[f"conv{index}"] = {"kernel": kernel, "bias": arrays[f"conv{index}.bias"]}
+    params: Params = {}
+    for key in _torch_names(name, heights):
+        layer, _, kind = _own_name(key).partition(".")
+        if kind:
+            params.setdefault(layer, {})[kind] = _from_torch_layout(key, arrays[key])
+        else:
+            params[layer] = arrays[key]
     return params
 
 
@@ -58,7 +71,7 @@ def params_to_torch(name: StudentName, params: Params) -> State:
     """Return a student's torch state dict (new NumPy arrays): the inverse of ``params_from_torch``, bit for bit.
 
     Args:
-        name: ``cnn`` or ``fasttext``.
+        name: ``cnn``, ``fasttext`` or ``bilstm``.
         params: the student's parameters, NumPy or JAX arrays.
 
     Raises:
@@ -82,17 +95,17 @@ def params_to_torch(name: StudentName, params: Params) -> State:
 
 
 def student_of_state(state: Mapping[str, Any]) -> StudentName:
-    """Return which student a torch state dict belongs to, by the name of its embedding table.
+    """Return which student a torch state dict belongs to, by the names of its embedding table and its layers.
 
     Raises:
-        InputError: it has neither student's table.
+        InputError: it has no student's table.
     """
     if "embeddings.weight" in state:
         return "fasttext"
     if "embedding.weight" in state:
-        return "cnn"
+        return "bilstm" if any(str(key).startswith("lstm.") for key in state) else "cnn"
     raise InputError(
-        "state dict: expected embedding.weight (cnn) or embeddings.weight (fasttext), "
+        "state dict: expected embedding.weight (cnn, bilstm) or embeddings.weight (fasttext), "
         f"got {_listed(map(str, state)) or 'nothing'}"
     )
 
@@ -107,11 +120,15 @@ def _torch_names(name: str, heights: int) -> list[str]:
     """Return a student's torch names in torch's order."""
     if name == "fasttext":
         return ["embeddings.weight", "output.weight", "output.bias"]
+    if name == "bilstm":
+        return ["embedding.weight", *_LSTM, "dense.weight", "dense.bias", "fc.weight", "fc.bias"]
     convolutions = [f"conv{index}.{kind}" for index in range(heights) for kind in ("weight", "bias")]
     return ["embedding.weight", *convolutions, "fc.weight", "fc.bias"]
 
 
 def _own_name(torch_name: str) -> str:
+    if torch_name in _LSTM:
+        return _LSTM[torch_name]
     layer, kind = torch_name.split(".")
     if layer in ("embedding", "embeddings"):
         return layer
@@ -120,7 +137,7 @@ def _own_name(torch_name: str) -> str:
 
 def _dimensions(own_name: str) -> int:
     layer, _, kind = own_name.partition(".")
-    if kind == "bias":
+    if kind.endswith("bias"):
         return 1
     return 3 if layer.startswith("conv") else 2
 
@@ -168,9 +185,26 @@ def _require_torch_shapes(state: State, name: str, heights: int, where: str) -> 
             _require_shape(state, weight, [filters, 1, None, dim], f"[{filters}, 1, height, {dim}]", where)
             _require_shape(state, f"conv{index}.bias", [filters], f"[{filters}]", where)
         features = filters * heights
+    if name == "bilstm":
+        features = _require_lstm_shapes(state, dim, where)
     _require_shape(state, f"{head}.weight", [None, features], f"[classes, {features}]", where)
     classes = state[f"{head}.weight"].shape[0]
     _require_shape(state, f"{head}.bias", [classes], f"[{classes}]", where)
+
+
+def _require_lstm_shapes(state: State, dim: int, where: str) -> int:
+    """Raise ``InputError`` where a shape of the LSTM or the layer after it does not fit; return that layer's units."""
+    key = "lstm.weight_hh_l0"
+    _require_shape(state, key, [None, None], "[4 · hidden, hidden]", where)
+    hidden = state[key].shape[1]
+    gates = 4 * hidden
+    for torch_name, own_name in _LSTM.items():
+        expected = [gates] if own_name.endswith("bias") else [gates, dim if "input" in own_name else hidden]
+        _require_shape(state, torch_name, list(expected), str(expected), where)
+    _require_shape(state, "dense.weight", [None, 2 * hidden], f"[units, {2 * hidden}]", where)
+    units = state["dense.weight"].shape[0]
+    _require_shape(state, "dense.bias", [units], f"[{units}]", where)
+    return units
 
 
 def _require_shape(state: State, key: str, expected: list[int | None], shown: str, where: str) -> None:
@@ -182,16 +216,17 @@ def _require_shape(state: State, key: str, expected: list[int | None], shown: st
         raise InputError(f"{where}: {key}: expected {shown} in torch's layout, got {list(shape)}")
 
 
-def _linear_from_torch(arrays: State, layer: str) -> Params:
-    return {"kernel": np.ascontiguousarray(arrays[f"{layer}.weight"].T), "bias": arrays[f"{layer}.bias"]}
+def _from_torch_layout(torch_name: str, array: np.ndarray) -> np.ndarray:
+    layer, kind = torch_name.split(".")
+    if kind.startswith("weight"):
+        array = array[:, 0].transpose(1, 2, 0) if layer.startswith("conv") else array.T
+    return np.ascontiguousarray(array)
 
 
 def _to_torch_layout(torch_name: str, array: np.ndarray) -> np.ndarray:
     layer, kind = torch_name.split(".")
-    if kind == "weight" and layer.startswith("conv"):
-        array = array.transpose(2, 0, 1)[:, None]
-    elif kind == "weight" and not layer.startswith("embedding"):
-        array = array.T
+    if kind.startswith("weight") and not layer.startswith("embedding"):
+        array = array.transpose(2, 0, 1)[:, None] if layer.startswith("conv") else array.T
     return np.array(array, order="C")
 
 

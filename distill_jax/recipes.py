@@ -36,6 +36,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "fasttext": Recipe(
             {}, {"optimizer": "sgd", "learning_rate": 0.5, "learning_rate_decay": 0.5, "batch_size": 1, "epochs": 5}
         ),
+        # The notebook has neither of these; they take what its CNN has.
+        "bilstm": Recipe({}, _ADAM),
         "ensemble": Recipe({"pooling": "masked", "ngrams": 2, "buckets": 131_072}, _ADAM),
     },
     "best": {
@@ -48,6 +50,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             {"embedding_dim": 100, "pooling": "masked", "ngrams": 2, "buckets": 131_072},
             {"optimizer": "sgd", "learning_rate": 0.5, "batch_size": 1, **_TEACHER_TABLE, "epochs": 10},
             _HINTON,
+        ),
+        "bilstm": Recipe(
+            {"embedding_dim": 100, "pooling": "masked"}, {**_ADAM, **_TEACHER_TABLE, "epochs": 4}, _HINTON
         ),
         "ensemble": Recipe(
             {"embedding_dim": 100, "pooling": "masked", "ngrams": 2, "buckets": 131_072},

@@ -1,6 +1,6 @@
-"""The students: Kim's CNN, the FastText linear model and their ensemble, as Flax NNX modules behind pure functions.
+"""The students as pure functions of their parameters: Kim's CNN, the linear model, Tang's BiLSTM, the ensemble.
 
-Nothing outside this file knows NNX: a ``Student`` holds the module's graph, parameters are a plain nested dict.
+Nothing but the modules' own files knows NNX: a ``Student`` holds a module's graph, parameters are a plain nested dict.
 """
 
 import dataclasses
@@ -13,143 +13,16 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from distill_jax.bilstm import BiLstm
 from distill_jax.config import StudentConfig, StudentName
-from distill_jax.max_over_time import max_over_time
+from distill_jax.ensemble import Ensemble
+from distill_jax.fasttext import FastText
+from distill_jax.kim_cnn import KimCnn
 from distill_jax.ngrams import hashed_ngrams
 
 Params = dict[str, Any]
 
-
-def _symmetric_uniform(key: Array, shape: tuple[int, ...], fan_in: int) -> Array:
-    """Return torch's default for linear and convolution layers: U(−1/√fan_in, 1/√fan_in)."""
-    bound = fan_in**-0.5
-    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
-
-
-class KimCnn(nnx.Module):
-    """Kim's CNN (2014): embedding, filters of several heights, ReLU, maximum over time, dropout, linear layer."""
-
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
-        self.config = config
-        width, filters = config.embedding_dim, config.filters
-        table = jax.random.normal(rngs.params(), (config.vocab_size, width))
-        self.embedding = nnx.Param(table.at[config.pad_id].set(0))
-        for index, height in enumerate(config.filter_heights):
-            kernel = _symmetric_uniform(rngs.params(), (height, width, filters), height * width)
-            bias = _symmetric_uniform(rngs.params(), (filters,), height * width)
-            setattr(self, f"conv{index}", nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias)))
-        features = filters * len(config.filter_heights)
-        kernel = _symmetric_uniform(rngs.params(), (features, config.num_labels), features)
-        bias = _symmetric_uniform(rngs.params(), (config.num_labels,), features)
-        self.fc = nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias))
-
-    def __call__(self, input_ids: Array, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout."""
-        features = self.features(input_ids)
-        if dropout_rng is not None:
-            features = dropout(features, self.config.dropout, dropout_rng)
-        return features @ self.fc["kernel"][...] + self.fc["bias"][...]
-
-    def features(self, input_ids: Array) -> Array:
-        """Return the pooled features, [batch, heights × filters]."""
-        config = self.config
-        tallest, starts = max(config.filter_heights), None
-        if config.pooling == "masked":
-            # Every real token starts a window, and zeros stand after the text; an empty text has one window of zeros.
-            lengths = real_lengths(input_ids, config.pad_id)
-            starts = jnp.maximum(lengths, 1)
-            input_ids = jnp.pad(input_ids, ((0, 0), (0, tallest)), constant_values=config.pad_id)
-        missing = max(0, tallest - input_ids.shape[1])
-        input_ids = jnp.pad(input_ids, ((0, 0), (0, missing)), constant_values=config.pad_id)
-        embedded = self.embedding[...][input_ids]
-        if starts is not None:
-            real = jnp.arange(input_ids.shape[1])[None, :] < lengths[:, None]
-            embedded = jnp.where(real[:, :, None], embedded, 0)
-        pooled = []
-        for index in range(len(config.filter_heights)):
-            layer = getattr(self, f"conv{index}")
-            pooled.append(max_over_time(embedded, layer["kernel"][...], layer["bias"][...], starts))
-        return jnp.concatenate(pooled, axis=-1)
-
-
-class FastText(nnx.Module):
-    """The linear student (Joulin et al. 2016): the mean of the tokens' embeddings, then a linear layer.
-
-    With n-grams, their buckets' embeddings are averaged too. The pad token's row is zero and stays so.
-    """
-
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
-        self.config = config
-        width = config.embedding_dim
-        table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
-        # Buckets start at zero, so that an n-gram that training never met adds nothing, rather than noise.
-        table = jnp.concatenate([table.at[config.pad_id].set(0), jnp.zeros((config.buckets, width))])
-        self.embeddings = nnx.Param(table)
-        bias = _symmetric_uniform(rngs.params(), (config.num_labels,), width)
-        features = width * (3 if config.pooling == "mean-max-min" else 1)
-        self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
-
-    def __call__(self, inputs: Array, padded_length: int | None = None) -> Array:
-        """Return logits [batch, classes]; ``padded_length`` is the divisor of ``pooling="padded"`` for cut rows."""
-        input_ids = inputs.reshape(inputs.shape[0], -1)
-        real = input_ids != self.config.pad_id
-        table = self.embeddings[...]
-        # One weight per token, so that the sum over a text is a matrix product, as in training.
-        weights = real.astype(table.dtype) / self.divisors(real, padded_length)[:, None].astype(table.dtype)
-        rows = table[input_ids]
-        pooled = jnp.einsum("bl,bld->bd", weights, rows)
-        if self.config.pooling == "mean-max-min":
-            pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
-        return pooled @ self.output["kernel"][...] + self.output["bias"][...]
-
-    def divisors(self, real: Array, padded_length: int | None) -> Array:
-        """Return what each row's sum is divided by, int [batch], from the mask of real tokens [batch, length]."""
-        if self.config.pooling == "padded":
-            return jnp.full(real.shape[0], padded_length or real.shape[1])
-        return jnp.maximum(real.sum(axis=1), 1)
-
-
-def _max_of_real(rows: Array, real: Array) -> Array:
-    """Return the largest of each number over the real tokens, [batch, dim]; 0 for a text without any."""
-    largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1)
-    return jnp.where(real.any(axis=1)[:, None], largest, 0)
-
-
-class Ensemble(KimCnn):
-    """Kim's CNN and a bag of words and n-grams, whose logits are added up.
-
-    Each token and each n-gram of the bag has a number for each class. The idea is that of spaCy's text classifier
-    ``TextCatEnsemble``: word order in the bag's reach is cheap there, and the network need not learn it.
-    """
-
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
-        super().__init__(config, rngs=rngs)
-        self.bag = nnx.Param(jnp.zeros((config.vocab_size + config.buckets, config.num_labels)))
-
-    def __call__(self, inputs: Array, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout. The bag has none."""
-        tokens = inputs if inputs.ndim == 2 else inputs[:, :, 0]
-        features = inputs.reshape(inputs.shape[0], -1)
-        real = features != self.config.pad_id
-        scores = jnp.where(real[:, :, None], self.bag[...][features], 0).sum(axis=1)
-        # Divided by the root of their number, so that the bag's say neither grows nor fades with the text's length.
-        scores = scores / jnp.sqrt(jnp.maximum(real.sum(axis=1), 1))[:, None].astype(scores.dtype)
-        return super().__call__(tokens, dropout_rng) + scores
-
-
-def dropout(features: Array, rate: float, rng: Array) -> Array:
-    """Return ``features`` with a share ``rate`` of them set to zero and the others divided by ``1 − rate``."""
-    kept = jax.random.bernoulli(rng, 1 - rate, features.shape)
-    return jnp.where(kept, features / (1 - rate), 0)
-
-
-def real_lengths(input_ids: Array, pad_id: int) -> Array:
-    """Return one more than the position of each row's last token that is not padding, int [batch]; 0 = none."""
-    positions = jnp.arange(1, input_ids.shape[1] + 1)
-    return jnp.where(input_ids != pad_id, positions, 0).max(axis=1, initial=0)
-
-
-_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText, "ensemble": Ensemble}
+_MODULES: dict[str, type[nnx.Module]] = {"cnn": KimCnn, "fasttext": FastText, "bilstm": BiLstm, "ensemble": Ensemble}
 
 
 @dataclasses.dataclass(frozen=True)

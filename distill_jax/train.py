@@ -15,6 +15,7 @@ from distill_jax.config import (
     RecipeName,
     Schedule,
     SoftLoss,
+    States,
     StudentConfig,
     StudentName,
     TrainConfig,
@@ -31,7 +32,8 @@ class ChoiceOptions:
     """What is trained; the defaults of all other options follow from these three."""
 
     student: StudentName = "cnn"
-    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; ensemble: the sum of both."""
+    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; bilstm: Tang et al. 2019; ensemble: cnn and a
+    bag of n-grams."""
     distil: Annotated[bool, _Flag] = False
     """Learn from the teacher's logits instead of the labels."""
     recipe: RecipeName = "best"
@@ -59,6 +61,12 @@ class StudentOptions:
     """The longest run of tokens that fasttext's bag, and the ensemble's, sees as one; 1: single tokens alone."""
     buckets: int = 0
     """Rows of the table that these runs are hashed into."""
+    hidden: int = 150
+    """The BiLSTM's units in each direction."""
+    dense: int = 200
+    """Units of the BiLSTM's ReLU layer."""
+    states: States = "max"
+    """What the BiLSTM's features are: max, its states' maximum over time; last, each direction's last state."""
 
 
 @dataclasses.dataclass(frozen=True)

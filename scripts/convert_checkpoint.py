@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 
 from distill_jax import __version__
-from distill_jax.config import StudentConfig, StudentName
+from distill_jax.config import States, StudentConfig, StudentName
 from distill_jax.console import run_command, say, warn
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export_format import TOKENIZER, read_manifest
@@ -22,8 +22,9 @@ from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, read_con
 
 DESCRIPTION = """Make a run folder from a notebook's checkpoint, or a notebook's checkpoint from a run folder.
 
-A checkpoint is a file of torch.save(model.state_dict(), FILE), of the CNN or the linear model; which one it is shows in
-its names. The run folder holds all that python -m distill_jax.predict --run needs, and predicts what the model did.
+A checkpoint is a file of torch.save(model.state_dict(), FILE), of the CNN, the linear model or the BiLSTM; which one it
+is shows in its names. The run folder holds all that python -m distill_jax.predict --run needs, and predicts what the
+model did.
 
 From an export folder: SOURCE --export exports/NAME --output runs/NAME/cnn
 
@@ -54,6 +55,8 @@ class Arguments:
     """Tokens that texts were cut and padded to (the notebook: 128)."""
     pad_id: int | None = None
     """The token id of the padding (the notebook: 0)."""
+    states: States = "max"
+    """The features of a BiLSTM, which its checkpoint does not show: max, its states' maximum over time; last."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +87,13 @@ def main() -> None:
     if arguments.to_torch:
         run_to_checkpoint(arguments.source, arguments.output)
     else:
-        checkpoint_to_run(arguments.source, arguments.output, surroundings(arguments), distil=arguments.distil)
+        checkpoint_to_run(
+            arguments.source,
+            arguments.output,
+            surroundings(arguments),
+            distil=arguments.distil,
+            states=arguments.states,
+        )
 
 
 def _require_usable(arguments: Arguments) -> None:
@@ -131,7 +140,9 @@ def surroundings(arguments: Arguments) -> Surroundings:
     return Surroundings(arguments.tokenizer, {"name": arguments.source.stem, "label_names": names, **lengths})
 
 
-def checkpoint_to_run(source: Path, output: Path, around: Surroundings, *, distil: bool) -> None:
+def checkpoint_to_run(
+    source: Path, output: Path, around: Surroundings, *, distil: bool, states: States = "max"
+) -> None:
     """Write the run folder of a notebook's checkpoint: whole, or not at all.
 
     Raises:
@@ -148,7 +159,7 @@ def checkpoint_to_run(source: Path, output: Path, around: Surroundings, *, disti
         params = params_from_torch(name, state)
     except InputError as error:
         raise InputError(f"checkpoint {source}: {error}") from None
-    student = _student_config(name, state, around.export, source)
+    student = _student_config(name, state, around.export, source, states)
     tokens = load_tokenizer(around.tokenizer, around.export["max_length"]).get_vocab_size()
     if tokens > student.vocab_size:
         raise InputError(
@@ -212,7 +223,7 @@ def read_state(source: Path) -> dict[str, np.ndarray]:
 
 
 def _student_config(
-    name: StudentName, state: dict[str, np.ndarray], export: dict[str, Any], source: Path
+    name: StudentName, state: dict[str, np.ndarray], export: dict[str, Any], source: Path, states: States
 ) -> StudentConfig:
     """Return the architecture that a state dict shows, once it fits the labels and the vocabulary."""
     table, head = ("embeddings", "output") if name == "fasttext" else ("embedding", "fc")
@@ -230,6 +241,8 @@ def _student_config(
         heights = [key for key in state if key.startswith("conv") and key.endswith(".weight")]
         options["filter_heights"] = tuple(state[f"conv{index}.weight"].shape[2] for index in range(len(heights)))
         options["filters"] = len(state["conv0.bias"])
+    if name == "bilstm":
+        options = {"hidden": state["lstm.weight_hh_l0"].shape[1], "dense": len(state["dense.bias"]), "states": states}
     require_range("--pad-id", export["pad_id"], 0, vocab_size - 1)
     if name == "fasttext" and state["embeddings.weight"][export["pad_id"]].any():
         raise InputError(
@@ -274,7 +287,7 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     state = params_to_torch(student.get("name", ""), load_params(run / CHECKPOINTS))
     with atomic_write(output) as stream:
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)
-    if student.get("pooling") != "padded":
+    if student.get("pooling") != "padded" and student.get("name") != "bilstm":
         warn(
             f"note: {run} was trained with --pooling {student.get('pooling')}; the notebook's model counts padding as "
             "text and will predict otherwise"

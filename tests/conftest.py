@@ -42,12 +42,12 @@ def tiny_examples(tiny_export):
 
 @pytest.fixture(scope="session")
 def tiny_runs(tmp_path_factory, tiny_export):
-    """Run folders of both students, distilled for two epochs with masked pooling: name → folder; not to be changed."""
+    """Run folders of all students, distilled for two epochs with masked pooling: name → folder; not to be changed."""
     from distill_jax.config import TrainConfig
     from distill_jax.train_run import TrainRun, train_run
 
     runs = {}
-    for student in ("cnn", "fasttext"):
+    for student in ("cnn", "fasttext", "bilstm"):
         runs[student] = tmp_path_factory.mktemp("runs") / student
         config = TrainConfig.notebook(student, distil=True, epochs=2)
         train_run(TrainRun(tiny_export, runs[student], config, {"embedding_dim": 12, "pooling": "masked"}))

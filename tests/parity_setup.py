@@ -66,14 +66,14 @@ class Pair:
     params: dict
 
 
-def make_pair(name, precision_name="float32", *, seed=0, vocab=VOCAB, pad_id=0, dim=DIM, pooling="padded"):
+def make_pair(name, precision_name="float32", *, seed=0, vocab=VOCAB, pad_id=0, dim=DIM, pooling="padded", **options):
     """Return a pair with weights of torch's own drawing, the linear head's zeros replaced so that it computes."""
     torch.manual_seed(seed)
     shape = {"vocab_size": vocab, "num_labels": CLASSES, "pad_id": pad_id, "embedding_dim": dim, "dropout": 0.0}
-    reference = build_reference(name, **shape, dtype=TORCH_TYPES[precision_name])
+    reference = build_reference(name, **shape, **options, dtype=TORCH_TYPES[precision_name])
     if name == "fasttext":
         torch.nn.init.normal_(reference.output.weight)
-    student = build_student(name, **shape, pooling=pooling)
+    student = build_student(name, **shape, **options, pooling=pooling)
     return Pair(name, reference, student, params_from_torch(name, state_arrays(reference)))
 
 
@@ -87,11 +87,11 @@ class Trained:
     state: dict
 
 
-def train_both(name, precision_name, *, distil, epochs=3, train_rows=333, test_rows=77):
+def train_both(name, precision_name, *, distil, epochs=3, train_rows=333, test_rows=77, **options):
     """Train both students of a pair on the same rows, as the notebook does."""
     train, test = random_examples(train_rows, TRAIN_SEED), random_examples(test_rows, TEST_SEED)
     train.input_ids[-40:, 12:] = 0  # batches to be cut
-    pair = make_pair(name, precision_name)
+    pair = make_pair(name, precision_name, **options)
     reference, history = train_reference(name, pair.reference, train, test, distil=distil, epochs=epochs)
     config = TrainConfig.notebook(name, distil=distil, epochs=epochs)
     with precision(precision_name):

@@ -1,5 +1,7 @@
 """The notebook's students and training loop in PyTorch, written from its specification: the measure of parity.
 
+The BiLSTM is not the notebook's; it stands here as PyTorch users would write it.
+
 Everything here is as plain as the notebook: dense gradients, whole padded rows, one step at a time.
 """
 
@@ -55,10 +57,43 @@ class TorchFastText(nn.Module):
         return self.output(self.embeddings(input_ids).mean(dim=1))
 
 
-def build_reference(name, *, vocab_size, num_labels, pad_id=0, embedding_dim=50, dropout=0.5, dtype=torch.float32):
+class TorchBiLstm(nn.Module):
+    """Tang's BiLSTM (2019) on packed sequences: the LSTM reads real tokens alone; an empty text's features are zero."""
+
+    def __init__(
+        self, vocab_size, num_labels, pad_id=0, embedding_dim=50, dropout=0.5, hidden=150, dense=200, states="max"
+    ):
+        super().__init__()
+        self.pad_id, self.states = pad_id, states
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
+        with torch.no_grad():
+            self.embedding.weight[pad_id] = 0
+        self.lstm = nn.LSTM(embedding_dim, hidden, bidirectional=True, batch_first=True)
+        self.dense = nn.Linear(2 * hidden, dense)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(dense, num_labels)
+
+    def forward(self, input_ids):
+        positions = torch.arange(1, input_ids.shape[1] + 1)
+        lengths = torch.where(input_ids != self.pad_id, positions, 0).amax(dim=1)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embedding(input_ids), lengths.clamp(min=1), batch_first=True, enforce_sorted=False
+        )
+        outputs, (last, _) = self.lstm(packed)
+        outputs, _ = nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True, padding_value=-torch.inf)
+        features = outputs.max(dim=1).values if self.states == "max" else torch.cat([last[0], last[1]], dim=1)
+        features = torch.where(lengths[:, None] > 0, features, 0)
+        return self.fc(self.dropout(F.relu(self.dense(features))))
+
+
+def build_reference(
+    name, *, vocab_size, num_labels, pad_id=0, embedding_dim=50, dropout=0.5, dtype=torch.float32, **options
+):
     """Return a reference student with newly drawn weights; seed torch before."""
     if name == "cnn":
         model = TorchCnn(vocab_size, num_labels, pad_id, embedding_dim, dropout)
+    elif name == "bilstm":
+        model = TorchBiLstm(vocab_size, num_labels, pad_id, embedding_dim, dropout, **options)
     else:
         model = TorchFastText(vocab_size, num_labels, pad_id, embedding_dim)
     return model.to(dtype)
@@ -82,7 +117,7 @@ def batch_loss(logits, labels, teacher_logits, *, distil):
 
 def make_optimizer(name, parameters):
     """Return (optimiser, schedule, batch size) of a student."""
-    if name == "cnn":
+    if name in ("cnn", "bilstm"):
         optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
         return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=1.0), 32
     optimizer = torch.optim.SGD(parameters, lr=0.5)

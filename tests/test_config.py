@@ -13,29 +13,31 @@ def test_the_notebook_s_training_of_each_student():
     assert [cnn.learning_rate_at(epoch) for epoch in range(3)] == [1e-3] * 3
     assert (linear.optimizer, linear.batch_size, linear.epochs, linear.alpha) == ("sgd", 1, 5, 0.0)
     assert [linear.learning_rate_at(epoch) for epoch in range(3)] == [0.5, 0.25, 0.125]
+    bilstm = TrainConfig.notebook("bilstm")  # not the notebook's: it takes what the CNN has
+    assert bilstm == dataclasses.replace(cnn, student="bilstm")
     assert cnn.loss_mean == linear.loss_mean == "batches"
 
 
 def test_model_names_are_the_notebook_s():
     names = [
         TrainConfig.notebook(student, distil=distil).model_name
-        for student in ("fasttext", "cnn")
+        for student in ("fasttext", "cnn", "bilstm")
         for distil in (False, True)
     ]
-    assert names == ["Linear", "Linear (distilled)", "CNN", "CNN (distilled)"]
+    assert names == ["Linear", "Linear (distilled)", "CNN", "CNN (distilled)", "BiLSTM", "BiLSTM (distilled)"]
 
 
 def test_changes_take_the_place_of_the_recipe_s_values():
     changed = TrainConfig.notebook("cnn", epochs=2, batch_size=7)
     assert changed == dataclasses.replace(TrainConfig.notebook("cnn"), epochs=2, batch_size=7)
     assert changed != TrainConfig.notebook("cnn")
-    assert notebook_defaults("batch_size") == "cnn 32, fasttext 1"
+    assert notebook_defaults("batch_size") == "cnn 32, fasttext 1, bilstm 32"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, got 'rnn'"),
+        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
         ({"epochs": 0}, "--epochs: expected a number at least 1 and at most 100000, got 0"),
         ({"batch_size": 0}, "--batch-size: expected a number at least 1 and at most 65536, got 0"),
         ({"learning_rate": 0.0}, r"--learning-rate: expected a number more than 0 and at most 1e\+06, got 0"),
@@ -54,7 +56,7 @@ def test_a_value_out_of_range_is_named(changes, message):
 
 
 def test_an_unknown_student_has_no_recipe():
-    with pytest.raises(InputError, match="student: expected one of cnn, fasttext, got 'rnn'"):
+    with pytest.raises(InputError, match="student: expected one of cnn, fasttext, bilstm, got 'rnn'"):
         TrainConfig.notebook("rnn")
 
 

@@ -11,10 +11,10 @@ from distill_jax.errors import InputError
 from distill_jax.evaluation import to_device
 from distill_jax.interop import params_from_torch, params_to_torch, student_of_state
 from distill_jax.students import build_student
-from parity_setup import STUDENTS
 from reference_torch import build_reference, state_arrays
 
-NOTEBOOK_SHAPES = {
+STUDENTS = ("cnn", "fasttext", "bilstm")
+SHAPES = {
     "cnn": {
         "embedding.weight": (40, 50),
         "conv0.weight": (100, 1, 3, 50),
@@ -27,12 +27,27 @@ NOTEBOOK_SHAPES = {
         "fc.bias": (5,),
     },
     "fasttext": {"embeddings.weight": (40, 50), "output.weight": (5, 50), "output.bias": (5,)},
+    "bilstm": {
+        "embedding.weight": (40, 50),
+        "lstm.weight_ih_l0": (600, 50),
+        "lstm.weight_hh_l0": (600, 150),
+        "lstm.bias_ih_l0": (600,),
+        "lstm.bias_hh_l0": (600,),
+        "lstm.weight_ih_l0_reverse": (600, 50),
+        "lstm.weight_hh_l0_reverse": (600, 150),
+        "lstm.bias_ih_l0_reverse": (600,),
+        "lstm.bias_hh_l0_reverse": (600,),
+        "dense.weight": (200, 300),
+        "dense.bias": (200,),
+        "fc.weight": (5, 200),
+        "fc.bias": (5,),
+    },
 }
 
 
 def random_state(name, dtype=np.float32, seed=0):
     rng = np.random.default_rng(seed)
-    return {key: rng.normal(size=shape).astype(dtype) for key, shape in NOTEBOOK_SHAPES[name].items()}
+    return {key: rng.normal(size=shape).astype(dtype) for key, shape in SHAPES[name].items()}
 
 
 def same_bits(first, second):
@@ -79,18 +94,18 @@ def test_our_params_there_and_back(heights, filters, dim, classes, seed):
 
 
 @pytest.mark.parametrize("name", STUDENTS)
-def test_the_reference_s_state_dict_has_the_notebook_s_names_and_shapes(name):
+def test_the_reference_s_state_dict_has_torch_s_names_and_shapes(name):
     state = state_arrays(build_reference(name, vocab_size=40, num_labels=5))
-    assert {key: array.shape for key, array in state.items()} == NOTEBOOK_SHAPES[name]
+    assert {key: array.shape for key, array in state.items()} == SHAPES[name]
     params = build_student(name, vocab_size=40, num_labels=5).init(seed=0)
-    assert {key: array.shape for key, array in params_to_torch(name, params).items()} == NOTEBOOK_SHAPES[name]
+    assert {key: array.shape for key, array in params_to_torch(name, params).items()} == SHAPES[name]
 
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_nothing_is_shared_with_what_was_given(name):
     state = random_state(name)
     params = params_from_torch(name, state)
-    table = "embedding" if name == "cnn" else "embeddings"
+    table = "embeddings" if name == "fasttext" else "embedding"
     state[f"{table}.weight"][:] = 7
     assert not (params[table] == 7).any()
     back = params_to_torch(name, params)
@@ -138,8 +153,25 @@ BAD_STATES = {
         changed("fasttext", output__bias=ZEROS(5, int)),
         r"output\.bias: .*numbers, got int64",
     ),
+    "LSTM": (
+        "bilstm",
+        changed("bilstm", lstm__weight_hh_l0=ZEROS((600, 149))),
+        r"ih_l0: expected \[596, 50\] .* \[600",
+    ),
+    "gates": (
+        "bilstm",
+        changed("bilstm", lstm__bias_hh_l0_reverse=ZEROS(150)),
+        r"reverse: expected \[600\] .* \[150\]",
+    ),
+    "direction": (
+        "bilstm",
+        changed("bilstm", lstm__weight_ih_l0_reverse=None),
+        r"missing lstm\.weight_ih_l0_reverse; exp",
+    ),
+    "one direction": ("bilstm", changed("bilstm", dense__weight=ZEROS((200, 150))), r"dense\.weight: .*\[units, 300\]"),
+    "head of the BiLSTM": ("bilstm", changed("bilstm", fc__weight=ZEROS((5, 300))), r"fc\.weight: .*\[classes, 200\]"),
     "no mapping": ("cnn", [1, 2], r"expected a mapping of names to arrays, got list"),
-    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, got 'lstm'"),
+    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, bilstm, got 'lstm'"),
 }
 
 
@@ -164,7 +196,7 @@ def test_bad_params():
 
 def test_which_student_a_state_dict_is():
     assert [student_of_state(random_state(name)) for name in STUDENTS] == list(STUDENTS)
-    with pytest.raises(InputError, match=r"expected embedding\.weight \(cnn\) or .*, got layer\.weight"):
+    with pytest.raises(InputError, match=r"expected embedding\.weight \(cnn, bilstm\) or .*, got layer\.weight"):
         student_of_state({"layer.weight": 1})
     with pytest.raises(InputError, match="got nothing"):
         student_of_state({})

@@ -17,7 +17,7 @@ from distill_jax.predictor import Predictor, load_tokenizer
 from distill_jax.run_folder import read_predictions
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
-STUDENTS = ("cnn", "fasttext")
+STUDENTS = ("cnn", "fasttext", "bilstm")
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     [
         ("export", "max_length", None, "export: max_length: expected a number of tokens, got None"),
         ("student", "vocab_size", 65, r"parameter ..embeddings.*: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
-        ("student", "name", "rnn", "student: expected one of cnn, fasttext, got 'rnn'"),
+        ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
         ("student", "depth", 3, "student: .*unexpected keyword argument 'depth'"),
     ],
 )

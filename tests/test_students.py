@@ -212,7 +212,7 @@ def test_real_lengths():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "rnn"}, "student: expected one of cnn, fasttext, got 'rnn'"),
+        ({"name": "rnn"}, "student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
         ({"pooling": "max"}, "pooling: expected padded or masked, got 'max'"),
         ({"vocab_size": 0}, "vocab_size: expected a number at least 1"),
         ({"num_labels": 1}, "num_labels: expected a number at least 2"),

@@ -1,0 +1,52 @@
+"""The linear student: a bag of tokens and n-grams."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from distill_jax.config import StudentConfig
+from distill_jax.layers import symmetric_uniform
+
+
+class FastText(nnx.Module):
+    """The linear student (Joulin et al. 2016): the mean of the tokens' embeddings, then a linear layer.
+
+    With n-grams, their buckets' embeddings are averaged too. The pad token's row is zero and stays so.
+    """
+
+    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        width = config.embedding_dim
+        table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
+        # Buckets start at zero, so that an n-gram that training never met adds nothing, rather than noise.
+        table = jnp.concatenate([table.at[config.pad_id].set(0), jnp.zeros((config.buckets, width))])
+        self.embeddings = nnx.Param(table)
+        bias = symmetric_uniform(rngs.params(), (config.num_labels,), width)
+        features = width * (3 if config.pooling == "mean-max-min" else 1)
+        self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
+
+    def __call__(self, inputs: Array, padded_length: int | None = None) -> Array:
+        """Return logits [batch, classes]; ``padded_length`` is the divisor of ``pooling="padded"`` for cut rows."""
+        input_ids = inputs.reshape(inputs.shape[0], -1)
+        real = input_ids != self.config.pad_id
+        table = self.embeddings[...]
+        # One weight per token, so that the sum over a text is a matrix product, as in training.
+        weights = real.astype(table.dtype) / self.divisors(real, padded_length)[:, None].astype(table.dtype)
+        rows = table[input_ids]
+        pooled = jnp.einsum("bl,bld->bd", weights, rows)
+        if self.config.pooling == "mean-max-min":
+            pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
+        return pooled @ self.output["kernel"][...] + self.output["bias"][...]
+
+    def divisors(self, real: Array, padded_length: int | None) -> Array:
+        """Return what each row's sum is divided by, int [batch], from the mask of real tokens [batch, length]."""
+        if self.config.pooling == "padded":
+            return jnp.full(real.shape[0], padded_length or real.shape[1])
+        return jnp.maximum(real.sum(axis=1), 1)
+
+
+def _max_of_real(rows: Array, real: Array) -> Array:
+    """Return the largest of each number over the real tokens, [batch, dim]; 0 for a text without any."""
+    largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1)
+    return jnp.where(real.any(axis=1)[:, None], largest, 0)

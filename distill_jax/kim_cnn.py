@@ -1,0 +1,54 @@
+"""Kim's convolutional network for sentences."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from distill_jax.config import StudentConfig
+from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
+from distill_jax.max_over_time import max_over_time
+
+
+class KimCnn(nnx.Module):
+    """Kim's CNN (2014): embedding, filters of several heights, ReLU, maximum over time, dropout, linear layer."""
+
+    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        width, filters = config.embedding_dim, config.filters
+        table = jax.random.normal(rngs.params(), (config.vocab_size, width))
+        self.embedding = nnx.Param(table.at[config.pad_id].set(0))
+        for index, height in enumerate(config.filter_heights):
+            kernel = symmetric_uniform(rngs.params(), (height, width, filters), height * width)
+            bias = symmetric_uniform(rngs.params(), (filters,), height * width)
+            setattr(self, f"conv{index}", nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias)))
+        features = filters * len(config.filter_heights)
+        self.fc = linear(features, config.num_labels, rngs)
+
+    def __call__(self, input_ids: Array, dropout_rng: Array | None = None) -> Array:
+        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout."""
+        features = self.features(input_ids)
+        if dropout_rng is not None:
+            features = dropout(features, self.config.dropout, dropout_rng)
+        return features @ self.fc["kernel"][...] + self.fc["bias"][...]
+
+    def features(self, input_ids: Array) -> Array:
+        """Return the pooled features, [batch, heights × filters]."""
+        config = self.config
+        tallest, starts = max(config.filter_heights), None
+        if config.pooling == "masked":
+            # Every real token starts a window, and zeros stand after the text; an empty text has one window of zeros.
+            lengths = real_lengths(input_ids, config.pad_id)
+            starts = jnp.maximum(lengths, 1)
+            input_ids = jnp.pad(input_ids, ((0, 0), (0, tallest)), constant_values=config.pad_id)
+        missing = max(0, tallest - input_ids.shape[1])
+        input_ids = jnp.pad(input_ids, ((0, 0), (0, missing)), constant_values=config.pad_id)
+        embedded = self.embedding[...][input_ids]
+        if starts is not None:
+            real = jnp.arange(input_ids.shape[1])[None, :] < lengths[:, None]
+            embedded = jnp.where(real[:, :, None], embedded, 0)
+        pooled = []
+        for index in range(len(config.filter_heights)):
+            layer = getattr(self, f"conv{index}")
+            pooled.append(max_over_time(embedded, layer["kernel"][...], layer["bias"][...], starts))
+        return jnp.concatenate(pooled, axis=-1)
