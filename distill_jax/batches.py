@@ -48,15 +48,27 @@ class Examples:
     def labelled(self) -> "Examples":
         """Return the rows that have a label."""
         known = self.labels >= 0
-        if known.all():
-            return self
+        return self if known.all() else self.take(known)
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Return some of the rows: those of these numbers, in their order, or those where a mask is true."""
         logits, ids = self.teacher_logits, self.example_ids
         return Examples(
-            self.input_ids[known],
-            self.labels[known],
-            None if logits is None else logits[known],
-            None if ids is None else ids[known],
+            self.input_ids[rows],
+            self.labels[rows],
+            None if logits is None else logits[rows],
+            None if ids is None else ids[rows],
         )
+
+    def share(self, share: float, seed: int) -> "Examples":
+        """Return a ``share`` of the rows, at least one, drawn by ``seed``; they keep their order."""
+        count = max(1, round(share * len(self)))
+        return self if count >= len(self) else self.take(drawn_rows(len(self), count, seed))
+
+
+def drawn_rows(rows: int, count: int, seed: int) -> np.ndarray:
+    """Return ``count`` of the numbers below ``rows``, drawn by ``seed``, ascending, int64 [count]."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
 
 def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:

@@ -106,6 +106,7 @@ class TrainConfig:
         temperature: of ``kl``.
         standardised: give both sides' logits mean 0 and deviation 1 first (Sun et al. 2024).
         transfer: with ``distil``, learn from the export's split ``transfer`` too, where it has one.
+        transfer_share: with ``transfer``, the share of that split's rows that is learnt from, drawn by ``seed``.
         recipe: the set of choices that this configuration came from.
         epochs: passes over the training split.
         batch_size: rows a step.
@@ -130,6 +131,7 @@ class TrainConfig:
     temperature: float = 1.0
     standardised: bool = False
     transfer: bool = False
+    transfer_share: float = 1.0
     recipe: RecipeName = "notebook"
     epochs: int = 5
     batch_size: int = 32
@@ -153,6 +155,7 @@ class TrainConfig:
         require_range("--learning-rate-decay", self.learning_rate_decay, 0, 1, low_open=True)
         require_range("--alpha", self.alpha, 0, 1)
         require_range("--temperature", self.temperature, 0, 1000, low_open=True)
+        require_range("--transfer-share", self.transfer_share, 0, 1, low_open=True)
         require_range("--clip-norm", self.clip_norm, 0, float("inf"))
         require_range("--patience", self.patience, 0, 100_000)
         require_range("--seed", self.seed, 0, 2**31 - 1)
@@ -160,6 +163,8 @@ class TrainConfig:
             raise InputError(
                 "--soft-loss, --standardised and --transfer go with --distil: labels alone have no soft loss"
             )
+        if self.transfer_share != 1 and not self.transfer:
+            raise InputError(f"--transfer-share {self.transfer_share:g} goes with --distil --transfer")
         if self.clip_norm and self.optimizer == "sgd":
             raise InputError("--clip-norm goes with --student cnn: the linear student's sparse steps are not clipped")
         if self.alpha and not self.distil:

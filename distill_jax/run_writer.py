@@ -53,7 +53,8 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
     Under a schedule that looks ahead to the last epoch, another count of epochs is another run.
     """
-    train = dict(config.get("train", {}))
+    # A run from before there was a share learnt from the whole transfer split.
+    train = {"transfer_share": 1.0, **config.get("train", {})}
     if train.get("schedule", "step") == "step":
         train.pop("epochs", None)
     fingerprint = config.get("export", {}).get("fingerprint")

@@ -83,6 +83,8 @@ class TrainOptions:
     """With --distil, give both sides' logits mean 0 and deviation 1 first."""
     transfer: bool = False
     """With --distil, learn from the export's transfer split too, where it has one."""
+    transfer_share: float = 1.0
+    """With --transfer, how much of that split: this share of its rows, drawn by --seed."""
     epochs: int = 5
     """Passes over the training split."""
     batch_size: int = 32

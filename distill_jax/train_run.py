@@ -122,8 +122,9 @@ def _read_training_rows(run: TrainRun, manifest: Manifest) -> Examples:
     train = read_examples(run.export, manifest, "train")
     if not (run.train.distil and run.train.transfer and "transfer" in manifest.splits):
         return train
-    say(f"and {manifest.examples('transfer'):,} rows that the teacher alone has labelled")
-    return concatenate(train, read_examples(run.export, manifest, "transfer"))
+    transfer = read_examples(run.export, manifest, "transfer").share(run.train.transfer_share, run.train.seed)
+    say(f"and {len(transfer):,} rows that the teacher alone has labelled")
+    return concatenate(train, transfer)
 
 
 def _fit(

@@ -15,6 +15,19 @@ from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 9)), elements=st.integers(0, 9))
 
 
+def test_a_share_of_the_rows_is_drawn_by_seed_and_keeps_their_order(tiny_export):
+    examples = read_examples(tiny_export, read_manifest(tiny_export), "train")
+    third = examples.share(1 / 3, seed=4)
+    rows = third.example_ids
+    assert len(third) == 110
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(third.teacher_logits, examples.teacher_logits[rows])
+    assert rows.tolist() == examples.share(1 / 3, seed=4).example_ids.tolist()
+    assert rows.tolist() != examples.share(1 / 3, seed=5).example_ids.tolist()
+    assert examples.share(1, seed=4) is examples
+    assert len(examples.share(1e-9, seed=4)) == 1
+
+
 def test_read_examples_pads_each_text_on_the_right_and_keeps_the_rows_order(tiny_export):
     examples = read_examples(tiny_export, read_manifest(tiny_export), "train")
     assert examples.input_ids.shape == (330, MAX_LENGTH)

@@ -57,6 +57,13 @@ def test_a_finished_run_is_done_and_more_epochs_go_on(begun, tiny_export):
         _prepare(begun, _config(tiny_export, epochs=3), resume=True)
 
 
+def test_a_run_from_before_there_was_a_transfer_share_is_still_the_same_run(begun, tiny_export):
+    found = json.loads((begun / "config.json").read_text())
+    del found["train"]["transfer_share"]
+    (begun / "config.json").write_text(json.dumps(found))
+    assert _prepare(begun, _config(tiny_export), resume=True) == "resume"
+
+
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize(
     ("changes", "student", "message"),

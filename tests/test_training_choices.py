@@ -153,6 +153,8 @@ def test_labels_alone_are_learnt_from_labelled_rows_alone(tiny_examples):
     [
         ({"distil": False, "soft_loss": "kl"}, "go with --distil"),
         ({"distil": False, "transfer": True}, "go with --distil"),
+        ({"transfer_share": 0.5}, r"--transfer-share 0\.5 goes with --distil --transfer"),
+        ({"transfer": True, "transfer_share": 0}, "--transfer-share: expected a number more than 0 and at most 1"),
         ({"temperature": 0.0}, "--temperature: expected a number more than 0"),
         ({"schedule": "linear"}, "schedule: expected step or cosine, got 'linear'"),
         ({"clip_norm": -1.0}, "--clip-norm: expected a number at least 0"),
