@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from distill_jax.run_folder import Run
 
 # Okabe and Ito 2008, without the yellow, which is too pale for lines: told apart by colour-blind readers too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
 SOLID, DASHED = [1, 0], [6, 4]
 _PNG_SCALE = 2.0
 _LETTER_WIDTH = 8  # pixels, at 13 px: a little more than most letters take
@@ -56,7 +56,9 @@ def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: 
     points = base.mark_point(size=40, filled=True, opacity=1).encode(
         color=alt.Color("model:N", scale=colour, legend=None)
     )
-    return styled(alt.layer(lines, points, *_teacher_layers(table, epochs)), width, height)
+    return styled(
+        alt.layer(lines, points, *teacher_layers(table.teacher.macro_f1, min(epochs, default=0))), width, height
+    )
 
 
 def styled(chart: "alt.LayerChart", width: int, height: int) -> "alt.LayerChart":
@@ -92,19 +94,12 @@ def line_legend(names: Sequence[str], width: int) -> "alt.Legend":
     )
 
 
-def _teacher_layers(table: "Table", epochs: Sequence[float]) -> list["alt.Chart"]:
+def teacher_layers(score: float, left: float) -> list["alt.Chart"]:
+    """Return a dotted rule at the teacher's score, and its name and the score at the plot's left end."""
     import altair as alt
     import pandas as pd
 
-    data = alt.Chart(
-        pd.DataFrame(
-            {
-                "y": [table.teacher.macro_f1],
-                "x": [min(epochs, default=0)],
-                "text": [f"Teacher {table.teacher.macro_f1:.3f}"],
-            }
-        )
-    )
+    data = alt.Chart(pd.DataFrame({"y": [score], "x": [left], "text": [f"Teacher {score:.3f}"]}))
     rule = data.mark_rule(strokeWidth=1.5, strokeDash=[2, 3], color="#777").encode(y="y:Q")
     text = data.mark_text(align="left", baseline="bottom", dy=-4, dx=2, fontSize=13).encode(
         y="y:Q", x="x:Q", text="text:N"
@@ -123,7 +118,7 @@ def line_colours(table: "Table") -> list[str]:
     chosen: dict[str, str] = {}
     families = [row.twin or row.model for row in table.students]
     for family in families:
-        chosen.setdefault(family, _COLOURS[len(chosen) % len(_COLOURS)])
+        chosen.setdefault(family, COLOURS[len(chosen) % len(COLOURS)])
     return [chosen[family] for family in families]
 
 
