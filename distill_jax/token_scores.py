@@ -25,12 +25,14 @@ class TokenScores:
         bias: float64 [classes].
         pad_id: the pad token.
         padded_length: what a text's sum is divided by; None = by its number of tokens.
+        dtype: of the logits: the parameters'.
     """
 
     scores: np.ndarray
     bias: np.ndarray
     pad_id: int
     padded_length: int | None
+    dtype: np.dtype
 
     @classmethod
     def of(cls, config: StudentConfig, params: Params, padded_length: int) -> "TokenScores":
@@ -43,16 +45,16 @@ class TokenScores:
             scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
-        return cls(scores, bias, config.pad_id, padded_length if config.pooling == "padded" else None)
+        return cls(scores, bias, config.pad_id, padded_length if config.pooling == "padded" else None, table.dtype)
 
     def logits(self, rows: TokenRows) -> np.ndarray:
-        """Return the texts' logits, float32 [texts, classes]."""
+        """Return the texts' logits, [texts, classes]."""
         sums = np.stack([_sums(scores[rows.ids], rows.lengths) for scores in self.scores], axis=1)
         if self.padded_length is not None:
             means = sums / self.padded_length
         else:
             means = sums / np.maximum(_sums((rows.ids != self.pad_id).astype(np.int64), rows.lengths), 1)[:, None]
-        return (means + self.bias).astype(np.float32)
+        return (means + self.bias).astype(self.dtype)
 
 
 def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
