@@ -186,11 +186,16 @@ def default_workdir(export: Path, config: TrainConfig) -> Path:
     return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
 
 
-def main() -> None:
-    """Parse the command line and train."""
-    arguments = tyro.cli(
+def parse(words: Sequence[str]) -> Arguments:
+    """Return the arguments of a command line, with the defaults of its recipe.
+
+    Raises:
+        SystemExit: help was asked for, or the words are wrong; what there is to say has been printed.
+    """
+    return tyro.cli(
         Arguments,
-        default=recipe_defaults(sys.argv[1:]),
+        args=words,
+        default=recipe_defaults(words),
         prog="python -m distill_jax.train",
         description=(
             "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
@@ -198,6 +203,11 @@ def main() -> None:
         ),
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    arguments = parse(sys.argv[1:])
     config = train_config(arguments)
     student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax

@@ -139,7 +139,8 @@ BAD_STATES = {
         r"output\.bias: .*numbers, got int64",
     ),
     "no mapping": ("cnn", [1, 2], r"expected a mapping of names to arrays, got list"),
-    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, got 'lstm'"),
+    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, which the notebook has, got 'lstm'"),
+    "not the notebook's": ("ensemble", {}, r"student: expected one of cnn, fasttext, .*, got 'ensemble'"),
 }
 
 
