@@ -213,10 +213,11 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
-    from distill_jax.train_run import TrainRun, train_run
+    from distill_jax.train_run import TrainRun
+    from distill_jax.train_seeds import train_seeds
 
     files = arguments.files
-    train_run(
+    train_seeds(
         TrainRun(
             export=files.export,
             workdir=files.workdir or default_workdir(files.export, config),
@@ -224,7 +225,8 @@ def main() -> None:
             student=student,
             resume=files.resume,
             overwrite=files.overwrite,
-        )
+        ),
+        arguments.train.seeds,
     )
 
 
