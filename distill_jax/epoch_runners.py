@@ -178,23 +178,33 @@ class DenseRunner:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the rows in the order of an epoch; shuffled, texts of like length stand together in batches."""
+        return self._order_of(self._config.seed, epoch)
+
+    def _order_of(self, seed: int, epoch: int) -> np.ndarray:
         if not self._config.shuffle:
             return np.arange(self._rows)
-        rng = np.random.default_rng([self._config.seed, epoch])
+        rng = np.random.default_rng([seed, epoch])
         return shuffled_by_length(self._needed[: self._rows], self._config.batch_size, rng)
 
+    def _needed_by_batch(self, order: np.ndarray) -> np.ndarray:
+        return self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
+
     def _begin_epoch(self, epoch: int) -> None:
-        """Choose what each batch of an epoch is cut to; the lengths to choose from are those of the first epoch."""
+        """Choose what each batch of an epoch is cut to.
+
+        The lengths to choose from suit the first epoch of seed 0, whatever the seed: every seed then runs the same
+        compiled programs.
+        """
         if epoch == self._epoch or (self._epoch >= 0 and not self._config.shuffle):
             return
         self._epoch = epoch
         padding = np.arange(self._rows, len(self._needed))
-        order = np.concatenate([self.order(epoch), padding])
-        needed = self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
         if self._buckets is None:
             longest = self._data["input_ids"].shape[1]
-            self._buckets = np.unique([*length_buckets(needed, longest), self._needed.max()])
-        self._cuts = self._buckets[np.searchsorted(self._buckets, needed)]
+            typical = self._needed_by_batch(np.concatenate([self._order_of(0, 0), padding]))
+            self._buckets = np.unique([*length_buckets(typical, longest), self._needed.max()])
+        order = np.concatenate([self.order(epoch), padding])
+        self._cuts = self._buckets[np.searchsorted(self._buckets, self._needed_by_batch(order))]
         if self._config.shuffle:
             self._data = {**self._data, "order": jnp.asarray(order, jnp.int32)}
 

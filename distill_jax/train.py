@@ -196,11 +196,16 @@ def default_workdir(export: Path, config: TrainConfig) -> Path:
     return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
 
 
-def main() -> None:
-    """Parse the command line and train."""
-    arguments = tyro.cli(
+def parse(words: Sequence[str]) -> Arguments:
+    """Return the arguments of a command line, with the defaults of its recipe.
+
+    Raises:
+        SystemExit: help was asked for, or the words are wrong; what there is to say has been printed.
+    """
+    return tyro.cli(
         Arguments,
-        default=recipe_defaults(sys.argv[1:]),
+        args=words,
+        default=recipe_defaults(words),
         prog="python -m distill_jax.train",
         description=(
             "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
@@ -208,15 +213,21 @@ def main() -> None:
         ),
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    arguments = parse(sys.argv[1:])
     config = train_config(arguments)
     student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=config.student == "fasttext" and config.optimizer == "sgd")
-    from distill_jax.train_run import TrainRun, train_run
+    from distill_jax.train_run import TrainRun
+    from distill_jax.train_seeds import train_seeds
 
     files = arguments.files
-    train_run(
+    train_seeds(
         TrainRun(
             export=files.export,
             workdir=files.workdir or default_workdir(files.export, config),
@@ -224,7 +235,8 @@ def main() -> None:
             student=student,
             resume=files.resume,
             overwrite=files.overwrite,
-        )
+        ),
+        arguments.train.seeds,
     )
 
 
