@@ -7,7 +7,8 @@ import pytest
 
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
-from distill_jax.students import build_student, dropout, parameter_count, real_lengths
+from distill_jax.layers import dropout, real_lengths
+from distill_jax.students import build_student, parameter_count
 
 STUDENTS = ("cnn", "fasttext")
 VOCAB, BUCKETS = 30, 50
