@@ -233,7 +233,7 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
     student, config = _student(name, pooling="masked", vocab_size=100, **_BIGRAMS), _config(name, distil=True)
     compact = _fit(student, train, test, config)
     for table, ids in student.tables.items():
-        assert (compact.params[table] != student.init(0)[table]).any(axis=1).sum() < ids / 2
+        assert (compact.params[table] != student.init(0)[table]).any(axis=1).sum() < 0.7 * ids
     kept = []
 
     def everything(splits, ids, pad_id):
