@@ -18,7 +18,9 @@ from distill_jax.significance import PairCertainty
 
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.
-_TWIN_FREE_SETTINGS = frozenset({"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer"})
+_TWIN_FREE_SETTINGS = frozenset(
+    {"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer", "transfer_share", "transfer_passes"}
+)
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4
 # Differences of accuracies that are equal are this small.

@@ -85,6 +85,8 @@ class TrainOptions:
     """With --distil, learn from the export's transfer split too, where it has one."""
     transfer_share: float = 1.0
     """With --transfer, how much of that split: this share of its rows, drawn by --seed."""
+    transfer_passes: int = 0
+    """With --transfer, passes over that split in the whole training, an equal part each epoch; 0: one every epoch."""
     epochs: int = 5
     """Passes over the training split."""
     batch_size: int = 32

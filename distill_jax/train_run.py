@@ -15,6 +15,7 @@ from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoi
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, say
 from distill_jax.embeddings import params_from
+from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
 from distill_jax.evaluation import (
     NOTEBOOK_EVAL_BATCH,
@@ -93,7 +94,7 @@ def train_run(run: TrainRun, data: TrainData | None = None) -> None:
         raise Interrupted(
             f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
         ) from None
-    metrics = _metrics(result, student, train, test)
+    metrics = _metrics(result, student, len(EpochRows.of(train, run.train)), test)
     finish_run(run.workdir, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
@@ -120,7 +121,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.test)
-    steps = -(-len(data.train) // run.train.batch_size)
+    steps = -(-len(EpochRows.of(data.train, run.train)) // run.train.batch_size)
 
     def save(snapshot: Snapshot) -> None:
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
@@ -172,7 +173,7 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     )
 
 
-def _metrics(result: FitResult, student: Student, train: Examples, test: Examples) -> dict[str, Any]:
+def _metrics(result: FitResult, student: Student, epoch_rows: int, test: Examples) -> dict[str, Any]:
     params = to_device(result.params)
     _, seconds = timed(predict_logits, student, params, test.input_ids)
     count = parameter_count(result.params)
@@ -185,7 +186,7 @@ def _metrics(result: FitResult, student: Student, train: Examples, test: Example
         "parameters": count,
         "bytes": 4 * count,
         "train_seconds": result.seconds,
-        "train_examples_per_second": len(train) * len(result.history) / result.seconds,
+        "train_examples_per_second": epoch_rows * len(result.history) / result.seconds,
         "predict_examples_per_second": len(test) / seconds,
         "device": jax.devices()[0].device_kind,
     }

@@ -11,6 +11,7 @@ import numpy as np
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
+from distill_jax.epoch_rows import EpochRows
 from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
@@ -117,7 +118,7 @@ def fit(
     loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch
-    done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
+    done, rows = loop.epoch * loop.epoch_rows + loop.step * config.batch_size, config.epochs * loop.epoch_rows
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
             loop.run_epoch(bar)
@@ -175,7 +176,8 @@ class _Loop:
         self._test_logits = split_logits(self._student, inputs["test"], self._compaction)
         if validation is not None:
             self._validation_logits = split_logits(self._student, inputs["validation"], self._compaction)
-        self._steps = -(-len(train) // config.batch_size)
+        self.epoch_rows = len(EpochRows.of(train, config))
+        self._steps = -(-self.epoch_rows // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
         self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
