@@ -53,11 +53,10 @@ class EpochRows:
         if self.is_whole:
             return np.arange(len(self))
         places = epoch * self.part + np.arange(self.part)
-        orders = {index: self._order(index) for index in np.unique(places // self.others).tolist()}
-        taken = np.concatenate(
-            [order[places[places // self.others == index] % self.others] for index, order in orders.items()]
-        )
-        return np.concatenate([np.arange(self.fixed), self.fixed + taken])
+        passes = places // self.others
+        taken = [self._order(number)[places[passes == number] % self.others] for number in np.unique(passes).tolist()]
+        return np.concatenate([np.arange(self.fixed), *(self.fixed + part for part in taken)])
 
-    def _order(self, index: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, index, self.others]).permutation(self.others)
+    def _order(self, number: int) -> np.ndarray:
+        """Return the order of the transfer set's rows in a pass."""
+        return np.random.default_rng([self.seed, number, self.others]).permutation(self.others)

@@ -56,12 +56,19 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
     Under a schedule that looks ahead to the last epoch, another count of epochs is another run.
     """
-    # A run from before there was a share learnt from the whole transfer split.
-    train = {"transfer_share": 1.0, **config.get("train", {})}
-    if train.get("schedule", "step") == "step":
+    train = _with_defaults(TrainConfig, config.get("train", {}))
+    if train["schedule"] == "step" and not train["transfer_passes"]:
         train.pop("epochs", None)
     fingerprint = config.get("export", {}).get("fingerprint")
-    return {"train": train, "student": config.get("student"), "export": {"fingerprint": fingerprint}}
+    student = _with_defaults(StudentConfig, config.get("student", {}))
+    return {"train": train, "student": student, "export": {"fingerprint": fingerprint}}
+
+
+def _with_defaults(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the settings that a run from before they were there did not know."""
+    fields = dataclasses.fields(kind)
+    defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    return {**defaults, **values}
 
 
 def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunState:
