@@ -67,7 +67,8 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
     return DenseRunner(student, train, config, compaction)
 
 
-def _objective(config: TrainConfig) -> Objective:
+def objective_of(config: TrainConfig) -> Objective:
+    """Return what a configuration minimises."""
     if not config.distil:
         return Objective(alpha=1.0)
     return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)
@@ -86,7 +87,7 @@ class SparseSgdRunner:
     """
 
     def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
-        self._student, self._config, self._objective = student, config, _objective(config)
+        self._student, self._config, self._objective = student, config, objective_of(config)
         self._device = jax.devices("cpu")[0]
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
@@ -163,7 +164,7 @@ class DenseRunner:
     """Any student under any Optax optimiser: the split on the device, one compiled step a batch."""
 
     def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
-        self._student, self._config, self._objective = student, config, _objective(config)
+        self._student, self._config, self._objective = student, config, objective_of(config)
         batch, pad_id = config.batch_size, student.config.pad_id
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
