@@ -172,6 +172,9 @@ def train_config(arguments: Arguments) -> TrainConfig:
     """
     options, choice = dataclasses.asdict(arguments.train), arguments.choice
     require_range("--seeds", options.pop("seeds"), 1, 1000)
+    recipe = RECIPES[choice.recipe][choice.student]
+    if not options["transfer"] and options["transfer_passes"] == recipe.distilled.get("transfer_passes"):
+        options["transfer_passes"] = 0  # the recipe's, not the user's: --no-transfer alone is enough
     embeddings = arguments.student.embeddings
     return TrainConfig.of_recipe(choice.recipe, choice.student, distil=choice.distil, **options, embeddings=embeddings)
 
