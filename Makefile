@@ -1,4 +1,5 @@
-# make demo   the whole job on real data: data, teacher, logits, four students, report (10 minutes on two cores)
+# make demo   the whole job on real data: data, teacher, logits, four students, report (a few minutes on two cores)
+# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (40 minutes)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test
 PYTHON ?= python3
@@ -7,12 +8,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 STUDENTS := fasttext cnn
+BEST_STUDENTS := fasttext cnn ensemble
+RECIPE ?= best
 
-.PHONY: help install demo benchmark test check format clean
+.PHONY: help install demo best benchmark test check format clean
 
 help:
 	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
-	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html"
+	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html (RECIPE=notebook: the notebook's)"
+	@echo "make best      with a transfer set and three seeds a student, runs/best/report.html"
 	@echo "make benchmark speed beside torch and fastText's C++, into benchmarks/"
 	@echo "make test      linters, types and every test"
 	@echo "make check     linters and types alone"
@@ -31,10 +35,20 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python scripts/export_logits.py
 	@for student in $(STUDENTS); do \
-	  $(BIN)/python -m distill_jax.train --student $$student --resume || exit $$?; \
-	  $(BIN)/python -m distill_jax.train --student $$student --distil --resume || exit $$?; \
+	  for distil in "" --distil; do \
+	    $(BIN)/python -m distill_jax.train --student $$student $$distil --recipe $(RECIPE) --resume || exit $$?; \
+	  done; \
 	done
 	$(BIN)/python -m distill_jax.report runs/demo
+
+best: $(STAMP)
+	$(BIN)/python scripts/export_logits.py --output exports/best --validation-fraction 0.1 --unlabelled demo --augment 40
+	@for student in $(BEST_STUDENTS); do \
+	  for distil in "" --distil; do \
+	    $(BIN)/python -m distill_jax.train --export exports/best --student $$student $$distil --seeds 3 --resume || exit $$?; \
+	  done; \
+	done
+	$(BIN)/python -m distill_jax.report runs/best
 
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[teacher,bench]"

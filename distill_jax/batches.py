@@ -18,12 +18,14 @@ class Examples:
         labels: int32 [n]; −1 = unlabelled.
         teacher_logits: float32 [n, classes], or None.
         example_ids: int64 [n], the rows' numbers in the source, or None.
+        transfer_rows: how many of the last rows are a transfer set's.
     """
 
     input_ids: np.ndarray
     labels: np.ndarray
     teacher_logits: np.ndarray | None = None
     example_ids: np.ndarray | None = None
+    transfer_rows: int = 0
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
@@ -164,13 +166,14 @@ def shuffled_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Gene
 
 
 def concatenate(first: Examples, second: Examples) -> Examples:
-    """Return the rows of two splits of one export, one after the other; both have teacher logits."""
+    """Return the training rows and those of the transfer set behind them; both have teacher logits."""
     assert first.teacher_logits is not None
     assert second.teacher_logits is not None
     return Examples(
         np.concatenate([first.input_ids, second.input_ids]),
         np.concatenate([first.labels, second.labels]),
         np.concatenate([first.teacher_logits, second.teacher_logits]),
+        transfer_rows=len(second),
     )
 
 

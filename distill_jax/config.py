@@ -107,6 +107,8 @@ class TrainConfig:
         standardised: give both sides' logits mean 0 and deviation 1 first (Sun et al. 2024).
         transfer: with ``distil``, learn from the export's split ``transfer`` too, where it has one.
         transfer_share: with ``transfer``, the share of that split's rows that is learnt from, drawn by ``seed``.
+        transfer_passes: with ``transfer``, how often that split is gone through in the whole training, an equal part in
+            each epoch; 0 = once an epoch, like the training rows.
         recipe: the set of choices that this configuration came from.
         epochs: passes over the training split.
         batch_size: rows a step.
@@ -132,6 +134,7 @@ class TrainConfig:
     standardised: bool = False
     transfer: bool = False
     transfer_share: float = 1.0
+    transfer_passes: int = 0
     recipe: RecipeName = "notebook"
     epochs: int = 5
     batch_size: int = 32
@@ -163,8 +166,11 @@ class TrainConfig:
             raise InputError(
                 "--soft-loss, --standardised and --transfer go with --distil: labels alone have no soft loss"
             )
+        require_range("--transfer-passes", self.transfer_passes, 0, 100_000)
         if self.transfer_share != 1 and not self.transfer:
             raise InputError(f"--transfer-share {self.transfer_share:g} goes with --distil --transfer")
+        if self.transfer_passes and not self.transfer:
+            raise InputError(f"--transfer-passes {self.transfer_passes} goes with --distil --transfer")
         if self.clip_norm and self.optimizer == "sgd":
             raise InputError("--clip-norm goes with --student cnn: the linear student's sparse steps are not clipped")
         if self.alpha and not self.distil:

@@ -1,5 +1,6 @@
 """Where a student's token embeddings start: at random, at the teacher's own table, or at vectors from a file."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,19 @@ RANDOM = "random"
 TEACHER = "teacher"
 
 
+@dataclasses.dataclass(frozen=True)
+class StartTable:
+    """Embeddings to start from, the same for every seed.
+
+    Attributes:
+        rows: float32 [vocab_size, width], not scaled yet.
+        known: bool [vocab_size], which tokens have a row; the others, and padding, start at random.
+    """
+
+    rows: np.ndarray
+    known: np.ndarray
+
+
 def initial_params(student: Student, config: TrainConfig, export: Path, manifest: Manifest) -> Params:
     """Return a student's initial parameters, its embeddings as ``config.embeddings`` says.
 
@@ -22,21 +36,33 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
         MissingInputError: the file is not there.
         InputError: it is no word2vec text file, or of another width than the student's embeddings.
     """
-    params = student.init(config.seed)
-    if config.embeddings == RANDOM:
-        return params
-    name, width = student.table_name, student.config.embedding_dim
-    if config.embeddings == TEACHER:
-        table = principal_components(read_token_embeddings(export, manifest), width)
-        known = np.ones(len(table), bool)
+    table = start_table(config.embeddings, student.config.embedding_dim, export, manifest)
+    return params_from(table, student, config.seed)
+
+
+def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -> StartTable | None:
+    """Return what the embeddings start from, None where that is random; raises what ``initial_params`` does."""
+    if embeddings == RANDOM:
+        return None
+    if embeddings == TEACHER:
+        rows = principal_components(read_token_embeddings(export, manifest), width)
+        known = np.ones(len(rows), bool)
     else:
-        vectors = read_word2vec(Path(config.embeddings), width)
-        table, known = table_of_tokens(vectors, export / TOKENIZER, manifest.vocab_size, width)
+        vectors = read_word2vec(Path(embeddings), width)
+        rows, known = table_of_tokens(vectors, export / TOKENIZER, manifest.vocab_size, width)
     known[manifest.pad_id] = False
-    old = params[name]
+    return StartTable(rows, known)
+
+
+def params_from(table: StartTable | None, student: Student, seed: int) -> Params:
+    """Return a student's initial parameters of a seed, with the known embeddings in the random ones' places."""
+    params = student.init(seed)
+    if table is None:
+        return params
+    old = params[student.table_name]
     new = np.array(old)
-    new[: len(known)][known] = scale_like(table[known], old[: len(known)])
-    return {**params, name: new}
+    new[: len(table.known)][table.known] = scale_like(table.rows[table.known], old[: len(table.known)])
+    return {**params, student.table_name: new}
 
 
 def principal_components(table: np.ndarray, width: int) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths, shuffled_by_length
 from distill_jax.config import TrainConfig
+from distill_jax.epoch_rows import EpochRows
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
@@ -66,7 +67,8 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
     return DenseRunner(student, train, config, compaction)
 
 
-def _objective(config: TrainConfig) -> Objective:
+def objective_of(config: TrainConfig) -> Objective:
+    """Return what a configuration minimises."""
     if not config.distil:
         return Objective(alpha=1.0)
     return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)
@@ -85,9 +87,10 @@ class SparseSgdRunner:
     """
 
     def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
-        self._student, self._config, self._objective = student, config, _objective(config)
+        self._student, self._config, self._objective = student, config, objective_of(config)
         self._device = jax.devices("cpu")[0]
-        self._rows = len(train)
+        self._plan = EpochRows.of(train, config)
+        self._rows = len(self._plan)
         batch = config.batch_size
         self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
         texts = flatten(train.input_ids, compaction)
@@ -96,7 +99,7 @@ class SparseSgdRunner:
         self._arrays = {
             "starts": texts.starts,
             "stops": texts.stops,
-            "divisors": np.full(self._rows, train.length) if padded else np.maximum(texts.lengths, 1),
+            "divisors": np.full(len(train), train.length) if padded else np.maximum(texts.lengths, 1),
             "labels": train.labels,
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
         }
@@ -105,9 +108,10 @@ class SparseSgdRunner:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the rows in the order of an epoch; texts of like length need not stand together."""
+        rows = self._plan.rows(epoch)
         if not self._config.shuffle:
-            return np.arange(self._rows)
-        return np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)
+            return rows
+        return rows[np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)]
 
     def _data(self, epoch: int, chunk: int) -> dict[str, Any]:
         """Return what the steps of a stretch of an epoch take, filled up with empty texts."""
@@ -160,9 +164,11 @@ class DenseRunner:
     """Any student under any Optax optimiser: the split on the device, one compiled step a batch."""
 
     def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
-        self._student, self._config, self._objective = student, config, _objective(config)
+        self._student, self._config, self._objective = student, config, objective_of(config)
         batch, pad_id = config.batch_size, student.config.pad_id
-        self._rows = len(train)
+        self._plan = EpochRows.of(train, config)
+        self._rows = len(self._plan)
+        self._in_order = self._plan.is_whole and not config.shuffle
         input_ids = padded_rows(compaction.apply(train.input_ids), batch, pad_id)
         self._data = {
             "input_ids": jnp.asarray(input_ids),
@@ -178,24 +184,35 @@ class DenseRunner:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the rows in the order of an epoch; shuffled, texts of like length stand together in batches."""
+        return self._order_of(self._config.seed, epoch)
+
+    def _order_of(self, seed: int, epoch: int) -> np.ndarray:
+        rows = self._plan.rows(epoch)
         if not self._config.shuffle:
-            return np.arange(self._rows)
-        rng = np.random.default_rng([self._config.seed, epoch])
-        return shuffled_by_length(self._needed[: self._rows], self._config.batch_size, rng)
+            return rows
+        rng = np.random.default_rng([seed, epoch])
+        return rows[shuffled_by_length(self._needed[rows], self._config.batch_size, rng)]
+
+    def _needed_by_batch(self, order: np.ndarray) -> np.ndarray:
+        return self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
 
     def _begin_epoch(self, epoch: int) -> None:
-        """Choose what each batch of an epoch is cut to; the lengths to choose from are those of the first epoch."""
-        if epoch == self._epoch or (self._epoch >= 0 and not self._config.shuffle):
+        """Choose what each batch of an epoch is cut to.
+
+        The lengths to choose from suit the first epoch of seed 0, whatever the seed: every seed then runs the same
+        compiled programs.
+        """
+        if epoch == self._epoch or (self._epoch >= 0 and self._in_order):
             return
         self._epoch = epoch
-        padding = np.arange(self._rows, len(self._needed))
-        order = np.concatenate([self.order(epoch), padding])
-        needed = self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
+        padding = np.full(-self._rows % self._config.batch_size, len(self._needed) - 1)  # rows that do not count
         if self._buckets is None:
             longest = self._data["input_ids"].shape[1]
-            self._buckets = np.unique([*length_buckets(needed, longest), self._needed.max()])
-        self._cuts = self._buckets[np.searchsorted(self._buckets, needed)]
-        if self._config.shuffle:
+            typical = self._needed_by_batch(np.concatenate([self._order_of(0, 0), padding]))
+            self._buckets = np.unique([*length_buckets(typical, longest), self._needed.max()])
+        order = np.concatenate([self.order(epoch), padding])
+        self._cuts = self._buckets[np.searchsorted(self._buckets, self._needed_by_batch(order))]
+        if not self._in_order:
             self._data = {**self._data, "order": jnp.asarray(order, jnp.int32)}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:

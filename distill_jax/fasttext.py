@@ -48,5 +48,5 @@ class FastText(nnx.Module):
 
 def _max_of_real(rows: Array, real: Array) -> Array:
     """Return the largest of each number over the real tokens, [batch, dim]; 0 for a text without any."""
-    largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1)
+    largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1, initial=-jnp.inf)
     return jnp.where(real.any(axis=1)[:, None], largest, 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER_COLUMNS = ("epoch", "train_loss", "train_acc", "train_f1_macro", "test_loss", "test_acc", "test_f1_macro")
-VALIDATION_COLUMNS = ("validation_acc", "validation_f1_macro")
+VALIDATION_COLUMNS = ("validation_loss", "validation_acc", "validation_f1_macro")
 COLUMNS = (*NUMBER_COLUMNS, "model")
 
 
@@ -20,7 +20,8 @@ def history_frame(rows: np.ndarray, model: str) -> "pd.DataFrame":
     """Return the notebook's table from numbers and the model's name.
 
     Args:
-        rows: float64 [epochs, 7]; or [epochs, 9] with a validation split's accuracy and macro F1 (after ``model``).
+        rows: float64 [epochs, 7]; or [epochs, 10] with a validation split's loss, accuracy and macro F1, which stand
+            after ``model``.
         model: the name in the column ``model``.
     """
     import pandas as pd

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.config import MODEL_NAMES, StudentName
+from distill_jax.config import StudentName
 from distill_jax.errors import InputError
 from distill_jax.students import Params
 
 State = dict[str, np.ndarray]
 
+_NAMES = ("cnn", "fasttext", "bilstm")  # those that torch has layers for
 _NOTEBOOK_HEIGHTS = 3
 # torch's names of an LSTM's arrays in torch's order, and ours.
 _LSTM = {
@@ -111,8 +112,8 @@ def student_of_state(state: Mapping[str, Any]) -> StudentName:
 
 
 def _require_name(name: str) -> str:
-    if name not in MODEL_NAMES:
-        raise InputError(f"student: expected one of {', '.join(MODEL_NAMES)}, got {name!r}")
+    if name not in _NAMES:
+        raise InputError(f"student: expected one of {', '.join(_NAMES)}, which have torch layouts, got {name!r}")
     return name
 
 

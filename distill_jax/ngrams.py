@@ -8,6 +8,8 @@ References:
 
 import numpy as np
 
+from distill_jax.errors import InputError
+
 _FACTOR = np.uint64(116_049_371)  # the multiplier of fastText's own hash of n-grams
 
 
@@ -44,7 +46,12 @@ def hashed_ngrams_of_flat(
         vocab_size: ids of the tokens themselves.
         buckets: how many rows the n-grams share.
         pad_id: the id of padding.
+
+    Raises:
+        InputError: there are n-grams and no buckets.
     """
+    if ngrams > 1 and buckets < 1:
+        raise InputError(f"buckets: expected at least 1 for n-grams, got {buckets}")
     found = np.full((len(ids), ngrams), pad_id, np.int32)
     found[:, 0] = ids
     real = ids != pad_id

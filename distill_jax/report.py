@@ -56,6 +56,7 @@ def write_report(config: ReportConfig) -> Path:
     from distill_jax.report_charts import history_chart, png
     from distill_jax.report_page import render_page
     from distill_jax.report_runs import find_runs, read_runs
+    from distill_jax.report_seeds_text import terminal_seeds
     from distill_jax.report_summary import distillation, headline, notes
     from distill_jax.report_table import build_table
     from distill_jax.report_text import csv_text, terminal_table
@@ -76,6 +77,8 @@ def write_report(config: ReportConfig) -> Path:
             stream.write(content)
     say(terminal_table(table))
     say()
+    if seeds := terminal_seeds(table):
+        say(f"{seeds}\n")
     for sentence in (headline(table), distillation(table), *notes(table)):
         say(sentence)
     say()

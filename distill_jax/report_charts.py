@@ -47,7 +47,7 @@ def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: 
         y=alt.Y("test_f1_macro:Q", title="Macro F1, test split", scale=alt.Scale(zero=False, nice=True)),
     )
     domain = [row.model for row in table.students]
-    legend = line_legend(domain, width)
+    legend = line_legend(domain, width, pairs=_come_in_pairs(table))
     colour = alt.Scale(domain=domain, range=line_colours(table))
     lines = base.mark_line(strokeWidth=2.5).encode(
         color=alt.Color("model:N", scale=colour, legend=legend),
@@ -72,12 +72,20 @@ def styled(chart: "alt.LayerChart", width: int, height: int) -> "alt.LayerChart"
     )
 
 
-def line_legend(names: Sequence[str], width: int) -> "alt.Legend":
-    """Return a legend below the plot, in as many columns as the longest of the lines' names leaves room for."""
+def line_legend(names: Sequence[str], width: int, *, pairs: bool = False) -> "alt.Legend":
+    """Return a legend below the plot, in as many columns as the longest of the lines' names leaves room for.
+
+    Args:
+        names: the lines' names, in the order of the legend.
+        width: the plot's, in pixels.
+        pairs: names come in twos, which stand side by side where they do not all fit one row.
+    """
     import altair as alt
 
     longest = max(map(len, names))
     columns = max(1, min(4, width // (longest * _LETTER_WIDTH + 70)))
+    if pairs and len(names) > columns > 1:
+        columns -= columns % 2
     return alt.Legend(
         title=None,
         orient="bottom",
@@ -92,6 +100,12 @@ def line_legend(names: Sequence[str], width: int) -> "alt.Legend":
         rowPadding=6,
         offset=16,
     )
+
+
+def _come_in_pairs(table: "Table") -> bool:
+    """Whether every two students that follow each other, counted from the first, are twins."""
+    families = [row.twin or row.model for row in table.students]
+    return len(families) % 2 == 0 and families[::2] == families[1::2]
 
 
 def teacher_layers(score: float, left: float) -> list["alt.Chart"]:

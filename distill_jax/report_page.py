@@ -17,6 +17,7 @@ from distill_jax.report_certainty import (
 from distill_jax.report_charts import history_chart, svg
 from distill_jax.report_matrix import LARGE, class_key, matrix_figure, matrix_text
 from distill_jax.report_reliability import reliability_chart
+from distill_jax.report_seeds_text import cell_of_seeds, seeds_section
 from distill_jax.report_settings import shared_facts, varied_settings
 from distill_jax.report_summary import distillation, headline, notes, tiles
 from distill_jax.report_table import Row, Table
@@ -69,6 +70,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         reliability_caption=escape(_RELIABILITY_CAPTION),
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=_notes(notes(table)),
+        seeds=seeds_section(table),
         chart_wide=_chart(runs, table, _WIDE, "wide"),
         chart_narrow=_chart(runs, table, _NARROW, "narrow"),
         chart_caption=escape(_chart_caption(table)),
@@ -101,6 +103,11 @@ def _result_row(row: Row, table: Table) -> str:
     kind = "teacher" if row is table.teacher else "best" if best else "student"
     tag = ' <span class="tag">best student</span>' if best else ""
     scores = [score_with_interval(row.measures.scores.accuracy), score_with_interval(row.measures.scores.macro_f1)]
+    means = cell_of_seeds(row)
+    if means is not None:
+        scores = [
+            f'{score}<span class="interval">{escape(mean)}</span>' for score, mean in zip(scores, means, strict=True)
+        ]
     return table_line(kind, escape(name) + tag, [*scores, *map(escape, numbers)])
 
 

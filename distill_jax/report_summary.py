@@ -2,8 +2,10 @@
 
 import dataclasses
 
+from distill_jax.report_seeds import kept_by_mean
+from distill_jax.report_seeds_text import seed_notes
 from distill_jax.report_table import Row, Table
-from distill_jax.report_text import count, factor, join_names, percent, points, probability, score
+from distill_jax.report_text import count, factor, join_names, percent, points, probability, score, spread
 from distill_jax.significance import CLEAR
 
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
@@ -26,11 +28,15 @@ def headline(table: Table) -> str:
         subject = f"Of the {len(table.students)} students, {best.model} is the most accurate: it"
     else:
         subject = f"The student, {best.model},"
-    if best.accuracy_kept is None:
+    kept = kept_by_mean(best, teacher)
+    if kept is None:
         right = percent(best.accuracy)
         return f"{subject} gets {right} of the {count(table.test_rows)} test texts right; the teacher, none."
+    accuracy = score(best.accuracy)
+    if best.seeds is not None:
+        accuracy = f"{spread(best.seeds.test_acc)}, the mean of {len(best.seeds.seeds)} seeds,"
     sentence = (
-        f"{subject} {_keeps(best.accuracy_kept)} of the teacher’s accuracy ({score(best.accuracy)} against "
+        f"{subject} {_keeps(kept)} of the teacher’s accuracy ({accuracy} against "
         f"{score(teacher.accuracy)} on {count(table.test_rows)} test texts)"
     )
     comparisons = [text for text in (_size_text(best, teacher), _speed_text(best, teacher)) if text]
@@ -46,17 +52,19 @@ def _fastest(table: Table) -> str:
     best = table.best
     fastest = max(
         (row for row in table.students if row.documents_per_second),
-        key=lambda row: (row.documents_per_second or 0.0, row.accuracy),
+        key=lambda row: (row.documents_per_second or 0.0, row.mean_accuracy),
         default=None,
     )
-    if fastest is None or not best.documents_per_second or fastest.accuracy_kept is None:
+    kept = None if fastest is None else kept_by_mean(fastest, table.teacher)
+    if fastest is None or not best.documents_per_second or kept is None:
         return ""
     ratio = (fastest.documents_per_second or 0.0) / best.documents_per_second
     if ratio < _CLEARLY_FASTER:
         return ""
     versus_teacher = _speed_text(fastest, table.teacher)
     speed = f"{versus_teacher} than the teacher" if versus_teacher else f"{factor(ratio)} times faster than that"
-    return f" The fastest, {fastest.model}, {_keeps(fastest.accuracy_kept)} and is {speed}."
+    mean = "" if fastest.seeds is None else f" in the mean of {len(fastest.seeds.seeds)} seeds"
+    return f" The fastest, {fastest.model}, {_keeps(kept)}{mean} and is {speed}."
 
 
 def _size_text(row: Row, teacher: Row) -> str | None:
@@ -136,8 +144,10 @@ def tiles(table: Table) -> list[Tile]:
     """Return the best student's headline figures, those that are known."""
     best, teacher = table.best, table.teacher
     found = []
-    if best.accuracy_kept is not None:
-        found.append(Tile(percent(best.accuracy_kept), "of the teacher’s accuracy"))
+    kept = kept_by_mean(best, teacher)
+    if kept is not None:
+        mean = "" if best.seeds is None else f", mean of {len(best.seeds.seeds)} seeds"
+        found.append(Tile(percent(kept), f"of the teacher’s accuracy{mean}"))
     for text, unit in (
         (_size_text(best, teacher), "than the teacher"),
         (_speed_text(best, teacher), "than the teacher"),
@@ -151,7 +161,7 @@ def tiles(table: Table) -> list[Tile]:
 
 def notes(table: Table) -> list[str]:
     """Return what a reader of the table must know and cannot see in it."""
-    found = []
+    found = seed_notes(table)
     undefined = [row.model for row in table.students if row.gain is not None and row.gap_closed is None]
     if undefined:
         found.append(

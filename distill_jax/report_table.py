@@ -13,11 +13,14 @@ from distill_jax.metrics import confusion
 from distill_jax.model_measures import Measures, measure, measure_pair, scored
 from distill_jax.report_runs import display_names
 from distill_jax.run_folder import METRICS, TEST_PREDICTIONS, Run
+from distill_jax.seeds import SeedScores, read_seeds_of
 from distill_jax.significance import PairCertainty
 
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.
-_TWIN_FREE_SETTINGS = frozenset({"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer"})
+_TWIN_FREE_SETTINGS = frozenset(
+    {"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer", "transfer_share", "transfer_passes"}
+)
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4
 # Differences of accuracies that are equal are this small.
@@ -49,6 +52,7 @@ class Row:
         epochs_done: epochs trained.
         epochs: epochs asked for.
         confusion: int64 [classes, classes], row = true class.
+        seeds: its scores with several seeds, of which the run's is the first; None where it was trained once.
     """
 
     model: str
@@ -71,6 +75,17 @@ class Row:
     epochs_done: int | None
     epochs: int | None
     confusion: np.ndarray
+    seeds: SeedScores | None = None
+
+    @property
+    def mean_accuracy(self) -> float:
+        """The accuracy's mean over the seeds, where there are several."""
+        return self.accuracy if self.seeds is None else self.seeds.test_acc.mean
+
+    @property
+    def mean_macro_f1(self) -> float:
+        """The macro F1's mean over the seeds, where there are several."""
+        return self.macro_f1 if self.seeds is None else self.seeds.test_f1_macro.mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +109,11 @@ class Table:
 
     @property
     def best(self) -> Row:
-        """The student of the highest accuracy; between equals that of the higher macro F1, then the smaller one."""
-        return max(self.students, key=lambda row: (row.accuracy, row.macro_f1, -(row.bytes or math.inf)))
+        """The student of the highest accuracy; between equals that of the higher macro F1, then the smaller one.
+
+        Where a student was trained with several seeds, their means count.
+        """
+        return max(self.students, key=lambda row: (row.mean_accuracy, row.mean_macro_f1, -(row.bytes or math.inf)))
 
 
 def build_table(runs: Sequence[Run]) -> Table:
@@ -200,6 +218,7 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         epochs_done=metrics["epochs_done"],
         epochs=_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
+        seeds=read_seeds_of(run.folder, train.get("seed"), score),
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from distill_jax.bootstrap import Interval
 from distill_jax.console import format_table
+from distill_jax.report_seeds import SEED_COLUMNS, seed_lines, seed_values
 from distill_jax.report_table import Row, Table
+from distill_jax.seeds import Spread
 
 UNKNOWN = "–"
 HEADER = (
@@ -71,6 +73,11 @@ def percent(value: float | None) -> str:
 def points(value: float) -> str:
     """Return a difference of accuracies, signed, with three decimals."""
     return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
+
+
+def spread(value: Spread) -> str:
+    """Return a score over several seeds, mean and sample standard deviation: ``0.632 ± 0.004``."""
+    return f"{value.mean:.3f} ± {value.standard_deviation:.3f}"
 
 
 def interval(value: Interval) -> str:
@@ -178,13 +185,18 @@ def terminal_table(table: Table) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """Return the table as CSV, ``CSV_COLUMNS``: full precision, plain units; an unknown number is an empty field."""
+    """Return the table as CSV: full precision, plain units; an unknown number is an empty field.
+
+    Its columns are ``CSV_COLUMNS``, and ``SEED_COLUMNS`` where a student was trained with several seeds.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    of_seeds = {line.model: seed_values(line) for line in seed_lines(table)}
+    columns = (*CSV_COLUMNS, *(SEED_COLUMNS if of_seeds else ()))
+    writer.writerow(columns)
     for row in table.rows:
-        known = _measured(row)
-        writer.writerow([_field(known[name] if name in known else getattr(row, name, None)) for name in CSV_COLUMNS])
+        known = {**_measured(row), **of_seeds.get(row.model, dict.fromkeys(SEED_COLUMNS))}
+        writer.writerow([_field(known[name] if name in known else getattr(row, name, None)) for name in columns])
     return stream.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Write a run folder while a student trains: configuration first, history and checkpoint every epoch, metrics last."""
 
+import contextlib
 import dataclasses
 import io
 import shlex
@@ -19,8 +20,10 @@ from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.export_writer import first_difference
 from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, HISTORY, METRICS, TEST_PREDICTIONS, is_run
+from distill_jax.seeds import SEEDS, seed_folders
 
-_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER)
+RunState = Literal["new", "overwrite", "resume", "done"]
+_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS)
 
 
 def run_config(
@@ -53,17 +56,22 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
     Under a schedule that looks ahead to the last epoch, another count of epochs is another run.
     """
-    # A run from before there was a share learnt from the whole transfer split.
-    train = {"transfer_share": 1.0, **config.get("train", {})}
-    if train.get("schedule", "step") == "step":
+    train = _with_defaults(TrainConfig, config.get("train", {}))
+    if train["schedule"] == "step" and not train["transfer_passes"]:
         train.pop("epochs", None)
     fingerprint = config.get("export", {}).get("fingerprint")
-    return {"train": train, "student": config.get("student"), "export": {"fingerprint": fingerprint}}
+    student = _with_defaults(StudentConfig, config.get("student", {}))
+    return {"train": train, "student": student, "export": {"fingerprint": fingerprint}}
 
 
-def prepare_run(
-    workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool
-) -> Literal["new", "overwrite", "resume", "done"]:
+def _with_defaults(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the settings that a run from before they were there did not know."""
+    fields = dataclasses.fields(kind)
+    defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    return {**defaults, **values}
+
+
+def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunState:
     """Make sure that ``workdir`` may hold this run, and say whether it is new, begun, done, or to take another's place.
 
     Nothing is written or deleted yet.
@@ -109,18 +117,23 @@ def _tuples_as_lists(value: Any) -> Any:
 
 
 def delete_run(workdir: Path) -> None:
-    """Delete a run's files, and nothing else that may lie in the folder."""
+    """Delete a run's files and the runs of its further seeds, and nothing else that may lie in the folder."""
     for name in _OWN_FILES:
         (workdir / name).unlink(missing_ok=True)
     shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
     remove_temporaries(workdir)
+    for folder in filter(is_run, seed_folders(workdir)):
+        delete_run(folder)
+        with contextlib.suppress(OSError):  # something else lies in it
+            folder.rmdir()
 
 
 def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
     """Write the configuration and copy the tokenizer, so that the folder is enough to predict from."""
     workdir.mkdir(parents=True, exist_ok=True)
     remove_temporaries(workdir)
-    (workdir / METRICS).unlink(missing_ok=True)  # more epochs were asked for: the old figures no longer hold
+    for name in (METRICS, SEEDS):  # more epochs were asked for: the old figures no longer hold
+        (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
         stream.write(tokenizer.read_bytes())

@@ -26,12 +26,14 @@ class TokenScores:
         bias: float64 [classes].
         config: the student's.
         padded_length: what a text's sum is divided by; None = by its number of tokens.
+        dtype: of the logits: the parameters'.
     """
 
     scores: np.ndarray
     bias: np.ndarray
     config: StudentConfig
     padded_length: int | None
+    dtype: np.dtype
 
     @classmethod
     def of(cls, config: StudentConfig, params: Params, padded_length: int) -> "TokenScores":
@@ -44,10 +46,10 @@ class TokenScores:
             scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
-        return cls(scores, bias, config, padded_length if config.pooling == "padded" else None)
+        return cls(scores, bias, config, padded_length if config.pooling == "padded" else None, table.dtype)
 
     def logits(self, rows: TokenRows) -> np.ndarray:
-        """Return the texts' logits, float32 [texts, classes]."""
+        """Return the texts' logits, [texts, classes]."""
         return self.logits_of_inputs(self._with_ngrams(rows))
 
     def logits_of_inputs(self, rows: TokenRows) -> np.ndarray:
@@ -58,7 +60,7 @@ class TokenScores:
         else:
             real = (rows.ids != self.config.pad_id).astype(np.int64)
             means = sums / np.maximum(_sums(real, rows.lengths), 1)[:, None]
-        return (means + self.bias).astype(np.float32)
+        return (means + self.bias).astype(self.dtype)
 
     def _with_ngrams(self, rows: TokenRows) -> TokenRows:
         config = self.config

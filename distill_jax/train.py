@@ -85,6 +85,8 @@ class TrainOptions:
     """With --distil, learn from the export's transfer split too, where it has one."""
     transfer_share: float = 1.0
     """With --transfer, how much of that split: this share of its rows, drawn by --seed."""
+    transfer_passes: int = 0
+    """With --transfer, passes over that split in the whole training, an equal part each epoch; 0: one every epoch."""
     epochs: int = 5
     """Passes over the training split."""
     batch_size: int = 32
@@ -170,6 +172,9 @@ def train_config(arguments: Arguments) -> TrainConfig:
     """
     options, choice = dataclasses.asdict(arguments.train), arguments.choice
     require_range("--seeds", options.pop("seeds"), 1, 1000)
+    recipe = RECIPES[choice.recipe][choice.student]
+    if not options["transfer"] and options["transfer_passes"] == recipe.distilled.get("transfer_passes"):
+        options["transfer_passes"] = 0  # the recipe's, not the user's: --no-transfer alone is enough
     embeddings = arguments.student.embeddings
     return TrainConfig.of_recipe(choice.recipe, choice.student, distil=choice.distil, **options, embeddings=embeddings)
 
@@ -196,11 +201,16 @@ def default_workdir(export: Path, config: TrainConfig) -> Path:
     return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
 
 
-def main() -> None:
-    """Parse the command line and train."""
-    arguments = tyro.cli(
+def parse(words: Sequence[str]) -> Arguments:
+    """Return the arguments of a command line, with the defaults of its recipe.
+
+    Raises:
+        SystemExit: help was asked for, or the words are wrong; what there is to say has been printed.
+    """
+    return tyro.cli(
         Arguments,
-        default=recipe_defaults(sys.argv[1:]),
+        args=words,
+        default=recipe_defaults(words),
         prog="python -m distill_jax.train",
         description=(
             "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
@@ -208,15 +218,21 @@ def main() -> None:
         ),
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    arguments = parse(sys.argv[1:])
     config = train_config(arguments)
     student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=config.student == "fasttext" and config.optimizer == "sgd")
-    from distill_jax.train_run import TrainRun, train_run
+    from distill_jax.train_run import TrainRun
+    from distill_jax.train_seeds import train_seeds
 
     files = arguments.files
-    train_run(
+    train_seeds(
         TrainRun(
             export=files.export,
             workdir=files.workdir or default_workdir(files.export, config),
@@ -224,7 +240,8 @@ def main() -> None:
             student=student,
             resume=files.resume,
             overwrite=files.overwrite,
-        )
+        ),
+        arguments.train.seeds,
     )
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
-from distill_jax.epoch_runners import EpochRunner, make_runner
+from distill_jax.epoch_choice import best_epoch, validation_loss
+from distill_jax.epoch_rows import EpochRows
+from distill_jax.epoch_runners import EpochRunner, make_runner, objective_of
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import split_logits
@@ -37,7 +39,7 @@ class Snapshot:
         step: steps done in it.
         losses: their losses, [step].
         predictions: their rows' predicted classes, [rows].
-        history: the finished epochs' numbers, [epochs, 7], or [epochs, 9] with a validation split.
+        history: the finished epochs' numbers, [epochs, 7], or [epochs, 10] with a validation split.
         seconds: wall-clock time spent training, evaluation excluded.
         best: with a validation split, the parameters of the epoch that scored best on it.
     """
@@ -97,7 +99,8 @@ def fit(
             unlabelled ones are left out where the labels alone are learnt from.
         test: the rows that every epoch's test columns are measured on.
         config: how to train.
-        validation: rows that choose the epoch whose parameters are kept, and that early stopping looks at.
+        validation: rows that choose the epoch whose parameters are kept (``epoch_choice.best_epoch``), and that early
+            stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
         on_epoch: called with a snapshot after every epoch; without it no snapshot is made.
         should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
@@ -117,7 +120,7 @@ def fit(
     loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch
-    done, rows = loop.epoch * len(train) + loop.step * config.batch_size, config.epochs * len(train)
+    done, rows = loop.epoch * loop.epoch_rows + loop.step * config.batch_size, config.epochs * loop.epoch_rows
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
             loop.run_epoch(bar)
@@ -175,7 +178,8 @@ class _Loop:
         self._test_logits = split_logits(self._student, inputs["test"], self._compaction)
         if validation is not None:
             self._validation_logits = split_logits(self._student, inputs["validation"], self._compaction)
-        self._steps = -(-len(train) // config.batch_size)
+        self.epoch_rows = len(EpochRows.of(train, config))
+        self._steps = -(-self.epoch_rows // config.batch_size)
         self._best = self._compact(resume.best) if resume and resume.best else None
         self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
@@ -217,8 +221,7 @@ class _Loop:
         return len(self.history) - 1 if self._validation is None else self._best_epoch()
 
     def _best_epoch(self) -> int:
-        """Return the epoch with the highest validation macro F1, the first of equals."""
-        return int(np.argmax(np.array(self.history)[:, -1]))
+        return best_epoch(np.array(self.history), self.config)
 
     def snapshot(self) -> Snapshot:
         """Return where the training stands."""
@@ -279,7 +282,9 @@ class _Loop:
         row += evaluation_scores(logits, self._test.labels, mean)
         if self._validation is not None:
             validation_logits = self._validation_logits(params)
-            row += evaluation_scores(validation_logits, self._validation.labels, mean)[1:]
+            labels, teacher_logits = self._validation.labels, self._validation.teacher_logits
+            row.append(validation_loss(objective_of(self.config), validation_logits, labels, teacher_logits))
+            row += evaluation_scores(validation_logits, labels, mean)[1:]
         self.history.append(row)
         if self.kept_epoch() == self.epoch:
             self._kept_logits = logits

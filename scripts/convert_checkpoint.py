@@ -284,6 +284,11 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     student = read_json(run / CONFIG, "run configuration").get("student")
     if not isinstance(student, dict):
         raise InputError(f"run configuration {run / CONFIG}: student: expected a JSON object, got {student!r}")
+    if student.get("ngrams", 1) != 1:
+        raise InputError(
+            f"run folder {run}: it was trained with --ngrams {student['ngrams']}, which the notebook's model cannot "
+            "count; train with --ngrams 1 --buckets 0"
+        )
     state = params_to_torch(student.get("name", ""), load_params(run / CHECKPOINTS))
     with atomic_write(output) as stream:
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)

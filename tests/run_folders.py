@@ -10,7 +10,7 @@ LABEL_NAMES = ("bad", "fair", "good")
 LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)
 # the teacher is right on 8 of 10
 TEACHER = (0, 0, 1, 1, 2, 2, 0, 1, 0, 1)
-MODELS = {"cnn": "CNN", "fasttext": "Linear"}
+MODELS = {"cnn": "CNN", "fasttext": "Linear", "ensemble": "Ensemble", "bilstm": "BiLSTM"}
 
 
 def one_hot(classes, num_labels):

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from distill_jax.config import TrainConfig, notebook_defaults
+from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, require_range
 
 
@@ -31,13 +31,12 @@ def test_changes_take_the_place_of_the_recipe_s_values():
     changed = TrainConfig.notebook("cnn", epochs=2, batch_size=7)
     assert changed == dataclasses.replace(TrainConfig.notebook("cnn"), epochs=2, batch_size=7)
     assert changed != TrainConfig.notebook("cnn")
-    assert notebook_defaults("batch_size") == "cnn 32, fasttext 1, bilstm 32"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
+        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
         ({"epochs": 0}, "--epochs: expected a number at least 1 and at most 100000, got 0"),
         ({"batch_size": 0}, "--batch-size: expected a number at least 1 and at most 65536, got 0"),
         ({"learning_rate": 0.0}, r"--learning-rate: expected a number more than 0 and at most 1e\+06, got 0"),
@@ -56,7 +55,7 @@ def test_a_value_out_of_range_is_named(changes, message):
 
 
 def test_an_unknown_student_has_no_recipe():
-    with pytest.raises(InputError, match="student: expected one of cnn, fasttext, bilstm, got 'rnn'"):
+    with pytest.raises(InputError, match="student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"):
         TrainConfig.notebook("rnn")
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -124,6 +125,23 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
     if name == "fasttext":
         expected = Predictor.load(tiny_runs[name]).logits(full)
         np.testing.assert_allclose(torch_logits(model.eval(), full), expected, atol=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ngrams": 2, "buckets": 9}, "it was trained with --ngrams 2, which the notebook's model cannot count"),
+        ({"name": "ensemble"}, "student: expected one of cnn, fasttext, which the notebook has, got 'ensemble'"),
+    ],
+)
+def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, script, tmp_path, tiny_runs, changes, message):
+    shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["student"] |= changes
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    back = tmp_path / "student.bin"
+    assert message in refusal(capsys, script.main, tmp_path / "run", "--to-torch", "--output", back)
+    assert not back.exists()
 
 
 class TestBadInput:

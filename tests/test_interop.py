@@ -171,7 +171,8 @@ BAD_STATES = {
     "one direction": ("bilstm", changed("bilstm", dense__weight=ZEROS((200, 150))), r"dense\.weight: .*\[units, 300\]"),
     "head of the BiLSTM": ("bilstm", changed("bilstm", fc__weight=ZEROS((5, 300))), r"fc\.weight: .*\[classes, 200\]"),
     "no mapping": ("cnn", [1, 2], r"expected a mapping of names to arrays, got list"),
-    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, bilstm, got 'lstm'"),
+    "no student": ("lstm", {}, r"student: expected one of cnn, fasttext, bilstm, which have torch layouts, got 'lstm'"),
+    "without torch layout": ("ensemble", {}, r"student: expected one of cnn, fasttext, bilstm, .*, got 'ensemble'"),
 }
 
 

@@ -11,18 +11,37 @@ import numpy as np
 import pytest
 
 from command_lines import call, python, refusal
+from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.predict import main
 from distill_jax.predictor import Predictor, load_tokenizer
 from distill_jax.run_folder import read_predictions
+from distill_jax.train_run import TrainRun, train_run
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
-STUDENTS = ("cnn", "fasttext", "bilstm")
+_BIGRAMS = {"ngrams": 2, "buckets": 90, "pooling": "masked"}
+_MORE = {
+    "bigrams": ("fasttext", _BIGRAMS),
+    "mean-max-min": ("fasttext", {"pooling": "mean-max-min"}),
+    "ensemble": ("ensemble", {"filters": 8, **_BIGRAMS}),
+}
+STUDENTS = ("cnn", "fasttext", "bilstm", *_MORE)
 
 
 @pytest.fixture(scope="module")
-def predictors(tiny_runs):
-    return {name: Predictor.load(folder) for name, folder in tiny_runs.items()}
+def all_runs(tmp_path_factory, tiny_export, tiny_runs):
+    """Run folders of every kind of student: name → folder."""
+    runs = dict(tiny_runs)
+    for name, (student, shape) in _MORE.items():
+        runs[name] = tmp_path_factory.mktemp("runs") / name
+        config = TrainConfig.notebook(student, distil=True, epochs=2)
+        train_run(TrainRun(tiny_export, runs[name], config, {"embedding_dim": 12, **shape}))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def predictors(all_runs):
+    return {name: Predictor.load(folder) for name, folder in all_runs.items()}
 
 
 @pytest.fixture
@@ -37,11 +56,21 @@ def _lines(output):
 
 
 @pytest.mark.parametrize("name", STUDENTS)
-def test_it_equals_the_test_predictions_on_the_same_texts(name, tiny_runs, predictors):
-    expected = read_predictions(tiny_runs[name] / "test_predictions.npz", 3).logits
+def test_it_equals_the_test_predictions_on_the_same_texts(name, all_runs, predictors):
+    expected = read_predictions(all_runs[name] / "test_predictions.npz", 3).logits
     assert np.ptp(expected, axis=0).min() > 0.05
     texts, _ = tiny_texts(90, 20)  # as the tiny export's test split was made
     np.testing.assert_allclose(predictors[name].logits(texts), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_it_gives_the_student_s_own_logits(name, predictors):
+    predictor, (texts, _) = predictors[name], tiny_texts(12, 7)
+    ids = [encoding.ids for encoding in tiny_tokenizer().encode_batch(texts)]
+    rows = np.array([[*row, *[0] * (MAX_LENGTH - len(row))] for row in ids], np.int32)
+    student = predictor.student
+    expected = student.logits(predictor.params, student.inputs(rows), padded_length=MAX_LENGTH)
+    np.testing.assert_allclose(predictor.logits(texts), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -162,7 +191,7 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     [
         ("export", "max_length", None, "export: max_length: expected a number of tokens, got None"),
         ("student", "vocab_size", 65, r"parameter ..embeddings.*: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
-        ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
+        ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
         ("student", "depth", 3, "student: .*unexpected keyword argument 'depth'"),
     ],
 )

@@ -11,13 +11,13 @@ import pytest
 from distill_jax import report_text
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.report import ReportConfig, write_report
-from distill_jax.report_charts import history_frame
+from distill_jax.report_charts import history_chart, history_frame
 from distill_jax.report_matrix import LARGE
 from distill_jax.report_reliability import reliability_frame
 from distill_jax.report_runs import find_runs, read_runs
 from distill_jax.report_summary import distillation, headline, notes
 from distill_jax.report_table import build_table
-from run_folders import LABELS, TEACHER, write_run
+from run_folders import LABELS, MODELS, TEACHER, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)
@@ -231,6 +231,20 @@ def test_names_are_escaped(tmp_path):
     assert parsed.tags.count("b") == 4  # the tiles' figures, and nothing of the folder's name
     assert f"title {bad}" in parsed.text
     assert f"t{bad}" in parsed.text
+
+
+def test_twins_stand_side_by_side_in_the_chart_s_legend(tmp_path):
+    for student in MODELS:
+        for distil in (False, True):
+            write_run(tmp_path / f"{student}{'-distil' * distil}", DIRECT, student=student, distil=distil)
+    runs = read_runs(find_runs([tmp_path]))
+    table = build_table(runs)
+    color = history_chart(runs, table, width=720).to_dict()["layer"][0]["encoding"]["color"]
+    assert color["legend"]["columns"] == 2
+    assert color["scale"]["domain"][:2] == ["BiLSTM", "BiLSTM (distilled)"]
+    colours = color["scale"]["range"]
+    assert colours[::2] == colours[1::2]
+    assert len(set(colours)) == 4
 
 
 def test_the_chart_is_a_png_and_leaves_out_what_is_not_finite(tmp_path):

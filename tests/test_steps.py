@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import build_student
 
 VOCAB, LENGTH, CLASSES = 25, 9, 3
+_BIGRAMS = {"ngrams": 2, "buckets": 40}
 
 
 def _examples(rows, seed=0, vocab=VOCAB):
@@ -25,16 +28,19 @@ def _examples(rows, seed=0, vocab=VOCAB):
 
 
 def _student(name, pooling="padded", **options):
-    if name == "cnn":
+    if name != "fasttext":
         options = {"filters": 6, **options}
+    if name == "ensemble":
+        options, pooling = {**_BIGRAMS, **options}, "masked"
     options = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 10, "pooling": pooling, **options}
     return build_student(name, **options)
 
 
 def _runner(student, train, config, kind=make_runner, seed=0):
     """Return a loaded runner over the whole vocabulary."""
-    everything = np.arange(student.config.vocab_size, dtype=np.int32)[None]
-    compaction = Compaction.of([everything], student.config.vocab_size, student.config.pad_id)
+    ids = student.config.vocab_size + student.config.buckets
+    compaction = Compaction.of([np.arange(ids, dtype=np.int32)[None]], ids, student.config.pad_id)
+    train = dataclasses.replace(train, input_ids=student.inputs(train.input_ids))
     runner = kind(student, train, config, compaction)
     runner.load(student.init(seed), None, 0)
     return runner
@@ -69,12 +75,40 @@ def _reference_sgd(student, params, train, config, steps):
 
     for step in range(steps):
         rows = slice(step % batches * config.batch_size, (step % batches + 1) * config.batch_size)
-        loss, gradient = value_and_grad(params, train.input_ids[rows], train.labels[rows], train.teacher_logits[rows])
+        ids = student.inputs(train.input_ids[rows])
+        loss, gradient = value_and_grad(params, ids, train.labels[rows], train.teacher_logits[rows])
         gradient["embeddings"] = gradient["embeddings"].at[student.config.pad_id].set(0)
         updates, state = tx.update(gradient, state)
         params = optax.apply_updates(params, updates)
         losses.append(float(loss))
     return params, losses
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_sparse_steps_with_n_grams_are_steps_of_dense_sgd(batch_size):
+    train = _examples(60)
+    config = TrainConfig("fasttext", distil=True, optimizer="sgd", learning_rate=0.5, batch_size=batch_size)
+    student = _student("fasttext", "masked", **_BIGRAMS)
+    runner = _runner(student, train, config)
+    assert isinstance(runner, SparseSgdRunner)
+    losses, _ = _run_epochs(runner, train, config)
+    expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
+    learned = np.abs(expected["embeddings"] - student.init(0)["embeddings"]).max(axis=1) > 1e-4
+    assert learned[:VOCAB].sum() > 10 < learned[VOCAB:].sum()
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
+
+
+def test_the_largest_and_smallest_numbers_are_trained_by_dense_steps():
+    train = _examples(30)
+    config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=8)
+    student = _student("fasttext", "mean-max-min")
+    runner = _runner(student, train, config)
+    assert isinstance(runner, DenseRunner)
+    losses, _ = _run_epochs(runner, train, config)
+    expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
 
 
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
@@ -121,7 +155,7 @@ def test_the_pad_row_of_the_linear_student_is_frozen_and_the_cnn_s_is_trained():
     assert (np.asarray(runner.params()["embedding"])[0] != 0).any()
 
 
-@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_rows_that_fill_up_the_last_batch_change_nothing(name):
     student = _student(name, dropout=0.0)
     config = TrainConfig.notebook(name, batch_size=8)
@@ -147,7 +181,7 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
             )
             return params, losses[0]
         data = {
-            "input_ids": jnp.asarray(ids),
+            "input_ids": jnp.asarray(student.inputs(ids)),
             "labels": jnp.asarray(labels),
             "teacher_logits": jnp.asarray(teacher),
             "rows": jnp.int32(rows),
@@ -175,7 +209,7 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
     assert abs(counted[1] - with_zeros[1]) > 1e-4
 
 
-@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_32_rows_are_overfitted(name):
     train = _examples(32, vocab=200)
     train = Examples(np.maximum(train.input_ids, np.arange(1, 33, dtype=np.int32)[:, None]), train.labels)

@@ -7,18 +7,27 @@ import pytest
 
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
-from distill_jax.students import build_student, dropout, parameter_count, real_lengths
+from distill_jax.layers import dropout, real_lengths
+from distill_jax.students import build_student, parameter_count
 
 STUDENTS = ("cnn", "fasttext")
-VOCAB = 30
+VOCAB, BUCKETS = 30, 50
+_NGRAMS = {"ngrams": 2, "buckets": BUCKETS}
+# What the notebook does not have; all of them see real tokens alone.
+VARIANTS = {
+    "bigrams": {"name": "fasttext", **_NGRAMS},
+    "mean-max-min": {"name": "fasttext", "pooling": "mean-max-min"},
+    "ensemble": {"name": "ensemble", "filters": 7, **_NGRAMS},
+}
+MASKED = [(name, "masked") for name in (*STUDENTS, *VARIANTS)]
+POOLINGS = [*[(name, "padded") for name in STUDENTS], *MASKED]
 
 
 def _student(name, pooling="masked", **options):
     if name == "cnn":
         options = {"filters": 7, **options}
-    return build_student(
-        name, **{"vocab_size": VOCAB, "num_labels": 4, "embedding_dim": 6, "pooling": pooling, **options}
-    )
+    shape = {"name": name, "vocab_size": VOCAB, "num_labels": 4, "embedding_dim": 6, "pooling": pooling}
+    return build_student(**{**shape, **VARIANTS.get(name, {}), **options})
 
 
 @partial(jax.jit, static_argnames=("student", "padded_length"))
@@ -27,13 +36,16 @@ def _jitted(params, ids, student, padded_length):
 
 
 def _logits(student, params, ids, padded_length=None):
-    return np.asarray(_jitted(params, ids, student, padded_length))
+    return np.asarray(_jitted(params, student.inputs(ids), student, padded_length))
 
 
 def _params(student, seed=0):
-    """Return parameters that no term leaves out: the linear student's zero kernel is filled, pad rows too."""
+    """Return parameters that no term leaves out: zeros are filled too, but for the linear student's frozen pad row."""
     rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.init(seed))
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.init(seed))
+    if student.config.name == "fasttext":
+        params["embeddings"][student.config.pad_id] = 0
+    return params
 
 
 def _texts():
@@ -48,12 +60,10 @@ def _pad(texts, length):
     return np.array([[*text, *[0] * (length - len(text))] for text in texts], np.int32)
 
 
-@pytest.mark.parametrize("name", STUDENTS)
-def test_masked_pooling_gives_a_text_the_same_logits_alone_padded_further_and_in_any_batch(name):
-    student = _student(name)
+@pytest.mark.parametrize(("name", "pooling"), MASKED)
+def test_masked_pooling_gives_a_text_the_same_logits_alone_padded_further_and_in_any_batch(name, pooling):
+    student = _student(name, pooling)
     params = _params(student)
-    if name == "fasttext":
-        params["embeddings"][0] = 0  # the pad row is zero and frozen
     texts = _texts()
     together = np.asarray(_logits(student, params, _pad(texts, 12)))
     assert np.ptp(together, axis=0).min() > 0.1
@@ -87,20 +97,16 @@ def test_padded_pooling_lets_the_cnn_s_maximum_run_over_padding():
     assert not np.allclose(_logits(student, params, _pad(text, 6)), _logits(student, params, _pad(text, 12)), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", STUDENTS)
-@pytest.mark.parametrize("pooling", ["padded", "masked"])
+@pytest.mark.parametrize(("name", "pooling"), POOLINGS)
 def test_rows_cut_to_their_longest_have_the_logits_of_the_whole_rows(name, pooling):
     student = _student(name, pooling)
     params = _params(student)
-    if name == "fasttext":
-        params["embeddings"][0] = 0
     ids = _pad(_texts(), 60)
     whole = _logits(student, params, ids)
     np.testing.assert_allclose(predict_logits(student, params, ids, 3), whole, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", STUDENTS)
-@pytest.mark.parametrize("pooling", ["padded", "masked"])
+@pytest.mark.parametrize(("name", "pooling"), POOLINGS)
 @pytest.mark.parametrize("length", [1, 4, 12])
 def test_empty_texts_and_texts_shorter_than_the_filters_have_finite_logits_and_gradients(name, pooling, length):
     student = _student(name, pooling)
@@ -108,6 +114,7 @@ def test_empty_texts_and_texts_shorter_than_the_filters_have_finite_logits_and_g
     ids = np.zeros((3, length), np.int32)
     ids[1, 0] = 5
     ids[2, :] = 7
+    ids = student.inputs(ids)
     value, gradient = jax.jit(jax.value_and_grad(lambda params: jnp.square(student.logits(params, ids)).sum()))(params)
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -130,6 +137,10 @@ def test_the_linear_student_ignores_the_order_of_words_and_the_cnn_does_not():
         # embedding + three convolutions (height · 6 · 7 + 7) + output (21 · 4 + 4)
         ("cnn", 30 * 6 + (3 * 42 + 7) + (4 * 42 + 7) + (5 * 42 + 7) + (21 * 4 + 4)),
         ("fasttext", 30 * 6 + 6 * 4 + 4),
+        ("bigrams", (30 + 50) * 6 + 6 * 4 + 4),
+        ("mean-max-min", 30 * 6 + 3 * 6 * 4 + 4),
+        # the CNN, and a number of each class for each token and bucket
+        ("ensemble", 30 * 6 + (3 * 42 + 7) + (4 * 42 + 7) + (5 * 42 + 7) + (21 * 4 + 4) + (30 + 50) * 4),
     ],
 )
 def test_parameter_counts(name, expected):
@@ -204,6 +215,24 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean():
     np.testing.assert_allclose(dropped[dropped != 0], 1 / 0.7, rtol=1e-6)
 
 
+def test_the_ensemble_s_logits_are_the_cnn_s_and_the_bag_s():
+    cnn, ensemble = _student("cnn"), _student("ensemble")
+    params, ids = _params(ensemble), _pad(_texts(), 12)
+    without_bag = {name: value for name, value in params.items() if name != "bag"}
+    bag = np.zeros((len(ids), 4))
+    for row, features in enumerate(ensemble.inputs(ids).reshape(len(ids), -1)):
+        real = features[features != 0]
+        bag[row] = params["bag"][real].sum(axis=0) / max(len(real), 1) ** 0.5
+    found = _logits(ensemble, params, ids) - _logits(cnn, without_bag, ids)
+    np.testing.assert_allclose(found, bag, rtol=1e-4, atol=1e-5)
+
+
+def test_the_ensemble_starts_as_the_cnn():
+    found, expected = _student("ensemble").init(3), _student("cnn").init(3)
+    assert not found.pop("bag").any()
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
 def test_real_lengths():
     ids = jnp.array([[0, 0, 0], [4, 0, 0], [4, 0, 5], [0, 6, 0]])
     assert real_lengths(ids, 0).tolist() == [0, 1, 3, 2]
@@ -212,8 +241,8 @@ def test_real_lengths():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "rnn"}, "student: expected one of cnn, fasttext, bilstm, got 'rnn'"),
-        ({"pooling": "max"}, "pooling: expected padded or masked, got 'max'"),
+        ({"name": "rnn"}, "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
+        ({"pooling": "max"}, "pooling: expected padded, masked or mean-max-min, got 'max'"),
         ({"vocab_size": 0}, "vocab_size: expected a number at least 1"),
         ({"num_labels": 1}, "num_labels: expected a number at least 2"),
         ({"pad_id": 30}, "pad_id: expected a number at least 0 and at most 29, got 30"),
@@ -223,6 +252,12 @@ def test_real_lengths():
         ({"dropout": float("nan")}, "dropout: expected a number at least 0 and at most 0.99, got nan"),
         ({"filter_heights": ()}, "filter_heights: expected numbers of tokens from 1 on"),
         ({"filter_heights": (3, 0)}, "filter_heights: expected numbers of tokens from 1 on"),
+        ({"ngrams": 2, "buckets": 9}, "ngrams: cnn has no bag of n-grams, expected 1, got 2"),
+        ({"name": "fasttext", "ngrams": 6, "buckets": 9}, "ngrams: expected a number at least 1 and at most 5, got 6"),
+        ({"name": "fasttext", "buckets": -1}, "buckets: expected a number at least 0"),
+        ({"pooling": "mean-max-min"}, "pooling: mean-max-min is for fasttext alone, got it for cnn"),
+        ({"name": "ensemble", "pooling": "padded"}, "pooling: padded is the notebook's, without n-grams"),
+        ({"name": "fasttext", "pooling": "padded", "ngrams": 2, "buckets": 9}, "pooling: padded is the notebook's"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):

@@ -19,7 +19,10 @@ from distill_jax.train import main
 from tiny_export import write_tiny_export
 
 # Long enough to be killed in the middle: 83 steps an epoch, in two stretches.
-_LONG = ("--distil", "--batch-size", "4", "--epochs", "12", "--embedding-dim", "8")
+_LONG = ("--recipe", "notebook", "--distil", "--batch-size", "4", "--epochs", "12", "--embedding-dim", "8")
+# The default recipe for an export whose teacher's table is 8 wide.
+_NARROW = ("--embedding-dim", "8")
+_NOTEBOOK = ("--recipe", "notebook")
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,8 @@ def test_a_finished_run_is_not_trained_again(capsys, monkeypatch, reference, tin
 @pytest.fixture
 def small_run(tmp_path, tiny_export, capsys):
     """A finished run of one epoch, and the arguments that made it."""
-    arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", "--student", "fasttext", "--epochs", "1"]
+    arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", *_NOTEBOOK, "--student", "fasttext"]
+    arguments += ["--epochs", "1"]
     assert call(capsys, main, *arguments)[0] == 0
     return tmp_path / "run", arguments
 
@@ -206,7 +210,8 @@ def bad_export(tmp_path):
 
 
 def test_a_damaged_part_is_named_and_a_run_that_is_there_is_kept(capsys, tmp_path, bad_export):
-    arguments = ["--export", bad_export, "--workdir", tmp_path / "run", "--student", "fasttext", "--epochs", "1"]
+    options = [*_NARROW, "--student", "fasttext", "--epochs", "1"]
+    arguments = ["--export", bad_export, "--workdir", tmp_path / "run", *options]
     assert call(capsys, main, *arguments)[0] == 0
     path = bad_export / "test/part-00000.npz"
     path.write_bytes(path.read_bytes()[:-30])
@@ -227,7 +232,7 @@ def test_an_export_that_has_not_ended_and_one_without_tokenizer(capsys, tmp_path
 
 
 def test_a_diverging_training_says_so_and_keeps_its_folder(capsys, tmp_path, tiny_export):
-    options = ["--student", "fasttext", "--distil", "--learning-rate", "1e5"]
+    options = [*_NOTEBOOK, "--student", "fasttext", "--distil", "--learning-rate", "1e5"]
     message = refusal(capsys, main, "--export", tiny_export, "--workdir", tmp_path / "run", *options)
     assert "in epoch 1, step " in message
     assert "at learning rate 100000; try a lower --learning-rate" in message
@@ -236,7 +241,7 @@ def test_a_diverging_training_says_so_and_keeps_its_folder(capsys, tmp_path, tin
 
 def test_a_workdir_that_cannot_be_written(capsys, tmp_path, tiny_export):
     (tmp_path / "file").write_text("")
-    arguments = ["--export", tiny_export, "--epochs", "1", "--workdir"]
+    arguments = ["--export", tiny_export, *_NARROW, "--epochs", "1", "--workdir"]
     assert f"Not a directory ({tmp_path / 'file'}" in refusal(capsys, main, *arguments, tmp_path / "file" / "run")
     if os.geteuid():
         (tmp_path / "closed").mkdir(mode=0o500)
@@ -250,7 +255,8 @@ def test_a_full_disk_is_one_sentence(capsys, tmp_path, tiny_export, monkeypatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("distill_jax.files.os.fsync", no_space)
-    message = refusal(capsys, main, "--export", tiny_export, "--workdir", tmp_path / "run", "--epochs", "1")
+    arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", *_NARROW, "--epochs", "1"]
+    message = refusal(capsys, main, *arguments)
     assert "no space left on the disk" in message
     assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == []
 
@@ -260,7 +266,8 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(capsys, tmp_path, tiny_e
         raise KeyboardInterrupt
 
     monkeypatch.setattr("distill_jax.train_run.predict_logits", interrupted)
-    arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", "--epochs", "1", "--student", "fasttext"]
+    options = [*_NARROW, "--epochs", "1", "--student", "fasttext"]
+    arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", *options]
     status, _, error = call(capsys, main, *arguments)
     assert status == 130
     assert "Go on with:\n  python -m distill_jax.train" in error
@@ -271,5 +278,6 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(capsys, tmp_path, tiny_e
 
 def test_the_default_workdir_is_named_after_the_export_and_the_student(capsys, tmp_path, tiny_export, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert call(capsys, main, "--export", tiny_export, "--student", "fasttext", "--distil", "--epochs", "1")[0] == 0
+    options = [*_NARROW, "--student", "fasttext", "--distil", "--epochs", "1"]
+    assert call(capsys, main, "--export", tiny_export, *options)[0] == 0
     assert (tmp_path / "runs/tiny/fasttext-distil/metrics.json").is_file()

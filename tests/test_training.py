@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from distill_jax.batches import Examples
+from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
@@ -16,10 +16,13 @@ from distill_jax.students import build_student
 from distill_jax.training import NonFiniteLossError, Snapshot, fit
 
 VOCAB, CLASSES = 64, 3
+_BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams
 
 
 def _student(name, **options):
-    options = {"filters": 8, **options} if name == "cnn" else options
+    options = {"filters": 8, **options} if name != "fasttext" else options
+    if name == "ensemble":
+        options = {"pooling": "masked", **_BIGRAMS, **options}
     return build_student(name, **{"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 8, **options})
 
 
@@ -48,17 +51,20 @@ def _assert_same(first, second):
     np.testing.assert_array_equal(first.test_logits, second.test_logits)
 
 
-@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 @pytest.mark.parametrize("distil", [False, True])
 def test_it_learns_and_its_metrics_are_scikit_learn_s(name, distil, tiny_examples):
     train, test = tiny_examples  # 330 and 90 rows: neither 8 nor 32 divides them
     student = _student(name)
-    rate = {"learning_rate": 0.01} if name == "cnn" else {"learning_rate": 2.0, "learning_rate_decay": 0.9}
+    linear = {"learning_rate": 2.0, "learning_rate_decay": 0.9}
+    rate = linear if name == "fasttext" else {"learning_rate": 0.01}
     result = _fit(student, train, test, _config(name, distil=distil, epochs=4, **rate))
     assert list(result.history.columns) == list(COLUMNS)
     assert result.history["epoch"].tolist() == [0, 1, 2, 3]
     last = result.history.iloc[-1]
-    assert last["model"] == {"cnn": "CNN", "fasttext": "Linear"}[name] + (" (distilled)" if distil else "")
+    assert last["model"] == {"cnn": "CNN", "fasttext": "Linear", "ensemble": "Ensemble"}[name] + (
+        " (distilled)" if distil else ""
+    )
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
     np.testing.assert_allclose(result.test_logits, predict_logits(student, result.params, test.input_ids), atol=1e-5)
     predictions = result.test_logits.argmax(axis=1)
@@ -96,7 +102,7 @@ def test_one_seed_one_result_another_seed_another(name, tiny_examples):
     assert first.history["train_loss"].tolist() != other.history["train_loss"].tolist()
 
 
-@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+@pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
     monkeypatch.setattr("distill_jax.epoch_runners.ROWS_PER_SCAN", 16)
     monkeypatch.setattr("distill_jax.epoch_runners.STEPS_PER_STRETCH", 2)
@@ -114,7 +120,8 @@ def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples,
         expected = [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4)][stop_at - 1]
         assert (snapshot.epoch, snapshot.step) == expected
         assert len(snapshot.losses) == snapshot.step
-        assert not np.array_equal(snapshot.params[student.table_name], whole.params[student.table_name])
+        for table in student.tables:
+            assert not np.array_equal(snapshot.params[table], whole.params[table])
         _assert_same(_fit(student, train, test, config, resume=snapshot), whole)
 
 
@@ -218,6 +225,26 @@ def test_rows_of_the_table_that_no_text_uses_never_move(tiny_examples):
     result = _fit(student, train, test, _config("cnn"))
     np.testing.assert_array_equal(result.params["embedding"][64:], student.init(0)["embedding"][64:])
     assert (result.params["embedding"][4:64] != student.init(0)["embedding"][4:64]).any()
+
+
+@pytest.mark.parametrize("name", ["ensemble", "fasttext"])
+def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_examples, monkeypatch):
+    train, test = (_cut(examples, 20) for examples in tiny_examples)
+    student, config = _student(name, pooling="masked", vocab_size=100, **_BIGRAMS), _config(name, distil=True)
+    compact = _fit(student, train, test, config)
+    for table, ids in student.tables.items():
+        assert (compact.params[table] != student.init(0)[table]).any(axis=1).sum() < 0.7 * ids
+    kept = []
+
+    def everything(splits, ids, pad_id):
+        kept.append(ids)
+        return Compaction(np.arange(ids, dtype=np.int32), pad_id, np.arange(ids, dtype=np.int32))
+
+    monkeypatch.setattr("distill_jax.training.Compaction.of", everything)
+    whole = _fit(student, train, test, config)
+    assert kept == [1000]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), compact.params, whole.params)
+    np.testing.assert_allclose(compact.test_logits, whole.test_logits, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -89,12 +89,17 @@ def test_clipping_bounds_the_gradient_and_a_large_bound_changes_nothing(tiny_exa
     assert np.abs(tight.params["fc"]["kernel"] - free.params["fc"]["kernel"]).max() > 1e-3
 
 
-def test_a_validation_split_chooses_the_epoch_that_is_kept(tiny_examples):
+@pytest.mark.parametrize("distil", [False, True])
+def test_a_validation_split_chooses_the_epoch_that_is_kept(tiny_examples, distil):
     train, test = tiny_examples
-    config = _config("cnn", epochs=5, learning_rate=0.05)
+    config = _config("cnn", epochs=5, learning_rate=0.05, distil=distil)
     result = _fit("cnn", train, test, config, validation=test)
     scores = result.history["validation_f1_macro"]
-    assert result.kept_epoch == int(scores.argmax())
+    losses = result.history["validation_loss"]
+    assert result.kept_epoch == int(losses.argmin() if distil else scores.argmax())
+    logits, teacher = result.test_logits, test.teacher_logits
+    if distil:  # mean squared error, of the epoch that was kept
+        assert losses[result.kept_epoch] == pytest.approx(np.square(logits - teacher).mean(), rel=1e-4)
     np.testing.assert_allclose(result.history["test_f1_macro"], scores)  # the same rows
     kept = result.history.iloc[result.kept_epoch]
     assert (result.test_logits.argmax(axis=1) == test.labels).mean() == pytest.approx(kept["test_acc"])

@@ -19,7 +19,7 @@ GROUP_TITLES: dict[GroupName, str] = {
 WHOLE = "whole recipe"
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 # What each part is without it; a part that a recipe lacks has these values already.
-_NO_TRANSFER = {"transfer": False, "transfer_share": 1.0}
+_NO_TRANSFER = {"transfer": False, "transfer_share": 1.0, "transfer_passes": 0}
 _RANDOM = {"embeddings": "random"}
 _MSE = {"soft_loss": "mse", "alpha": 0.0, "standardised": False}
 _NO_NGRAMS = {"ngrams": 1, "buckets": 0}
@@ -169,8 +169,10 @@ def _losses(recipe: Recipe) -> list[Variant]:
 
 def _steps(recipe: Recipe) -> list[Variant]:
     """Return the recipe and, beside it, the training texts alone, read over and over for as many steps."""
-    times = (recipe.train_rows + recipe.transfer_rows) / recipe.train_rows
-    changes = {**_NO_TRANSFER, "epochs": round(recipe.values["epochs"] * times)}
+    epochs = recipe.values["epochs"]
+    passes = min(recipe.values["transfer_passes"] or epochs, epochs)
+    further = passes * recipe.values["transfer_share"] * recipe.transfer_rows / recipe.train_rows
+    changes = {**_NO_TRANSFER, "epochs": epochs + round(further)}
     return [
         whole(recipe, "steps"),
         recipe.variant("steps", "no transfer set, as many epochs", _NO_TRANSFER),

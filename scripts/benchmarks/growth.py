@@ -111,7 +111,7 @@ def measure(folder: Path, rows: int, commands: Sequence[CommandName]) -> Iterato
         run = folder / f"run-{student}"
         if step == "train":
             words = ["-m", "distill_jax.train", "--export", str(export), "--workdir", str(run), "--student", student]
-            yield _run(command, rows, [*words, "--epochs", "1"], folder)
+            yield _run(command, rows, [*words, "--recipe", "notebook", "--epochs", "1"], folder)
         elif step == "predict":
             yield _run(command, rows, ["-m", "distill_jax.predict", "--run", str(run), str(texts)], folder)
         else:

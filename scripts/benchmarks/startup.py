@@ -39,7 +39,7 @@ def first_steps(folder: str, rows: int) -> Turn:
         language = Language(_DEMO_VOCABULARY, _DEMO_OCCURRING)
         write_export(export, language, train=rows, test=rows // 4, length=128, mean_length=_DEMO_LENGTH)
     command = [sys.executable, "-m", "distill_jax.train", "--export", str(export)]
-    command += ["--workdir", str(place / "start-run"), "--overwrite"]
+    command += ["--workdir", str(place / "start-run"), "--overwrite", "--recipe", "notebook"]
     environment = {**os.environ, "DISTILL_JAX_CACHE": str(place / "start-cache")}
 
     def turn() -> Measurement:

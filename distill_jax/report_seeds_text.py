@@ -1,0 +1,84 @@
+"""A report's scores over several seeds, as text: for the terminal, the page and the notes."""
+
+from distill_jax.console import format_table
+from distill_jax.report_certainty import escape, numbers_table, table_line
+from distill_jax.report_seeds import SeedLine, seed_lines
+from distill_jax.report_table import Row, Table
+from distill_jax.report_text import count, join_names, percent, points, spread
+from distill_jax.seeds import SeedScores
+
+_NAMED = 4  # students, each with a note of its own
+_MANY = (
+    "{count} students were trained with several seeds: what has a ± is the mean and the spread over them; all other "
+    "numbers are those of each one’s first seed."
+)
+_TITLE = "Over several seeds"
+_HEADER = ("Seeds", "Accuracy", "Macro F1", "Teacher’s accuracy kept", "Gap closed")
+_MEANING = (
+    "The same training with another seed makes another model: it starts elsewhere and sees the texts in another order. "
+    "Here are the means over the seeds and, after ±, how far single ones lie from them (sample standard deviation). "
+    "The teacher’s accuracy kept and the gap closed follow from the means, the gap from those of a distilled student "
+    "and its direct twin. But for the lines at the top, all else on this page is of each student’s first seed."
+)
+
+
+def terminal_seeds(table: Table) -> str:
+    """Return a table of the students that were trained with several seeds; without any, nothing."""
+    lines = seed_lines(table)
+    if not lines:
+        return ""
+    header = (_TITLE, "Seeds", "Accuracy", "Macro F1", "Kept", "Gap closed")
+    return format_table(header, [[line.model, *_cells(line)] for line in lines])
+
+
+def seeds_section(table: Table) -> str:
+    """Return the page's section on several seeds, as HTML; without any, nothing."""
+    lines = seed_lines(table)
+    if not lines:
+        return ""
+    rows = [table_line("student", escape(line.model), [escape(cell) for cell in _cells(line)]) for line in lines]
+    numbers = numbers_table(("Model", *_HEADER), rows, _TITLE)
+    return f"<section>\n<h2>{_TITLE}</h2>\n<p>{escape(_MEANING)}</p>\n{numbers}\n</section>\n\n"
+
+
+def _cells(line: SeedLine) -> list[str]:
+    scores = line.scores
+    return [
+        count(len(scores.seeds)),
+        spread(scores.test_acc),
+        spread(scores.test_f1_macro),
+        percent(line.kept),
+        percent(line.gap_closed),
+    ]
+
+
+def cell_of_seeds(row: Row) -> tuple[str, str] | None:
+    """Return what stands under a student's accuracy and macro F1: their means; None where there is one seed."""
+    if row.seeds is None:
+        return None
+    return spread(row.seeds.test_acc), spread(row.seeds.test_f1_macro)
+
+
+def seed_notes(table: Table) -> list[str]:
+    """Return what several seeds say, in sentences."""
+    lines = seed_lines(table)
+    found = [_line_note(line) for line in lines] if len(lines) <= _NAMED else [_MANY.format(count=len(lines))]
+    gains = [f"{line.twin} by {points(line.gain)}" for line in lines if line.gain is not None]
+    if gains:
+        found.append(f"In the means over the seeds, distillation changed the accuracy of {join_names(gains)}.")
+    return found
+
+
+def _line_note(line: SeedLine) -> str:
+    scores = line.scores
+    return (
+        f"{line.model}, mean ± spread over {_seeds(scores)}: accuracy {spread(scores.test_acc)}, macro F1 "
+        f"{spread(scores.test_f1_macro)}; its other numbers are those of seed {scores.seeds[0]}."
+    )
+
+
+def _seeds(scores: SeedScores) -> str:
+    first, last = min(scores.seeds), max(scores.seeds)
+    whole = last - first == len(scores.seeds) - 1
+    named = f"{first} to {last}" if whole else ", ".join(map(str, scores.seeds))
+    return f"{len(scores.seeds)} seeds ({named})"

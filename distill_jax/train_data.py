@@ -1,0 +1,95 @@
+"""What trainings read of an export folder: each thing when it is first asked for, and once for all seeds."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from distill_jax.batches import Examples, concatenate, read_examples
+from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.console import say
+from distill_jax.embeddings import StartTable, start_table
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.export_format import TOKENIZER, read_manifest
+from distill_jax.files import read_json
+from distill_jax.predictor import load_tokenizer
+from distill_jax.students import Student
+
+
+class TrainData:
+    """An export folder as the trainings see it that differ in their seed alone.
+
+    Attributes:
+        export: the export folder.
+        manifest: its manifest.
+        tokenizer: its tokenizer's file.
+        student: the student over its vocabulary and classes.
+    """
+
+    def __init__(self, export: Path, config: TrainConfig, student: dict[str, Any]) -> None:
+        """Read the manifest and the tokenizer, and nothing large yet.
+
+        Args:
+            export: the export folder.
+            config: how the students are trained; its seed is not looked at.
+            student: fields of ``StudentConfig`` that differ from its defaults.
+
+        Raises:
+            InputError: the export folder or the student is not usable.
+        """
+        self.export, self.manifest, self.tokenizer = export, read_manifest(export), export / TOKENIZER
+        self._config = config
+        if not self.tokenizer.is_file():
+            raise MissingInputError(f"export folder {export}: it has no {TOKENIZER}; export again")
+        sizes = {name: getattr(self.manifest, name) for name in ("vocab_size", "num_labels", "pad_id")}
+        self.student = Student(StudentConfig(config.student, **sizes, **student))
+        self._require_tokens_in_vocabulary()
+
+    @cached_property
+    def teacher_speed(self) -> float | None:
+        """The teacher's documents a second as the export measured them, None where that is not known."""
+        path = self.export / "timing.json"
+        if not path.is_file():
+            return None
+        speed = read_json(path, "timing").get("teacher_documents_per_second")
+        return float(speed) if isinstance(speed, int | float) else None
+
+    @cached_property
+    def train(self) -> Examples:
+        """The training rows, followed by the transfer split's where the training learns from it."""
+        manifest = self.manifest
+        rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
+        say(f"reading {self.export}: {rows}")
+        train = read_examples(self.export, manifest, "train")
+        if not (self._config.distil and self._config.transfer and "transfer" in manifest.splits):
+            return train
+        config = self._config
+        transfer = read_examples(self.export, manifest, "transfer").share(config.transfer_share, config.seed)
+        say(f"and {len(transfer):,} rows that the teacher alone has labelled")
+        return concatenate(train, transfer)
+
+    @cached_property
+    def test(self) -> Examples:
+        """The test rows."""
+        return read_examples(self.export, self.manifest, "test")
+
+    @cached_property
+    def validation(self) -> Examples | None:
+        """The validation rows, None where the export has none."""
+        if "validation" not in self.manifest.splits:
+            return None
+        return read_examples(self.export, self.manifest, "validation")
+
+    @cached_property
+    def start_table(self) -> StartTable | None:
+        """What the student's embeddings start from."""
+        return start_table(self._config.embeddings, self.student.config.embedding_dim, self.export, self.manifest)
+
+    def _require_tokens_in_vocabulary(self) -> None:
+        """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp ids silently."""
+        tokens, vocab_size = load_tokenizer(self.tokenizer, 1 << 20).get_vocab(), self.manifest.vocab_size
+        token = max(tokens, key=tokens.__getitem__)
+        if tokens[token] >= vocab_size:
+            raise InputError(
+                f"tokenizer {self.tokenizer}: expected ids below {vocab_size} (the manifest's vocab_size), got "
+                f"{tokens[token]} for {token!r}; the tokenizer and the manifest belong to different exports"
+            )

@@ -1,0 +1,93 @@
+"""Train one student several times, with seeds that follow one another, and say how far the results lie apart."""
+
+import dataclasses
+from pathlib import Path
+
+from distill_jax.console import say
+from distill_jax.metrics import accuracy
+from distill_jax.run_folder import Run, read_run
+from distill_jax.seeds import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
+from distill_jax.train_data import TrainData
+from distill_jax.train_run import TrainRun, run_state, train_run
+
+_VALIDATION = "validation_f1_macro"
+
+
+def train_seeds(run: TrainRun, count: int) -> None:
+    """Train ``count`` students, of ``run``'s seed and the following ones; one alone is ``train_run``.
+
+    The first seed's run lies in the run folder itself, those of the others below it. Runs that are there and finished
+    are kept.
+
+    Raises:
+        InputError: as ``train_run``; before anything is trained where a seed's folder holds something else.
+        Interrupted: as ``train_run``.
+    """
+    if count == 1:
+        train_run(run)
+        return
+    data = TrainData(run.export, run.train, run.student)
+    runs = _runs(run, count)
+    # All folders are looked at before the first hour is spent.
+    finished = [each for each in runs if run_state(each, data) == "done"]
+    for number, each in enumerate(runs, start=1):
+        where = f"seed {each.train.seed} ({number} of {len(runs)})"
+        if each in finished:
+            say(f"{where}: {each.workdir} holds this run already, finished")
+        else:
+            say(f"{where}:")
+            train_run(each, data)
+    scores = _collect(runs)
+    if read_seeds(run.workdir) != scores:
+        write_seeds(run.workdir, scores)
+    _say_scores(scores, run.workdir)
+
+
+def _runs(run: TrainRun, count: int) -> list[TrainRun]:
+    """Return the seeds' runs; at least as many as the folder's scores are of, unless those are to be overwritten."""
+    known = None if run.overwrite or not run.workdir.is_dir() else read_seeds(run.workdir)
+    if known is not None and known.seeds[0] == run.train.seed:
+        count = max(count, len(known.seeds))
+    return [run, *(_with_seed(run, run.train.seed + index) for index in range(1, count))]
+
+
+def _with_seed(run: TrainRun, seed: int) -> TrainRun:
+    config = dataclasses.replace(run.train, seed=seed)
+    return dataclasses.replace(run, train=config, workdir=seed_folder(run.workdir, seed))
+
+
+def _collect(runs: list[TrainRun]) -> SeedScores:
+    """Return the scores of finished runs, each of the epoch that it kept."""
+    rows = [run.history.iloc[run.metrics.get("kept_epoch", -1)] for run in (read_run(each.workdir) for each in runs)]
+
+    def spread(name: str) -> Spread:
+        return Spread(tuple(float(row[name]) for row in rows))
+
+    return SeedScores(
+        seeds=tuple(each.train.seed for each in runs),
+        test_acc=spread("test_acc"),
+        test_f1_macro=spread("test_f1_macro"),
+        validation_f1_macro=spread(_VALIDATION) if all(_VALIDATION in row for row in rows) else None,
+    )
+
+
+def _say_scores(scores: SeedScores, workdir: Path) -> None:
+    """Print a line for each seed, and one of means and sample standard deviations."""
+    named = {"accuracy": scores.test_acc, "macro F1": scores.test_f1_macro}
+    if scores.validation_f1_macro is not None:
+        named["validation macro F1"] = scores.validation_f1_macro
+    say()
+    for index, seed in enumerate(scores.seeds):
+        say(f"seed {seed}: " + ", ".join(f"{name} {spread.values[index]:.4f}" for name, spread in named.items()))
+    means = [f"{name} {spread.mean:.4f} ± {spread.standard_deviation:.4f}" for name, spread in named.items()]
+    teacher = _teacher_accuracy(read_run(workdir))
+    if teacher:
+        means[0] += f" ({100 * scores.test_acc.mean / teacher:.1f} % of the teacher's {teacher:.4f})"
+    say(f"{len(scores.seeds)} seeds: " + ", ".join(means))
+    say(f"± is the sample standard deviation; written to {workdir / SEEDS}")
+
+
+def _teacher_accuracy(run: Run) -> float:
+    predictions = run.predictions
+    known = predictions.labels >= 0
+    return accuracy(predictions.labels[known], predictions.teacher_logits[known].argmax(axis=1))

@@ -1,0 +1,72 @@
+"""The rows that a search trains and scores on: train, transfer and validation; the test split is never opened."""
+
+import dataclasses
+from pathlib import Path
+
+from distill_jax.batches import Examples, concatenate, drawn_rows, read_examples
+from distill_jax.config import TrainConfig
+from distill_jax.errors import InputError
+from distill_jax.export_format import Manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchData:
+    """What every trial of a search shares.
+
+    Attributes:
+        export: the export folder.
+        manifest: its manifest.
+        train: the training rows.
+        transfer: the transfer split's rows, None where there are none.
+        validation: the rows that trials are scored on.
+    """
+
+    export: Path
+    manifest: Manifest
+    train: Examples
+    transfer: Examples | None
+    validation: Examples
+
+    def training_rows(self, config: TrainConfig) -> Examples:
+        """Return the rows that a training learns from, the same that ``python -m distill_jax.train`` takes."""
+        if self.transfer is None or not config.transfer:
+            return self.train
+        return concatenate(self.train, self.transfer.share(config.transfer_share, config.seed))
+
+
+def require_validation(export: Path, manifest: Manifest) -> None:
+    """Raise ``InputError`` where an export has no validation split."""
+    if not manifest.examples("validation"):
+        raise InputError(
+            f"export folder {export}: it has no validation split, on which a search compares its trials; make one that "
+            "has with python scripts/export_logits.py --validation-fraction 0.1"
+        )
+
+
+def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchData:
+    """Read train, transfer and validation split.
+
+    Args:
+        export: the export folder.
+        manifest: its manifest.
+        rows: at most so many rows of train and transfer split together, drawn from both alike, so that a search on few
+            rows is a small picture of the training on all.
+        seed: draws them.
+
+    Raises:
+        InputError: a split is damaged, or no row of the validation split has a label.
+    """
+    validation = read_examples(export, manifest, "validation")
+    if (validation.labels < 0).all():
+        raise InputError(f"export folder {export}: validation: expected labelled rows, all are unlabelled")
+    train = read_examples(export, manifest, "train")
+    transfer = read_examples(export, manifest, "transfer") if manifest.examples("transfer") else None
+    everything = len(train) + (len(transfer) if transfer else 0)
+    if rows < everything:
+        chosen = drawn_rows(everything, rows, seed)
+        of_train, of_transfer = chosen[chosen < len(train)], chosen[chosen >= len(train)] - len(train)
+        if not len(of_train):
+            raise InputError(f"--rows {rows}: too few, no training row is among them; give more")
+        train = train.take(of_train)
+        transfer = transfer.take(of_transfer) if transfer and len(of_transfer) else None
+    return SearchData(export, manifest, train, transfer, validation)

@@ -1,0 +1,158 @@
+"""One trial: a student is trained as its settings say, and scored on the validation split."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+
+from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.embeddings import initial_params
+from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
+from distill_jax.students import Student, parameter_count
+from distill_jax.training import NonFiniteLossError, Snapshot, fit
+from searching.data import SearchData
+from searching.space import Space, draw, settings_of
+
+# Trainings of different lengths are compared where the same share of them is done: with a rate that falls to 0 at the
+# end, epoch 3 of 4 is not epoch 3 of 12.
+QUARTERS = 4
+SIZE, SECONDS, EPOCHS, NOTE = "bytes", "seconds", "epochs_done", "note"
+
+
+class TooLargeError(optuna.TrialPruned):
+    """The student is larger than the budget; it was not trained."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """What a search starts from: the recipe's settings, which hold for all that is not searched.
+
+    Attributes:
+        student: fields of ``StudentConfig``.
+        train: the training.
+    """
+
+    student: Mapping[str, Any]
+    train: TrainConfig
+
+    @classmethod
+    def of_recipe(cls, student: str, seed: int) -> "Base":
+        """Return the best recipe of a student, distilled."""
+        train = TrainConfig.of_recipe(DEFAULT_RECIPE, student, distil=True, seed=seed)  # type: ignore[arg-type]
+        return cls(RECIPES[DEFAULT_RECIPE][student].student, train)
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting by its name."""
+        fields = dataclasses.fields(StudentConfig)
+        defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+        return {**defaults, **self.student, **dataclasses.asdict(self.train)}
+
+    def changed(self, settings: Mapping[str, Any]) -> "Base":
+        """Return it with some settings changed."""
+        of_train = {field.name for field in dataclasses.fields(TrainConfig)}
+        train = {name: value for name, value in settings.items() if name in of_train}
+        student = {name: value for name, value in settings.items() if name not in of_train}
+        return Base({**self.student, **student}, dataclasses.replace(self.train, **train))
+
+    def build(self, data: SearchData) -> Student:
+        """Return the student for an export."""
+        manifest = data.manifest
+        return Student(
+            StudentConfig(
+                self.train.student,
+                vocab_size=manifest.vocab_size,
+                num_labels=manifest.num_labels,
+                pad_id=manifest.pad_id,
+                **self.student,
+            )
+        )
+
+
+def student_bytes(student: Student) -> int:
+    """Return the size of a student's parameters, four bytes each, without making any."""
+    return 4 * parameter_count(student.shapes())
+
+
+def smallest_bytes(space: Space, base: Base, data: SearchData) -> int:
+    """Return the size of the smallest student in a space."""
+    fields = {field.name for field in dataclasses.fields(StudentConfig)}
+    names = [name for name in space if name in fields]
+    students = [
+        base.changed(settings_of(dict(zip(names, values, strict=True)))).build(data)
+        for values in itertools.product(*(space[name].smallest() for name in names))
+    ]
+    return min(map(student_bytes, students))
+
+
+class Objective:
+    """The function that is maximised: a trial → the best epoch's macro F1 on the validation split."""
+
+    def __init__(
+        self,
+        data: SearchData,
+        space: Space,
+        base: Base,
+        max_bytes: int | None,
+        should_stop: Callable[[], bool],
+        *,
+        show_progress: bool = False,
+    ) -> None:
+        self._data, self._space, self._base, self._max_bytes = data, space, base, max_bytes
+        self._should_stop, self._show_progress = should_stop, show_progress
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Train and score.
+
+        Raises:
+            TooLargeError: the student is larger than the budget.
+            optuna.TrialPruned: the training diverged, or half of the earlier trials were
+                better by then.
+            Interrupted: ``should_stop`` said so.
+        """
+        chosen = self._base.changed(settings_of(draw(self._space, trial)))
+        student = chosen.build(self._data)
+        size = student_bytes(student)
+        trial.set_user_attr(SIZE, size)
+        if self._max_bytes is not None and size > self._max_bytes:
+            raise TooLargeError(f"{size / 1e6:.1f} MB, too large, not trained")
+        watch = _Watch(trial, chosen.train.epochs)
+        try:
+            # The validation split stands in the test split's place too: fit evaluates on what it is given.
+            result = fit(
+                student,
+                initial_params(student, chosen.train, self._data.export, self._data.manifest),
+                train=self._data.training_rows(chosen.train),
+                test=self._data.validation,
+                validation=self._data.validation,
+                config=chosen.train,
+                on_epoch=watch,
+                should_stop=self._should_stop,
+                show_progress=self._show_progress,
+            )
+        except NonFiniteLossError:
+            raise optuna.TrialPruned(f"diverged in epoch {watch.epochs + 1}") from None
+        trial.set_user_attr(EPOCHS, len(result.history))
+        trial.set_user_attr(SECONDS, round(result.seconds, 3))
+        return float(result.history["validation_f1_macro"].max())
+
+
+class _Watch:
+    """Called after every epoch: reports the score at each quarter of a training, and ends one without prospects."""
+
+    def __init__(self, trial: optuna.Trial, epochs: int) -> None:
+        self._trial, self._of = trial, epochs
+        self.epochs = self._quarter = 0
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        done = len(snapshot.history)
+        if done == self.epochs:  # the training was stopped in the middle of an epoch
+            return
+        self.epochs = done
+        score, quarter = float(snapshot.history[-1, -1]), QUARTERS * done // self._of
+        for reached in range(self._quarter + 1, quarter + 1):
+            self._trial.report(score, reached)
+        self._quarter = quarter
+        if 0 < quarter < QUARTERS and self._trial.should_prune():
+            raise optuna.TrialPruned(f"pruned after epoch {done} of {self._of} at macro F1 {score:.4f}")

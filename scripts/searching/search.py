@@ -1,0 +1,158 @@
+"""The search itself: open the study, run trials until the budget is spent, say what was found."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from distill_jax.console import say
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.export_format import MANIFEST, Manifest, read_manifest, read_token_embeddings
+from distill_jax.files import sha256_file
+from searching.data import read_data, require_validation
+from searching.objective import EPOCHS, SIZE, Base, Objective, TooLargeError, smallest_bytes
+from searching.results import SHOWN, best_table, paste, train_command
+from searching.space import Space, describe, settings_of, space_for, values_of
+from searching.study import RECIPE, finished, open_study, set_aside
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """One search.
+
+    Attributes:
+        student: the student.
+        export: the export folder.
+        seconds: how long.
+        trials: how many trials are trained at most, None for as many as there is time for.
+        max_bytes: the largest student, four bytes a parameter; None for any size.
+        rows: the most training rows of a trial.
+        study: the file of the trials.
+        seed: decides rows, trainings and settings.
+        command: what the user typed, to go on with.
+    """
+
+    student: str
+    export: Path
+    seconds: float
+    trials: int | None
+    max_bytes: int | None
+    rows: int
+    study: Path
+    seed: int
+    command: str
+
+
+def search(wanted: Search) -> None:
+    """Search and print.
+
+    Raises:
+        InputError: the export or the study cannot be used, or no trial ended in time.
+        Interrupted: Ctrl-C; the message holds the command that goes on.
+    """
+    started = time.monotonic()
+    manifest = read_manifest(wanted.export)
+    require_validation(wanted.export, manifest)
+    base = Base.of_recipe(wanted.student, wanted.seed)
+    space = _space(wanted, base, manifest)
+    first = values_of(space, base.settings())
+    data = read_data(wanted.export, manifest, wanted.rows, wanted.seed)
+    transfer = f" and {len(data.transfer):,} transfer rows" if data.transfer else " rows"
+    say(f"{len(data.train):,} training{transfer}, scored on {len(data.validation):,} validation rows")
+    if wanted.max_bytes is not None and (smallest := smallest_bytes(space, base, data)) > wanted.max_bytes:
+        raise InputError(
+            f"--max-bytes {wanted.max_bytes}: the smallest {wanted.student} of the search has {smallest} bytes "
+            f"({manifest.vocab_size:,} tokens); give at least that"
+        )
+
+    def is_over() -> bool:
+        return time.monotonic() - started > wanted.seconds
+
+    objective = Objective(data, space, base, wanted.max_bytes, is_over, show_progress=sys.stderr.isatty())
+    with open_study(wanted.study, _identity(wanted, base, space), first, wanted.seed) as study:
+        before = len(finished(study))
+        if before:
+            say(f"going on with {wanted.study}: {before} finished trials")
+        try:
+            _run_trials(study, objective, wanted.trials, is_over)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted; {len(finished(study))} finished trials are kept in {wanted.study}. Go on with:\n"
+                f"  {wanted.command}"
+            ) from None
+        _say_result(wanted, study, space, base, manifest.examples("train") + manifest.examples("transfer"))
+
+
+def _space(wanted: Search, base: Base, manifest: Manifest) -> Space:
+    """Return the space; embeddings that start at the teacher's table cannot be wider than it is."""
+    widest = None
+    if base.train.embeddings == "teacher":
+        widest = read_token_embeddings(wanted.export, manifest).shape[1]
+    return space_for(wanted.student, widest=widest, has_transfer=bool(manifest.examples("transfer")))
+
+
+def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
+    """Return what must agree for trials to be comparable."""
+    return {
+        "export": {"fingerprint": sha256_file(wanted.export / MANIFEST)},
+        "student": wanted.student,
+        "rows": wanted.rows,
+        "seed": wanted.seed,
+        "max_bytes": wanted.max_bytes,
+        "recipe": {"student": dict(base.student), "train": dataclasses.asdict(base.train)},
+        "space": describe(space),
+    }
+
+
+def _run_trials(study: optuna.Study, objective: Objective, limit: int | None, is_over: Callable[[], bool]) -> None:
+    """Run trials until ``limit`` were trained or the time is over; every one that ends is in the study at once."""
+    trained = 0
+    while not is_over() and (limit is None or trained < limit):
+        trial = study.ask()
+        try:
+            score = objective(trial)
+        except optuna.TrialPruned as reason:
+            study.tell(trial, state=TrialState.PRUNED)
+            say(f"trial {trial.number}: {reason}")
+            trained += not isinstance(reason, TooLargeError)
+            continue
+        except Interrupted:
+            set_aside(study, trial)
+            say(f"trial {trial.number}: the time is over; it is the first of the next search")
+            return
+        except KeyboardInterrupt:
+            set_aside(study, trial)
+            raise
+        except BaseException:
+            study.tell(trial, state=TrialState.FAIL)
+            raise
+        study.tell(trial, score)
+        trained += 1
+        attributes = trial.user_attrs
+        of_recipe = ", the recipe's own settings" if attributes.get(RECIPE) else ""
+        say(
+            f"trial {trial.number}: macro F1 {score:.4f}, {attributes[EPOCHS]} epochs, {attributes[SIZE] / 1e6:.1f} MB"
+            f"{of_recipe}"
+        )
+
+
+def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, rows: int) -> None:
+    """Say what was found; ``rows`` is how many the export has to train on."""
+    trials = finished(study)
+    if not trials:
+        raise InputError(
+            f"study {wanted.study}: no trial was trained to its end yet; run the same command again, with more "
+            "--minutes or --trials"
+        )
+    ended = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    say(f"\nthe best of {ended} trials, {len(trials)} of them trained to the end:\n")
+    say(best_table(trials[:SHOWN], space, base))
+    best = base.changed(settings_of(trials[0].params))
+    words = train_command(best, space, wanted.export, wanted.study.with_suffix(""))
+    on_all = f" (on all {rows:,} rows; the trial had {wanted.rows:,})" if rows > wanted.rows else ""
+    say(f"\ntrain it with{on_all}:\n\n{paste(words)}")

@@ -1,0 +1,127 @@
+"""N-grams hashed into buckets, against a plain loop, and the linear student that reads them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distill_jax.errors import InputError
+from distill_jax.ngrams import hashed_ngrams, hashed_ngrams_of_flat
+from distill_jax.students import build_student
+
+_VOCAB, _PAD = 40, 0
+
+
+def _plain(rows, ngrams, vocab_size, buckets, pad_id):
+    """FastText's own formula, h = h · 116049371 + id modulo 2^64, one token after the other."""
+    found = [[[pad_id] * ngrams for _ in row] for row in rows]
+    for places, row in zip(found, rows, strict=True):
+        for start, first in enumerate(row):
+            value = places[start][0] = first
+            for extra in range(1, ngrams):
+                run = row[start : start + extra + 1]
+                if len(run) <= extra or pad_id in run:
+                    break
+                value = (value * 116_049_371 + run[-1]) % 2**64
+                places[start][extra] = vocab_size + value % buckets
+    return np.array(found)
+
+
+_ROWS = st.integers(1, 9).flatmap(
+    lambda length: st.lists(st.lists(st.integers(0, 119_546), min_size=length, max_size=length), min_size=1, max_size=6)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=_ROWS, ngrams=st.integers(1, 5), buckets=st.sampled_from([1, 7, 131_072, 2_000_000]))
+def test_hashing_is_fasttext_s_formula_in_a_plain_loop(rows, ngrams, buckets):
+    shape = {"vocab_size": 119_547, "buckets": buckets, "pad_id": 0}
+    found = hashed_ngrams(np.array(rows, np.int32), ngrams, **shape)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, _plain(rows, ngrams, **shape))
+
+
+def test_padding_inside_a_text_breaks_its_n_grams():
+    found = hashed_ngrams(np.array([[5, 6, 0, 7, 8, 9]], np.int32), 3, vocab_size=_VOCAB, buckets=1000, pad_id=0)[0]
+    assert (found[:, 1] >= _VOCAB).tolist() == [True, False, False, True, True, False]
+    assert (found[:, 2] >= _VOCAB).tolist() == [False, False, False, True, False, False]
+    assert found[:, 0].tolist() == [5, 6, 0, 7, 8, 9]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    texts=st.lists(st.lists(st.integers(1, _VOCAB - 1), max_size=7), min_size=1, max_size=6), ngrams=st.integers(2, 4)
+)
+def test_texts_one_after_the_other_have_the_n_grams_of_padded_rows(texts, ngrams):
+    """No n-gram reaches from a text into the next."""
+    shape = {"vocab_size": _VOCAB, "buckets": 50, "pad_id": _PAD}
+    lengths = np.array([len(text) for text in texts])
+    flat = np.array([token for text in texts for token in text], np.int32)
+    found = hashed_ngrams_of_flat(flat, np.repeat(np.cumsum(lengths), lengths), ngrams, **shape)
+    padded = hashed_ngrams(_pad(texts, 9), ngrams, **shape)
+    expected = [padded[row, : len(text)] for row, text in enumerate(texts)]
+    np.testing.assert_array_equal(found, np.concatenate(expected))
+
+
+def test_n_grams_without_buckets_are_refused():
+    with pytest.raises(InputError, match="buckets: expected at least 1 for n-grams, got 0"):
+        hashed_ngrams(np.ones((2, 3), np.int32), 2, vocab_size=_VOCAB, buckets=0, pad_id=0)
+
+
+def _pad(texts, length):
+    return np.array([[*text, *[_PAD] * (length - len(text))] for text in texts], np.int32)
+
+
+def _linear(ngrams, pooling="masked"):
+    options = {"ngrams": ngrams, "buckets": 500 if ngrams > 1 else 0, "pooling": pooling}
+    return build_student("fasttext", vocab_size=_VOCAB, num_labels=3, embedding_dim=5, **options)
+
+
+def _params(student, seed=0):
+    """Return random parameters, with the pad row that the student has in training: zero."""
+    rng = np.random.default_rng(seed)
+    params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.shapes())
+    params[student.table_name][_PAD] = 0
+    return params
+
+
+def _logits(student, params, ids):
+    return np.asarray(student.logits(params, jnp.asarray(student.inputs(ids))))
+
+
+def test_bigrams_know_the_order_of_words_and_unigrams_do_not():
+    ids = _pad([[3, 9, 4, 7, 2]], 8)
+    other = _pad([[9, 3, 7, 4, 2]], 8)
+    for ngrams, same in ((1, True), (2, False)):
+        student = _linear(ngrams)
+        params = _params(student)
+        assert np.allclose(_logits(student, params, ids), _logits(student, params, other), atol=1e-5) == same
+
+
+@pytest.mark.parametrize("ngrams", [2, 3])
+def test_the_mean_is_over_tokens_and_n_grams(ngrams):
+    student = _linear(ngrams)
+    params = _params(student)
+    texts = [[3, 9, 4, 7, 2], [8], []]
+    found = _logits(student, params, _pad(texts, 8))
+    table, output = params["embeddings"], params["output"]
+    for row, text in enumerate(texts):
+        ids = _plain([text], ngrams, _VOCAB, 500, _PAD).reshape(-1) if text else np.zeros(0, int)
+        ids = ids[ids != _PAD]
+        mean = table[ids].sum(axis=0) / max(len(ids), 1)
+        np.testing.assert_allclose(found[row], mean @ output["kernel"] + output["bias"], rtol=1e-4, atol=1e-5)
+
+
+def test_mean_max_min_is_numpy_s_over_the_real_tokens():
+    student = _linear(1, "mean-max-min")
+    params = _params(student)
+    texts = [[3, 9, 4, 7, 2], [8], [5, 0, 6], []]
+    found = _logits(student, params, _pad(texts, 8))
+    assert params["output"]["kernel"].shape == (15, 3)
+    for row, text in enumerate(texts):
+        rows = params["embeddings"][[token for token in text if token != _PAD]]
+        pooled = np.concatenate([rows.mean(0), rows.max(0), rows.min(0)]) if text else np.zeros(15)
+        expected = pooled @ params["output"]["kernel"] + params["output"]["bias"]
+        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)

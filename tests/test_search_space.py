@@ -1,0 +1,79 @@
+"""The search's spaces: the recipes lie in them, and the command that is printed repeats a trial exactly."""
+
+import shlex
+
+import pytest
+import tyro
+
+from distill_jax.config import StudentConfig
+from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
+from distill_jax.train import Arguments, recipe_defaults, student_options, train_config
+from search_helpers import RandomTrial
+from searching.objective import Base
+from searching.results import paste, train_command
+from searching.space import SPACES, Whole, describe, draw, settings_of, space_for, values_of
+
+STUDENTS = sorted(RECIPES[DEFAULT_RECIPE])
+
+
+def _parse(words):
+    """Return the training and the student that ``python -m distill_jax.train`` makes of its arguments."""
+    arguments = tyro.cli(Arguments, default=recipe_defaults(words), args=words, config=(tyro.conf.OmitArgPrefixes,))
+    student = StudentConfig(arguments.choice.student, vocab_size=64, num_labels=3, **student_options(arguments.student))
+    return train_config(arguments), student, arguments.files
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_the_recipe_lies_in_its_student_s_space(student):
+    base = Base.of_recipe(student, seed=0)
+    values = values_of(space_for(student, widest=None, has_transfer=True), base.settings())
+    changed = base.changed(settings_of(values))
+    assert changed.train == base.train
+    assert changed.settings() == base.settings()
+
+
+@pytest.mark.parametrize("student", STUDENTS)
+def test_the_printed_command_is_exactly_the_trial(student, tmp_path):
+    base, space = Base.of_recipe(student, seed=7), space_for(student, widest=None, has_transfer=True)
+    for seed in range(12):
+        chosen = base.changed(settings_of(draw(space, RandomTrial(seed))))
+        words = train_command(chosen, space, tmp_path / "an export", tmp_path / "run")
+        assert words[:3] == ["python", "-m", "distill_jax.train"]
+        train, config, files = _parse(words[3:])
+        assert train == chosen.train
+        assert config == StudentConfig(student, vocab_size=64, num_labels=3, **chosen.student)
+        assert (files.export, files.workdir) == (tmp_path / "an export", tmp_path / "run")
+
+
+def test_a_command_is_pasted_as_it_was_said():
+    words = ["python", "-m", "distill_jax.train", *(f"--option-{number}" for number in range(30)), "a b", "it's"]
+    lines = paste(words).splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 120
+    assert shlex.split("\n".join(lines).replace("\\\n", " ")) == words
+
+
+def test_settings_that_do_not_matter_are_not_drawn():
+    space = space_for("ensemble", widest=None, has_transfer=True)
+    seen = [draw(space, RandomTrial(seed)) for seed in range(40)]
+    assert {("temperature" in values) == (values["soft_loss"] == "kl") for values in seen} == {True}
+    assert {("buckets" in values) == (values["ngrams"] > 1) for values in seen} == {True}
+    assert {settings_of(values)["buckets"] for values in seen if values["ngrams"] == 1} == {0}
+
+
+def test_a_share_of_nothing_is_no_transfer_at_all():
+    assert settings_of({"transfer_share": 0.0}) == {"transfer": False, "transfer_share": 1.0}
+    assert settings_of({"transfer_share": 0.25}) == {"transfer": True, "transfer_share": 0.25}
+
+
+def test_an_export_limits_the_space():
+    space = space_for("cnn", widest=128, has_transfer=False)
+    assert "transfer_share" not in space
+    assert space["embedding_dim"] == Whole(50, 100, 50)
+    assert space_for("cnn", widest=8, has_transfer=True)["embedding_dim"] == Whole(8, 8)
+    assert describe(space) != describe(SPACES["cnn"])
+
+
+def test_a_space_may_be_there_before_its_student():
+    assert set(SPACES) >= set(STUDENTS)
+    assert {"hidden", "dense", "states"} <= set(SPACES["bilstm"])

@@ -1,0 +1,231 @@
+"""``seeds.json``, and ``python -m distill_jax.train --seeds``."""
+
+import json
+import shutil
+import statistics
+
+import jax
+import numpy as np
+import pytest
+
+from command_lines import call, refusal
+from distill_jax.checkpoints import load_params
+from distill_jax.errors import InputError
+from distill_jax.evaluation import predict_logits
+from distill_jax.predictor import Predictor
+from distill_jax.run_folder import read_run
+from distill_jax.seeds import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
+from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
+from distill_jax.train import main
+
+SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))
+
+
+def test_what_is_written_is_read(tmp_path):
+    assert read_seeds(tmp_path) is None
+    write_seeds(tmp_path, SCORES)
+    assert read_seeds(tmp_path) == SCORES
+    content = json.loads((tmp_path / "seeds.json").read_text())
+    assert content["seeds"] == [4, 5, 6]
+    accuracy = content["test_acc"]
+    assert (accuracy["mean"], accuracy["standard_deviation"]) == pytest.approx((0.6, 0.1))
+    assert content["test_f1_macro"]["standard_deviation"] == pytest.approx(0)
+    without = SeedScores(SCORES.seeds, SCORES.test_acc, SCORES.test_f1_macro)
+    write_seeds(tmp_path, without)
+    assert read_seeds(tmp_path) == without
+    assert "validation_f1_macro" not in json.loads((tmp_path / "seeds.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(format_version=2), "format_version is 2, this program reads version 1"),
+        (lambda c: c.update(seeds=[1]), r"seeds: expected at least two different whole numbers, got \[1\]"),
+        (lambda c: c.update(seeds=[1, 2, 1]), "seeds: expected at least two different whole numbers"),
+        (lambda c: c.update(seeds=[1, 2, 2.5]), "seeds: expected a list of whole numbers"),
+        (lambda c: c.update(seeds=None), "seeds: expected a list of whole numbers, got None"),
+        (lambda c: c.pop("test_acc"), "missing field 'test_acc'"),
+        (lambda c: c.update(test_acc=0.5), "test_acc: expected a JSON object, got 0.5"),
+        (lambda c: c["test_acc"].update(values=[0.5, 0.6]), "test_acc: values: expected 3 numbers from 0 to 1"),
+        (lambda c: c["test_acc"].update(values=[0.5, 0.6, 7]), "test_acc: values: expected 3 numbers from 0 to 1"),
+        (lambda c: c["test_acc"].update(values=["a"]), "test_acc: values: expected a list of numbers"),
+        (lambda c: c["test_acc"].update(mean=0.61), "test_acc: mean: expected 0.6.*, that of its values, got 0.61"),
+        (lambda c: c["test_f1_macro"].pop("standard_deviation"), "test_f1_macro: standard_deviation: expected .*None"),
+    ],
+)
+def test_a_broken_file_is_refused_by_field(tmp_path, change, message):
+    write_seeds(tmp_path, SCORES)
+    content = json.loads((tmp_path / "seeds.json").read_text())
+    change(content)
+    (tmp_path / "seeds.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"^seed scores .*seeds\.json: {message}"):
+        read_seeds(tmp_path)
+
+
+def test_scores_of_another_run_are_refused(tmp_path):
+    assert read_seeds_of(tmp_path, 4, 0.5) is None
+    write_seeds(tmp_path, SCORES)
+    assert read_seeds_of(tmp_path, 4, 0.5) == SCORES
+    for seed, accuracy in ((5, 0.5), (4, 0.6)):
+        with pytest.raises(InputError, match=r"says test accuracy 0.5000 for seed 4, the run has 0\.[56]000 with seed"):
+            read_seeds_of(tmp_path, seed, accuracy)
+
+
+@pytest.fixture(scope="module")
+def words(tiny_export):
+    """The words of a training with shuffling, the teacher's embeddings and dropout, which all differ by seed."""
+    shape = ["--embedding-dim", "8", "--filters", "4", "--filter-heights", "2"]
+    return ["--export", tiny_export, "--distil", "--epochs", "2", "--seed", "7", *shape]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, words):
+    """The folder of three seeds, trained in one go; what it printed; the programs compiled by the first and later."""
+    workdir, programs = tmp_path_factory.mktemp("seeds") / "run", []
+
+    def count(*_):
+        programs.append([step._cache_size() for step in (batch_gradients, apply_gradients, eval_logits)])
+        return begin(*_)
+
+    from distill_jax import train_run
+
+    begin = train_run.begin_run
+    lines = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("distill_jax.train_run.begin_run", count)
+        for module in ("train_run", "train_seeds", "train_data"):
+            patch.setattr(f"distill_jax.{module}.say", lambda line="": lines.append(line))
+        patch.setattr("sys.argv", ["train", *map(str, words), "--workdir", str(workdir), "--seeds", "3"])
+        main()
+    programs.append([step._cache_size() for step in (batch_gradients, apply_gradients, eval_logits)])
+    return workdir, "\n".join(lines), programs
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of these runs, to be changed."""
+    shutil.copytree(trained[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _runs(workdir):
+    return [read_run(folder) for folder in (workdir, *seed_folders(workdir))]
+
+
+def test_every_seed_has_a_run_and_the_first_one_s_is_the_folder_itself(trained):
+    workdir, printed, _ = trained
+    assert [folder.name for folder in seed_folders(workdir)] == ["seed-8", "seed-9"]
+    runs = _runs(workdir)
+    assert [run.config["train"]["seed"] for run in runs] == [7, 8, 9]
+    assert len({run.predictions.logits.tobytes() for run in runs}) == 3
+    Predictor.load(workdir).logits(["w1"])
+    scores = read_seeds(workdir)
+    assert scores.seeds == (7, 8, 9)
+    assert scores.test_acc.values == tuple(run.metrics["test_acc"] for run in runs)
+    assert scores.test_f1_macro.values == tuple(run.metrics["test_f1_macro"] for run in runs)
+    assert scores.validation_f1_macro is None
+    assert printed.count("reading ") == 1
+    for run, seed in zip(runs, scores.seeds, strict=True):
+        line = f"seed {seed}: accuracy {run.metrics['test_acc']:.4f}, macro F1 {run.metrics['test_f1_macro']:.4f}"
+        assert line in printed.splitlines()
+    values = scores.test_acc.values
+    mean = f"3 seeds: accuracy {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} ("
+    assert mean in printed
+    assert "% of the teacher's 0." in printed
+
+
+def test_further_seeds_compile_nothing(trained):
+    _, _, (before, after_first, after_second, after_third) = trained
+    assert before < after_first == after_second == after_third
+
+
+def test_each_seed_is_the_run_that_it_would_be_alone(trained, words, tmp_path, capsys):
+    alone = tmp_path / "alone"
+    assert call(capsys, main, *words, "--workdir", alone, "--seed", "9")[0] == 0
+    expected = trained[0] / "seed-9"
+    assert (alone / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
+    jax.tree.map(
+        np.testing.assert_array_equal, load_params(alone / "checkpoints"), load_params(expected / "checkpoints")
+    )
+    assert not (alone / "seeds.json").exists()
+
+
+def _times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_finished_seeds_are_kept_and_only_missing_ones_trained(copy, words, capsys):
+    before = _times(copy)
+    status, output, _ = call(capsys, main, *words, "--workdir", copy, "--seeds", "3")
+    assert status == 0
+    assert output.count("holds this run already, finished") == 3
+    assert "reading " not in output
+    assert _times(copy) == before
+    shutil.rmtree(copy / "seed-8")
+    (copy / "seeds.json").unlink()
+    status, output, _ = call(capsys, main, *words, "--workdir", copy, "--seeds", "3")
+    assert status == 0
+    after = _times(copy)
+    assert {path for path in before if before[path] == after.get(path)} >= {
+        path for path in before if "seed-8" not in path.parts and path.name != "seeds.json"
+    }
+    assert read_seeds(copy).seeds == (7, 8, 9)
+
+
+def test_fewer_seeds_than_are_there_leave_them_as_they_are(copy, words, capsys):
+    before = _times(copy)
+    assert "3 seeds: accuracy" in call(capsys, main, *words, "--workdir", copy, "--seeds", "2")[1]
+    assert call(capsys, main, *words, "--workdir", copy)[0] == 0
+    assert _times(copy) == before
+
+
+def test_an_interrupted_set_goes_on_at_the_seed_that_was_interrupted(trained, words, tmp_path, capsys, monkeypatch):
+    workdir, calls = tmp_path / "run", []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # twice before the training and after it, then before the second seed's
+            raise KeyboardInterrupt
+        return predict_logits(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("distill_jax.train_run.predict_logits", interrupted)
+        status, _, error = call(capsys, main, *words, "--workdir", workdir, "--seeds", "3")
+    assert status == 130
+    assert error.rstrip().endswith(f"--workdir {workdir} --seeds 3 --resume")
+    assert not (workdir / "seeds.json").exists()
+    message = refusal(capsys, main, *words, "--workdir", workdir, "--seeds", "3")
+    assert message.startswith(f"run folder {workdir / 'seed-8'}: it holds this run, unfinished; give --resume")
+    status, output, _ = call(capsys, main, *words, "--workdir", workdir, "--seeds", "3", "--resume")
+    assert status == 0
+    assert output.count("holds this run already, finished") == 1
+    assert (workdir / "seeds.json").read_bytes() == (trained[0] / "seeds.json").read_bytes()
+
+
+def test_overwrite_deletes_the_runs_of_the_old_set_and_nothing_else(copy, words, capsys):
+    (copy / "seed-9" / "notes.txt").write_text("mine")
+    (copy / "seed-11").mkdir()
+    (copy / "seed-11" / "config.json").write_text("{}")
+    assert call(capsys, main, *words, "--workdir", copy, "--epochs", "1", "--overwrite")[0] == 0
+    assert not (copy / "seeds.json").exists()
+    assert not (copy / "seed-8").exists()
+    assert [path.name for path in (copy / "seed-9").iterdir()] == ["notes.txt"]
+    assert (copy / "seed-11" / "config.json").is_file()
+    assert len(read_run(copy).history) == 1
+
+
+def test_a_folder_of_something_else_is_refused_before_anything_is_trained(tmp_path, words, capsys):
+    (tmp_path / "run" / "seed-8").mkdir(parents=True)
+    (tmp_path / "run" / "seed-8" / "thesis.txt").write_text("years of work")
+    message = refusal(capsys, main, *words, "--workdir", tmp_path / "run" / "seed-8")
+    assert "expected an empty folder or a run, found other files" in message
+    (tmp_path / "run" / "config.json").write_text('{"train": {}}')
+    message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--overwrite")
+    assert message.startswith(f"run folder {tmp_path / 'run' / 'seed-8'}: expected an empty folder or a run")
+    assert (tmp_path / "run" / "config.json").read_text() == '{"train": {}}'
+
+
+def test_the_last_seed_is_a_seed_too(tmp_path, words, capsys):
+    message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--seed", str(2**31 - 1))
+    assert message.startswith("--seed: expected a number at least 0")
+    assert not (tmp_path / "run").exists()
