@@ -72,7 +72,7 @@ def test_the_best_recipe_is_the_default_and_starts_from_the_teacher_s_embeddings
     (config, shape), (distilled, _) = _configs(), _configs("--distil")
     assert (config.recipe, config.student, config.embeddings) == ("best", "cnn", "teacher")
     assert (config.shuffle, config.schedule, config.loss_mean) == (True, "cosine", "examples")
-    assert (shape.embedding_dim, shape.pooling) == (100, "masked")
+    assert (shape.embedding_dim, shape.pooling) == (128, "masked")
     assert (config.soft_loss, config.transfer) == ("mse", False)  # labels alone have no soft loss
     assert (distilled.soft_loss, distilled.temperature, distilled.transfer) == ("kl", 2.0, True)
 
@@ -81,7 +81,8 @@ def test_options_given_go_first_wherever_they_stand():
     words = ["--epochs", "3", "--student=fasttext", "--learning-rate", "0.1", "--distil", "--embedding-dim", "64"]
     config, shape = _configs(*words, "--no-shuffle", "--no-transfer", "--temperature", "4", "--embeddings", "random")
     expected = TrainConfig.of_recipe(
-        "best", "fasttext", distil=True, epochs=3, learning_rate=0.1, shuffle=False, transfer=False, temperature=4.0,
+        "best", "fasttext", distil=True, epochs=3, learning_rate=0.1, shuffle=False, transfer=False, transfer_passes=0,
+        temperature=4.0,
         embeddings="random",
     )  # fmt: skip
     assert config == expected
