@@ -74,7 +74,7 @@ def test_the_best_recipe_is_the_default_and_starts_from_the_teacher_s_embeddings
     assert (config.shuffle, config.schedule, config.loss_mean) == (True, "cosine", "examples")
     assert (shape.embedding_dim, shape.pooling) == (128, "masked")
     assert (config.soft_loss, config.transfer) == ("mse", False)  # labels alone have no soft loss
-    assert (distilled.soft_loss, distilled.temperature, distilled.transfer) == ("kl", 2.0, True)
+    assert (distilled.soft_loss, distilled.temperature, distilled.transfer) == ("kl", 1.0, True)
 
 
 def test_options_given_go_first_wherever_they_stand():
