@@ -21,7 +21,7 @@ from distill_jax.export_format import Manifest, read_manifest
 from distill_jax.files import atomic_write, write_json
 
 RESULTS, PAGE, CURVE = "ablation.json", "ablation.md", "learning-curve.png"
-_DEFAULT_GROUPS: tuple[GroupName, ...] = ("take-away", "alone", "curve", "loss")
+_ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)
 _FOLDER, _QUICK_FOLDER = Path("runs/ablation"), Path("runs/ablation-quick")
 _EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 40"
 
@@ -34,7 +34,7 @@ class Arguments:
     """The export folder, with splits transfer and validation."""
     student: Annotated[tuple[StudentName, ...], tyro.conf.arg(metavar="STUDENT…")] = ("fasttext", "cnn")
     """Students."""
-    groups: Annotated[tuple[GroupName, ...], tyro.conf.arg(metavar="GROUP…")] = _DEFAULT_GROUPS
+    groups: Annotated[tuple[GroupName, ...], tyro.conf.arg(metavar="GROUP…")] = _ALL_GROUPS
     """Tables: take-away, the recipe without one part; alone, a plain baseline with one part; curve, shares of the
     transfer set; loss, other losses; steps, the training texts alone for as many steps as with the transfer set."""
     seeds: int = 3
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError(f"--output {place.output}: expected a folder, found a file")
     ablation = Ablation(place, range(1 if options.quick else options.seeds), manifest)
     for student in dict.fromkeys(options.student):
-        ablation.plan(student, [group for group in get_args(GroupName) if group in options.groups], quick=options.quick)
+        ablation.plan(student, [group for group in _ALL_GROUPS if group in options.groups], quick=options.quick)
     started = time.perf_counter()
     ablation.run()
     ablation.write(dataclasses.asdict(options))
