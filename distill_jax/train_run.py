@@ -149,7 +149,7 @@ def _fit(
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
         write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
 
-    with _stop_on_signal() as should_stop:
+    with stop_on_signal() as should_stop:
         return fit(
             student,
             params,
@@ -165,7 +165,7 @@ def _fit(
 
 
 @contextlib.contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
     came: list[int] = []
 
