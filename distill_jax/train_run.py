@@ -127,7 +127,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
         write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
 
-    with _stop_on_signal() as should_stop:
+    with stop_on_signal() as should_stop:
         return fit(
             data.student,
             params,
@@ -143,7 +143,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
 
 
 @contextlib.contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
     came: list[int] = []
 

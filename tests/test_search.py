@@ -5,6 +5,7 @@ import io
 import json
 import shlex
 import shutil
+import signal
 import sqlite3
 
 import numpy as np
@@ -179,9 +180,13 @@ def test_a_student_that_is_too_large_is_not_trained(capsys, tmp_path, without_te
     assert not (tmp_path / "t.db").exists()
 
 
-def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_go_on(capsys, study, without_test, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_keeps_the_finished_trials_and_says_how_to_go_on(capsys, study, without_test, monkeypatch, times):
+    def interrupted(*_, should_stop, **__):
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        raise Interrupted("interrupted in epoch 1")
 
     monkeypatch.setattr(objective, "fit", interrupted)
     arguments = _arguments(without_test, study, "--trials", "1")
@@ -205,7 +210,7 @@ def test_a_trial_that_the_time_ran_out_on_is_the_first_of_the_next_search(capsys
     monkeypatch.setattr(objective, "fit", out_of_time)
     status, output, _ = call(capsys, main, *_arguments(without_test, study, "--trials", "1"))
     assert status == 0
-    assert "trial 2: the time is over; it is the first of the next search" in output
+    assert "trial 2: given up in the middle; it is the first of the next search" in output
     assert "the best of 2 trials" in output
     *_, given_up, waiting = _trials(study)
     assert waiting.state == TrialState.WAITING

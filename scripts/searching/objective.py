@@ -100,7 +100,7 @@ class Objective:
         show_progress: bool = False,
     ) -> None:
         self._data, self._space, self._base, self._max_bytes = data, space, base, max_bytes
-        self._should_stop, self._show_progress = should_stop, show_progress
+        self.should_stop, self._show_progress = should_stop, show_progress
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Train and score.
@@ -128,7 +128,7 @@ class Objective:
                 validation=self._data.validation,
                 config=chosen.train,
                 on_epoch=watch,
-                should_stop=self._should_stop,
+                should_stop=self.should_stop,
                 show_progress=self._show_progress,
             )
         except NonFiniteLossError:

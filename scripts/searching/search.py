@@ -3,7 +3,6 @@
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from distill_jax.console import say
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export_format import MANIFEST, Manifest, read_manifest, read_token_embeddings
 from distill_jax.files import sha256_file
-from searching.data import read_data, require_validation
+from distill_jax.train_run import stop_on_signal
+from searching.data import SearchData, read_data, require_validation
 from searching.objective import EPOCHS, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from searching.results import SHOWN, best_table, paste, train_command
 from searching.space import Space, describe, settings_of, space_for, values_of
@@ -55,12 +55,35 @@ def search(wanted: Search) -> None:
         InputError: the export or the study cannot be used, or no trial ended in time.
         Interrupted: Ctrl-C; the message holds the command that goes on.
     """
-    started = time.monotonic()
+    deadline = time.monotonic() + wanted.seconds
     manifest = read_manifest(wanted.export)
     require_validation(wanted.export, manifest)
     base = Base.of_recipe(wanted.student, wanted.seed)
     space = _space(wanted, base, manifest)
-    first = values_of(space, base.settings())
+    data = _read(wanted, space, base, manifest)
+    identity, first = _identity(wanted, base, space), values_of(space, base.settings())
+    with stop_on_signal() as interrupted, open_study(wanted.study, identity, first, wanted.seed) as study:
+        if before := len(finished(study)):
+            say(f"going on with {wanted.study}: {before} finished trials")
+
+        def should_stop() -> bool:
+            return interrupted() or time.monotonic() > deadline
+
+        objective = Objective(data, space, base, wanted.max_bytes, should_stop, show_progress=sys.stderr.isatty())
+        try:
+            _run_trials(study, objective, wanted.trials)
+            if interrupted():
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted; {len(finished(study))} finished trials are kept in {wanted.study}. Go on with:\n"
+                f"  {wanted.command}"
+            ) from None
+        _say_result(wanted, study, space, base, manifest.examples("train") + manifest.examples("transfer"))
+
+
+def _read(wanted: Search, space: Space, base: Base, manifest: Manifest) -> SearchData:
+    """Return the rows, and say how many; refuse a budget of bytes that no student of the space keeps."""
     data = read_data(wanted.export, manifest, wanted.rows, wanted.seed)
     transfer = f" and {len(data.transfer):,} transfer rows" if data.transfer else " rows"
     say(f"{len(data.train):,} training{transfer}, scored on {len(data.validation):,} validation rows")
@@ -69,23 +92,7 @@ def search(wanted: Search) -> None:
             f"--max-bytes {wanted.max_bytes}: the smallest {wanted.student} of the search has {smallest} bytes "
             f"({manifest.vocab_size:,} tokens); give at least that"
         )
-
-    def is_over() -> bool:
-        return time.monotonic() - started > wanted.seconds
-
-    objective = Objective(data, space, base, wanted.max_bytes, is_over, show_progress=sys.stderr.isatty())
-    with open_study(wanted.study, _identity(wanted, base, space), first, wanted.seed) as study:
-        before = len(finished(study))
-        if before:
-            say(f"going on with {wanted.study}: {before} finished trials")
-        try:
-            _run_trials(study, objective, wanted.trials, is_over)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"interrupted; {len(finished(study))} finished trials are kept in {wanted.study}. Go on with:\n"
-                f"  {wanted.command}"
-            ) from None
-        _say_result(wanted, study, space, base, manifest.examples("train") + manifest.examples("transfer"))
+    return data
 
 
 def _space(wanted: Search, base: Base, manifest: Manifest) -> Space:
@@ -109,10 +116,10 @@ def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
     }
 
 
-def _run_trials(study: optuna.Study, objective: Objective, limit: int | None, is_over: Callable[[], bool]) -> None:
-    """Run trials until ``limit`` were trained or the time is over; every one that ends is in the study at once."""
+def _run_trials(study: optuna.Study, objective: Objective, limit: int | None) -> None:
+    """Run trials until ``limit`` were trained or the objective should stop; each that ends is stored at once."""
     trained = 0
-    while not is_over() and (limit is None or trained < limit):
+    while not objective.should_stop() and (limit is None or trained < limit):
         trial = study.ask()
         try:
             score = objective(trial)
@@ -121,24 +128,25 @@ def _run_trials(study: optuna.Study, objective: Objective, limit: int | None, is
             say(f"trial {trial.number}: {reason}")
             trained += not isinstance(reason, TooLargeError)
             continue
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt) as reason:
             set_aside(study, trial)
-            say(f"trial {trial.number}: the time is over; it is the first of the next search")
+            if isinstance(reason, KeyboardInterrupt):
+                raise
+            say(f"trial {trial.number}: given up in the middle; it is the first of the next search")
             return
-        except KeyboardInterrupt:
-            set_aside(study, trial)
-            raise
         except BaseException:
             study.tell(trial, state=TrialState.FAIL)
             raise
         study.tell(trial, score)
         trained += 1
-        attributes = trial.user_attrs
-        of_recipe = ", the recipe's own settings" if attributes.get(RECIPE) else ""
-        say(
-            f"trial {trial.number}: macro F1 {score:.4f}, {attributes[EPOCHS]} epochs, {attributes[SIZE] / 1e6:.1f} MB"
-            f"{of_recipe}"
-        )
+        _say_trial(trial, score)
+
+
+def _say_trial(trial: optuna.Trial, score: float) -> None:
+    attributes = trial.user_attrs
+    of_recipe = ", the recipe's own settings" if attributes.get(RECIPE) else ""
+    size = f"{attributes[SIZE] / 1e6:.1f} MB"
+    say(f"trial {trial.number}: macro F1 {score:.4f}, {attributes[EPOCHS]} epochs, {size}{of_recipe}")
 
 
 def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, rows: int) -> None:
