@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.snapshot import Snapshot
 from distill_jax.students import Params
-from distill_jax.training import Snapshot
 
 _UNFINISHED = ".orbax-checkpoint-tmp"
 KEPT = 2  # the latest, and the one before it

@@ -36,9 +36,10 @@ from distill_jax.run_writer import (
     run_config,
     timed,
 )
+from distill_jax.snapshot import Snapshot
 from distill_jax.students import Params, Student, parameter_count
 from distill_jax.train_data import TrainData
-from distill_jax.training import FitResult, Snapshot, check_examples, fit
+from distill_jax.training import FitResult, check_examples, fit
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from distill_jax.batches import Compaction, Examples
+from distill_jax.batches import Examples
+from distill_jax.compact_tables import CompactTables
 from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_choice import best_epoch, validation_loss
@@ -18,6 +19,7 @@ from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import split_logits
 from distill_jax.history import history_frame
+from distill_jax.snapshot import Snapshot
 from distill_jax.students import Params, Student
 
 if TYPE_CHECKING:
@@ -26,33 +28,6 @@ if TYPE_CHECKING:
 
 class NonFiniteLossError(InputError):
     """The loss became NaN or infinite; the message names epoch, step and learning rate."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Snapshot:
-    """Where a training stands, between two steps; everything that going on needs, as NumPy arrays.
-
-    Attributes:
-        params: the parameters over the whole vocabulary.
-        opt_state: the leaves of the optimiser's state, over the tokens that occur.
-        epoch: the epoch under way, counted from 0.
-        step: steps done in it.
-        losses: their losses, [step].
-        predictions: their rows' predicted classes, [rows].
-        history: the finished epochs' numbers, [epochs, 7], or [epochs, 10] with a validation split.
-        seconds: wall-clock time spent training, evaluation excluded.
-        best: with a validation split, the parameters of the epoch that scored best on it.
-    """
-
-    params: Params
-    opt_state: list[np.ndarray]
-    epoch: int
-    step: int
-    losses: np.ndarray
-    predictions: np.ndarray
-    history: np.ndarray
-    seconds: float
-    best: Params | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,21 +141,16 @@ class _Loop:
         self.config, self._train_labels, self._test, self._validation = config, train.labels, test, validation
         given = {"train": train, "test": test, "validation": validation}
         inputs = {name: student.inputs(split.input_ids) for name, split in given.items() if split is not None}
-        ids = student.config.vocab_size + student.config.buckets
-        self._compaction = Compaction.of(list(inputs.values()), ids, student.config.pad_id)
-        self._student = student.compacted(self._compaction.tokens, self._compaction.pad_id)
-        self._kept = {
-            name: self._compaction.tokens[self._compaction.tokens < rows] for name, rows in student.tables.items()
-        }
-        self._whole_tables = {name: np.asarray(params[name]) for name in student.tables}
+        self._tables = CompactTables(student, params, list(inputs.values()))
+        self._student, compaction = self._tables.student, self._tables.compaction
         train = dataclasses.replace(train, input_ids=inputs["train"])
-        self._runner: EpochRunner = make_runner(self._student, train, config, self._compaction)
-        self._test_logits = split_logits(self._student, inputs["test"], self._compaction)
+        self._runner: EpochRunner = make_runner(self._student, train, config, compaction)
+        self._test_logits = split_logits(self._student, inputs["test"], compaction)
         if validation is not None:
-            self._validation_logits = split_logits(self._student, inputs["validation"], self._compaction)
+            self._validation_logits = split_logits(self._student, inputs["validation"], compaction)
         self.epoch_rows = len(EpochRows.of(train, config))
         self._steps = -(-self.epoch_rows // config.batch_size)
-        self._best = self._compact(resume.best) if resume and resume.best else None
+        self._best = self._tables.compact(resume.best) if resume and resume.best else None
         self._kept_logits: np.ndarray | None = None
         self.should_stop: Callable[[], bool]
         self.on_epoch: Callable[[Snapshot], None] | None
@@ -193,22 +163,11 @@ class _Loop:
             self.losses, self.predictions = [resume.losses], [resume.predictions]
             self.history = resume.history.tolist()
         global_step = self.epoch * self._steps + self.step
-        self._runner.load(self._compact(params), resume.opt_state if resume else None, global_step)
-
-    def _compact(self, params: Params) -> Params:
-        return {**params, **{name: np.asarray(params[name])[rows] for name, rows in self._kept.items()}}
-
-    def _whole(self, params: Params) -> Params:
-        """Return parameters over the whole vocabulary, as NumPy arrays."""
-        params = jax.tree.map(np.asarray, params)
-        tables = {name: table.copy() for name, table in self._whole_tables.items()}
-        for name, table in tables.items():
-            table[self._kept[name]] = params[name]
-        return {**params, **tables}
+        self._runner.load(self._tables.compact(params), resume.opt_state if resume else None, global_step)
 
     def best_params(self) -> Params:
         """Return the parameters to keep: of the best epoch on the validation split, or the last."""
-        return self._whole(self._runner.params() if self._best is None else self._best)
+        return self._tables.whole(self._runner.params() if self._best is None else self._best)
 
     def is_exhausted(self) -> bool:
         """Whether the validation score has not improved for ``patience`` epochs."""
@@ -226,7 +185,7 @@ class _Loop:
     def snapshot(self) -> Snapshot:
         """Return where the training stands."""
         return Snapshot(
-            params=self._whole(self._runner.params()),
+            params=self._tables.whole(self._runner.params()),
             opt_state=self._runner.opt_state(),
             epoch=self.epoch,
             step=self.step,
@@ -234,7 +193,7 @@ class _Loop:
             predictions=np.concatenate([np.zeros(0, np.int32), *self.predictions]),
             history=np.array(self.history, np.float64).reshape(len(self.history), -1 if self.history else 7),
             seconds=self.seconds,
-            best=None if self._best is None else self._whole(self._best),
+            best=None if self._best is None else self._tables.whole(self._best),
         )
 
     def _hand_over(self) -> None:

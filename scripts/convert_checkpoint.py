@@ -151,7 +151,7 @@ def checkpoint_to_run(
     from distill_jax.checkpoints import save_checkpoint
     from distill_jax.interop import params_from_torch, student_of_state
     from distill_jax.predictor import load_tokenizer
-    from distill_jax.training import Snapshot
+    from distill_jax.snapshot import Snapshot
 
     state = read_state(source)
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from distill_jax.checkpoints import KEPT, has_checkpoint, load_params, load_snapshot, save_checkpoint
 from distill_jax.errors import InputError
-from distill_jax.training import Snapshot
+from distill_jax.snapshot import Snapshot
 
 
 def _snapshot(seed, *, step=3, opt_leaves=2):

@@ -19,7 +19,8 @@ from distill_jax.batches import drawn_rows
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export_format import read_manifest
 from distill_jax.run_folder import read_run
-from distill_jax.training import NonFiniteLossError, Snapshot, fit
+from distill_jax.snapshot import Snapshot
+from distill_jax.training import NonFiniteLossError, fit
 from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 from searching import objective, space
 from searching.command_line import main

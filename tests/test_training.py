@@ -12,8 +12,9 @@ from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.history import COLUMNS
+from distill_jax.snapshot import Snapshot
 from distill_jax.students import build_student
-from distill_jax.training import NonFiniteLossError, Snapshot, fit
+from distill_jax.training import NonFiniteLossError, fit
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams

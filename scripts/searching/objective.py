@@ -10,8 +10,9 @@ import optuna
 from distill_jax.config import StudentConfig, TrainConfig
 from distill_jax.embeddings import initial_params
 from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
+from distill_jax.snapshot import Snapshot
 from distill_jax.students import Student, parameter_count
-from distill_jax.training import NonFiniteLossError, Snapshot, fit
+from distill_jax.training import NonFiniteLossError, fit
 from searching.data import SearchData
 from searching.space import Space, draw, settings_of
 
