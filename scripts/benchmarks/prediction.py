@@ -8,7 +8,7 @@ from benchmarks.rows import Match, Measurement, Row, Side, Turn
 from benchmarks.sizes import Sizes
 
 if TYPE_CHECKING:
-    from distill_jax.config import StudentName
+    from distill_jax.config import RecipeName, StudentName
 
 
 def predict_token_ids(
@@ -34,8 +34,10 @@ def predict_token_ids(
     return turn
 
 
-def predict_texts(student: "StudentName", export: str, folder: str, texts: int | None) -> Turn:
-    """Prepare ``Predictor.labels`` on the demo's raw texts, with a student trained for an epoch.
+def predict_texts(
+    student: "StudentName", export: str, folder: str, texts: int | None, recipe: "RecipeName" = "notebook"
+) -> Turn:
+    """Prepare ``Predictor.labels`` on the demo's raw texts, with a recipe's student trained for an epoch.
 
     Every turn has a predictor of its own, loaded beforehand: what it may remember of words that it has met would
     otherwise come from the same texts.
@@ -45,10 +47,12 @@ def predict_texts(student: "StudentName", export: str, folder: str, texts: int |
     configure_jax()
     from distill_jax.config import TrainConfig
     from distill_jax.predictor import Predictor
+    from distill_jax.recipes import RECIPES
     from distill_jax.train_run import TrainRun, train_run
 
-    run = Path(folder) / f"run-{student}"
-    train_run(TrainRun(Path(export), run, TrainConfig.notebook(student, epochs=1), {}, overwrite=run.exists()))
+    run = Path(folder) / f"run-{recipe}-{student}"
+    train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(RECIPES[recipe][student].student)
+    train_run(TrainRun(Path(export), run, train, shape, overwrite=run.exists()))
     sentences = demo_texts(texts)[0]
 
     def turn() -> Measurement:
@@ -121,6 +125,8 @@ def raw_text_match(sizes: Sizes, folder: str, export: str, teacher: str, skip: s
         {
             "fasttext": Side(function, {**ours, "student": "fasttext"}),
             "cnn": Side(function, {**ours, "student": "cnn"}),
+            "best-fasttext": Side(function, {**ours, "student": "fasttext", "recipe": "best"}),
+            "best-ensemble": Side(function, {**ours, "student": "ensemble", "recipe": "best"}),
             "teacher": Side("benchmarks.teacher:export_texts", exported),
             "cpp": Side("benchmarks.prediction:predict_cpp", {"folder": folder, "texts": sizes.texts}),
         },
@@ -135,6 +141,24 @@ def raw_text_match(sizes: Sizes, folder: str, export: str, teacher: str, skip: s
                 100,
             ),
             Row("cnn-text-teacher", "cnn, raw text, against the demo teacher", "documents", "cnn", "teacher", 15, 25),
+            Row(
+                "best-fasttext-text-teacher",
+                "fasttext of the best recipe (bigrams), raw text, against the demo teacher",
+                "documents",
+                "best-fasttext",
+                "teacher",
+                20,
+                40,
+            ),
+            Row(
+                "best-ensemble-text-teacher",
+                "ensemble of the best recipe, raw text, against the demo teacher",
+                "documents",
+                "best-ensemble",
+                "teacher",
+                20,
+                40,
+            ),
             Row(
                 "fasttext-text-cpp",
                 "fasttext, raw text, against fastText's predict",
