@@ -118,5 +118,5 @@ def test_help_says_defaults_and_answers_within_a_second():
         if seconds[-1] < 1:
             break
     assert min(seconds) < 1.5, seconds
-    for words in ("--student", "--distil", "--alpha", "--workdir", "(default: 0.001)", "exports/demo"):
+    for words in ("--student", "--distil", "--alpha", "--workdir", "(default: 0.002)", "exports/demo"):
         assert words in done.stdout
