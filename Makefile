@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 STUDENTS := fasttext cnn
-BEST_STUDENTS := fasttext cnn ensemble
+BEST_STUDENTS := fasttext cnn bilstm
 RECIPE ?= best
 
 .PHONY: help install demo best benchmark test check format clean

@@ -1,6 +1,10 @@
 """Logits of many texts: rows sorted by length, batches cut to their longest text, a compiled program per length."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 import numpy as np
@@ -54,25 +58,47 @@ def start_logits(
     ]
     buckets = _fixed_cuts(length) if fixed_cuts else length_buckets(longest_of_batches, length)
     pending = []
-    for index, cut, size in _batches(order, needed, buckets, batch_size):
-        batch = input_ids[index, :cut]
-        if len(batch) < size:  # so that no program is compiled for the last batch alone
-            batch = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-        pending.append((index, eval_logits(params, batch, student=student, padded_length=length)))
+    with _threads(student) as start:
+        for index, cut, size in _batches(order, needed, buckets, batch_size):
+            batch = input_ids[index, :cut]
+            if len(batch) < size:  # so that no program is compiled for the last batch alone
+                batch = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
+            pending.append((index, start(eval_logits, params, batch, student=student, padded_length=length)))
 
     def finish() -> np.ndarray:
-        logits = np.empty((rows, student.config.num_labels), pending[0][1].dtype)
-        for index, batch_logits in pending:
-            logits[index] = np.asarray(batch_logits)[: len(index)]
+        found = [(index, np.asarray(wait())) for index, wait in pending]
+        logits = np.empty((rows, student.config.num_labels), found[0][1].dtype)
+        for index, batch_logits in found:
+            logits[index] = batch_logits[: len(index)]
         return logits
 
     return finish
 
 
+@contextlib.contextmanager
+def _threads(student: Student) -> Iterator[Callable[..., Callable[[], jax.Array]]]:
+    """Yield a function that starts a program and returns one that gives its result.
+
+    XLA on the CPU runs a loop, so an LSTM, on one core: several batches at once take the others.
+    """
+    if student.config.name != "bilstm" or jax.default_backend() != "cpu":
+        yield lambda program, *arguments, **options: partial(_same, program(*arguments, **options))
+        return
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield lambda program, *arguments, **options: pool.submit(program, *arguments, **options).result
+    finally:
+        pool.shutdown(wait=False)  # what was started goes on
+
+
+def _same(result: jax.Array) -> jax.Array:
+    return result
+
+
 def _fixed_cuts(length: int) -> np.ndarray:
-    """Return 16, 32, 48, 64, then each a third to a half longer, up to ``length`` itself."""
+    """Return 8, 16, 24, … 64, then each a third to a half longer, up to ``length`` itself."""
     cuts = [16 * factor << power for power in range(2, 28) for factor in (2, 3)]
-    return np.array(sorted({cut for cut in (16, 32, 48, *cuts) if cut < length} | {length}))
+    return np.array(sorted({cut for cut in (*range(8, 65, 8), *cuts) if cut < length} | {length}))
 
 
 def _batches(
