@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -84,9 +85,15 @@ def _threads(student: Student) -> Iterator[Callable[..., Callable[[], jax.Array]
     if student.config.name != "bilstm" or jax.default_backend() != "cpu":
         yield lambda program, *arguments, **options: partial(_same, program(*arguments, **options))
         return
+    double = jax.numpy.zeros(0).dtype == np.float64  # in the caller's thread; the others do not know of it
+
+    def run(program: Callable[..., jax.Array], *arguments: Any, **options: Any) -> jax.Array:
+        with jax.enable_x64(double):
+            return program(*arguments, **options)
+
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        yield lambda program, *arguments, **options: pool.submit(program, *arguments, **options).result
+        yield lambda program, *arguments, **options: pool.submit(run, program, *arguments, **options).result
     finally:
         pool.shutdown(wait=False)  # what was started goes on
 

@@ -123,7 +123,7 @@ def test_every_target_of_the_project_is_a_row(tmp_path):
     rows = {row.name: row for match in matches for row in match.rows}
     assert len(rows) == sum(len(match.rows) for match in matches)
     assert all({row.ours, row.theirs} <= {*match.sides, None} for match in matches for row in match.rows)
-    assert sum(row.at_least is not None for row in rows.values()) == 12
+    assert sum(row.at_least is not None for row in rows.values()) == 15
 
 
 def test_an_unknown_row_is_refused(tmp_path, capsys):

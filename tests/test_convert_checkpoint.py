@@ -131,7 +131,10 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
     ("changes", "message"),
     [
         ({"ngrams": 2, "buckets": 9}, "it was trained with --ngrams 2, which the notebook's model cannot count"),
-        ({"name": "ensemble"}, "student: expected one of cnn, fasttext, which the notebook has, got 'ensemble'"),
+        (
+            {"name": "ensemble"},
+            "cnn, fasttext, bilstm, which have torch layouts, got 'ensemble'",
+        ),
     ],
 )
 def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, script, tmp_path, tiny_runs, changes, message):

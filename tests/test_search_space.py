@@ -62,15 +62,15 @@ def test_settings_that_do_not_matter_are_not_drawn():
 
 
 def test_a_share_of_nothing_is_no_transfer_at_all():
-    assert settings_of({"transfer_share": 0.0}) == {"transfer": False, "transfer_share": 1.0}
+    assert settings_of({"transfer_share": 0.0}) == {"transfer": False, "transfer_share": 1.0, "transfer_passes": 0}
     assert settings_of({"transfer_share": 0.25}) == {"transfer": True, "transfer_share": 0.25}
 
 
 def test_an_export_limits_the_space():
     space = space_for("cnn", widest=128, has_transfer=False)
     assert "transfer_share" not in space
-    assert space["embedding_dim"] == Whole(50, 100, 50)
-    assert space_for("cnn", widest=8, has_transfer=True)["embedding_dim"] == Whole(8, 8)
+    assert space["embedding_dim"] == Whole(8, 128, 8)
+    assert space_for("cnn", widest=4, has_transfer=True)["embedding_dim"] == Whole(4, 4)
     assert describe(space) != describe(SPACES["cnn"])
 
 

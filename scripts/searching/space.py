@@ -87,14 +87,14 @@ _LOSS: Space = {
 }
 _ADAM: Space = {"epochs": Whole(3, 12), "learning_rate": Real(3e-4, 5e-3), "batch_size": Choice((16, 32, 64, 128))}
 _SGD: Space = {"epochs": Whole(4, 20), "learning_rate": Real(0.05, 2.0), "batch_size": Choice((1, 2, 4, 8))}
-_WIDTH: Space = {"embedding_dim": Whole(50, 300, 50)}
+_WIDTH: Space = {"embedding_dim": Whole(8, 384, 8)}
 _DROPOUT: Space = {"dropout": Real(0.0, 0.8, step=0.1)}
 _NGRAMS: Space = {"ngrams": Whole(1, 3), "buckets": Choice((32_768, 131_072, 524_288))}
 _FILTERS: Space = {
     "filters": Whole(50, 300, 50),
     "filter_heights": Choice(("3 4 5", "2 3 4", "1 2 3", "2 3 4 5", "3 5 7")),
 }
-_LSTM: Space = {"hidden": Whole(50, 300, 50), "dense": Whole(50, 400, 50), "states": Choice(("max", "last"))}
+_LSTM: Space = {"hidden": Whole(16, 304, 16), "dense": Whole(50, 400, 50), "states": Choice(("max", "last"))}
 
 SPACES: dict[str, Space] = {
     "fasttext": {**_WIDTH, **_NGRAMS, **_SGD, **_LOSS},
@@ -164,6 +164,8 @@ def settings_of(values: Mapping[str, Value]) -> dict[str, Any]:
     if "transfer_share" in settings:
         settings["transfer"] = settings["transfer_share"] > 0
         settings["transfer_share"] = settings["transfer_share"] or 1.0
+        if not settings["transfer"]:
+            settings["transfer_passes"] = 0
     return settings
 
 
