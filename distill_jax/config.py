@@ -210,6 +210,11 @@ class TrainConfig:
         """The name in the history's ``model`` column: ``CNN``, ``Linear (distilled)``, …."""
         return MODEL_NAMES[self.student] + (" (distilled)" if self.distil else "")
 
+    @property
+    def takes_sparse_steps(self) -> bool:
+        """Whether a step touches its tokens' rows alone, in a loop that is faster fused (``jax_setup``)."""
+        return self.student == "fasttext" and self.optimizer == "sgd"
+
     def learning_rate_at(self, epoch: int, fraction: float = 0.0) -> float:
         """Return the learning rate after ``epoch`` epochs and a ``fraction`` of the next one.
 

@@ -7,7 +7,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
 from distill_jax.losses import Objective
 
-_COLUMNS = [name for name in NUMBER_COLUMNS if name != "model"] + list(VALIDATION_COLUMNS)
+_COLUMNS = (*NUMBER_COLUMNS, *VALIDATION_COLUMNS)
 
 
 def validation_loss(

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import jax
@@ -83,7 +82,12 @@ def _threads(student: Student) -> Iterator[Callable[..., Callable[[], jax.Array]
     XLA on the CPU runs a loop, so an LSTM, on one core: several batches at once take the others.
     """
     if student.config.name != "bilstm" or jax.default_backend() != "cpu":
-        yield lambda program, *arguments, **options: partial(_same, program(*arguments, **options))
+
+        def start(program: Callable[..., jax.Array], *arguments: Any, **options: Any) -> Callable[[], jax.Array]:
+            result = program(*arguments, **options)  # it runs on while nobody waits
+            return lambda: result
+
+        yield start
         return
     double = jax.numpy.zeros(0).dtype == np.float64  # in the caller's thread; the others do not know of it
 
@@ -96,10 +100,6 @@ def _threads(student: Student) -> Iterator[Callable[..., Callable[[], jax.Array]
         yield lambda program, *arguments, **options: pool.submit(run, program, *arguments, **options).result
     finally:
         pool.shutdown(wait=False)  # what was started goes on
-
-
-def _same(result: jax.Array) -> jax.Array:
-    return result
 
 
 def _fixed_cuts(length: int) -> np.ndarray:

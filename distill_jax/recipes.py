@@ -6,9 +6,9 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-DEFAULT_RECIPE = "best"
+DEFAULT_RECIPE: Final = "best"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from distill_jax.report_table import Row, Table
+from distill_jax.report_table import Row, Table, share_of_gap
 from distill_jax.seeds import SeedScores
 
 SEED_COLUMNS = (
@@ -14,8 +14,6 @@ SEED_COLUMNS = (
     "accuracy_kept_by_mean",
     "gap_closed_by_means",
 )
-# Differences of means that are equal are this small.
-_ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +47,7 @@ def _line(row: Row, scores: SeedScores, twin: SeedScores | None, table: Table) -
     gain = gap_closed = None
     if twin is not None:
         gain = scores.test_acc.mean - twin.test_acc.mean
-        gap = table.teacher.accuracy - twin.test_acc.mean
-        gap_closed = gain / gap if gap > _ROUNDING else None
+        gap_closed = share_of_gap(gain, twin.test_acc.mean, table.teacher)
     return SeedLine(
         model=row.model,
         scores=scores,

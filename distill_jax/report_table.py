@@ -195,8 +195,7 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
     if twin is not None:
         lead = measure_pair(run, twin)
         gain = lead.accuracy_difference.value
-        gap = teacher.accuracy - (score - gain)
-        gap_closed = gain / gap if gap > _ROUNDING else None
+        gap_closed = share_of_gap(gain, score - gain, teacher)
     return Row(
         model=name,
         run=str(run.folder),
@@ -220,6 +219,18 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         confusion=confusion(labels, predicted, len(run.label_names)),
         seeds=read_seeds_of(run.folder, train.get("seed"), score),
     )
+
+
+def share_of_gap(gain: float, direct: float, teacher: Row) -> float | None:
+    """Return a gain as a share of what a direct student lacks to the teacher; None where it lacks nothing.
+
+    Args:
+        gain: the distilled student's accuracy - ``direct``.
+        direct: its direct twin's accuracy.
+        teacher: the teacher's row.
+    """
+    gap = teacher.accuracy - direct
+    return gain / gap if gap > _ROUNDING else None
 
 
 def _require_same_epoch(run: Run, score: float) -> None:

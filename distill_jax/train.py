@@ -36,7 +36,7 @@ class ChoiceOptions:
     bag of n-grams."""
     distil: Annotated[bool, _Flag] = False
     """Learn from the teacher's logits instead of the labels."""
-    recipe: RecipeName = "best"
+    recipe: RecipeName = DEFAULT_RECIPE
     """best: the best found for each student (docs/results.md); notebook: what the PyTorch notebook does."""
 
 
@@ -104,7 +104,8 @@ class TrainOptions:
     shuffle: bool = False
     """Take the rows in another order every epoch, with texts of like length in a batch."""
     patience: int = 0
-    """Stop after so many epochs without a better validation macro F1; 0 never does. Needs a validation split."""
+    """Stop after so many epochs without a better validation score (loss with --distil, else macro F1); 0 never does.
+    Needs a validation split."""
     seed: int = 0
     """Decides the initial parameters, the order and the dropout."""
     seeds: int = 1
@@ -227,7 +228,7 @@ def main() -> None:
     student = student_options(arguments.student)
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax(fused_loops=config.student == "fasttext" and config.optimizer == "sgd")
+    configure_jax(fused_loops=config.takes_sparse_steps)
     from distill_jax.train_run import TrainRun
     from distill_jax.train_seeds import train_seeds
 

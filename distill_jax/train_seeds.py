@@ -5,6 +5,7 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.metrics import accuracy
+from distill_jax.model_measures import scored
 from distill_jax.run_folder import Run, read_run
 from distill_jax.seeds import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
 from distill_jax.train_data import TrainData
@@ -88,6 +89,4 @@ def _say_scores(scores: SeedScores, workdir: Path) -> None:
 
 
 def _teacher_accuracy(run: Run) -> float:
-    predictions = run.predictions
-    known = predictions.labels >= 0
-    return accuracy(predictions.labels[known], predictions.teacher_logits[known].argmax(axis=1))
+    return accuracy(*scored(run.predictions, run.predictions.teacher_logits))

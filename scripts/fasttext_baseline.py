@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from benchmarks.catalogue import require_packages
 from distill_jax.batches import read_examples
 from distill_jax.console import run_command, say
 from distill_jax.export_format import read_manifest
@@ -32,6 +33,7 @@ class Arguments:
 def main() -> None:
     """Train, test, print."""
     arguments = tyro.cli(Arguments, prog="python scripts/fasttext_baseline.py", description=__doc__)
+    require_packages()
     manifest = read_manifest(arguments.export)
     from teacher_export.demo_data import load_demo_reviews
 

@@ -21,12 +21,13 @@ def fit_student(
     mean_length: float | None = None,
 ) -> Turn:
     """Prepare ``fit`` with the notebook's configuration; a step's time counts everything that ``fit`` does."""
+    from distill_jax.config import TrainConfig
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax(fused_loops=student == "fasttext")
+    config = TrainConfig.notebook(student, epochs=epochs)
+    configure_jax(fused_loops=config.takes_sparse_steps)
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.batches import Examples
-    from distill_jax.config import TrainConfig
     from distill_jax.students import build_student
     from distill_jax.training import fit
 
@@ -35,7 +36,6 @@ def fit_student(
     test = Examples(*padded_rows(language, test_rows, length, mean_length, seed=2))
     built = build_student(student, vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
     params = built.init(0)
-    config = TrainConfig.notebook(student, epochs=epochs)
     steps = -(-rows // config.batch_size) * epochs
 
     def turn() -> Measurement:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from distill_jax.config import StudentName
+from distill_jax.config import StudentName, TrainConfig
 from distill_jax.errors import InputError, MissingExtraError, require_range
+from distill_jax.recipes import DEFAULT_RECIPE
 from searching.space import SPACES
 
 _INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[search]"'
@@ -58,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
     _require_usable(options)
     from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+    # No space searches the optimiser, so the recipe's is every trial's.
+    configure_jax(fused_loops=TrainConfig.of_recipe(DEFAULT_RECIPE, options.student).takes_sparse_steps)
     from searching.search import Search, search
 
     words = sys.argv[1:] if arguments is None else arguments
