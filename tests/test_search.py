@@ -15,9 +15,12 @@ from optuna.trial import TrialState
 
 from command_lines import call, python, refusal
 from distill_jax import train
-from distill_jax.batches import drawn_rows
+from distill_jax.batches import drawn_rows, read_examples
+from distill_jax.calibration import divergence
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.evaluation import predict_logits
 from distill_jax.export_format import read_manifest
+from distill_jax.predictor import Predictor
 from distill_jax.run_folder import read_run
 from distill_jax.snapshot import Snapshot
 from distill_jax.training import NonFiniteLossError, fit
@@ -96,7 +99,8 @@ def test_it_starts_from_the_recipe_and_stores_every_trial(searched):
     assert first.user_attrs["bytes"] == 4 * (64 * 8 + 8 * 3 + 3)
     assert second.params != first.params
     assert "120 training and 90 transfer rows, scored on 60 validation rows" in output
-    assert f"trial 0: macro F1 {first.value:.4f}, 2 epochs, 0.0 MB, the recipe's own settings" in output
+    scores = f"divergence {first.value:.4f}, macro F1 {first.user_attrs['f1_macro']:.4f}"
+    assert f"trial 0: {scores}, 2 epochs, 0.0 MB, the recipe's own settings" in output
     assert "the best of 2 trials, 2 of them trained to the end" in output
     assert "trial 0 (recipe)" in output
 
@@ -108,8 +112,13 @@ def test_the_printed_command_gives_the_trial_s_score(capsys, tmp_path, searched,
     assert words[-1] == str(study.with_suffix(""))
     words[words.index("--export") + 1], words[-1] = str(export), str(tmp_path / "run")
     assert call(capsys, train.main, *words[3:])[0] == 0
-    best = max(trial.value for trial in _trials(study))
-    assert read_run(tmp_path / "run").history["validation_f1_macro"].max() == best
+    best = min(_trials(study), key=lambda trial: trial.value)
+    run, manifest = read_run(tmp_path / "run"), read_manifest(export)
+    assert run.history["validation_f1_macro"][run.metrics["kept_epoch"]] == best.user_attrs["f1_macro"]
+    validation = read_examples(export, manifest, "validation")
+    trained = Predictor.load(run.folder)
+    logits = predict_logits(trained.student, trained.params, validation.input_ids)
+    assert divergence(validation.teacher_logits, logits) == pytest.approx(best.value, rel=1e-5)
 
 
 def test_the_same_command_again_adds_trials_that_differ(capsys, study, without_test):
@@ -327,9 +336,8 @@ class _Reports:
 
 
 def _snapshot(scores):
-    history = np.zeros((len(scores), 9))
-    history[:, -1] = scores
-    return Snapshot({}, [], len(scores), 0, np.zeros(0), np.zeros(0), history, 0.0)
+    """A snapshot whose parameters are its last epoch's score."""
+    return Snapshot(scores[-1], [], len(scores), 0, np.zeros(0), np.zeros(0), np.zeros((len(scores), 10)), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +347,7 @@ def _snapshot(scores):
 )  # fmt: skip
 def test_each_quarter_of_a_training_is_reported_once(epochs, reported):
     trial = _Reports(prune=False)
-    watch = objective._Watch(trial, epochs)
+    watch = objective._Watch(trial, epochs, float)
     for done in range(1, epochs + 1):
         watch(_snapshot(list(range(done))))
         watch(_snapshot(list(range(done))))  # stopped in the next epoch: nothing new
@@ -347,9 +355,9 @@ def test_each_quarter_of_a_training_is_reported_once(epochs, reported):
 
 
 def test_a_training_without_prospects_ends_but_not_one_that_is_done():
-    with pytest.raises(optuna.TrialPruned, match=r"pruned after epoch 1 of 2 at macro F1 0\.2500"):
-        objective._Watch(_Reports(prune=True), 2)(_snapshot([0.25]))
-    objective._Watch(_Reports(prune=True), 1)(_snapshot([0.25]))
+    with pytest.raises(optuna.TrialPruned, match=r"pruned after epoch 1 of 2 at a divergence of 0\.2500"):
+        objective._Watch(_Reports(prune=True), 2, float)(_snapshot([0.25]))
+    objective._Watch(_Reports(prune=True), 1, float)(_snapshot([0.25]))
 
 
 _HELP = """

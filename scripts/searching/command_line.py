@@ -23,8 +23,8 @@ class Arguments:
 
     student: StudentName = "cnn"
     """The student whose settings are searched; it is distilled, from its best recipe on."""
-    export: Path = Path("exports/demo")
-    """The export folder; it needs a validation split."""
+    export: Path = Path("exports/best")
+    """The export folder; it needs a validation split (make best makes one)."""
     minutes: float = 10.0
     """Stop after so many minutes; the trial under way is then given up, and is the first of the next time."""
     trials: Annotated[

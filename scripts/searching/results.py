@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.console import format_table
-from searching.objective import SECONDS, SIZE, Base
+from searching.objective import F1_MACRO, SECONDS, SIZE, Base
 from searching.space import Space, Value, settings_of
 from searching.study import RECIPE
 
@@ -51,7 +51,8 @@ def best_table(trials: Sequence[Any], space: Space, base: Base) -> str:
 def _column(trial: Any, space: Space, base: Base) -> dict[str, str]:
     column = {
         "": f"trial {trial.number}" + (" (recipe)" if trial.user_attrs.get(RECIPE) else ""),
-        "validation macro F1": f"{trial.value:.4f}",
+        "validation divergence": f"{trial.value:.4f}",
+        "validation macro F1": f"{trial.user_attrs[F1_MACRO]:.4f}",
         "size": f"{trial.user_attrs[SIZE] / 1e6:.1f} MB",
         "training": f"{trial.user_attrs[SECONDS]:.1f} s",
     }

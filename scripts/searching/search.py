@@ -15,7 +15,7 @@ from distill_jax.export_format import MANIFEST, Manifest, read_manifest, read_to
 from distill_jax.files import sha256_file
 from distill_jax.train_run import stop_on_signal
 from searching.data import SearchData, read_data, require_validation
-from searching.objective import EPOCHS, SIZE, Base, Objective, TooLargeError, smallest_bytes
+from searching.objective import EPOCHS, F1_MACRO, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from searching.results import SHOWN, best_table, paste, train_command
 from searching.space import Space, describe, settings_of, space_for, values_of
 from searching.study import RECIPE, finished, open_study, set_aside
@@ -146,7 +146,8 @@ def _say_trial(trial: optuna.Trial, score: float) -> None:
     attributes = trial.user_attrs
     of_recipe = ", the recipe's own settings" if attributes.get(RECIPE) else ""
     size = f"{attributes[SIZE] / 1e6:.1f} MB"
-    say(f"trial {trial.number}: macro F1 {score:.4f}, {attributes[EPOCHS]} epochs, {size}{of_recipe}")
+    scores = f"divergence {score:.4f}, macro F1 {attributes[F1_MACRO]:.4f}"
+    say(f"trial {trial.number}: {scores}, {attributes[EPOCHS]} epochs, {size}{of_recipe}")
 
 
 def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, rows: int) -> None:

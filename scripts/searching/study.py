@@ -81,7 +81,7 @@ def _load(
     study = optuna.create_study(
         storage=storage,
         study_name=_NAME,
-        direction="maximize",
+        direction="minimize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(_TRIALS_BEFORE_PRUNING, _QUARTERS_BEFORE_PRUNING),
     )
@@ -128,4 +128,4 @@ def set_aside(
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that were trained to the end, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    return sorted(trials, key=lambda trial: (trial.value, trial.number))
