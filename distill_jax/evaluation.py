@@ -15,6 +15,7 @@ from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
 from distill_jax.texts import flatten
 from distill_jax.token_scores import TokenScores
+from distill_jax.window_lookup import WindowLookup
 
 EVAL_BATCH = 256
 NOTEBOOK_EVAL_BATCH = 32
@@ -51,19 +52,18 @@ def start_logits(
     if not rows:
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
     input_ids = student.inputs(input_ids)
-    needed = np.minimum(real_lengths(input_ids, student.config.pad_id) + student.cut_margin, length)
-    order = np.argsort(needed, kind="stable")
-    longest_of_batches = needed[order][
-        np.minimum(np.arange(batch_size - 1, rows + batch_size - 1, batch_size), rows - 1)
-    ]
-    buckets = _fixed_cuts(length) if fixed_cuts else length_buckets(longest_of_batches, length)
-    pending = []
-    with _threads(student) as start:
-        for index, cut, size in _batches(order, needed, buckets, batch_size):
-            batch = input_ids[index, :cut]
-            if len(batch) < size:  # so that no program is compiled for the last batch alone
-                batch = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-            pending.append((index, start(eval_logits, params, batch, student=student, padded_length=length)))
+    lengths = real_lengths(input_ids, student.config.pad_id)
+    lookup = WindowLookup.of(student, params, input_ids, lengths)
+    pending: list[tuple[np.ndarray, Callable[[], jax.Array]]] = []
+    with _threads(several=lookup is not None or student.config.name == "bilstm") as start:
+        if lookup is not None:
+            batches = np.split(np.argsort(lengths, kind="stable"), range(batch_size, rows, batch_size))
+            pending += [(index, start(lookup.logits, _filled_up(index, batch_size))) for index in batches]
+        else:
+            needed = np.minimum(lengths + student.cut_margin, length)
+            for index, cut, size in _batches(needed, length, batch_size, fixed_cuts=fixed_cuts):
+                batch = input_ids[_filled_up(index, size), :cut]
+                pending.append((index, start(eval_logits, params, batch, student=student, padded_length=length)))
 
     def finish() -> np.ndarray:
         found = [(index, np.asarray(wait())) for index, wait in pending]
@@ -75,13 +75,18 @@ def start_logits(
     return finish
 
 
+def _filled_up(index: np.ndarray, size: int) -> np.ndarray:
+    """Return ``index`` with its first row again and again behind it: no program is compiled for a short batch alone."""
+    return np.concatenate([index, np.full(size - len(index), index[0])])
+
+
 @contextlib.contextmanager
-def _threads(student: Student) -> Iterator[Callable[..., Callable[[], jax.Array]]]:
+def _threads(*, several: bool) -> Iterator[Callable[..., Callable[[], jax.Array]]]:
     """Yield a function that starts a program and returns one that gives its result.
 
-    XLA on the CPU runs a loop, so an LSTM, on one core: several batches at once take the others.
+    XLA on the CPU runs a loop on one core: where programs are loops, ``several`` batches at once take the others.
     """
-    if student.config.name != "bilstm" or jax.default_backend() != "cpu":
+    if not several or jax.default_backend() != "cpu":
 
         def start(program: Callable[..., jax.Array], *arguments: Any, **options: Any) -> Callable[[], jax.Array]:
             result = program(*arguments, **options)  # it runs on while nobody waits
@@ -109,12 +114,15 @@ def _fixed_cuts(length: int) -> np.ndarray:
 
 
 def _batches(
-    order: np.ndarray, needed: np.ndarray, buckets: np.ndarray, batch_size: int
+    needed: np.ndarray, length: int, batch_size: int, *, fixed_cuts: bool
 ) -> Iterator[tuple[np.ndarray, int, int]]:
     """Yield the rows of each batch, the length they are cut to, and how many rows the length's program takes."""
+    order = np.argsort(needed, kind="stable")
+    last = np.minimum(np.arange(batch_size - 1, len(needed) + batch_size - 1, batch_size), len(needed) - 1)
+    cuts = _fixed_cuts(length) if fixed_cuts else length_buckets(needed[order][last], length)
     for start in range(0, len(order), batch_size):
         index = order[start : start + batch_size]
-        cut = int(buckets[np.searchsorted(buckets, needed[index[-1]])])
+        cut = int(cuts[np.searchsorted(cuts, needed[index[-1]])])
         size = batch_size
         while jax.default_backend() == "cpu" and size * cut > TOKENS_PER_BATCH and size % 2 == 0:
             size //= 2
