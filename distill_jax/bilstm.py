@@ -89,9 +89,9 @@ def reversed_texts(input_ids: Array, lengths: Array) -> Array:
 def lstm_states(gate_inputs: Array, state_kernel: Array) -> Array:
     """Return the states h of an LSTM after every token, [length, 2, batch, hidden], from zero states on.
 
-    The recurrence is torch's, without peepholes: c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c'). Both directions take
-    a step together, in one batched matrix product. The loop is not unrolled: for 32 tokens XLA on the CPU then
-    takes half a minute or more to compile it with its gradient, instead of two seconds, and its program is slower.
+    Both directions take a step together, in one batched matrix product. The loop is not unrolled: for 32 tokens XLA on
+    the CPU then takes half a minute or more to compile it with its gradient, instead of two seconds, and its program is
+    slower.
 
     Args:
         gate_inputs: [length, 2, batch, 4 × hidden], the inputs' share of the gates i, f, g, o with the biases.
@@ -100,14 +100,21 @@ def lstm_states(gate_inputs: Array, state_kernel: Array) -> Array:
 
     def step(carry: tuple[Array, Array], inputs: Array) -> tuple[tuple[Array, Array], Array]:
         state, cell = carry
-        gates = inputs + jnp.matmul(state, state_kernel)
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-        state = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        state, cell = lstm_step(inputs + jnp.matmul(state, state_kernel), cell)
         return (state, cell), state
 
     zeros = jnp.zeros((*gate_inputs.shape[1:3], state_kernel.shape[1]), gate_inputs.dtype)
     return jax.lax.scan(step, (zeros, zeros), gate_inputs)[1]
+
+
+def lstm_step(gates: Array, cell: Array) -> tuple[Array, Array]:
+    """Return the next state and cell, [..., hidden], from the gates i, f, g, o before σ and tanh, [..., 4 × hidden].
+
+    The recurrence is torch's, without peepholes: c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c').
+    """
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
 
 
 def max_of_states(states: Array, lengths: Array) -> Array:

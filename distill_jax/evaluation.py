@@ -11,6 +11,7 @@ import numpy as np
 
 from distill_jax.batches import Compaction, length_buckets, real_lengths
 from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
 from distill_jax.texts import flatten
@@ -18,6 +19,7 @@ from distill_jax.token_scores import TokenScores
 from distill_jax.window_lookup import WindowLookup
 
 EVAL_BATCH = 256
+_LOOKUPS: dict[str, type[WindowLookup | GateLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
 NOTEBOOK_EVAL_BATCH = 32
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
@@ -53,7 +55,8 @@ def start_logits(
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
     input_ids = student.inputs(input_ids)
     lengths = real_lengths(input_ids, student.config.pad_id)
-    lookup = WindowLookup.of(student, params, input_ids, lengths)
+    lookups = _LOOKUPS.get(student.config.name)
+    lookup = lookups.of(student.config, params, input_ids, lengths) if lookups else None
     pending: list[tuple[np.ndarray, Callable[[], jax.Array]]] = []
     with _threads(several=lookup is not None or student.config.name == "bilstm") as start:
         if lookup is not None:

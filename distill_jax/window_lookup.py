@@ -14,10 +14,9 @@ import numpy as np
 from jax import Array
 
 from distill_jax.config import StudentConfig
-from distill_jax.students import Params, Student
+from distill_jax.occurring_tokens import OccurringTokens
+from distill_jax.students import Params
 
-_FEWEST_TOKENS = 4096  # so many in all texts together, or the convolution is as fast
-_MOST_BYTES = 1 << 28  # of the table of shares; it is several times larger than the embeddings
 _LANES = 16  # filters are filled up to whole vector registers of float32
 
 
@@ -30,58 +29,39 @@ class WindowLookup:
         params: its parameters.
         input_ids: int32 [n, length], the texts.
         lengths: int [n], the position after each text's last token that is not padding.
-        shares: [tokens, sum of heights, filters], what a token adds at each place of each height's windows.
-        place_of: int32 [vocab_size], each token's row of ``shares``.
-        behind: the row for the places behind a text.
+        tokens: the tokens that occur in them.
+        shares: [tokens, sum of heights, filters], what each of these adds at each place of each height's windows.
     """
 
     config: StudentConfig
     params: Params
     input_ids: np.ndarray
     lengths: np.ndarray
+    tokens: OccurringTokens
     shares: Array
-    place_of: np.ndarray
-    behind: int
 
     @classmethod
-    def of(cls, student: Student, params: Params, input_ids: np.ndarray, lengths: np.ndarray) -> "WindowLookup | None":
-        """Look a student's tokens up; None where the convolution is the better way, or the only one.
-
-        Args:
-            student: any student.
-            params: its parameters.
-            input_ids: int32 [n, length].
-            lengths: int [n], the position after each text's last token that is not padding.
-        """
-        config, real = student.config, int(lengths.sum())
-        if config.name != "cnn" or jax.default_backend() != "cpu" or real < _FEWEST_TOKENS:
+    def of(
+        cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray
+    ) -> "WindowLookup | None":
+        """Look the texts' tokens up; None where the convolution does better (``OccurringTokens.of``)."""
+        tokens = OccurringTokens.of(input_ids, lengths, config, sum(config.filter_heights) * _filled(config.filters))
+        if tokens is None:
             return None
-        occurs = np.zeros(config.vocab_size, bool)
-        occurs[input_ids] = True
-        occurs[config.pad_id] = True
-        tokens = np.flatnonzero(occurs)
-        # At least one row more, of zeros: what stands behind a text that ends where its tokens end. Powers of two, so
-        # that few programs are compiled.
-        nothing, rows = len(tokens), 1 << len(tokens).bit_length()
-        if 4 * nothing > 3 * real or 4 * rows * sum(config.filter_heights) * _filled(config.filters) > _MOST_BYTES:
-            return None
-        place_of = np.zeros(config.vocab_size, np.int32)
-        place_of[tokens] = np.arange(len(tokens))
-        behind = nothing if config.pooling == "masked" else int(place_of[config.pad_id])
-        kept = np.zeros(rows, np.int32)
-        kept[:nothing] = tokens
-        return cls(
-            config, params, input_ids, lengths, _token_shares(params, kept, nothing, config=config), place_of, behind
-        )
+        shares = _token_shares(params, tokens.ids, tokens.count, config=config)
+        return cls(config, params, input_ids, lengths, tokens, shares)
 
     def logits(self, index: np.ndarray) -> Array:
         """Return the logits of some of the texts, [len(index), classes]."""
         heights, length = self.config.filter_heights, self.input_ids.shape[1]
         lengths, tallest = self.lengths[index], max(heights)
-        places = np.full((len(index), length + tallest), self.behind, np.int32)
+        # Behind a text stand zeros, the row after the last token's; or else padding.
+        masked, place_of = self.config.pooling == "masked", self.tokens.place_of
+        behind = self.tokens.count if masked else place_of[self.config.pad_id]
+        places = np.full((len(index), length + tallest), behind, np.int32)
         inside = np.arange(length) < lengths[:, None]
-        places[:, :length][inside] = self.place_of[self.input_ids[index]][inside]
-        if self.config.pooling == "masked":
+        places[:, :length][inside] = place_of[self.input_ids[index]][inside]
+        if masked:
             starts = np.maximum(lengths, 1)[:, None].repeat(len(heights), axis=1)
         else:  # a padded row has so many windows; those of padding alone are all alike, and one of them is enough
             starts = np.minimum(lengths[:, None] + 1, max(length, tallest) - np.array(heights) + 1)

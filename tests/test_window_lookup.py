@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from distill_jax import evaluation, window_lookup
+from distill_jax import evaluation, occurring_tokens, window_lookup
 from distill_jax.batches import real_lengths
 from distill_jax.evaluation import predict_logits
 from distill_jax.steps import eval_logits
@@ -17,7 +17,7 @@ VOCABULARY, PAD = 40, 3
 @pytest.fixture(autouse=True)
 def _always(monkeypatch):
     """Let few texts be enough."""
-    monkeypatch.setattr(window_lookup, "_FEWEST_TOKENS", 1)
+    monkeypatch.setattr(occurring_tokens, "_FEWEST_TOKENS", 1)
 
 
 def _student(**options):
@@ -38,7 +38,7 @@ def _inputs(rows=50, length=20, seed=0):
 
 
 def _looked_up(student, params, ids):
-    return WindowLookup.of(student, params, ids, real_lengths(ids, PAD))
+    return WindowLookup.of(student.config, params, ids, real_lengths(ids, PAD))
 
 
 @pytest.mark.parametrize("pooling", ["masked", "padded"])
@@ -84,28 +84,3 @@ def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, pooling):
     assert window_lookup._logits._cache_size() - before == 1
     expected = np.asarray(eval_logits(params, ids, student=student, padded_length=20))
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=2e-6)
-
-
-def test_the_convolution_is_left_to_do_what_it_does_better(monkeypatch):
-    student, params = _student()
-    ids = _inputs()
-    assert _looked_up(student, params, ids) is not None
-    assert _looked_up(student, params, ids[:1]) is None  # every token of few words is new
-    monkeypatch.setattr(window_lookup, "_MOST_BYTES", 4 * 64 * 12 * 16 - 1)
-    assert _looked_up(student, params, ids) is None
-    monkeypatch.setattr(window_lookup, "_MOST_BYTES", 4 * 64 * 12 * 16)
-    assert _looked_up(student, params, ids) is not None
-    monkeypatch.setattr(window_lookup, "_FEWEST_TOKENS", 10**6)
-    assert _looked_up(student, params, ids) is None
-
-
-@pytest.mark.parametrize("name", ["bilstm", "fasttext", "ensemble"])
-def test_other_students_have_no_such_windows(name):
-    shape = {"embedding_dim": 7, "pooling": "masked"}
-    student = build_student(name, vocab_size=VOCABULARY, num_labels=3, pad_id=PAD, **shape)
-    assert _looked_up(student, student.init(0), _inputs()) is None
-
-
-def test_a_gpu_convolves(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert _looked_up(*_student(), _inputs()) is None

@@ -1,0 +1,86 @@
+"""The BiLSTM for many texts on a CPU: what a token adds to the gates is computed once for every token that occurs.
+
+The loop over positions then looks it up. Nothing of [length, batch, gates] is written to memory and read again, which
+takes longer than the recurrence itself. The numbers are the module's own.
+"""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from distill_jax.bilstm import DIRECTIONS, lstm_step, reversed_texts
+from distill_jax.config import StudentConfig
+from distill_jax.occurring_tokens import OccurringTokens
+from distill_jax.students import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class GateLookup:
+    """Texts and what their tokens add to the gates.
+
+    Attributes:
+        config: the BiLSTM's shape.
+        params: its parameters.
+        input_ids: int32 [n, length], the texts.
+        lengths: int [n], the position after each text's last token that is not padding.
+        tokens: the tokens that occur in them.
+        shares: for each direction what each of these adds to the gates, biases included, [tokens, 4 × hidden].
+    """
+
+    config: StudentConfig
+    params: Params
+    input_ids: np.ndarray
+    lengths: np.ndarray
+    tokens: OccurringTokens
+    shares: tuple[Array, ...]
+
+    @classmethod
+    def of(
+        cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray
+    ) -> "GateLookup | None":
+        """Look the texts' tokens up; None where the module does better (``OccurringTokens.of``)."""
+        tokens = OccurringTokens.of(input_ids, lengths, config, len(DIRECTIONS) * 4 * config.hidden)
+        if tokens is None:
+            return None
+        return cls(config, params, input_ids, lengths, tokens, _token_shares(params, tokens.ids))
+
+    def logits(self, index: np.ndarray) -> Array:
+        """Return the logits of some of the texts, [len(index), classes]."""
+        places = self.tokens.place_of[self.input_ids[index]]
+        lengths = self.lengths[index].astype(np.int32)
+        return _logits(self.params, self.shares, places, lengths, config=self.config)
+
+
+@jax.jit
+def _token_shares(params: Params, tokens: Array) -> tuple[Array, ...]:
+    embedded, layers = params["embedding"][tokens], [params[direction] for direction in DIRECTIONS]
+    return tuple(embedded @ x["input_kernel"] + (x["input_bias"] + x["state_bias"]) for x in layers)
+
+
+@partial(jax.jit, static_argnames=("config",))
+def _logits(
+    params: Params, shares: tuple[Array, ...], places: Array, lengths: Array, *, config: StudentConfig
+) -> Array:
+    """Return logits [batch, classes] of texts [batch, length], given as rows of ``shares``."""
+    readings = (places, reversed_texts(places, lengths))
+
+    def step(position: Array, carry: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+        real, after = (position < lengths)[:, None], list[tuple[Array, ...]]()
+        for direction, reading, share, (before, cell, pooled) in zip(DIRECTIONS, readings, shares, carry, strict=True):
+            tokens = jax.lax.dynamic_index_in_dim(reading, position, axis=1, keepdims=False)
+            added = share.at[tokens].get(mode="promise_in_bounds")
+            state, new_cell = lstm_step(added + before @ params[direction]["state_kernel"], cell)
+            seen = jnp.maximum(pooled, state) if config.states == "max" else state
+            after.append((state, new_cell, jnp.where(real, seen, pooled)))
+        return after
+
+    zeros = jnp.zeros((len(places), config.hidden), shares[0].dtype)
+    start = (zeros, zeros, jnp.full_like(zeros, -jnp.inf))
+    pooled = jnp.concatenate([last for *_, last in jax.lax.fori_loop(0, lengths.max(), step, [start, start])], axis=-1)
+    features = jnp.where(lengths[:, None] > 0, pooled, 0)
+    features = jax.nn.relu(features @ params["dense"]["kernel"] + params["dense"]["bias"])
+    return features @ params["fc"]["kernel"] + params["fc"]["bias"]
