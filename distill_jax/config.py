@@ -172,7 +172,9 @@ class TrainConfig:
         if self.transfer_passes and not self.transfer:
             raise InputError(f"--transfer-passes {self.transfer_passes} goes with --distil --transfer")
         if self.clip_norm and self.optimizer == "sgd":
-            raise InputError("--clip-norm goes with --student cnn: the linear student's sparse steps are not clipped")
+            raise InputError(
+                "--clip-norm does not go with --student fasttext: the linear student's sparse steps are not clipped"
+            )
         if self.alpha and not self.distil:
             raise InputError(f"--alpha {self.alpha:g} goes with --distil: training on labels alone has no soft loss")
         for name, known in (

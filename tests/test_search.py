@@ -121,6 +121,14 @@ def test_the_printed_command_gives_the_trial_s_score(capsys, tmp_path, searched,
     assert divergence(validation.teacher_logits, logits) == pytest.approx(best.value, rel=1e-5)
 
 
+def test_the_trials_after_the_recipe_are_its_neighbours(searched):
+    study, _ = searched
+    first, second = _trials(study)
+    assert second.user_attrs["neighbour"] == 0
+    shared = set(first.params) & set(second.params)
+    assert 1 <= sum(first.params[name] != second.params[name] for name in shared) <= 2
+
+
 def test_the_same_command_again_adds_trials_that_differ(capsys, study, without_test):
     status, output, _ = call(capsys, main, *_arguments(without_test, study, "--trials", "1"))
     assert status == 0

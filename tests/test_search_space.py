@@ -11,7 +11,7 @@ from distill_jax.train import Arguments, recipe_defaults, student_options, train
 from search_helpers import RandomTrial
 from searching.objective import Base
 from searching.results import paste, train_command
-from searching.space import SPACES, Whole, describe, draw, settings_of, space_for, values_of
+from searching.space import SPACES, Whole, describe, draw, neighbours, settings_of, space_for, values_of
 
 STUDENTS = sorted(RECIPES[DEFAULT_RECIPE])
 
@@ -77,3 +77,22 @@ def test_an_export_limits_the_space():
 def test_a_space_may_be_there_before_its_student():
     assert set(SPACES) >= set(STUDENTS)
     assert {"hidden", "dense", "states"} <= set(SPACES["bilstm"])
+
+
+@pytest.mark.parametrize("student", SPACES)
+def test_neighbours_change_two_settings_of_the_recipe_at_most(student):
+    found = space_for(student, widest=384, has_transfer=True)
+    recipe = values_of(found, Base.of_recipe(student, seed=0).settings())
+    near = neighbours(found, recipe, 40, seed=3)
+    assert near == neighbours(found, recipe, 40, seed=3)
+    assert near != neighbours(found, recipe, 40, seed=4)
+    conditional = {"temperature", "buckets"}  # come and go with another setting
+    for values in near:
+        shared = set(values) & set(recipe)
+        assert set(values) ^ set(recipe) <= conditional
+        assert sum(values[name] != recipe[name] for name in shared) <= 2
+        settings = settings_of(values)
+        assert settings == settings_of(values_of(found, settings))  # every value is one of the space's
+    assert len({str(values) for values in near}) > 30
+    changed = {name for values in near for name in values if values[name] != recipe.get(name)}
+    assert changed == set(found)

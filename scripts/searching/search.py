@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from distill_jax.train_run import stop_on_signal
 from searching.data import SearchData, read_data, require_validation
 from searching.objective import EPOCHS, F1_MACRO, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from searching.results import SHOWN, best_table, paste, train_command
-from searching.space import Space, describe, settings_of, space_for, values_of
-from searching.study import RECIPE, finished, open_study, set_aside
+from searching.space import Space, Value, describe, neighbours, settings_of, space_for, values_of
+from searching.study import RECIPE, finished, next_trial, open_study, set_aside
+
+# The sampler learns from these, and would otherwise begin with as many trials by chance alone, anywhere in the space.
+_NEIGHBOURS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +65,9 @@ def search(wanted: Search) -> None:
     base = Base.of_recipe(wanted.student, wanted.seed)
     space = _space(wanted, base, manifest)
     data = _read(wanted, space, base, manifest)
-    identity, first = _identity(wanted, base, space), values_of(space, base.settings())
-    with stop_on_signal() as interrupted, open_study(wanted.study, identity, first, wanted.seed) as study:
+    identity, recipe = _identity(wanted, base, space), values_of(space, base.settings())
+    near = neighbours(space, recipe, _NEIGHBOURS, wanted.seed)
+    with stop_on_signal() as interrupted, open_study(wanted.study, identity, recipe, wanted.seed) as study:
         if before := len(finished(study)):
             say(f"going on with {wanted.study}: {before} finished trials")
 
@@ -71,7 +76,7 @@ def search(wanted: Search) -> None:
 
         objective = Objective(data, space, base, wanted.max_bytes, should_stop, show_progress=sys.stderr.isatty())
         try:
-            _run_trials(study, objective, wanted.trials)
+            _run_trials(study, objective, near, wanted.trials)
             if interrupted():
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -116,11 +121,13 @@ def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
     }
 
 
-def _run_trials(study: optuna.Study, objective: Objective, limit: int | None) -> None:
+def _run_trials(
+    study: optuna.Study, objective: Objective, near: Sequence[Mapping[str, Value]], limit: int | None
+) -> None:
     """Run trials until ``limit`` were trained or the objective should stop; each that ends is stored at once."""
     trained = 0
     while not objective.should_stop() and (limit is None or trained < limit):
-        trial = study.ask()
+        trial = next_trial(study, near)
         try:
             score = objective(trial)
         except optuna.TrialPruned as reason:

@@ -1,8 +1,11 @@
 """What is searched for each student: which settings, over which values. Imports neither Optuna nor a framework."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 Value = str | int | float
 
@@ -16,6 +19,10 @@ class Choice:
     def draw(self, trial: Any, name: str) -> Value:
         """Return the trial's value."""
         return trial.suggest_categorical(name, self.values)
+
+    def sample(self, rng: np.random.Generator) -> Value:
+        """Return one of them by chance."""
+        return self.values[int(rng.integers(len(self.values)))]
 
     def nearest(self, value: Value) -> Value:
         """Return ``value`` where it is one of them, or else the first."""
@@ -38,9 +45,13 @@ class Whole:
         """Return the trial's value."""
         return trial.suggest_int(name, self.low, self.high, step=self.step)
 
+    def sample(self, rng: np.random.Generator) -> Value:
+        """Return one of them by chance."""
+        return self.nearest(float(rng.uniform(self.low, self.high)))
+
     def nearest(self, value: Value) -> Value:
         """Return the number of the range that is nearest to ``value``."""
-        steps = round((min(max(int(value), self.low), self.high) - self.low) / self.step)
+        steps = round((min(max(float(value), self.low), self.high) - self.low) / self.step)
         return self.low + steps * self.step
 
     def smallest(self) -> tuple[Value, ...]:
@@ -65,6 +76,12 @@ class Real:
     def draw(self, trial: Any, name: str) -> Value:
         """Return the trial's value."""
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.step is None)
+
+    def sample(self, rng: np.random.Generator) -> Value:
+        """Return one of them by chance, on the range's own scale."""
+        if self.step is None:
+            return math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return self.nearest(float(rng.uniform(self.low, self.high)))
 
     def nearest(self, value: Value) -> Value:
         """Return the number of the range that is nearest to ``value``."""
@@ -147,6 +164,19 @@ def values_of(space: Space, settings: Mapping[str, Any]) -> dict[str, Value]:
             value = 0.0
         values[name] = parameter.nearest(" ".join(map(str, value)) if isinstance(value, tuple) else value)
     return values
+
+
+def neighbours(space: Space, values: Mapping[str, Value], count: int, seed: int) -> list[dict[str, Value]]:
+    """Return ``count`` variants of values of the space, of which two settings each were drawn anew."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(count):
+        changed = set(rng.choice(list(space), 2, replace=False))
+        drawn: dict[str, Value] = {}
+        for name, parameter in space.items():
+            if name not in _NEEDED or _NEEDED[name](drawn):
+                drawn[name] = values[name] if name in values and name not in changed else parameter.sample(rng)
+        found.append(drawn)
+    return found
 
 
 def settings_of(values: Mapping[str, Value]) -> dict[str, Any]:

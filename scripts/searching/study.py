@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from searching.space import Value
 
 _NAME = "distill-jax"
 _IDENTITY = "search"
-RECIPE, _KILLED = "recipe", "killed"
+RECIPE, _NEAR, _KILLED = "recipe", "neighbour", "killed"
 # No training is ended before half of it is done, nor while there are few to compare it with.
 _TRIALS_BEFORE_PRUNING = 5
 _QUARTERS_BEFORE_PRUNING = 2
@@ -34,7 +34,7 @@ def open_study(
     Args:
         path: its file.
         identity: what must agree for two searches to be the same one, a JSON object.
-        first: the settings of a new study's first trial.
+        first: the settings of a new study's first trial, the recipe's.
         seed: of the sampler; a study that is gone on with does not repeat its first trials.
 
     Raises:
@@ -107,6 +107,15 @@ def _require_same(path: Path, found: Any, identity: dict[str, Any]) -> None:
             f"study {path}: it belongs to another search: its {name} is {old!r}, this one's is {new!r}; name another "
             "file with --study, or delete it"
         )
+
+
+def next_trial(study: optuna.Study, near: Sequence[Mapping[str, Value]]) -> optuna.Trial:
+    """Return the next trial: one that waits, or else the next of the recipe's neighbours, or else the sampler's."""
+    trials = study.get_trials(deepcopy=False)
+    begun = sum(_NEAR in trial.user_attrs for trial in trials)
+    if begun < len(near) and not any(trial.state == TrialState.WAITING for trial in trials):
+        study.enqueue_trial(dict(near[begun]), user_attrs={_NEAR: begun})
+    return study.ask()
 
 
 def set_aside(
