@@ -1,6 +1,8 @@
 """The teacher's logits for ragged token ids."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from teacher_export.tokens import pad_rows
 
 # A GPU is idle on batches of a few short rows: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
+# On a CPU so many batches are computed side by side at most: each takes memory.
+MOST_BATCHES = 8
 
 
 def plan_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:
@@ -32,7 +36,6 @@ def plan_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> li
     return batches
 
 
-@torch.inference_mode()
 def predict_logits(
     model: Any,
     token_ids: np.ndarray,
@@ -69,15 +72,22 @@ def predict_logits(
     on_gpu = device.type == "cuda"
     tokens = GPU_TOKENS * batch_size * max_length if on_gpu else None
     batches = plan_batches(np.diff(token_offsets), batch_size, tokens)
-    classify, outputs = _classifier(model, device, precision), []
+    own = is_supported(model)
+    classify, outputs = _classifier(model, device, precision, own=own), []
+
+    def logits_of(rows: np.ndarray) -> torch.Tensor:
+        tensors = [torch.from_numpy(array) for array in pad_rows(token_ids, token_offsets, rows, pad_id)]
+        if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
+            tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+        with torch.inference_mode():
+            return classify(*tensors).float()
+
     try:
-        for rows in batches:
-            arrays = pad_rows(token_ids, token_offsets, rows, pad_id)
-            tensors = [torch.from_numpy(array) for array in arrays]
-            if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
-                tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
-            outputs.append(classify(*tensors).float())
-            advance(len(rows))
+        # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
+        with _side_by_side(own=own) as each:
+            for rows, logits in zip(batches, each(logits_of, batches), strict=True):
+                outputs.append(logits)
+                advance(len(rows))
     except torch.OutOfMemoryError:
         raise InputError(
             f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
@@ -89,10 +99,29 @@ def predict_logits(
     return result
 
 
-def _classifier(model: Any, device: torch.device, precision: str) -> Callable[..., torch.Tensor]:
+@contextlib.contextmanager
+def _side_by_side(*, own: bool) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Yield a function like ``map``, which computes several batches at a time where that is safe.
+
+    A core to each batch is faster than all cores to each, for there are operations too small to share.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, MOST_BATCHES)
+    if not own or workers == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # new threads would start with what the last one was set to
+
+
+def _classifier(model: Any, device: torch.device, precision: str, *, own: bool) -> Callable[..., torch.Tensor]:
     """Return the function from token ids and mask to logits."""
     dtype = getattr(torch, precision)
-    if is_supported(model):
+    if own:
         return DistilBertInference(model, dtype)
 
     def autocast(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:

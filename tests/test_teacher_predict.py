@@ -1,8 +1,11 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
 
 from distill_jax.errors import InputError
+from teacher_export import predict
 from teacher_export.predict import plan_batches, predict_logits
 from teacher_export.tokens import encode, pad_rows
 from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
@@ -125,3 +128,35 @@ def test_padding_masks_what_is_not_there():
     input_ids, mask = pad_rows(np.array([5, 6, 7], np.int32), np.array([0, 1, 3]), np.array([1, 0]), 9)
     assert input_ids.tolist() == [[6, 7], [5, 9]]
     assert mask.tolist() == [[1, 1], [1, 0]]
+
+
+def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they_were(model, tokens, monkeypatch):
+    options = {"pad_id": 0, "precision": "float32", "batch_size": 4, "max_length": 16}
+    alone, threads, done = predict_logits(model, *tokens, **options), torch.get_num_threads(), []
+    seen = set()
+    plain = predict.DistilBertInference.__call__
+
+    def watched(self, *arguments):
+        seen.add(threading.get_ident())
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(predict.DistilBertInference, "__call__", watched)
+    monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 3)
+    together = predict_logits(model, *tokens, **options, advance=done.append)
+    monkeypatch.undo()
+    torch.set_num_threads(threads)
+    assert np.array_equal(together, alone)
+    assert done == [4] * 9 + [2]
+    assert threading.get_ident() not in seen
+
+
+def test_an_error_in_one_of_several_batches_is_raised(model, tokens, monkeypatch):
+    def broken(*_):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(predict.DistilBertInference, "__call__", broken)
+    monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 2)
+    with pytest.raises(ValueError, match="broken"):
+        predict_logits(model, *tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
+    monkeypatch.undo()
+    torch.set_num_threads(1)
