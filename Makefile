@@ -1,5 +1,5 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report (a few minutes on two cores)
-# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (40 minutes)
+# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (half an hour)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test
 PYTHON ?= python3
@@ -42,7 +42,7 @@ demo: $(STAMP)
 	$(BIN)/python -m distill_jax.report runs/demo
 
 best: $(STAMP)
-	$(BIN)/python scripts/export_logits.py --output exports/best --validation-fraction 0.1 --unlabelled demo --augment 40
+	$(BIN)/python scripts/export_logits.py --output exports/best --validation-fraction 0.1 --unlabelled demo --augment 20
 	@for student in $(BEST_STUDENTS); do \
 	  for distil in "" --distil; do \
 	    $(BIN)/python -m distill_jax.train --export exports/best --student $$student $$distil --seeds 3 --resume || exit $$?; \

@@ -23,7 +23,7 @@ from distill_jax.files import atomic_write, write_json
 RESULTS, PAGE, CURVE = "ablation.json", "ablation.md", "learning-curve.png"
 _ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)
 _FOLDER, _QUICK_FOLDER = Path("runs/ablation"), Path("runs/ablation-quick")
-_EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 40"
+_EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 20"
 
 
 @dataclasses.dataclass(frozen=True)
