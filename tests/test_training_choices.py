@@ -172,5 +172,5 @@ def test_bad_choices_are_refused(changes, message):
 
 
 def test_the_linear_student_s_sparse_steps_are_not_clipped():
-    with pytest.raises(InputError, match="--clip-norm goes with --student cnn"):
+    with pytest.raises(InputError, match="--clip-norm does not go with --student fasttext"):
         _config("fasttext", clip_norm=1.0)
