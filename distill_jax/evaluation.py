@@ -1,4 +1,8 @@
-"""Logits of many texts: rows sorted by length, batches cut to their longest text, a compiled program per length."""
+"""Logits of many texts: rows sorted by length, in batches.
+
+Each batch is cut to its longest text, with a compiled program per length; or, on a CPU, what a student computes for a
+token alone is looked up, in one program for all lengths.
+"""
 
 import contextlib
 import os
@@ -19,11 +23,11 @@ from distill_jax.token_scores import TokenScores
 from distill_jax.window_lookup import WindowLookup
 
 EVAL_BATCH = 256
-_LOOKUPS: dict[str, type[WindowLookup | GateLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
 NOTEBOOK_EVAL_BATCH = 32
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
 TOKENS_PER_BATCH = 8192
+_LOOKUPS: dict[str, type[WindowLookup | GateLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
 
 
 def predict_logits(
