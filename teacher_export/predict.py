@@ -14,6 +14,8 @@ from teacher_export.tokens import pad_rows
 
 # A GPU is idle on batches of a few short rows: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
+# On a CPU batches of texts of fewer tokens than this take more rows: matrix products of too few rows are slower.
+CPU_SHORT = 16
 # On a CPU so many batches are computed side by side at most: each takes memory.
 MOST_BATCHES = 8
 
@@ -57,7 +59,7 @@ def predict_logits(
         precision: ``float32``; or ``bfloat16`` or ``float16``, in which products are computed, the rest in float32 (on
             a CPU nearer to float32's logits than a model stored in bfloat16: off by 0.003 against 0.006 on average).
         pad_id: fills the shorter rows of a batch, masked.
-        batch_size: rows in a batch (more on a GPU).
+        batch_size: rows in a batch (more of short texts, and more on a GPU).
         max_length: the longest row there may be; with ``batch_size`` it bounds the memory of a GPU's batch.
         where: names the rows in an error message.
         advance: is called with the number of rows done since its last call.
@@ -70,7 +72,7 @@ def predict_logits(
     """
     device = next(model.parameters()).device
     on_gpu = device.type == "cuda"
-    tokens = GPU_TOKENS * batch_size * max_length if on_gpu else None
+    tokens = GPU_TOKENS * batch_size * max_length if on_gpu else CPU_SHORT * batch_size
     batches = plan_batches(np.diff(token_offsets), batch_size, tokens)
     own = is_supported(model)
     classify, outputs = _classifier(model, device, precision, own=own), []
