@@ -1,6 +1,7 @@
 """``Predictor``: a trained student that takes raw texts; needs its run folder, neither torch nor the export folder."""
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from distill_jax.students import Params, Student
 from distill_jax.token_scores import TokenScores
 
 _TEXTS_AT_ONCE = 4096
+_STARTED_AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +76,13 @@ class Predictor:
         """Return logits, float32 [texts, classes]."""
         if not len(texts):
             return np.zeros((0, len(self.label_names)), np.float32)
-        # All is started before the first result is waited for: texts are tokenized while the device computes.
-        started = [
-            self._start(texts[start : start + _TEXTS_AT_ONCE], _batch_size(len(texts)))
-            for start in range(0, len(texts), _TEXTS_AT_ONCE)
-        ]
-        return np.concatenate([finish() for finish in started])
+        # Texts are tokenized while those before them are computed; what is started takes memory until it is done.
+        started, done = deque[Callable[[], np.ndarray]](), []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            if len(started) == _STARTED_AT_ONCE:
+                done.append(started.popleft()())
+            started.append(self._start(texts[start : start + _TEXTS_AT_ONCE], _batch_size(len(texts))))
+        return np.concatenate([*done, *(finish() for finish in started)])
 
     def _start(self, texts: Sequence[str], batch_size: int) -> Callable[[], np.ndarray]:
         rows = self.tokenizer.encode(texts)

@@ -71,7 +71,7 @@ def test_take_away_and_alone_name_the_parts_that_the_student_has():
     assert added["+ teacher's embeddings"] == {"embeddings"}
     assert added["+ n-grams"] == {"ngrams", "buckets"}
     assert "schedule" in added["+ cosine schedule"]
-    assert any(title.startswith("+ KL") and names == {"soft_loss"} for title, names in added.items())
+    assert any(title.startswith("+ KL") and names == {"soft_loss", "alpha"} for title, names in added.items())
 
 
 def test_the_same_training_in_two_tables_is_one_folder():
