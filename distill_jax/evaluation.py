@@ -19,6 +19,7 @@ from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
 from distill_jax.texts import flatten
+from distill_jax.token_lookup import TokenLookup
 from distill_jax.token_scores import TokenScores
 from distill_jax.window_lookup import WindowLookup
 
@@ -27,7 +28,7 @@ NOTEBOOK_EVAL_BATCH = 32
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
 TOKENS_PER_BATCH = 8192
-_LOOKUPS: dict[str, type[WindowLookup | GateLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
+_LOOKUPS: dict[str, type[TokenLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
 
 
 def predict_logits(

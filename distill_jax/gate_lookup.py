@@ -4,7 +4,6 @@ The loop over positions then looks it up. Nothing of [length, batch, gates] is w
 takes longer than the recurrence itself. The numbers are the module's own.
 """
 
-import dataclasses
 from functools import partial
 
 import jax
@@ -14,44 +13,27 @@ from jax import Array
 
 from distill_jax.bilstm import DIRECTIONS, lstm_step, reversed_texts
 from distill_jax.config import StudentConfig
-from distill_jax.occurring_tokens import OccurringTokens
 from distill_jax.students import Params
+from distill_jax.token_lookup import TokenLookup
 
 
-@dataclasses.dataclass(frozen=True)
-class GateLookup:
-    """Texts and what their tokens add to the gates.
+class GateLookup(TokenLookup):
+    """The BiLSTM's; shares are, for each direction, [tokens, 4 × hidden], the biases included."""
 
-    Attributes:
-        config: the BiLSTM's shape.
-        params: its parameters.
-        input_ids: int32 [n, length], the texts.
-        lengths: int [n], the position after each text's last token that is not padding.
-        tokens: the tokens that occur in them.
-        shares: for each direction what each of these adds to the gates, biases included, [tokens, 4 × hidden].
-    """
+    @staticmethod
+    def width(config: StudentConfig) -> int:
+        """Return how many numbers a token's shares are."""
+        return len(DIRECTIONS) * 4 * config.hidden
 
-    config: StudentConfig
-    params: Params
-    input_ids: np.ndarray
-    lengths: np.ndarray
-    tokens: OccurringTokens
-    shares: tuple[Array, ...]
-
-    @classmethod
-    def of(
-        cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray
-    ) -> "GateLookup | None":
-        """Look the texts' tokens up; None where the module does better (``OccurringTokens.of``)."""
-        tokens = OccurringTokens.of(input_ids, lengths, config, len(DIRECTIONS) * 4 * config.hidden)
-        if tokens is None:
-            return None
-        return cls(config, params, input_ids, lengths, tokens, _token_shares(params, tokens.ids))
+    @staticmethod
+    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> tuple[Array, ...]:
+        """Return the shares; no text has the tokens after the first ``count``."""
+        del config, count
+        return _token_shares(params, tokens)
 
     def logits(self, index: np.ndarray) -> Array:
         """Return the logits of some of the texts, [len(index), classes]."""
-        places = self.tokens.place_of[self.input_ids[index]]
-        lengths = self.lengths[index].astype(np.int32)
+        places, lengths = self.compaction.apply(self.input_ids[index]), self.lengths[index].astype(np.int32)
         return _logits(self.params, self.shares, places, lengths, config=self.config)
 
 

@@ -5,7 +5,6 @@ place in the window alone. It is computed once for every token that occurs; a re
 filter is high, where the convolution multiplies whole embeddings. The result is the convolution's up to rounding.
 """
 
-import dataclasses
 from functools import partial
 
 import jax
@@ -14,53 +13,35 @@ import numpy as np
 from jax import Array
 
 from distill_jax.config import StudentConfig
-from distill_jax.occurring_tokens import OccurringTokens
 from distill_jax.students import Params
+from distill_jax.token_lookup import TokenLookup
 
 _LANES = 16  # filters are filled up to whole vector registers of float32
 
 
-@dataclasses.dataclass(frozen=True)
-class WindowLookup:
-    """Texts and what their tokens say to the filters.
+class WindowLookup(TokenLookup):
+    """The CNN's; shares are [tokens, sum of heights, filters], a row for each place of each height's windows."""
 
-    Attributes:
-        config: the CNN's shape.
-        params: its parameters.
-        input_ids: int32 [n, length], the texts.
-        lengths: int [n], the position after each text's last token that is not padding.
-        tokens: the tokens that occur in them.
-        shares: [tokens, sum of heights, filters], what each of these adds at each place of each height's windows.
-    """
+    @staticmethod
+    def width(config: StudentConfig) -> int:
+        """Return how many numbers a token's shares are."""
+        return sum(config.filter_heights) * _filled(config.filters)
 
-    config: StudentConfig
-    params: Params
-    input_ids: np.ndarray
-    lengths: np.ndarray
-    tokens: OccurringTokens
-    shares: Array
-
-    @classmethod
-    def of(
-        cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray
-    ) -> "WindowLookup | None":
-        """Look the texts' tokens up; None where the convolution does better (``OccurringTokens.of``)."""
-        tokens = OccurringTokens.of(input_ids, lengths, config, sum(config.filter_heights) * _filled(config.filters))
-        if tokens is None:
-            return None
-        shares = _token_shares(params, tokens.ids, tokens.count, config=config)
-        return cls(config, params, input_ids, lengths, tokens, shares)
+    @staticmethod
+    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> Array:
+        """Return the shares of the first ``count`` tokens; those of the others are zeros."""
+        return _token_shares(params, tokens, count, config=config)
 
     def logits(self, index: np.ndarray) -> Array:
         """Return the logits of some of the texts, [len(index), classes]."""
         heights, length = self.config.filter_heights, self.input_ids.shape[1]
         lengths, tallest = self.lengths[index], max(heights)
         # Behind a text stand zeros, the row after the last token's; or else padding.
-        masked, place_of = self.config.pooling == "masked", self.tokens.place_of
-        behind = self.tokens.count if masked else place_of[self.config.pad_id]
+        masked = self.config.pooling == "masked"
+        behind = len(self.compaction.tokens) if masked else self.compaction.pad_id
         places = np.full((len(index), length + tallest), behind, np.int32)
         inside = np.arange(length) < lengths[:, None]
-        places[:, :length][inside] = place_of[self.input_ids[index]][inside]
+        places[:, :length][inside] = self.compaction.apply(self.input_ids[index])[inside]
         if masked:
             starts = np.maximum(lengths, 1)[:, None].repeat(len(heights), axis=1)
         else:  # a padded row has so many windows; those of padding alone are all alike, and one of them is enough

@@ -1,9 +1,9 @@
 """DistilBERT's logits on a CPU, with less work than transformers does for them.
 
 The classifier reads the first token alone, so the last layer computes that token alone: for six layers a seventh less
-arithmetic. Queries, keys and values are one matrix product. In bfloat16 the weights are converted, and laid out as the
-processor wants them, once and not at every batch; GELU is applied inside the product. Attention over short texts is two
-plain matrix products, for which torch's fused kernel takes several times as long.
+arithmetic. Weights are converted, and laid out as the processor wants them, once and not at every batch; keys and
+values are one matrix product; GELU is applied inside the product. Attention over short texts is two plain matrix
+products, for which torch's fused kernel takes several times as long.
 
 What is rounded to bfloat16 is what ``torch.autocast`` rounds: the operands of products. Sums along the layers,
 normalisation and softmax stay in float32.
@@ -59,16 +59,11 @@ class DistilBertInference:
 
     def _block(self, layer: "_Layer", hidden: torch.Tensor, length: int, bias: torch.Tensor | None) -> torch.Tensor:
         """Return what a layer makes of the first ``length`` positions, which look at all of them."""
-        rows, width = len(hidden), hidden.shape[2]
-        inputs, residual = hidden.to(self._dtype), hidden[:, :length]
-        if length == hidden.shape[1]:
-            queries, keys, values = layer.queries_keys_values(inputs).chunk(3, dim=-1)
-        else:
-            queries = layer.queries(inputs[:, :length])
-            keys, values = layer.keys_values(inputs).chunk(2, dim=-1)
-        queries, keys, values = (x.unflatten(-1, (self._heads, -1)).transpose(1, 2) for x in (queries, keys, values))
-        context = _attention(queries, keys, values, bias).transpose(1, 2).reshape(rows, length, width)
-        attended = layer.attention_norm(layer.output(context) + residual)
+        inputs = hidden.to(self._dtype)
+        maps = layer.queries(inputs[:, :length]), *layer.keys_values(inputs).chunk(2, dim=-1)
+        queries, keys, values = (x.unflatten(-1, (self._heads, -1)).transpose(1, 2) for x in maps)
+        context = _attention(queries, keys, values, bias).transpose(1, 2).flatten(2)
+        attended = layer.attention_norm(layer.output(context) + hidden[:, :length])
         expanded = layer.expand(attended.to(self._dtype))
         return layer.output_norm(layer.contract(expanded) + attended)
 
@@ -93,7 +88,6 @@ Linear = Callable[[torch.Tensor], torch.Tensor]
 class _Layer:
     """A transformer layer's maps."""
 
-    queries_keys_values: Linear
     queries: Linear
     keys_values: Linear
     output: Linear
@@ -105,11 +99,9 @@ class _Layer:
     @classmethod
     def of(cls, block: Any, dtype: torch.dtype) -> "_Layer":
         attention, ffn = block.attention, block.ffn
-        query, key, value = attention.q_lin, attention.k_lin, attention.v_lin
         return cls(
-            queries_keys_values=_linear([query, key, value], dtype),
-            queries=_linear([query], dtype),
-            keys_values=_linear([key, value], dtype),
+            queries=_linear([attention.q_lin], dtype),
+            keys_values=_linear([attention.k_lin, attention.v_lin], dtype),
             output=_linear([attention.out_lin], dtype),
             attention_norm=block.sa_layer_norm,
             expand=_linear([ffn.lin1], dtype, gelu=True),

@@ -24,6 +24,12 @@ def _own_cache(request, monkeypatch, test_cache):
         monkeypatch.setenv(CACHE_VARIABLE, str(test_cache))
 
 
+@pytest.fixture
+def lookup_of_few_texts(monkeypatch):
+    """Let texts be predicted by lookups however few they are."""
+    monkeypatch.setattr("distill_jax.token_lookup._FEWEST_TOKENS", 1)
+
+
 @pytest.fixture(scope="session")
 def tiny_export(tmp_path_factory):
     """An export folder of 330 training and 90 test rows; tests read it and do not change it."""

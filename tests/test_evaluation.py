@@ -2,7 +2,7 @@ import numpy as np
 import optax
 import pytest
 
-from distill_jax import occurring_tokens
+from distill_jax import token_lookup
 from distill_jax.evaluation import cross_entropies, mean_of_batch_means, predict_logits
 from distill_jax.steps import eval_logits
 from distill_jax.students import build_student
@@ -31,7 +31,7 @@ def test_logits_come_in_the_rows_order(name, rows, fixed_cuts):
 
 
 def test_few_programs_are_compiled_for_a_split_of_many_lengths(monkeypatch):
-    monkeypatch.setattr(occurring_tokens, "_FEWEST_TOKENS", 10**9)
+    monkeypatch.setattr(token_lookup, "_FEWEST_TOKENS", 10**9)
     student = build_student("cnn", vocab_size=40, num_labels=3, embedding_dim=7)
     before = eval_logits._cache_size()
     predict_logits(student, student.init(0), _inputs(300, 100), 16)

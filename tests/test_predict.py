@@ -64,6 +64,31 @@ def test_it_equals_the_test_predictions_on_the_same_texts(name, all_runs, predic
 
 
 @pytest.mark.parametrize("name", STUDENTS)
+def test_many_texts_are_taken_in_stretches_of_which_two_are_under_way(name, predictors, monkeypatch):
+    predictor, (texts, _) = predictors[name], tiny_texts(40, 9)
+    expected, under_way, most = predictor.logits(texts), 0, []
+    plain = Predictor._start
+
+    def watched(self, texts, batch_size):
+        nonlocal under_way
+        finish, under_way = plain(self, texts, batch_size), under_way + 1
+        most.append(under_way)
+
+        def finished():
+            nonlocal under_way
+            under_way -= 1
+            return finish()
+
+        return finished
+
+    monkeypatch.setattr(Predictor, "_start", watched)
+    monkeypatch.setattr("distill_jax.predictor._TEXTS_AT_ONCE", 7)
+    np.testing.assert_allclose(predictor.logits(texts), expected, atol=1e-5)
+    assert most == [1, 2, 2, 2, 2, 2]
+    assert under_way == 0
+
+
+@pytest.mark.parametrize("name", STUDENTS)
 def test_it_gives_the_student_s_own_logits(name, predictors):
     predictor, (texts, _) = predictors[name], tiny_texts(12, 7)
     ids = [encoding.ids for encoding in tiny_tokenizer().encode_batch(texts)]

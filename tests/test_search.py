@@ -271,6 +271,16 @@ def _identity(study):
     return json.loads(rows["search"])
 
 
+def test_a_study_of_another_score_is_refused(capsys, study, without_test):
+    """Before trials were scored by divergence the higher score was the better one."""
+    before = {name: value for name, value in _identity(study).items() if name != "score"}
+    with contextlib.closing(sqlite3.connect(study)) as database, database:
+        changed = "UPDATE study_user_attributes SET value_json = ? WHERE key = 'search'"
+        database.execute(changed, (json.dumps(before),))
+    message = refusal(capsys, main, *_arguments(without_test, study))
+    assert "it belongs to another search: its score is None, this one's is 'divergence'" in message
+
+
 def test_two_searches_do_not_share_a_study(capsys, study, without_test):
     with open_study(study, _identity(study), {}, 0):
         message = refusal(capsys, main, *_arguments(without_test, study))

@@ -144,7 +144,9 @@ def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 3)
     together = predict_logits(model, *tokens, **options, advance=done.append)
     monkeypatch.undo()
+    left = torch.get_num_threads()
     torch.set_num_threads(threads)
+    assert left == 3  # as many as there seemed to be before
     assert np.array_equal(together, alone)
     assert sum(done) == 38
     assert len(done) > 3

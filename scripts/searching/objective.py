@@ -22,6 +22,7 @@ from searching.space import Space, draw, settings_of
 # Trainings of different lengths are compared where the same share of them is done: with a rate that falls to 0 at the
 # end, epoch 3 of 4 is not epoch 3 of 12.
 QUARTERS = 4
+SCORE = "divergence"
 SIZE, SECONDS, EPOCHS, F1_MACRO = "bytes", "seconds", "epochs_done", "f1_macro"
 
 

@@ -16,7 +16,7 @@ from distill_jax.export_format import MANIFEST, Manifest, read_manifest, read_to
 from distill_jax.files import sha256_file
 from distill_jax.train_run import stop_on_signal
 from searching.data import SearchData, read_data, require_validation
-from searching.objective import EPOCHS, F1_MACRO, SIZE, Base, Objective, TooLargeError, smallest_bytes
+from searching.objective import EPOCHS, F1_MACRO, SCORE, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from searching.results import SHOWN, best_table, paste, train_command
 from searching.space import Space, Value, describe, neighbours, settings_of, space_for, values_of
 from searching.study import RECIPE, finished, next_trial, open_study, set_aside
@@ -113,6 +113,7 @@ def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
     return {
         "export": {"fingerprint": sha256_file(wanted.export / MANIFEST)},
         "student": wanted.student,
+        "score": SCORE,
         "rows": wanted.rows,
         "seed": wanted.seed,
         "max_bytes": wanted.max_bytes,

@@ -1,0 +1,72 @@
+"""What lookups share: what a student computes for a token alone is computed once for each token that occurs."""
+
+import abc
+import dataclasses
+from typing import Any, Self
+
+import jax
+import numpy as np
+from jax import Array
+
+from distill_jax.batches import Compaction, padded_rows
+from distill_jax.config import StudentConfig
+from distill_jax.students import Params
+
+_FEWEST_TOKENS = 4096  # so many in all texts together, or nothing is gained
+_MOST_BYTES = 1 << 28  # of the shares: they are several times larger than the embeddings
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenLookup(abc.ABC):
+    """Texts, and the tokens' shares: what each token that occurs in them adds to what the student computes.
+
+    Attributes:
+        config: the student's shape.
+        params: its parameters.
+        input_ids: int32 [n, length], the texts.
+        lengths: int [n], the position after each text's last token that is not padding.
+        compaction: from the vocabulary to the tokens that occur.
+        shares: arrays of a row for each of these; further rows, one at least, fill them up to a power of two, so that
+            few programs are compiled.
+    """
+
+    config: StudentConfig
+    params: Params
+    input_ids: np.ndarray
+    lengths: np.ndarray
+    compaction: Compaction
+    shares: Any
+
+    @classmethod
+    def of(cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray) -> Self | None:
+        """Look the texts' tokens up; None where the student's own module does better.
+
+        It pays on a CPU, for many texts that repeat their tokens; a GPU multiplies faster than it looks up.
+
+        Raises:
+            InputError: an id lies outside the vocabulary.
+        """
+        real = int(lengths.sum())
+        if jax.default_backend() != "cpu" or real < _FEWEST_TOKENS:
+            return None
+        compaction = Compaction.of([input_ids], config.vocab_size, config.pad_id)
+        count = len(compaction.tokens)
+        rows = 1 << count.bit_length()
+        if 4 * count > 3 * real or 4 * rows * cls.width(config) > _MOST_BYTES:
+            return None
+        shares = cls.token_shares(config, params, padded_rows(compaction.tokens, rows), count)
+        return cls(config, params, input_ids, lengths, compaction, shares)
+
+    @staticmethod
+    @abc.abstractmethod
+    def width(config: StudentConfig) -> int:
+        """Return how many numbers a token's shares are."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> Any:
+        """Return the shares of the first ``count`` of ``tokens``, int32 [rows]."""
+
+    @abc.abstractmethod
+    def logits(self, index: np.ndarray) -> Array:
+        """Return the logits of some of the texts, [len(index), classes]."""

@@ -1,0 +1,42 @@
+"""Small students and texts for the tests of the lookups."""
+
+import jax
+import numpy as np
+
+from distill_jax.batches import real_lengths
+from distill_jax.gate_lookup import GateLookup
+from distill_jax.steps import eval_logits
+from distill_jax.students import build_student
+from distill_jax.window_lookup import WindowLookup
+
+VOCABULARY, PAD = 40, 3
+LOOKUPS = {"cnn": WindowLookup, "bilstm": GateLookup}
+_SHAPES = {"cnn": {"filters": 5}, "bilstm": {"hidden": 6, "dense": 5}}
+
+
+def small_student(name, **options):
+    """Return a student and its parameters; the padding's embedding is not zero, as a converted checkpoint's may be."""
+    shape = {"embedding_dim": 7, "pooling": "masked", **_SHAPES[name], **options}
+    student = build_student(name, vocab_size=VOCABULARY, num_labels=3, pad_id=PAD, **shape)
+    params = jax.tree.map(np.array, student.init(1))
+    params["embedding"][PAD] = 0.5
+    return student, params
+
+
+def random_texts(rows=50, length=20, seed=0):
+    """Return texts of every length from nothing on, some of them with the pad's id in the middle."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(0, VOCABULARY, (rows, length)).astype(np.int32)
+    ids[np.arange(length) >= rng.integers(0, length + 1, rows)[:, None]] = PAD
+    ids[0], ids[1] = PAD, 5
+    return ids
+
+
+def looked_up(student, params, ids):
+    """Return the lookup of texts."""
+    return LOOKUPS[student.config.name].of(student.config, params, ids, real_lengths(ids, PAD))
+
+
+def module_logits(student, params, ids):
+    """Return what the student's own module gives."""
+    return np.asarray(eval_logits(params, ids, student=student, padded_length=ids.shape[1]))
