@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from teacher_export import distilbert_inference, predict
+from teacher_export import packed_linear, predict, short_attention
 from teacher_export.distilbert_inference import DistilBertInference, is_supported
 from tiny_teacher import LABEL_NAMES, make_config
 
@@ -90,7 +90,7 @@ def test_bfloat16_is_as_near_to_float32_as_autocast_is():
 def test_without_packed_weights_the_logits_are_the_same(monkeypatch, dtype):
     model, batch = _model(), _batch()
     first = _ours(model, *batch, dtype)
-    monkeypatch.setattr(distilbert_inference, "_packed", lambda *_, **__: None)
+    monkeypatch.setattr(packed_linear, "_packed", lambda *_, **__: None)
     tolerance = 1e-5 if dtype == torch.float32 else BFLOAT16_TOLERANCE
     torch.testing.assert_close(_ours(model, *batch, dtype), first, atol=tolerance, rtol=0)
 
@@ -100,9 +100,9 @@ def test_a_torch_without_the_packed_operations_is_no_error(monkeypatch):
         mkldnn = object()
 
     weight, bias = torch.ones(3, 2), torch.ones(3)
-    assert distilbert_inference._packed(weight, bias, gelu=True) is not None
+    assert packed_linear._packed(weight, bias, gelu=True) is not None
     monkeypatch.setattr(torch, "ops", _Without())
-    assert distilbert_inference._packed(weight, bias, gelu=True) is None
+    assert packed_linear._packed(weight, bias, gelu=True) is None
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -110,8 +110,32 @@ def test_long_texts_take_the_fused_kernel(monkeypatch, full):
     model, (ids, mask) = _model(), _batch()
     mask = torch.ones_like(mask) if full else mask
     first = _ours(model, ids, mask)
-    monkeypatch.setattr(distilbert_inference, "_MOST_WEIGHTS", 0)
+    monkeypatch.setattr(short_attention, "_MOST_WEIGHTS", 0)
     torch.testing.assert_close(_ours(model, ids, mask), first, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1.0, 20.0, 3000.0])  # the last does not fit float32 as a power of two
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_softmax_of_powers_of_two_is_the_softmax(size, dtype, masked):
+    torch.manual_seed(0)
+    scores = (size * torch.randn(3, 4, 5, 11)).to(dtype)
+    bias = torch.zeros(3, 1, 1, 11)
+    bias[1, ..., 6:] = torch.finfo(torch.float32).min
+    plain = (scores.double() / short_attention.LOG2_E + (bias.double() if masked else 0)).softmax(dim=-1)
+    ours = short_attention.softmax2(scores, bias if masked else None)
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours.double(), plain, atol=1e-5, rtol=0)
+
+
+def test_scores_far_apart_give_the_logits_of_transformers():
+    model, batch = _model(), _batch()
+    with torch.no_grad():
+        for layer in model.distilbert.transformer.layer:
+            layer.attention.q_lin.weight *= 3000
+    theirs = _theirs(model, *batch)
+    assert theirs.isfinite().all()
+    torch.testing.assert_close(_ours(model, *batch), theirs, atol=1e-3, rtol=0)
 
 
 def test_what_is_not_supported_is_left_to_transformers(monkeypatch):
