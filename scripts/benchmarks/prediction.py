@@ -78,26 +78,6 @@ def demo_texts(limit: int | None = None) -> tuple[list[str], list[int]]:
     return [reviews.texts[row] for row in rows], [int(reviews.classes[row]) for row in rows]
 
 
-def predict_cpp(folder: str, texts: int | None) -> Turn:
-    """Prepare fastText's ``predict`` of a list of the same texts, trained on them by its C++."""
-    import fasttext
-    import numpy as np
-
-    from benchmarks.reference import train_cpp, write_fasttext_file
-
-    sentences, classes = demo_texts(texts)
-    lines = [" ".join(text.split()) for text in sentences]
-    path = write_fasttext_file(Path(folder) / "demo.txt", lines, np.array(classes))
-    model = train_cpp(fasttext, path, epochs=1, threads=1)
-
-    def turn() -> Measurement:
-        started = time.perf_counter()
-        model.predict(lines)
-        return Measurement(len(lines), time.perf_counter() - started)
-
-    return turn
-
-
 def token_ids_match(sizes: Sizes) -> Match:
     """Return the CNN's prediction from token ids against torch."""
     settings = {"vocab_size": sizes.vocab_size, "occurring": sizes.occurring, "length": sizes.length}
@@ -129,7 +109,7 @@ def raw_text_match(sizes: Sizes, folder: str, export: str, teacher: str, skip: s
             "best-cnn": Side(function, {**ours, "student": "cnn", "recipe": "best"}),
             "best-bilstm": Side(function, {**ours, "student": "bilstm", "recipe": "best"}),
             "teacher": Side("benchmarks.teacher:export_texts", exported),
-            "cpp": Side("benchmarks.prediction:predict_cpp", {"folder": folder, "texts": sizes.texts}),
+            "cpp": Side("benchmarks.fasttext_cpp:predict_cpp", {"folder": folder, "texts": sizes.texts}),
         },
         (
             Row(

@@ -1,8 +1,6 @@
-"""The other sides: the notebook's PyTorch students and loops as their users write them, and fastText's C++."""
+"""The other sides: the notebook's PyTorch students and loops as their users write them."""
 
 import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +12,6 @@ from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
 
 _DIM, _FILTERS, _HEIGHTS = 50, 100, (3, 4, 5)
 _CNN_BATCH = 32
-_CPP_RATE, _TRIES = 0.5, 12
 
 
 class TorchLinear(nn.Module):
@@ -112,47 +109,3 @@ def torch_prediction(vocab_size: int, occurring: int, length: int, rows: int, ba
         return Measurement(rows, time.perf_counter() - started)
 
     return turn
-
-
-def cpp_training(
-    vocab_size: int, occurring: int, length: int, rows: int, epochs: int, threads: int, folder: str
-) -> Turn:
-    """Prepare fastText's C++ on the same tokens, each written as a word: dim 50, rate 0.5, no n-grams."""
-    import fasttext
-
-    input_ids, labels = padded_rows(Language(vocab_size, occurring), rows, length)
-    path = write_fasttext_file(
-        Path(folder) / f"fasttext-{threads}.txt",
-        (" ".join(map(str, row[row != PAD_ID].tolist())) for row in input_ids),
-        labels,
-    )
-
-    def turn() -> Measurement:
-        # With two threads it often ends in NaN at the notebook's rate; a lower one takes as long.
-        for rate in (_CPP_RATE / 2**tries for tries in range(_TRIES)):
-            started = time.perf_counter()
-            try:
-                train_cpp(fasttext, path, epochs, threads, rate)
-            except RuntimeError as error:
-                if "NaN" not in str(error):
-                    raise
-            else:
-                return Measurement(rows * epochs, time.perf_counter() - started, {"learning_rate": rate})
-        raise RuntimeError(f"fastText's loss became NaN at every rate down to {rate:g}")
-
-    return turn
-
-
-def train_cpp(fasttext: Any, path: Path, epochs: int, threads: int, learning_rate: float = _CPP_RATE) -> Any:
-    """Return fastText's model of a file of labelled lines, with the notebook's width and no n-grams."""
-    return fasttext.train_supervised(
-        str(path), dim=_DIM, lr=learning_rate, epoch=epochs, wordNgrams=1, minCount=1, thread=threads, verbose=0
-    )
-
-
-def write_fasttext_file(path: Path, texts: Any, labels: np.ndarray) -> Path:
-    """Write ``__label__class text`` lines and return the path."""
-    with path.open("w", encoding="utf-8") as stream:
-        for label, text in zip(labels.tolist(), texts, strict=True):
-            stream.write(f"__label__{label} {text}\n")
-    return path

@@ -81,8 +81,8 @@ def linear_match(sizes: Sizes, folder: str) -> Match:
         {
             "ours": _fit("fasttext", sizes, sizes.vocab_size),
             "torch": _torch("fasttext", sizes, sizes.vocab_size),
-            "one": Side("benchmarks.reference:cpp_training", {**cpp, "threads": 1}),
-            "two": Side("benchmarks.reference:cpp_training", {**cpp, "threads": 2}),
+            "one": Side("benchmarks.fasttext_cpp:cpp_training", {**cpp, "threads": 1}),
+            "two": Side("benchmarks.fasttext_cpp:cpp_training", {**cpp, "threads": 2}),
             "shorter": _fit("fasttext", sizes, sizes.vocab_size, mean_length=sizes.mean_length),
         },
         (
