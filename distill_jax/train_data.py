@@ -46,11 +46,19 @@ class TrainData:
 
     @cached_property
     def teacher_speed(self) -> float | None:
-        """The teacher's documents a second as the export measured them, None where that is not known."""
+        """The teacher's documents a second as the export measured them, None where that is not known.
+
+        On the test split where that is known, which students are timed on too: a changed copy in the transfer set may
+        be half as long.
+        """
         path = self.export / "timing.json"
         if not path.is_file():
             return None
-        speed = read_json(path, "timing").get("teacher_documents_per_second")
+        timing = read_json(path, "timing")
+        match timing.get("splits"):
+            case {"test": {"documents": int(documents), "seconds": float(seconds)}} if seconds > 0:
+                return documents / seconds
+        speed = timing.get("teacher_documents_per_second")
         return float(speed) if isinstance(speed, int | float) else None
 
     @cached_property

@@ -202,12 +202,16 @@ class _Export:
             return counts
         say(f"\nexporting {size:,} of {total:,} documents in {self.precision} on {self.device.type}")
         model = self.teacher.model.to(self.device).eval()
-        start = time.perf_counter()
+        timing: dict[str, dict[str, Any]] = {}
         with progress(total, "exporting", initial=total - size) as bar:
             for name, index in todo:
+                start = time.perf_counter()
                 part = self._compute_part(model, splits[name], f"split {name}, part {index}, ", index * rows, bar)
                 writer.write(name, index, part)
-        self._write_timing(size, time.perf_counter() - start)
+                spent = timing.setdefault(name, {"documents": 0, "seconds": 0.0})
+                spent["documents"] += len(part.labels)
+                spent["seconds"] += time.perf_counter() - start
+        self._write_timing(timing)
         return counts
 
     def _compute_part(self, model: Any, split: "Split", where: str, first: int, bar: Any) -> Part:
@@ -229,14 +233,17 @@ class _Export:
         )
         return Part(split.example_ids[rows], token_ids, token_offsets, split.labels[rows], logits[:, self.columns])
 
-    def _write_timing(self, documents: int, seconds: float) -> None:
+    def _write_timing(self, splits: dict[str, dict[str, Any]]) -> None:
+        """Write the documents that this run has labelled and the seconds that it took, of each split and of all."""
         import torch
 
+        documents, seconds = (sum(spent[what] for spent in splits.values()) for what in ("documents", "seconds"))
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         timing = {
             "teacher_documents_per_second": documents / seconds,
             "documents": documents,
             "seconds": seconds,
+            "splits": splits,
             "device": name,
             "threads": torch.get_num_threads(),
         }

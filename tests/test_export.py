@@ -89,8 +89,12 @@ def test_the_manifest_says_what_made_it_and_how_good_the_teacher_is(headed, tmp_
     assert tokenizer.padding is None
     assert tokenizer.truncation["max_length"] == 32
     timing = json.loads((folder / "timing.json").read_text())
-    assert timing.keys() == {"teacher_documents_per_second", "documents", "seconds", "device", "threads"}
+    assert timing.keys() == {"teacher_documents_per_second", "documents", "seconds", "splits", "device", "threads"}
     assert timing["documents"] == ROWS
+    assert {name: spent["documents"] for name, spent in timing["splits"].items()} == {
+        name: manifest.examples(name) for name in manifest.splits
+    }
+    assert sum(spent["seconds"] for spent in timing["splits"].values()) == pytest.approx(timing["seconds"])
 
 
 def test_a_second_run_computes_nothing_and_says_so(headed, tmp_path, monkeypatch, capsys):

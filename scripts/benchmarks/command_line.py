@@ -66,6 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
     write_results(options.output, results, skipped, settings)
     if results:
         say("\n" + "\n".join([table(results), "", *notes(results)]))
+    if skipped:
+        say(f"\nnot measured, for the reasons above: {', '.join(row['name'] for row in skipped)}")
     say(f"\n{time.perf_counter() - started:.0f} s; every turn is in {options.output / TABLE}")
     if failed:
         sys.exit(1)

@@ -1,0 +1,31 @@
+"""What a training reads of an export folder beside its rows."""
+
+import json
+import shutil
+
+import pytest
+
+from distill_jax.config import TrainConfig
+from distill_jax.train_data import TrainData
+
+TOTAL = {"teacher_documents_per_second": 800.0}
+TEST = {"splits": {"test": {"documents": 300, "seconds": 0.5}, "transfer": {"documents": 900, "seconds": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    ("timing", "speed"),
+    [
+        (TOTAL | TEST, 600.0),
+        (TOTAL, 800.0),
+        (TOTAL | {"splits": {"transfer": {"documents": 900, "seconds": 1.0}}}, 800.0),
+        (TOTAL | {"splits": {"test": {"documents": 0, "seconds": 0.0}}}, 800.0),
+        ({"teacher_documents_per_second": "fast"}, None),
+        (None, None),
+    ],
+)
+def test_the_teacher_s_speed_is_that_of_the_test_split_where_it_is_known(tiny_export, tmp_path, timing, speed):
+    folder = shutil.copytree(tiny_export, tmp_path / "export")
+    (folder / "timing.json").unlink(missing_ok=True)
+    if timing is not None:
+        (folder / "timing.json").write_text(json.dumps(timing))
+    assert TrainData(folder, TrainConfig.notebook("cnn"), {}).teacher_speed == speed
