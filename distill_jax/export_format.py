@@ -1,21 +1,19 @@
-"""The export folder, the border between the two halves: its schema, and how it is read and validated.
+"""The export folder, the border between the two halves: its schema, and its manifest.
 
 ``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy`` and ``<split>/part-00000.npz`` …; see
-``docs/export-format.md``. NumPy and the standard library only. Writing is in ``export_writer.py``.
+``docs/export-format.md``. NumPy and the standard library only. Arrays are read in ``export_reader.py``; all of it is
+written in ``export_writer.py``.
 """
 
 import dataclasses
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import read_json, sha256_file
+from distill_jax.files import read_json
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -23,14 +21,6 @@ TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 UNLABELLED = -1
-
-_PART_DTYPES = {
-    "example_ids": np.dtype(np.int64),
-    "token_ids": np.dtype(np.int32),
-    "token_offsets": np.dtype(np.int64),
-    "labels": np.dtype(np.int32),
-    "teacher_logits": np.dtype(np.float32),
-}
 
 
 class ExportFormatError(InputError):
@@ -192,122 +182,6 @@ def _parse_split(name: str, split: Any, where: str) -> tuple[PartInfo, ...]:
 def part_file(split: str, index: int) -> str:
     """Return a part's path inside the export folder."""
     return f"{split}/part-{index:05d}.npz"
-
-
-def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
-    """Read one part, check its bytes against the manifest's hash and its arrays against every rule of the format.
-
-    Raises:
-        MissingInputError: the part is not there.
-        ExportFormatError: its hash, its row count, or one of its arrays is wrong.
-    """
-    path = Path(folder) / info.file
-    if not path.is_file():
-        raise MissingInputError(f"part {path}: the manifest lists it, but there is no such file; export again")
-    digest = sha256_file(path)
-    if digest != info.sha256:
-        raise ExportFormatError(
-            f"part {path}: its bytes do not match the manifest (expected SHA-256 {info.sha256[:12]}…, "
-            f"got {digest[:12]}…); it was changed or damaged: delete it and export again"
-        )
-    part = load_part_arrays(path)
-    validate_part(part, manifest.num_labels, manifest.vocab_size, f"part {path}")
-    if len(part) != info.examples:
-        raise ExportFormatError(f"part {path}: expected {info.examples} rows (the manifest), got {len(part)}")
-    return part
-
-
-def load_part_arrays(path: Path) -> Part:
-    """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_part``'s business."""
-    try:
-        # Opened here, for np.load leaves a broken archive open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            missing = sorted(set(_PART_DTYPES) - set(arrays.files))
-            if missing:
-                raise ExportFormatError(f"part {path}: missing array {missing[0]}; it has {sorted(arrays.files)}")
-            return Part(**{name: np.asarray(arrays[name]) for name in _PART_DTYPES})
-    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise ExportFormatError(f"part {path}: expected a NumPy .npz file, got something else ({error})") from None
-    except ValueError as error:
-        if isinstance(error, ExportFormatError):
-            raise
-        raise ExportFormatError(f"part {path}: expected plain arrays without pickles ({error})") from None
-
-
-def validate_part(part: Part, num_labels: int, vocab_size: int, where: str) -> None:
-    """Raise ``ExportFormatError`` for the first rule that the arrays break; ``where`` names the part."""
-    rows = part.example_ids.size
-    shapes = {
-        "example_ids": (rows,),
-        "token_ids": (part.token_ids.size,),
-        "token_offsets": (rows + 1,),
-        "labels": (rows,),
-        "teacher_logits": (rows, num_labels),
-    }
-    for name, dtype in _PART_DTYPES.items():
-        array = getattr(part, name)
-        if array.dtype != dtype or array.shape != shapes[name]:
-            raise ExportFormatError(
-                f"{where}: {name}: expected {dtype} {list(shapes[name])}, got {array.dtype} {list(array.shape)}"
-            )
-    offsets, total = part.token_offsets, len(part.token_ids)
-    if offsets[0] != 0 or offsets[-1] != total or np.any(np.diff(offsets) < 0):
-        raise ExportFormatError(f"{where}: token_offsets: expected to start at 0, never decrease and end at {total}")
-    if len(np.unique(part.example_ids)) != rows:
-        raise ExportFormatError(f"{where}: example_ids: expected every row's to differ, got repeated ones")
-    _require_between(part.token_ids, 0, vocab_size - 1, f"{where}: token_ids (token {{index}})")
-    _require_between(part.labels, UNLABELLED, num_labels - 1, f"{where}: labels (row {{index}})")
-    finite = np.isfinite(part.teacher_logits).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise ExportFormatError(
-            f"{where}: teacher_logits (row {row}): expected finite numbers, got {part.teacher_logits[row].tolist()}"
-        )
-
-
-def _require_between(array: np.ndarray, low: int, high: int, where: str) -> None:
-    wrong = (array < low) | (array > high)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise ExportFormatError(f"{where.format(index=index)}: expected {low} to {high}, got {int(array[index])}")
-
-
-def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part]:
-    """Yield a split's parts in row order, each read and validated when its turn comes.
-
-    Raises:
-        ExportFormatError: a part is wrong, or an example id stands in two parts.
-    """
-    if split not in manifest.splits:
-        raise ExportFormatError(f"export folder {folder}: it has no split {split!r}, only {sorted(manifest.splits)}")
-    seen: np.ndarray | None = None
-    for info in manifest.splits[split]:
-        part = read_part(folder, info, manifest)
-        if seen is not None and np.isin(part.example_ids, seen).any():
-            raise ExportFormatError(
-                f"part {Path(folder) / info.file}: example_ids: expected none of an earlier part's, got repeated ones"
-            )
-        seen = part.example_ids if seen is None else np.concatenate([seen, part.example_ids])
-        yield part
-
-
-def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
-    """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
-    path = Path(folder) / TOKEN_EMBEDDINGS
-    try:
-        table = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingInputError(
-            f"{path}: expected the teacher's embedding table, found no file; export again"
-        ) from None
-    except (ValueError, EOFError) as error:
-        raise ExportFormatError(f"{path}: expected a NumPy array ({error})") from None
-    if table.dtype != np.float16 or table.ndim != 2 or len(table) != manifest.vocab_size:
-        raise ExportFormatError(
-            f"{path}: expected float16 [{manifest.vocab_size}, dim], got {table.dtype} {list(table.shape)}"
-        )
-    return table
 
 
 def _field(value: dict[str, Any], name: str, kind: type, where: str) -> Any:

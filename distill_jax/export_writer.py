@@ -20,8 +20,8 @@ from distill_jax.export_format import (
     Part,
     PartInfo,
     part_file,
-    validate_part,
 )
+from distill_jax.export_reader import validate_part
 from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
 
 PARTIAL_MANIFEST = "manifest.partial.json"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.export_format import iterate_parts, read_manifest
+from distill_jax.export_format import read_manifest
+from distill_jax.export_reader import iterate_parts
 from teacher_export import datasets
 from teacher_export.config import (
     DataConfig,

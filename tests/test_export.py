@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import iterate_parts, read_manifest, read_token_embeddings
+from distill_jax.export_format import read_manifest
+from distill_jax.export_reader import iterate_parts, read_token_embeddings
 from distill_jax.export_writer import OtherExportError
 from export_helpers import (
     ROWS,

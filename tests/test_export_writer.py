@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import ExportFormatError, iterate_parts, read_manifest
+from distill_jax.export_format import ExportFormatError, read_manifest
+from distill_jax.export_reader import iterate_parts
 from distill_jax.export_writer import ExportWriter, OtherExportError, first_difference
 from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.export_format import SCHEMA_VERSION, iterate_parts, read_manifest, read_token_embeddings
+from distill_jax.export_format import SCHEMA_VERSION, read_manifest
+from distill_jax.export_reader import iterate_parts, read_token_embeddings
 from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
 
 # Bytes as schema version 1 was first written.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.export_format import iterate_parts, read_manifest
+from distill_jax.export_format import read_manifest
+from distill_jax.export_reader import iterate_parts
 from distill_jax.export_writer import OtherExportError
 from export_helpers import (
     all_logits,

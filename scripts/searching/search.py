@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 
 from distill_jax.console import say
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.export_format import MANIFEST, Manifest, read_manifest, read_token_embeddings
+from distill_jax.export_format import MANIFEST, Manifest, read_manifest
+from distill_jax.export_reader import read_token_embeddings
 from distill_jax.files import sha256_file
 from distill_jax.train_run import stop_on_signal
 from searching.data import SearchData, read_data, require_validation
