@@ -80,6 +80,15 @@ def test_the_same_training_in_two_tables_is_one_folder():
     assert len({variant.key for variant in group_variants(CNN, "loss")}) == 8
 
 
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("student", ["fasttext", "cnn", "bilstm"])
+def test_the_losses_hold_the_recipe_s_own_once(student, quick):
+    recipe = Recipe.of(student, 1000, 16_000, quick=quick)
+    keys = [variant.key for variant in group_variants(recipe, "loss")]
+    assert keys.count(whole(recipe).key) == 1
+    assert len(set(keys)) == len(keys)
+
+
 def test_the_curve_counts_texts_and_as_many_steps_means_more_epochs():
     assert [variant.texts for variant in group_variants(CNN, "curve")] == [0, 1000, 2000, 4000, 8000, 16_000]
     assert group_variants(CNN, "steps")[2].changes["epochs"] == CNN.values["epochs"] + 2 * 16

@@ -164,7 +164,9 @@ def _losses(recipe: Recipe) -> list[Variant]:
         *({**kl, "alpha": alpha} for alpha in (0.2, 0.5)),
         {**kl, "standardised": True},
     ]
-    return [recipe.variant("loss", loss_name(changes), changes) for changes in losses]
+    rows = [recipe.variant("loss", loss_name(changes), changes) for changes in losses]
+    own = recipe.variant("loss", loss_name(recipe.values), {})
+    return rows if own.key in {row.key for row in rows} else [own, *rows]
 
 
 def _steps(recipe: Recipe) -> list[Variant]:
