@@ -1,0 +1,1 @@
+"""Checkpoints between the PyTorch notebook and run folders, both ways."""

@@ -1,0 +1,41 @@
+"""From a run folder to a checkpoint for the notebook."""
+
+from pathlib import Path
+
+from distill_jax.console import say, warn
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import atomic_write, read_json
+from distill_jax.run_folder import CHECKPOINTS, CONFIG, read_config
+
+
+def run_to_checkpoint(run: Path, output: Path) -> None:
+    """Write a run folder's latest checkpoint as a file that the notebook's ``load_state_dict`` takes.
+
+    Raises:
+        InputError: the folder holds no run, or a damaged one.
+    """
+    import torch
+
+    from distill_jax.checkpoints import load_params
+    from distill_jax.interop import params_to_torch
+
+    if not (run / CONFIG).is_file():
+        raise MissingInputError(f"run folder {run}: it has no {CONFIG}, so it holds no run")
+    read_config(run)
+    student = read_json(run / CONFIG, "run configuration").get("student")
+    if not isinstance(student, dict):
+        raise InputError(f"run configuration {run / CONFIG}: student: expected a JSON object, got {student!r}")
+    if student.get("ngrams", 1) != 1:
+        raise InputError(
+            f"run folder {run}: it was trained with --ngrams {student['ngrams']}, which the notebook's model cannot "
+            "count; train with --ngrams 1 --buckets 0"
+        )
+    state = params_to_torch(student.get("name", ""), load_params(run / CHECKPOINTS))
+    with atomic_write(output) as stream:
+        torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)
+    if student.get("pooling") != "padded" and student.get("name") != "bilstm":
+        warn(
+            f"note: {run} was trained with --pooling {student.get('pooling')}; the notebook's model counts padding as "
+            "text and will predict otherwise"
+        )
+    say(f"written to {output}: {', '.join(state)}")
