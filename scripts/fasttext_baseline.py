@@ -2,13 +2,15 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tyro
 
 from benchmarks.catalogue import require_packages
-from distill_jax.batches import read_examples
+from benchmarks.fasttext_cpp import in_new_process, train_cpp, write_fasttext_file
+from distill_jax.batches import Examples, read_examples
 from distill_jax.console import run_command, say
 from distill_jax.export_format import read_manifest
 from distill_jax.metrics import accuracy, macro_f1
@@ -28,6 +30,8 @@ class Arguments:
     """Learning rate."""
     epochs: int = 5
     """Passes over the training rows."""
+    threads: int = 1
+    """Threads of the training; the same numbers every time with one alone."""
 
 
 def main() -> None:
@@ -39,33 +43,29 @@ def main() -> None:
 
     texts = load_demo_reviews().texts
     train, test = (read_examples(arguments.export, manifest, split) for split in ("train", "test"))
-    assert train.example_ids is not None
-    assert test.example_ids is not None
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.txt"
-        lines = [
-            f"__label__{label} {' '.join(texts[row].split())}\n"
-            for row, label in zip(train.example_ids.tolist(), train.labels.tolist(), strict=True)
-        ]
-        path.write_text("".join(lines), encoding="utf-8")
+        path = write_fasttext_file(Path(folder) / "train.txt", _lines(texts, train), train.labels)
         for ngrams in arguments.ngrams:
-            predicted = _predict(path, arguments, ngrams, [" ".join(texts[row].split()) for row in test.example_ids])
+            predicted = in_new_process(_predict, path, arguments, ngrams, _lines(texts, test))
             scores = f"accuracy {accuracy(test.labels, predicted):.3f}, macro F1 {macro_f1(test.labels, predicted):.3f}"
             say(f"fasttext, n-grams up to {ngrams}: {scores}")
 
 
-def _predict(path: Path, arguments: Arguments, ngrams: int, texts: list[str]) -> np.ndarray:
-    """Return the classes that fastText's C++, trained on a file with one thread, names for texts, int [n]."""
-    import fasttext
+def _lines(texts: Sequence[str], rows: Examples) -> list[str]:
+    """Return the rows' texts, each as one line, which is all that fastText takes."""
+    assert rows.example_ids is not None
+    return [" ".join(texts[row].split()) for row in rows.example_ids.tolist()]
 
-    model = fasttext.train_supervised(
-        str(path),
+
+def _predict(path: Path, arguments: Arguments, ngrams: int, texts: list[str]) -> np.ndarray:
+    """Return the classes that fastText's C++, trained on a file, names for texts, int [n]."""
+    model = train_cpp(
+        path,
+        epochs=arguments.epochs,
+        threads=arguments.threads,
         dim=arguments.dim,
-        lr=arguments.rate,
-        epoch=arguments.epochs,
-        wordNgrams=ngrams,
-        thread=1,
-        verbose=0,
+        rate=arguments.rate,
+        ngrams=ngrams,
     )
     return np.array([int(labels[0].removeprefix("__label__")) for labels in model.predict(texts)[0]])
 

@@ -1,12 +1,14 @@
 """The benchmark: its arithmetic, its data, its table and files, and that a match is played by two real processes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from benchmarks import catalogue, command_line, growth
 from benchmarks.exports import text_blocks, word_tokenizer, write_export, write_texts
+from benchmarks.fasttext_cpp import in_new_process
 from benchmarks.gpu import encoder_operations
 from benchmarks.matches import FailedError, RefusedError, play
 from benchmarks.report import HEADER, chart, notes, table, to_json, verdict
@@ -196,3 +198,8 @@ def test_the_encoders_operations_are_those_of_its_matrices():
 def test_a_turn_counts_the_steps_of_all_epochs(test_cache):
     turn = fit_student(student="fasttext", rows=30, test_rows=5, epochs=3, **SIZES)
     assert turn().work == 90
+
+
+def test_every_training_of_fasttext_may_have_a_process_of_its_own():
+    processes = {os.getpid(), *(in_new_process(os.getpid) for _ in range(2))}
+    assert len(processes) == 3

@@ -1,11 +1,11 @@
 """The other side of the linear student: fastText's C++, by its own Python package."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from benchmarks.rows import Measurement, Turn
 from benchmarks.synthetic import PAD_ID, Language, padded_rows
 
 _DIM, _RATE = 50, 0.5
+
+Result = TypeVar("Result")
 
 
 def cpp_training(
@@ -28,10 +30,7 @@ def cpp_training(
     )
 
     def turn() -> Measurement:
-        # Version 0.9.3 fills a tenth of the embeddings for each thread and leaves the rest as the memory was: zeros in
-        # a new process; in one that has trained before, what that training left, and the loss may become NaN.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            return Measurement(rows * epochs, process.submit(_seconds_of_training, path, epochs, threads).result())
+        return Measurement(rows * epochs, in_new_process(_seconds_of_training, path, epochs, threads))
 
     return turn
 
@@ -40,7 +39,7 @@ def _seconds_of_training(path: Path, epochs: int, threads: int) -> float:
     import fasttext  # noqa: F401 - importing it is no part of training
 
     started = time.perf_counter()
-    train_cpp(path, epochs, threads)
+    train_cpp(path, epochs=epochs, threads=threads)
     return time.perf_counter() - started
 
 
@@ -48,7 +47,7 @@ def predict_cpp(folder: str, texts: int | None) -> Turn:
     """Prepare fastText's ``predict`` of a list of the demo's texts, trained on them by its C++."""
     sentences, classes = demo_texts(texts)
     lines = [" ".join(text.split()) for text in sentences]
-    model = train_cpp(write_fasttext_file(Path(folder) / "demo.txt", lines, np.array(classes)), epochs=1, threads=1)
+    model = train_cpp(write_fasttext_file(Path(folder) / "demo.txt", lines, np.array(classes)), epochs=1)
 
     def turn() -> Measurement:
         started = time.perf_counter()
@@ -58,12 +57,24 @@ def predict_cpp(folder: str, texts: int | None) -> Turn:
     return turn
 
 
-def train_cpp(path: Path, epochs: int, threads: int) -> Any:
-    """Return fastText's model of a file of labelled lines, with the notebook's width and no n-grams."""
+def in_new_process(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Return what a module's function returns in a process of its own, which every training but a first one needs.
+
+    fastText 0.9.3 fills a tenth of the embeddings for each thread and leaves the rest as the memory was. In a new
+    process that is zeros; in one that has trained before, what that training left, and the loss may become NaN.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def train_cpp(
+    path: Path, *, epochs: int, threads: int = 1, dim: int = _DIM, rate: float = _RATE, ngrams: int = 1
+) -> Any:
+    """Return fastText's model of a file of labelled lines; by default of the notebook's width and without n-grams."""
     import fasttext
 
     return fasttext.train_supervised(
-        str(path), dim=_DIM, lr=_RATE, epoch=epochs, wordNgrams=1, minCount=1, thread=threads, verbose=0
+        str(path), dim=dim, lr=rate, epoch=epochs, wordNgrams=ngrams, minCount=1, thread=threads, verbose=0
     )
 
 
