@@ -13,6 +13,9 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
 from distill_jax.students import build_student, parameter_count
 from distill_jax.training import fit
+from tolerances import assert_close
+
+OF_LOGITS = {"terms": 200, "why": "a gate's products at each of up to 12 tokens, one after another"}
 
 VOCAB, CLASSES = 30, 4
 BOTH_STATES = pytest.mark.parametrize("states", ["max", "last"])
@@ -55,14 +58,12 @@ def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(states
     assert np.ptp(together, axis=0).min() > 0.1
     for row in (0, 2, 6):  # the empty one, and that with a pad id inside, among them
         alone = _logits(student, params, _pad([texts[row]], len(texts[row])))
-        np.testing.assert_allclose(alone[0], together[row], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(_logits(student, params, _pad(texts, 57)), together, rtol=1e-5, atol=1e-5)
+        assert_close(alone[0], together[row], **OF_LOGITS)
+    assert_close(_logits(student, params, _pad(texts, 57)), together, **OF_LOGITS)
     order = [5, 2, 7, 2]
     other_batch = _logits(student, params, _pad([texts[row] for row in order], 20))
-    np.testing.assert_allclose(other_batch, together[order], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(
-        predict_logits(student, params, _pad(texts, 60), 3), together, rtol=1e-5, atol=1e-5, err_msg="rows cut"
-    )
+    assert_close(other_batch, together[order], **OF_LOGITS)
+    assert_close(predict_logits(student, params, _pad(texts, 60), 3), together, **OF_LOGITS)
 
 
 def test_an_empty_text_s_features_are_zeros():
@@ -122,7 +123,7 @@ def test_the_recurrence_written_out(states):
     features = np.concatenate([s.max(axis=0) if states == "max" else s[-1] for s in (forward, backward)])
     hidden = np.maximum(features @ params["dense"]["kernel"] + params["dense"]["bias"], 0)
     expected = hidden @ params["fc"]["kernel"] + params["fc"]["bias"]
-    np.testing.assert_allclose(_logits(student, params, _pad([text], 9))[0], expected, rtol=1e-5, atol=1e-5)
+    assert_close(_logits(student, params, _pad([text], 9))[0], expected, **OF_LOGITS)
 
 
 def test_each_row_is_reversed_by_its_own_length():
@@ -211,7 +212,7 @@ def test_it_learns(distil, tiny_examples):
     last = result.history.iloc[-1]
     assert last["model"] == "BiLSTM" + (" (distilled)" if distil else "")
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
-    np.testing.assert_allclose(result.test_logits, predict_logits(student, result.params, test.input_ids), atol=1e-5)
+    assert_close(result.test_logits, predict_logits(student, result.params, test.input_ids), **OF_LOGITS)
 
 
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monkeypatch):

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from distill_jax.errors import InputError
 from distill_jax.ngrams import hashed_ngrams, hashed_ngrams_of_flat
 from distill_jax.students import build_student
+from tolerances import assert_close
+
+OF_LOGITS = {"terms": 100, "why": "a text's bag and the dimensions of a logit"}
 
 _VOCAB, _PAD = 40, 0
 
@@ -111,7 +114,7 @@ def test_the_mean_is_over_tokens_and_n_grams(ngrams):
         ids = _plain([text], ngrams, _VOCAB, 500, _PAD).reshape(-1) if text else np.zeros(0, int)
         ids = ids[ids != _PAD]
         mean = table[ids].sum(axis=0) / max(len(ids), 1)
-        np.testing.assert_allclose(found[row], mean @ output["kernel"] + output["bias"], rtol=1e-4, atol=1e-5)
+        assert_close(found[row], mean @ output["kernel"] + output["bias"], **OF_LOGITS)
 
 
 def test_mean_max_min_is_numpy_s_over_the_real_tokens():
@@ -124,4 +127,4 @@ def test_mean_max_min_is_numpy_s_over_the_real_tokens():
         rows = params["embeddings"][[token for token in text if token != _PAD]]
         pooled = np.concatenate([rows.mean(0), rows.max(0), rows.min(0)]) if text else np.zeros(15)
         expected = pooled @ params["output"]["kernel"] + params["output"]["bias"]
-        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)
+        assert_close(found[row], expected, **OF_LOGITS)

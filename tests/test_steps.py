@@ -14,6 +14,10 @@ from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import build_student
+from tolerances import assert_close
+
+OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
+
 
 VOCAB, LENGTH, CLASSES = 25, 9, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 40}
@@ -95,8 +99,8 @@ def test_sparse_steps_with_n_grams_are_steps_of_dense_sgd(batch_size):
     expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
     learned = np.abs(expected["embeddings"] - student.init(0)["embeddings"]).max(axis=1) > 1e-4
     assert learned[:VOCAB].sum() > 10 < learned[VOCAB:].sum()
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
+    assert_close(losses, expected_losses, **OF_STEPS)
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), runner.params(), expected)
 
 
 def test_the_largest_and_smallest_numbers_are_trained_by_dense_steps():
@@ -107,8 +111,8 @@ def test_the_largest_and_smallest_numbers_are_trained_by_dense_steps():
     assert isinstance(runner, DenseRunner)
     losses, _ = _run_epochs(runner, train, config)
     expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
+    assert_close(losses, expected_losses, **OF_STEPS)
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), runner.params(), expected)
 
 
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
@@ -125,8 +129,8 @@ def test_100_sparse_steps_are_100_steps_of_dense_sgd(pooling, batch_size, rows, 
     assert len(losses) >= 100
     expected, expected_losses = _reference_sgd(student, student.init(0), train, config, len(losses))
     assert not np.allclose(expected["embeddings"], student.init(0)["embeddings"], atol=1e-3)  # it has learned
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5, atol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6), runner.params(), expected)
+    assert_close(losses, expected_losses, **OF_STEPS)
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), runner.params(), expected)
 
 
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
@@ -138,7 +142,7 @@ def test_the_dense_runner_trains_the_linear_student_alike(pooling):
     (losses, predictions), (other_losses, other_predictions) = (_run_epochs(r, train, config) for r in (sparse, dense))
     np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
     np.testing.assert_array_equal(predictions, other_predictions)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), sparse.params(), dense.params())
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), sparse.params(), dense.params())
 
 
 def test_the_pad_row_of_the_linear_student_is_frozen_and_the_cnn_s_is_trained():
@@ -204,7 +208,7 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
     zeros = Examples(np.zeros((3, LENGTH), np.int32), np.zeros(3, np.int32), np.zeros((3, CLASSES), np.float32))
     with_filler, with_zeros = step(*padded(filler), 5), step(*padded(zeros), 5)
     np.testing.assert_allclose(with_filler[1], with_zeros[1], rtol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), with_filler[0], with_zeros[0])
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), with_filler[0], with_zeros[0])
     counted = step(*padded(filler), 8)  # they would change much if they counted
     assert abs(counted[1] - with_zeros[1]) > 1e-4
 
@@ -270,6 +274,6 @@ def test_stretches_of_many_scans_train_like_one(monkeypatch):
     pieces.load(student.init(0), None, 0)
     found = _run_epochs(pieces, train, config)
     np.testing.assert_array_equal(found[1], expected[1])
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), pieces.params(), whole.params())
+    jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), pieces.params(), whole.params())
     with pytest.raises(ValueError, match="a stretch starts at a multiple of 16 rows, got step 3"):
         pieces.run(0, 3)

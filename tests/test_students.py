@@ -9,6 +9,10 @@ from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
 from distill_jax.layers import dropout, real_lengths
 from distill_jax.students import build_student, parameter_count
+from tolerances import assert_close
+
+OF_LOGITS = {"terms": 60, "why": "5 · 6 products of a filter and up to 30 features of a logit"}
+
 
 STUDENTS = ("cnn", "fasttext")
 VOCAB, BUCKETS = 30, 50
@@ -70,12 +74,12 @@ def test_masked_pooling_gives_a_text_the_same_logits_alone_padded_further_and_in
     for row in (0, 2, 6):
         text = texts[row]
         alone = _logits(student, params, _pad([text], len(text)).reshape(1, -1))
-        np.testing.assert_allclose(alone[0], together[row], rtol=1e-5, atol=1e-6)
+        assert_close(alone[0], together[row], **OF_LOGITS)
     further = _logits(student, params, _pad(texts, 57))
-    np.testing.assert_allclose(further, together, rtol=1e-5, atol=1e-6)
+    assert_close(further, together, **OF_LOGITS)
     order = [5, 2, 7, 2]
     other_batch = _logits(student, params, _pad([texts[row] for row in order], 20))
-    np.testing.assert_allclose(other_batch, together[order], rtol=1e-5, atol=1e-6)
+    assert_close(other_batch, together[order], **OF_LOGITS)
 
 
 def test_padded_pooling_divides_by_the_padded_length():
@@ -103,7 +107,7 @@ def test_rows_cut_to_their_longest_have_the_logits_of_the_whole_rows(name, pooli
     params = _params(student)
     ids = _pad(_texts(), 60)
     whole = _logits(student, params, ids)
-    np.testing.assert_allclose(predict_logits(student, params, ids, 3), whole, rtol=1e-5, atol=1e-6)
+    assert_close(predict_logits(student, params, ids, 3), whole, **OF_LOGITS)
 
 
 @pytest.mark.parametrize(("name", "pooling"), POOLINGS)
@@ -126,7 +130,7 @@ def test_the_linear_student_ignores_the_order_of_words_and_the_cnn_does_not():
     assert (ids != shuffled).any()
     linear, cnn = _student("fasttext"), _student("cnn")
     params = _params(linear)
-    np.testing.assert_allclose(_logits(linear, params, ids), _logits(linear, params, shuffled), rtol=1e-5, atol=1e-6)
+    assert_close(_logits(linear, params, ids), _logits(linear, params, shuffled), **OF_LOGITS)
     params = _params(cnn)
     assert not np.allclose(_logits(cnn, params, ids), _logits(cnn, params, shuffled), atol=1e-2)
 
@@ -224,7 +228,7 @@ def test_the_ensemble_s_logits_are_the_cnn_s_and_the_bag_s():
         real = features[features != 0]
         bag[row] = params["bag"][real].sum(axis=0) / max(len(real), 1) ** 0.5
     found = _logits(ensemble, params, ids) - _logits(cnn, without_bag, ids)
-    np.testing.assert_allclose(found, bag, rtol=1e-4, atol=1e-5)
+    assert_close(found, bag, **OF_LOGITS)
 
 
 def test_the_ensemble_starts_as_the_cnn():

@@ -11,6 +11,10 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.students import build_student
 from distill_jax.token_lookup import TokenLookup
 from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from tolerances import assert_close
+
+OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
+
 
 CONFIG = StudentConfig("cnn", vocab_size=40, num_labels=3, pad_id=3)
 IDS = np.array([[5, 9, 5, 5, 9, 7, 5, 9], [9, 9, 5, 3, 3, 3, 3, 3]], np.int32)
@@ -105,7 +109,7 @@ def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, name, option
     ids, before = random_texts(rows=107), _PROGRAMS[name]._cache_size()
     logits = predict_logits(student, params, ids, 16)
     assert _PROGRAMS[name]._cache_size() - before == 1
-    np.testing.assert_allclose(logits, module_logits(student, params, ids), rtol=1e-5, atol=1e-6)
+    assert_close(logits, module_logits(student, params, ids), **OF_LOGITS)
 
 
 @pytest.mark.usefixtures("lookup_of_few_texts")
@@ -118,4 +122,4 @@ def test_prediction_of_many_texts_gives_the_logits_of_few(name):
     ids[np.arange(30) >= rng.integers(0, 31, 300)[:, None]] = 3
     together = predict_logits(student, params, ids)
     alone = np.concatenate([module_logits(student, params, row[None]) for row in ids])
-    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=2e-6)
+    assert_close(together, alone, **OF_LOGITS)

@@ -1,0 +1,32 @@
+"""How far two ways of computing the same floats may lie apart, from what was computed and not from what came out once.
+
+Another processor, vector width or library adds the same terms in another order. The difference of two orders of a sum
+of n terms is a random walk of n roundings: about ``eps · sqrt(n)`` of the largest number involved, also where a
+result near zero is left of it, so that the scale is the array's and not the element's.
+"""
+
+import numpy as np
+
+SAFETY = 8  # standard deviations of the random walk
+
+
+def rounding(terms, scale, dtype=np.float32):
+    """Return the largest difference that the order of ``terms`` additions of numbers up to ``scale`` explains."""
+    return float(SAFETY * np.finfo(dtype).eps * np.sqrt(terms) * scale)
+
+
+def assert_close(actual, expected, *, terms, why, scale=None, dtype=np.float32):
+    """Assert that two arrays differ by no more than the rounding of sums of ``terms`` numbers.
+
+    Args:
+        actual: what was computed.
+        expected: what it should be.
+        terms: how many numbers were added one after another to get an element.
+        why: what these terms are.
+        scale: the largest magnitude that went into the sums; None = the largest magnitude of ``expected``.
+        dtype: the precision in which the sums were made, whatever the arrays have become since.
+    """
+    expected = np.asarray(expected)
+    scale = np.abs(expected).max(initial=0) if scale is None else scale
+    allowed = rounding(terms, scale, dtype)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=allowed, err_msg=f"more than the rounding of {why}")
