@@ -69,5 +69,10 @@ def compare(arguments: Arguments) -> None:
         say(f"wrote {arguments.json}")
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run the command line and exit with its status."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -101,5 +101,10 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run the command line and exit with its status."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -93,5 +93,10 @@ def _common_folder(runs: list[Path]) -> Path:
     return Path(os.path.commonpath([run.resolve().parent for run in runs]))
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run the command line and exit with its status."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -246,5 +246,10 @@ def main() -> None:
     )
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run the command line and exit with its status."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()
