@@ -75,11 +75,6 @@ class Objective:
     temperature: float = 1.0
     standardised: bool = False
 
-    @property
-    def uses_teacher(self) -> bool:
-        """Whether the teacher's logits are needed."""
-        return self.alpha < 1
-
     def __call__(self, logits: Array, labels: Array, teacher_logits: Array) -> Array:
         """Return the loss of each example, [batch].
 

@@ -1,11 +1,10 @@
 """Is a difference real? Intervals for a model's scores, and what the test rows say of two models.
 
 Every answer is about the test rows alone: had other texts been drawn, what would the scores be? Another seed of the
-training is another model; ``seed_spread`` is for that.
+training is another model.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -74,25 +73,6 @@ class PairCertainty:
     macro_f1_probability: float
     independent_accuracy_probability: float
     independent_macro_f1_probability: float
-
-
-@dataclasses.dataclass(frozen=True)
-class SeedSpread:
-    """A number over several seeds of one configuration.
-
-    Attributes:
-        mean: over the seeds.
-        deviation: the sample standard deviation (divisor n - 1); None for one seed.
-        low: the smallest.
-        high: the largest.
-        seeds: how many.
-    """
-
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-    seeds: int
 
 
 def score_certainty(labels: np.ndarray, predictions: np.ndarray, num_labels: int, *, seed: int = 0) -> ScoreCertainty:
@@ -164,16 +144,3 @@ def mcnemar_exact(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> 
     only_second, neither = int((~ours & theirs).sum()), int((~ours & ~theirs).sum())
     result = mcnemar([[both, only_first], [only_second, neither]], exact=True)
     return McNemar(both, only_first, only_second, neither, float(result.pvalue))
-
-
-def seed_spread(values: Sequence[float]) -> SeedSpread:
-    """Return the mean and spread of a number over several seeds of one configuration.
-
-    Raises:
-        ValueError: no values.
-    """
-    if not values:
-        raise ValueError("expected the number of at least one seed, got none")
-    array = np.asarray(values, dtype=np.float64)
-    deviation = float(array.std(ddof=1)) if array.size > 1 else None
-    return SeedSpread(float(array.mean()), deviation, float(array.min()), float(array.max()), array.size)

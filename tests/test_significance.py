@@ -9,7 +9,7 @@ from distill_jax.bayesian_confusion import PRIOR_ROWS, credible_interval, poster
 from distill_jax.bootstrap import bootstrap_intervals
 from distill_jax.metrics import accuracy, macro_f1
 from distill_jax.outcome_table import class_sums, count_outcomes
-from distill_jax.significance import mcnemar_exact, pair_certainty, score_certainty, seed_spread
+from distill_jax.significance import mcnemar_exact, pair_certainty, score_certainty
 
 CLASSES = 5
 
@@ -208,15 +208,6 @@ def test_any_number_of_classes_serves(classes):
     found = score_certainty(labels, classifier(rng, labels, 0.6, classes), classes)
     for interval in (found.accuracy, found.macro_f1, found.accuracy_posterior):
         assert 0 < interval.low < interval.value < interval.high < 1
-
-
-def test_seed_spread():
-    found = seed_spread([0.1, 0.2, 0.6])
-    assert (found.mean, found.low, found.high, found.seeds) == (pytest.approx(0.3), 0.1, 0.6, 3)
-    assert found.deviation == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1))
-    assert seed_spread([0.5]).deviation is None
-    with pytest.raises(ValueError, match="at least one seed"):
-        seed_spread([])
 
 
 def test_what_cannot_be_counted_is_refused():
