@@ -1,9 +1,12 @@
 """How JAX is set up for the command lines; called before anything imports JAX."""
 
+import importlib.metadata
 import os
+import re
 import sys
 
 from distill_jax.cache import cache_folder
+from distill_jax.errors import InputError
 
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
 _LOOP_BYTES = "xla_cpu_small_while_loop_byte_threshold"
@@ -19,7 +22,11 @@ def configure_jax(*, fused_loops: bool = False) -> None:
         fused_loops: let XLA on the CPU compile every loop as one function. The linear student's training, a loop of
             tiny operations, is then twice as fast or more and gives the same numbers; loops around large operations
             would be slower, for they would do without XLA's threads and fast matrix product.
+
+    Raises:
+        InputError: the installed JAX and Flax do not import together.
     """
+    check_versions(importlib.metadata.version("jax"), importlib.metadata.version("flax"))
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
@@ -34,3 +41,18 @@ def configure_jax(*, fused_loops: bool = False) -> None:
 def loops_are_fused() -> bool:
     """Return whether XLA was asked to compile loops as one function each."""
     return _LOOP_BYTES in os.environ.get("XLA_FLAGS", "")
+
+
+def check_versions(jax: str, flax: str) -> None:
+    """Refuse a pair of versions whose import is known to fail; pip can exclude versions but no pairs.
+
+    Raises:
+        InputError: they do not import together.
+    """
+    jax_release, flax_release = (tuple(int(n) for n in re.findall(r"\d+", version)[:3]) for version in (jax, flax))
+    too_old = flax_release <= (0, 12, 8) and jax_release >= (0, 11, 1)
+    if too_old or (flax_release == (0, 12, 9) and jax_release >= (0, 11, 2)):
+        raise InputError(
+            f"jax {jax} and flax {flax} do not import together; install a pair that does: "
+            'pip install --upgrade "jax>=0.12" "flax>=0.12.10" (or, before Python 3.12, "jax<0.11" flax==0.12.8)'
+        )
