@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.config import StudentConfig
+from distill_jax.bilstm_student import BiLstmConfig
 from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
 
 DIRECTIONS = ("forward", "backward")
@@ -23,7 +23,7 @@ class BiLstm(nnx.Module):
     features are zeros, the state that an LSTM starts from.
     """
 
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: BiLstmConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         table = jax.random.normal(rngs.params(), (config.vocab_size, config.embedding_dim))
         self.embedding = nnx.Param(table.at[config.pad_id].set(0))
@@ -32,11 +32,12 @@ class BiLstm(nnx.Module):
         self.dense = linear(2 * config.hidden, config.dense, rngs)
         self.fc = linear(config.dense, config.num_labels, rngs)
 
-    def __call__(self, input_ids: Array, dropout_rng: Array | None = None) -> Array:
+    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
         """Return logits [batch, classes]; ``dropout_rng`` None = no dropout, which acts after the ReLU layer."""
-        features = self.features(input_ids)
+        del padded_length  # padding is not looked at
+        features = self.features(inputs)
         features = jax.nn.relu(features @ self.dense["kernel"][...] + self.dense["bias"][...])
-        if dropout_rng is not None:
+        if dropout_rng is not None and self.config.dropout:
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 

@@ -24,17 +24,16 @@ class CompactTables:
         Args:
             student: the student over the whole vocabulary.
             params: its parameters; the rows that do not occur are taken from them again at the end.
-            inputs: what ``Student.inputs`` gave for each split.
+            inputs: what ``StudentConfig.inputs`` gave for each split.
 
         Raises:
             InputError: an id lies outside the vocabulary.
         """
-        ids = student.config.vocab_size + student.config.buckets
-        self.compaction = Compaction.of(inputs, ids, student.config.pad_id)
+        self.compaction = Compaction.of(inputs, student.config.ids, student.config.pad_id)
         tokens = self.compaction.tokens
-        self.student = student.compacted(tokens, self.compaction.pad_id)
-        self._kept = {name: tokens[tokens < rows] for name, rows in student.tables.items()}
-        self._whole = {name: np.asarray(params[name]) for name in student.tables}
+        self.student = Student(student.config.compacted(tokens, self.compaction.pad_id))
+        self._kept = {name: tokens[tokens < rows] for name, rows in student.config.tables.items()}
+        self._whole = {name: np.asarray(params[name]) for name in student.config.tables}
 
     def compact(self, params: Params) -> Params:
         """Return parameters over the ids that occur."""

@@ -1,14 +1,17 @@
 """What a command line says: lines, progress, errors as one sentence with an exit status. Shared by both halves."""
 
+import contextlib
 import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from distill_jax.errors import InputError, Interrupted
+
+_Options = TypeVar("_Options")
 
 USAGE_ERROR = 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -56,6 +59,45 @@ def progress(
         smoothing=0.1,
         file=sys.stderr,
     )
+
+
+def parse_options(
+    kind: type[_Options], words: Sequence[str] | None, *, prog: str, description: str, default: _Options | None = None
+) -> _Options:
+    """Return the configuration that a command line's words name; exits for ``--help``.
+
+    Args:
+        kind: a dataclass; each field is an option, the docstring beneath it the option's help.
+        words: the words; None = the process's.
+        prog: what starts the command.
+        description: what it does.
+        default: where an option that is not given takes its value from.
+
+    Raises:
+        InputError: a value breaks a rule of the configuration.
+        SystemExit: status 2 for an option or a value that does not exist, with a message on standard error.
+    """
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                kind,
+                prog=prog,
+                description=description,
+                args=words,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+                default=tyro.MISSING_NONPROP if default is None else default,
+            )
+    except SystemExit as exit_:
+        cause: BaseException | None = exit_
+        while cause is not None:  # tyro frames what a check raised; the sentence alone is what we print
+            if isinstance(cause, InputError):
+                raise cause from None
+            cause = cause.__context__
+        sys.stderr.write(complaint.getvalue())
+        raise
 
 
 def run_command(main: Callable[[], None]) -> None:

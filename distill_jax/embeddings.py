@@ -60,10 +60,10 @@ def params_from(table: StartTable | None, student: Student, seed: int) -> Params
     params = student.init(seed)
     if table is None:
         return params
-    old = params[student.table_name]
+    old = params[student.config.table_name]
     new = np.array(old)
     new[: len(table.known)][table.known] = scale_like(table.rows[table.known], old[: len(table.known)])
-    return {**params, student.table_name: new}
+    return {**params, student.config.table_name: new}
 
 
 def principal_components(table: np.ndarray, width: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.config import StudentConfig
+from distill_jax.ensemble_student import EnsembleConfig
 from distill_jax.kim_cnn import KimCnn
 
 
@@ -15,11 +15,11 @@ class Ensemble(KimCnn):
     ``TextCatEnsemble``: word order in the bag's reach is cheap there, and the network need not learn it.
     """
 
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: EnsembleConfig, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
-        self.bag = nnx.Param(jnp.zeros((config.vocab_size + config.buckets, config.num_labels)))
+        self.bag = nnx.Param(jnp.zeros((config.ids, config.num_labels)))
 
-    def __call__(self, inputs: Array, dropout_rng: Array | None = None) -> Array:
+    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
         """Return logits [batch, classes]; ``dropout_rng`` None = no dropout. The bag has none."""
         tokens = inputs if inputs.ndim == 2 else inputs[:, :, 0]
         features = inputs.reshape(inputs.shape[0], -1)
@@ -27,4 +27,4 @@ class Ensemble(KimCnn):
         scores = jnp.where(real[:, :, None], self.bag[...][features], 0).sum(axis=1)
         # Divided by the root of their number, so that the bag's say neither grows nor fades with the text's length.
         scores = scores / jnp.sqrt(jnp.maximum(real.sum(axis=1), 1))[:, None].astype(scores.dtype)
-        return super().__call__(tokens, dropout_rng) + scores
+        return super().__call__(tokens, padded_length, dropout_rng) + scores

@@ -14,6 +14,7 @@ import numpy as np
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, real_lengths, shuffled_by_length
 from distill_jax.config import TrainConfig
 from distill_jax.epoch_rows import EpochRows
+from distill_jax.fasttext_student import FastTextConfig
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
@@ -62,7 +63,7 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
         config: the training.
         compaction: from the whole vocabulary to the student's.
     """
-    if student.is_linear and config.optimizer == "sgd":
+    if student.config.takes_sparse_steps(config.optimizer):
         return SparseSgdRunner(student, train, config, compaction)
     return DenseRunner(student, train, config, compaction)
 
@@ -95,7 +96,8 @@ class SparseSgdRunner:
         self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
         texts = flatten(train.input_ids, compaction)
         self._tokens = jax.device_put(texts.tokens, self._device)
-        padded = student.config.pooling == "padded"
+        assert isinstance(student.config, FastTextConfig)
+        padded = not student.config.mask_padding
         self._arrays = {
             "starts": texts.starts,
             "stops": texts.stops,
@@ -177,7 +179,7 @@ class DenseRunner:
             "rows": jnp.int32(self._rows),
             "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
         }
-        self._needed = np.minimum(real_lengths(input_ids, pad_id) + student.cut_margin, train.length)
+        self._needed = np.minimum(real_lengths(input_ids, pad_id) + student.config.cut_margin, train.length)
         self._buckets: np.ndarray | None = None
         self._epoch = -1
         self._begin_epoch(0)
@@ -228,7 +230,7 @@ class DenseRunner:
         """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
         self._begin_epoch(epoch)
         stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
-        dtype = self._params[self._student.table_name].dtype
+        dtype = self._params[self._student.config.table_name].dtype
         rate = jnp.asarray(self._config.learning_rate_at(epoch, step / len(self._cuts)), dtype)
         cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []

@@ -15,20 +15,15 @@ import numpy as np
 
 from distill_jax.batches import Compaction, length_buckets, real_lengths
 from distill_jax.fast_tokenizer import TokenRows
-from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
 from distill_jax.texts import flatten
-from distill_jax.token_lookup import TokenLookup
-from distill_jax.token_scores import TokenScores
-from distill_jax.window_lookup import WindowLookup
 
 EVAL_BATCH = 256
 NOTEBOOK_EVAL_BATCH = 32
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
 TOKENS_PER_BATCH = 8192
-_LOOKUPS: dict[str, type[TokenLookup]] = {"cnn": WindowLookup, "bilstm": GateLookup}
 
 
 def predict_logits(
@@ -44,7 +39,7 @@ def predict_logits(
     Args:
         student: the student.
         params: its parameters; on the device already for speed.
-        input_ids: int32 [n, length], or what ``Student.inputs`` made of it.
+        input_ids: int32 [n, length], or what ``StudentConfig.inputs`` made of it.
         batch_size: rows at a time, at most.
         fixed_cuts: cut to the same few lengths in every call (for a service); otherwise to the best for these rows.
     """
@@ -58,17 +53,17 @@ def start_logits(
     rows, length = input_ids.shape[:2]
     if not rows:
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
-    input_ids = student.inputs(input_ids)
+    input_ids = student.config.inputs(input_ids)
     lengths = real_lengths(input_ids, student.config.pad_id)
-    lookups = _LOOKUPS.get(student.config.name)
+    lookups = student.config.lookup()
     lookup = lookups.of(student.config, params, input_ids, lengths) if lookups else None
     pending: list[tuple[np.ndarray, Callable[[], jax.Array]]] = []
-    with _threads(several=lookup is not None or student.config.name == "bilstm") as start:
+    with _threads(several=lookup is not None or student.config.is_loop) as start:
         if lookup is not None:
             batches = np.split(np.argsort(lengths, kind="stable"), range(batch_size, rows, batch_size))
             pending += [(index, start(lookup.logits, _filled_up(index, batch_size))) for index in batches]
         else:
-            needed = np.minimum(lengths + student.cut_margin, length)
+            needed = np.minimum(lengths + student.config.cut_margin, length)
             for index, cut, size in _batches(needed, length, batch_size, fixed_cuts=fixed_cuts):
                 batch = input_ids[_filled_up(index, size), :cut]
                 pending.append((index, start(eval_logits, params, batch, student=student, padded_length=length)))
@@ -143,10 +138,11 @@ def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -
 
     Args:
         student: the student over the compact vocabulary.
-        inputs: what ``Student.inputs`` gave, in the ids of the whole vocabulary.
+        inputs: what ``StudentConfig.inputs`` gave, in the ids of the whole vocabulary.
         compaction: from the whole vocabulary to the student's.
     """
-    if not student.is_linear:
+    config = student.config
+    if not config.is_linear:
         inputs = compaction.apply(inputs)
         return lambda params: predict_logits(student, to_device(params), inputs)
     texts = flatten(inputs, compaction)
@@ -154,7 +150,9 @@ def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -
 
     def linear_logits(params: Params) -> np.ndarray:
         with np.errstate(all="ignore"):  # whoever asks looks whether they are finite
-            return TokenScores.of(student.config, params, inputs.shape[1]).logits_of_inputs(rows)
+            scores = config.token_scores(params, inputs.shape[1])
+            assert scores is not None
+            return scores.logits_of_inputs(rows)
 
     return linear_logits
 

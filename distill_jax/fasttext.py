@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.config import StudentConfig
+from distill_jax.fasttext_student import FastTextConfig
 from distill_jax.layers import symmetric_uniform
 
 
@@ -15,7 +15,7 @@ class FastText(nnx.Module):
     With n-grams, their buckets' embeddings are averaged too. The pad token's row is zero and stays so.
     """
 
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: FastTextConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         width = config.embedding_dim
         table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
@@ -26,8 +26,9 @@ class FastText(nnx.Module):
         features = width * (3 if config.pooling == "mean-max-min" else 1)
         self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
 
-    def __call__(self, inputs: Array, padded_length: int | None = None) -> Array:
-        """Return logits [batch, classes]; ``padded_length`` is the divisor of ``pooling="padded"`` for cut rows."""
+    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
+        """Return logits [batch, classes]; ``padded_length`` is the divisor of cut rows where padding counts."""
+        del dropout_rng  # the linear student has none
         input_ids = inputs.reshape(inputs.shape[0], -1)
         real = input_ids != self.config.pad_id
         table = self.embeddings[...]
@@ -41,7 +42,7 @@ class FastText(nnx.Module):
 
     def divisors(self, real: Array, padded_length: int | None) -> Array:
         """Return what each row's sum is divided by, int [batch], from the mask of real tokens [batch, length]."""
-        if self.config.pooling == "padded":
+        if not self.config.mask_padding:
             return jnp.full(real.shape[0], padded_length or real.shape[1])
         return jnp.maximum(real.sum(axis=1), 1)
 

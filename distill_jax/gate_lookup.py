@@ -12,21 +12,21 @@ import numpy as np
 from jax import Array
 
 from distill_jax.bilstm import DIRECTIONS, lstm_step, reversed_texts
-from distill_jax.config import StudentConfig
+from distill_jax.bilstm_student import BiLstmConfig
 from distill_jax.students import Params
 from distill_jax.token_lookup import TokenLookup
 
 
-class GateLookup(TokenLookup):
+class GateLookup(TokenLookup[BiLstmConfig]):
     """The BiLSTM's; shares are, for each direction, [tokens, 4 × hidden], the biases included."""
 
     @staticmethod
-    def width(config: StudentConfig) -> int:
+    def width(config: BiLstmConfig) -> int:
         """Return how many numbers a token's shares are."""
         return len(DIRECTIONS) * 4 * config.hidden
 
     @staticmethod
-    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> tuple[Array, ...]:
+    def token_shares(config: BiLstmConfig, params: Params, tokens: np.ndarray, count: int) -> tuple[Array, ...]:
         """Return the shares; no text has the tokens after the first ``count``."""
         del config, count
         return _token_shares(params, tokens)
@@ -44,9 +44,7 @@ def _token_shares(params: Params, tokens: Array) -> tuple[Array, ...]:
 
 
 @partial(jax.jit, static_argnames=("config",))
-def _logits(
-    params: Params, shares: tuple[Array, ...], places: Array, lengths: Array, *, config: StudentConfig
-) -> Array:
+def _logits(params: Params, shares: tuple[Array, ...], places: Array, lengths: Array, *, config: BiLstmConfig) -> Array:
     """Return logits [batch, classes] of texts [batch, length], given as rows of ``shares``."""
     readings = (places, reversed_texts(places, lengths))
 

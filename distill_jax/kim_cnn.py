@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.config import StudentConfig
+from distill_jax.cnn_student import CnnConfig
+from distill_jax.ensemble_student import EnsembleConfig
 from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
 from distill_jax.max_over_time import max_over_time
 
@@ -13,7 +14,7 @@ from distill_jax.max_over_time import max_over_time
 class KimCnn(nnx.Module):
     """Kim's CNN (2014): embedding, filters of several heights, ReLU, maximum over time, dropout, linear layer."""
 
-    def __init__(self, config: StudentConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: CnnConfig | EnsembleConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         width, filters = config.embedding_dim, config.filters
         table = jax.random.normal(rngs.params(), (config.vocab_size, width))
@@ -25,10 +26,11 @@ class KimCnn(nnx.Module):
         features = filters * len(config.filter_heights)
         self.fc = linear(features, config.num_labels, rngs)
 
-    def __call__(self, input_ids: Array, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout."""
-        features = self.features(input_ids)
-        if dropout_rng is not None:
+    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
+        """Return logits [batch, classes] from token ids; ``dropout_rng`` None = no dropout."""
+        del padded_length  # windows of padding are all alike, and the rows have kept one of them
+        features = self.features(inputs)
+        if dropout_rng is not None and self.config.dropout:
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
@@ -36,7 +38,7 @@ class KimCnn(nnx.Module):
         """Return the pooled features, [batch, heights × filters]."""
         config = self.config
         tallest, starts = max(config.filter_heights), None
-        if config.pooling == "masked":
+        if config.mask_padding:
             # Every real token starts a window, and zeros stand after the text; an empty text has one window of zeros.
             lengths = real_lengths(input_ids, config.pad_id)
             starts = jnp.maximum(lengths, 1)

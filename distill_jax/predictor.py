@@ -10,10 +10,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from distill_jax.checkpoints import load_params
-from distill_jax.config import StudentConfig
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.evaluation import EVAL_BATCH, start_logits, to_device
 from distill_jax.fast_tokenizer import FastTokenizer
+from distill_jax.run_config import student_of
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
 from distill_jax.students import Params, Student
 from distill_jax.token_scores import TokenScores
@@ -59,17 +59,17 @@ class Predictor:
         if not (folder / CONFIG).is_file():
             raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
         config = read_config(folder)
-        student = Student(_student_config(config, folder))
+        student = Student(student_of(config, f"run configuration {folder / CONFIG}"))
         max_length = _max_length(config, folder)
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
         return cls(
             label_names=tuple(config["export"]["label_names"]),
             student=student,
-            params=params if student.is_linear else to_device(params),
+            params=params if student.config.is_linear else to_device(params),
             tokenizer=FastTokenizer(load_tokenizer(folder / TOKENIZER, max_length), max_length),
             max_length=max_length,
-            scores=TokenScores.of(student.config, params, max_length) if student.is_linear else None,
+            scores=student.config.token_scores(params, max_length),
         )
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -128,16 +128,6 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 def _batch_size(texts: int) -> int:
     """Return rows a program takes: few sizes, so that few are compiled, and one text does not pay for hundreds."""
     return next(size for size in (1, 16, EVAL_BATCH) if texts <= size or size == EVAL_BATCH)
-
-
-def _student_config(config: dict[str, Any], folder: Path) -> StudentConfig:
-    values = config.get("student")
-    if not isinstance(values, dict):
-        raise InputError(f"run configuration {folder / CONFIG}: student: expected a JSON object, got {values!r}")
-    try:
-        return StudentConfig(**{**values, "filter_heights": tuple(values.get("filter_heights", ()))})
-    except TypeError as error:
-        raise InputError(f"run configuration {folder / CONFIG}: student: {error}") from None
 
 
 def _require_shapes(student: Student, params: Params, folder: Path) -> None:

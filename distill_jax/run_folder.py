@@ -15,11 +15,11 @@ import numpy as np
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 from distill_jax.history import COLUMNS as HISTORY_COLUMNS
+from distill_jax.run_config import upgraded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT_VERSION = 1
 CONFIG = "config.json"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
@@ -123,21 +123,15 @@ def read_run(folder: Path) -> Run:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read and validate a run folder's ``config.json``.
+    """Read and validate a run folder's ``config.json``, in today's form.
 
     Raises:
         MissingInputError: there is none.
         InputError: it is no JSON, of another format version, or lacks a field.
     """
     path = Path(folder) / CONFIG
-    config = read_json(path, "run configuration")
     where = f"run configuration {path}"
-    version = config.get("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{where}: format_version is {version}, this program reads version {FORMAT_VERSION}; "
-            "use the distill-jax that wrote the folder, or train again"
-        )
+    config = upgraded(read_json(path, "run configuration"), where)
     train, export = _require(config, "train", dict, where), _require(config, "export", dict, where)
     _require(train, "student", str, f"{where}: train")
     _require(train, "distil", bool, f"{where}: train")

@@ -14,13 +14,16 @@ import numpy as np
 
 from distill_jax import __version__
 from distill_jax.batches import Examples
-from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.export_writer import first_difference
-from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
-from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION, HISTORY, METRICS, TEST_PREDICTIONS, is_run
+from distill_jax.files import atomic_write, is_temporary, remove_temporaries, sha256_file, write_json
+from distill_jax.registry import student_to_json
+from distill_jax.run_config import FORMAT_VERSION, student_of, training_of
+from distill_jax.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, is_run, read_config
 from distill_jax.seeds import SEEDS, seed_folders
+from distill_jax.student_config import StudentConfig
 
 RunState = Literal["new", "overwrite", "resume", "done"]
 _OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS)
@@ -37,7 +40,7 @@ def run_config(
         "format_version": FORMAT_VERSION,
         "program": f"distill-jax {__version__}",
         "train": dataclasses.asdict(train),
-        "student": dataclasses.asdict(student),
+        "student": student_to_json(student),
         "export": {
             "name": export.absolute().name,
             "path": str(export),
@@ -51,24 +54,21 @@ def run_config(
     }
 
 
-def _identity(config: dict[str, Any]) -> dict[str, Any]:
+def _identity(config: dict[str, Any], where: str) -> dict[str, Any]:
     """Return what must agree for two runs to be the same one; more epochs only go on with it.
 
     Under a schedule that looks ahead to the last epoch, another count of epochs is another run.
     """
-    train = _with_defaults(TrainConfig, config.get("train", {}))
-    if train["schedule"] == "step" and not train["transfer_passes"]:
-        train.pop("epochs", None)
+    training = training_of(config, where)
+    train = dataclasses.asdict(training)
+    if training.schedule == "step" and not training.transfer_passes:
+        train.pop("epochs")
     fingerprint = config.get("export", {}).get("fingerprint")
-    student = _with_defaults(StudentConfig, config.get("student", {}))
-    return {"train": train, "student": student, "export": {"fingerprint": fingerprint}}
-
-
-def _with_defaults(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration with the settings that a run from before they were there did not know."""
-    fields = dataclasses.fields(kind)
-    defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-    return {**defaults, **values}
+    return {
+        "train": train,
+        "student": student_to_json(student_of(config, where)),
+        "export": {"fingerprint": fingerprint},
+    }
 
 
 def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunState:
@@ -88,9 +88,9 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
         raise InputError(f"run folder {workdir}: expected an empty folder or a run, found other files; name another")
     if overwrite:
         return "overwrite"
-    found = read_json(workdir / CONFIG, "run configuration")
-    difference = first_difference(_tuples_as_lists(_identity(found)), _tuples_as_lists(_identity(config)))
-    old_epochs, epochs = found.get("train", {}).get("epochs", 0), config["train"]["epochs"]
+    found, where = read_config(workdir), f"run configuration {workdir / CONFIG}"
+    difference = first_difference(_identity(found, where), _identity(config, where))
+    old_epochs, epochs = found["train"]["epochs"], config["train"]["epochs"]
     if not difference and old_epochs > epochs:
         difference = ("train.epochs", old_epochs, epochs)
     if difference:
@@ -107,13 +107,6 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
             "start again"
         )
     return "resume"
-
-
-def _tuples_as_lists(value: Any) -> Any:
-    """Return a value as JSON gives it back."""
-    if isinstance(value, dict):
-        return {key: _tuples_as_lists(item) for key, item in value.items()}
-    return [_tuples_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def delete_run(workdir: Path) -> None:

@@ -50,7 +50,7 @@ def batch_gradients(
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
-        cut: tokens that rows are cut to; at least what ``Student.cut_margin`` asks for.
+        cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
 
     Returns:
         The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, predicted classes
@@ -69,13 +69,14 @@ def batch_gradients(
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
 
     def loss_of(params: Params) -> tuple[Array, Array]:
-        logits = student.training_logits(params, input_ids, length, dropout_rng)
+        logits = student.logits(params, input_ids, padded_length=length, dropout_rng=dropout_rng)
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
     (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-    if student.config.name == "fasttext":  # the pad row is frozen (torch's padding_idx)
-        gradients[student.table_name] = gradients[student.table_name].at[student.config.pad_id].set(0)
+    if student.config.frozen_padding:
+        table = student.config.table_name
+        gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
     return gradients, cursor, (loss, logits.argmax(axis=-1).astype(jnp.int32))
 

@@ -2,22 +2,25 @@
 
 import abc
 import dataclasses
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import jax
 import numpy as np
 from jax import Array
 
 from distill_jax.batches import Compaction, padded_rows
-from distill_jax.config import StudentConfig
+from distill_jax.student_config import StudentConfig
 from distill_jax.students import Params
 
 _FEWEST_TOKENS = 4096  # so many in all texts together, or nothing is gained
 _MOST_BYTES = 1 << 28  # of the shares: they are several times larger than the embeddings
 
 
+_Config = TypeVar("_Config", bound=StudentConfig)
+
+
 @dataclasses.dataclass(frozen=True)
-class TokenLookup(abc.ABC):
+class TokenLookup(abc.ABC, Generic[_Config]):
     """Texts, and the tokens' shares: what each token that occurs in them adds to what the student computes.
 
     Attributes:
@@ -30,7 +33,7 @@ class TokenLookup(abc.ABC):
             few programs are compiled.
     """
 
-    config: StudentConfig
+    config: _Config
     params: Params
     input_ids: np.ndarray
     lengths: np.ndarray
@@ -38,7 +41,7 @@ class TokenLookup(abc.ABC):
     shares: Any
 
     @classmethod
-    def of(cls, config: StudentConfig, params: Params, input_ids: np.ndarray, lengths: np.ndarray) -> Self | None:
+    def of(cls, config: _Config, params: Params, input_ids: np.ndarray, lengths: np.ndarray) -> Self | None:
         """Look the texts' tokens up; None where the student's own module does better.
 
         It pays on a CPU, for many texts that repeat their tokens; a GPU multiplies faster than it looks up.
@@ -59,12 +62,12 @@ class TokenLookup(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def width(config: StudentConfig) -> int:
+    def width(config: Any) -> int:
         """Return how many numbers a token's shares are."""
 
     @staticmethod
     @abc.abstractmethod
-    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> Any:
+    def token_shares(config: Any, params: Params, tokens: np.ndarray, count: int) -> Any:
         """Return the shares of the first ``count`` of ``tokens``, int32 [rows]."""
 
     @abc.abstractmethod

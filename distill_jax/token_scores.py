@@ -6,13 +6,14 @@ compiled program would do faster, and no batch to pad.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from distill_jax.config import StudentConfig
 from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.fasttext_student import FastTextConfig
 from distill_jax.ngrams import hashed_ngrams_of_flat
-from distill_jax.students import Params
 
 _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
 
@@ -31,12 +32,12 @@ class TokenScores:
 
     scores: np.ndarray
     bias: np.ndarray
-    config: StudentConfig
+    config: FastTextConfig
     padded_length: int | None
     dtype: np.dtype
 
     @classmethod
-    def of(cls, config: StudentConfig, params: Params, padded_length: int) -> "TokenScores":
+    def of(cls, config: FastTextConfig, params: Mapping[str, Any], padded_length: int) -> "TokenScores":
         """Return the scores of a linear student whose texts are padded to ``padded_length`` tokens."""
         table, output = np.asarray(params["embeddings"]), params["output"]
         kernel = np.asarray(output["kernel"], np.float64)
@@ -46,7 +47,7 @@ class TokenScores:
             scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
         scores[:, config.pad_id] = 0
         bias = np.asarray(output["bias"], np.float64)
-        return cls(scores, bias, config, padded_length if config.pooling == "padded" else None, table.dtype)
+        return cls(scores, bias, config, None if config.mask_padding else padded_length, table.dtype)
 
     def logits(self, rows: TokenRows) -> np.ndarray:
         """Return the texts' logits, [texts, classes]."""

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.batches import Examples, concatenate, read_examples
-from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.config import TrainConfig
 from distill_jax.console import say
 from distill_jax.embeddings import StartTable, start_table
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export_format import TOKENIZER, read_manifest
 from distill_jax.files import read_json
 from distill_jax.predictor import load_tokenizer
+from distill_jax.registry import student_config
 from distill_jax.students import Student
 
 
@@ -31,7 +32,7 @@ class TrainData:
         Args:
             export: the export folder.
             config: how the students are trained; its seed is not looked at.
-            student: fields of ``StudentConfig`` that differ from its defaults.
+            student: the student's own options that differ from their defaults.
 
         Raises:
             InputError: the export folder or the student is not usable.
@@ -41,7 +42,7 @@ class TrainData:
         if not self.tokenizer.is_file():
             raise MissingInputError(f"export folder {export}: it has no {TOKENIZER}; export again")
         sizes = {name: getattr(self.manifest, name) for name in ("vocab_size", "num_labels", "pad_id")}
-        self.student = Student(StudentConfig(config.student, **sizes, **student))
+        self.student = Student(student_config(config.student, **sizes, **student))
         self._require_tokens_in_vocabulary()
 
     @cached_property

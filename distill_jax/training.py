@@ -10,7 +10,7 @@ import numpy as np
 
 from distill_jax.batches import Examples
 from distill_jax.compact_tables import CompactTables
-from distill_jax.config import TrainConfig
+from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_choice import best_epoch, validation_loss
 from distill_jax.epoch_rows import EpochRows
@@ -121,8 +121,7 @@ def check_examples(student: Student, train: Examples, test: Examples, config: Tr
         raise InputError("train: labels: training without --distil needs labelled rows, all are −1")
     if (test.labels < 0).all():
         raise InputError("test: labels: the test split needs labelled rows, all are −1")
-    if config.student != student.config.name:
-        raise InputError(f"config.student: expected {student.config.name!r}, the student's, got {config.student!r}")
+    check_training(student.config, config)
 
 
 class _Loop:
@@ -140,7 +139,7 @@ class _Loop:
     ) -> None:
         self.config, self._train_labels, self._test, self._validation = config, train.labels, test, validation
         given = {"train": train, "test": test, "validation": validation}
-        inputs = {name: student.inputs(split.input_ids) for name, split in given.items() if split is not None}
+        inputs = {name: student.config.inputs(split.input_ids) for name, split in given.items() if split is not None}
         self._tables = CompactTables(student, params, list(inputs.values()))
         self._student, compaction = self._tables.student, self._tables.compaction
         train = dataclasses.replace(train, input_ids=inputs["train"])

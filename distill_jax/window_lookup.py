@@ -12,23 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from distill_jax.config import StudentConfig
+from distill_jax.cnn_student import CnnConfig
 from distill_jax.students import Params
 from distill_jax.token_lookup import TokenLookup
 
 _LANES = 16  # filters are filled up to whole vector registers of float32
 
 
-class WindowLookup(TokenLookup):
+class WindowLookup(TokenLookup[CnnConfig]):
     """The CNN's; shares are [tokens, sum of heights, filters], a row for each place of each height's windows."""
 
     @staticmethod
-    def width(config: StudentConfig) -> int:
+    def width(config: CnnConfig) -> int:
         """Return how many numbers a token's shares are."""
         return sum(config.filter_heights) * _filled(config.filters)
 
     @staticmethod
-    def token_shares(config: StudentConfig, params: Params, tokens: np.ndarray, count: int) -> Array:
+    def token_shares(config: CnnConfig, params: Params, tokens: np.ndarray, count: int) -> Array:
         """Return the shares of the first ``count`` tokens; those of the others are zeros."""
         return _token_shares(params, tokens, count, config=config)
 
@@ -37,7 +37,7 @@ class WindowLookup(TokenLookup):
         heights, length = self.config.filter_heights, self.input_ids.shape[1]
         lengths, tallest = self.lengths[index], max(heights)
         # Behind a text stand zeros, the row after the last token's; or else padding.
-        masked = self.config.pooling == "masked"
+        masked = self.config.mask_padding
         behind = len(self.compaction.tokens) if masked else self.compaction.pad_id
         places = np.full((len(index), length + tallest), behind, np.int32)
         inside = np.arange(length) < lengths[:, None]
@@ -54,19 +54,19 @@ def _filled(filters: int) -> int:
 
 
 @partial(jax.jit, static_argnames=("config",))
-def _token_shares(params: Params, tokens: Array, count: Array, *, config: StudentConfig) -> Array:
+def _token_shares(params: Params, tokens: Array, count: Array, *, config: CnnConfig) -> Array:
     """Return what the first ``count`` tokens add, [tokens, sum of heights, filters]; the others add nothing."""
     embedded = jnp.where((jnp.arange(len(tokens)) < count)[:, None], params["embedding"][tokens], 0)
     shares = [jnp.einsum("td,hdf->thf", embedded, params[f"conv{i}"]["kernel"]) for i in _heights(config)]
     return jnp.pad(jnp.concatenate(shares, axis=1), ((0, 0), (0, 0), (0, _filled(config.filters) - config.filters)))
 
 
-def _heights(config: StudentConfig) -> range:
+def _heights(config: CnnConfig) -> range:
     return range(len(config.filter_heights))
 
 
 @partial(jax.jit, static_argnames=("config",))
-def _logits(params: Params, shares: Array, places: Array, starts: Array, *, config: StudentConfig) -> Array:
+def _logits(params: Params, shares: Array, places: Array, starts: Array, *, config: CnnConfig) -> Array:
     """Return logits [batch, classes].
 
     The loop goes over the windows' starts and takes all texts of the batch at once: what is added up stays in the

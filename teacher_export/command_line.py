@@ -1,14 +1,8 @@
 """The command line of the export: arguments → ``ExportConfig`` → ``export.run``."""
 
-import contextlib
-import io
-import sys
 from collections.abc import Sequence
 
-import tyro
-
-from distill_jax.console import run_command
-from distill_jax.errors import InputError
+from distill_jax.console import parse_options, run_command
 from teacher_export.config import ExportConfig
 
 PROGRAM = "python scripts/export_logits.py"
@@ -28,24 +22,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ExportConfig:
         InputError: a value breaks a rule of the configuration.
         SystemExit: status 2 for an option or a value that does not exist, with a message on standard error.
     """
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                ExportConfig,
-                prog=PROGRAM,
-                description=DESCRIPTION,
-                args=arguments,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-            )
-    except SystemExit as exit_:
-        cause: BaseException | None = exit_
-        while cause is not None:  # tyro frames what a check raised; the sentence alone is what we print
-            if isinstance(cause, InputError):
-                raise cause from None
-            cause = cause.__context__
-        sys.stderr.write(complaint.getvalue())
-        raise
+    return parse_options(ExportConfig, arguments, prog=PROGRAM, description=DESCRIPTION)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 import pytest
 
 from distill_jax.cache import CACHE_VARIABLE
+from student_options import padding
 from tiny_export import write_tiny_export
 
 
@@ -56,5 +57,5 @@ def tiny_runs(tmp_path_factory, tiny_export):
     for student in ("cnn", "fasttext", "bilstm"):
         runs[student] = tmp_path_factory.mktemp("runs") / student
         config = TrainConfig.notebook(student, distil=True, epochs=2)
-        train_run(TrainRun(tiny_export, runs[student], config, {"embedding_dim": 12, "pooling": "masked"}))
+        train_run(TrainRun(tiny_export, runs[student], config, {"embedding_dim": 12, **padding(student, "masked")}))
     return runs

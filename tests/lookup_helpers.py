@@ -8,6 +8,7 @@ from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import build_student
 from distill_jax.window_lookup import WindowLookup
+from student_options import padding
 
 VOCABULARY, PAD = 40, 3
 LOOKUPS = {"cnn": WindowLookup, "bilstm": GateLookup}
@@ -16,7 +17,7 @@ _SHAPES = {"cnn": {"filters": 5}, "bilstm": {"hidden": 6, "dense": 5}}
 
 def small_student(name, **options):
     """Return a student and its parameters; the padding's embedding is not zero, as a converted checkpoint's may be."""
-    shape = {"embedding_dim": 7, "pooling": "masked", **_SHAPES[name], **options}
+    shape = {"embedding_dim": 7, **padding(name, "masked"), **_SHAPES[name], **options}
     student = build_student(name, vocab_size=VOCABULARY, num_labels=3, pad_id=PAD, **shape)
     params = jax.tree.map(np.array, student.init(1))
     params["embedding"][PAD] = 0.5

@@ -14,6 +14,7 @@ from distill_jax.interop import params_from_torch, params_to_torch
 from distill_jax.students import Student, build_student
 from distill_jax.training import FitResult, fit
 from reference_torch import build_reference, state_arrays, train_reference
+from student_options import own, padding
 
 STUDENTS = ("cnn", "fasttext")
 PRECISIONS = ("float32", "float64")
@@ -69,11 +70,12 @@ class Pair:
 def make_pair(name, precision_name="float32", *, seed=0, vocab=VOCAB, pad_id=0, dim=DIM, pooling="padded", **options):
     """Return a pair with weights of torch's own drawing, the linear head's zeros replaced so that it computes."""
     torch.manual_seed(seed)
-    shape = {"vocab_size": vocab, "num_labels": CLASSES, "pad_id": pad_id, "embedding_dim": dim, "dropout": 0.0}
-    reference = build_reference(name, **shape, **options, dtype=TORCH_TYPES[precision_name])
+    shape = {"vocab_size": vocab, "num_labels": CLASSES, "pad_id": pad_id, "embedding_dim": dim}
+    without_dropout = own(name, dropout=0.0)
+    reference = build_reference(name, **shape, **without_dropout, **options, dtype=TORCH_TYPES[precision_name])
     if name == "fasttext":
         torch.nn.init.normal_(reference.output.weight)
-    student = build_student(name, **shape, **options, pooling=pooling)
+    student = build_student(name, **shape, **without_dropout, **{**padding(name, pooling), **options})
     return Pair(name, reference, student, params_from_torch(name, state_arrays(reference)))
 
 

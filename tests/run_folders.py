@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from distill_jax import run_folder
+from distill_jax import run_config, run_folder
 
 LABEL_NAMES = ("bad", "fair", "good")
 LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)
@@ -64,7 +64,7 @@ def write_run(
         },
     }
     config = {
-        "format_version": run_folder.FORMAT_VERSION,
+        "format_version": run_config.FORMAT_VERSION,
         "program": "distill-jax 0",
         "train": settings,
         "student": {"name": student, "num_labels": len(label_names), "embedding_dim": 50, **(shape or {})},

@@ -20,7 +20,7 @@ from distill_jax.errors import InputError
 from distill_jax.export_writer import ExportWriter
 from distill_jax.report_charts import png
 from distill_jax.run_folder import read_run
-from distill_jax.train import parse, student_options, train_config
+from distill_jax.train import parse
 from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 TEACHER = Teacher(0.6, 0.59, 1000)
@@ -30,7 +30,7 @@ FASTTEXT, CNN = (Recipe.of(student, 1000, 16_000) for student in ("fasttext", "c
 def parsed(recipe, variant):
     """Return the training's configuration and the student's options that a variant's words stand for."""
     arguments = parse(words(recipe, variant))
-    return dataclasses.asdict(train_config(arguments)) | student_options(arguments.student)
+    return dataclasses.asdict(arguments.train) | arguments.student.options()
 
 
 def row(title, *accuracies, changes=None, texts=None, diverged=()):

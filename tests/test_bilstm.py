@@ -48,10 +48,10 @@ def _pad(texts, length, pad_id=0):
     return np.array([[*text, *[pad_id] * (length - len(text))] for text in texts], np.int32).reshape(len(texts), length)
 
 
-@pytest.mark.parametrize(("states", "pooling"), [("max", "padded"), ("last", "masked")])
-def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(states, pooling):
-    student = _student(states, pooling=pooling)
-    assert student.cut_margin == 0
+@pytest.mark.parametrize("states", ["max", "last"])
+def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(states):
+    student = _student(states)
+    assert student.config.cut_margin == 0
     params, texts = _params(student), _texts()
     together = _logits(student, params, _pad(texts, 12))
     assert np.isfinite(together).all()
@@ -170,10 +170,10 @@ def test_dropout_acts_on_the_relu_layer_in_training_alone():
     params["fc"]["kernel"] = np.eye(CLASSES * 50, dtype=np.float32)  # the logits are the ReLU layer's units, all 1
     ids = np.ones((30, 4), np.int32)
     np.testing.assert_array_equal(_logits(student, params, ids), 1)
-    dropped = np.asarray(student.training_logits(params, ids, 4, jax.random.key(0)))
+    dropped = np.asarray(student.logits(params, ids, padded_length=4, dropout_rng=jax.random.key(0)))
     assert set(dropped.ravel().tolist()) == {0.0, 2.0}
     assert abs(dropped.mean() - 1) < 0.05
-    assert (dropped != np.asarray(student.training_logits(params, ids, 4, jax.random.key(1)))).any()
+    assert (dropped != np.asarray(student.logits(params, ids, padded_length=4, dropout_rng=jax.random.key(1)))).any()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_dropout_acts_on_the_relu_layer_in_training_alone():
     [
         ({"hidden": 0}, "hidden: expected a number at least 1"),
         ({"dense": 0}, "dense: expected a number at least 1"),
-        ({"states": "mean"}, "states: expected max or last, got 'mean'"),
+        ({"states": "mean"}, "--states: expected one of max, last, got 'mean'"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):

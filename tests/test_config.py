@@ -44,9 +44,9 @@ def test_changes_take_the_place_of_the_recipe_s_values():
         ({"learning_rate": math.nan}, "--learning-rate: expected a number more than 0"),
         ({"learning_rate_decay": 0.0}, "--learning-rate-decay: expected a number more than 0 and at most 1, got 0"),
         ({"alpha": -0.1, "distil": True}, "--alpha: expected a number at least 0 and at most 1, got -0.1"),
-        ({"alpha": 0.5}, "--alpha 0.5 goes with --distil"),
+        ({"alpha": 0.5}, "--alpha goes with --distil"),
         ({"seed": 2**31}, "--seed: expected a number at least 0"),
-        ({"optimizer": "lion"}, "optimizer: expected adam or sgd, got 'lion'"),
+        ({"optimizer": "lion"}, "--optimizer: expected one of adam, sgd, got 'lion'"),
     ],
 )
 def test_a_value_out_of_range_is_named(changes, message):
@@ -55,7 +55,7 @@ def test_a_value_out_of_range_is_named(changes, message):
 
 
 def test_an_unknown_student_has_no_recipe():
-    with pytest.raises(InputError, match="student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"):
+    with pytest.raises(InputError, match="--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"):
         TrainConfig.notebook("rnn")
 
 

@@ -113,7 +113,7 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
     back = tmp_path / "student.bin"
     status, _, error = call(capsys, script.main, tiny_runs[name], "--to-torch", "--output", back)
     assert status == 0
-    assert ("--pooling masked" in error) == ("predict otherwise" in error) == (name != "bilstm")
+    assert ("--mask-padding" in error) == ("predict otherwise" in error) == (name != "bilstm")
     state = {key: tensor.numpy() for key, tensor in torch.load(back, weights_only=True).items()}
     model = load_arrays(reference(name, embedding_dim=12), state)
     assert state_arrays(model).keys() == state.keys()
@@ -130,9 +130,9 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ngrams": 2, "buckets": 9}, "it was trained with --ngrams 2, which the notebook's model cannot count"),
+        ({"ngrams": 2, "buckets": 9}, "it was trained with n-grams, which the notebook's model cannot count"),
         (
-            {"name": "ensemble"},
+            {"name": "ensemble", "mask_padding": None, "pooling": None},
             "cnn, fasttext, bilstm, which have torch layouts, got 'ensemble'",
         ),
     ],
@@ -140,7 +140,8 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
 def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, script, tmp_path, tiny_runs, changes, message):
     shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    config["student"] |= changes
+    student = config["student"] | changes
+    config["student"] = {name: value for name, value in student.items() if value is not None}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     back = tmp_path / "student.bin"
     assert message in refusal(capsys, script.main, tmp_path / "run", "--to-torch", "--output", back)

@@ -30,13 +30,13 @@ def _params(name, embeddings, export):
 
 def test_random_embeddings_are_the_students_own(tiny_export):
     student, own, found = _params("cnn", "random", tiny_export)
-    np.testing.assert_array_equal(found[student.table_name], own[student.table_name])
+    np.testing.assert_array_equal(found[student.config.table_name], own[student.config.table_name])
 
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext"])
 def test_the_teacher_s_are_principal_components_of_the_same_size_as_random_ones(name, tiny_export):
     student, own, found = _params(name, "teacher", tiny_export)
-    table, random = found[student.table_name], own[student.table_name]
+    table, random = found[student.config.table_name], own[student.config.table_name]
     assert table.dtype == random.dtype
     np.testing.assert_array_equal(table[PAD_ID], 0)
     rows = np.arange(len(table)) != PAD_ID
@@ -45,7 +45,7 @@ def test_the_teacher_s_are_principal_components_of_the_same_size_as_random_ones(
         assert abs(np.corrcoef(table[rows, column], expected[rows, column])[0, 1]) > 0.999
     np.testing.assert_allclose(np.square(table[rows]).mean(), np.square(random).mean(), rtol=0.1)
     for other in own:
-        if other != student.table_name:
+        if other != student.config.table_name:
             np.testing.assert_array_equal(found[other]["bias"], own[other]["bias"])
 
 
@@ -70,7 +70,7 @@ def test_a_word2vec_file_gives_the_rows_of_the_tokens_it_knows(tiny_export, tmp_
     path.write_text("3 5\nw0 1 0 0 0 0\nw7 0 2 0 0 0\nelsewhere 9 9 9 9 9\n")
     student, own, found = _params("cnn", str(path), tiny_export)
     vocabulary = tiny_tokenizer().get_vocab()
-    table, random = found[student.table_name], own[student.table_name]
+    table, random = found[student.config.table_name], own[student.config.table_name]
     np.testing.assert_allclose(table[vocabulary["w7"]] / table[vocabulary["w0"], 0], [0, 2, 0, 0, 0])
     changed = (table != random).any(axis=1)
     assert sorted(np.flatnonzero(changed)) == sorted([vocabulary["w0"], vocabulary["w7"]])

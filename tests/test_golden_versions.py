@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from distill_jax import report
-from distill_jax.config import TrainConfig
 from distill_jax.export_format import read_manifest
 from distill_jax.export_reader import iterate_parts
 from distill_jax.predictor import Predictor
-from distill_jax.run_folder import read_run
+from distill_jax.run_config import student_of, training_of
+from distill_jax.run_folder import read_config, read_run
 from distill_jax.train_run import TrainRun, train_run
 from tolerances import assert_close
 
@@ -45,10 +45,9 @@ def test_runs_are_reported(folder, tmp_path):
 
 def test_an_unfinished_run_goes_on_and_ends_as_the_one_that_was_never_stopped(folder, tmp_path):
     workdir = shutil.copytree(folder / "runs" / "unfinished", tmp_path / "run")
-    config = json.loads((workdir / "config.json").read_text())
-    train, student = TrainConfig(**config["train"]), config["student"]
-    options = {name: student[name] for name in ("embedding_dim", "pooling", "filters")}
-    train_run(TrainRun(folder / "export", workdir, train, options, resume=True))
+    config = read_config(workdir)
+    train, student = training_of(config, "train"), student_of(config, "student")
+    train_run(TrainRun(folder / "export", workdir, train, student.options(), resume=True))
     resumed, whole = read_run(workdir), read_run(folder / "runs" / "cnn")
     assert resumed.history["epoch"].tolist() == [0, 1]
     assert_close(resumed.predictions.logits, whole.predictions.logits, **OF_LOGITS)

@@ -55,7 +55,7 @@ def test_a_shared_module_needs_the_standard_library_and_numpy_alone(name):
     path = ROOT / "distill_jax" / f"{name}.py"
     allowed = set(sys.stdlib_module_names) | {"numpy", "distill_jax"}
     assert _packages(_imports(path, top_level_only=True)) <= allowed
-    assert _packages(_imports(path)) <= allowed | {"tqdm", "platformdirs"}  # inside functions
+    assert _packages(_imports(path)) <= allowed | {"tqdm", "tyro", "platformdirs"}  # inside functions
     ours = {name.split(".")[1] for name in _imports(path) if name.startswith("distill_jax.")}
     assert ours <= set(SHARED)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from distill_jax.errors import InputError
 from distill_jax.ngrams import hashed_ngrams, hashed_ngrams_of_flat
 from distill_jax.students import build_student
+from student_options import padding
 from tolerances import assert_close
 
 OF_LOGITS = {"terms": 100, "why": "a text's bag and the dimensions of a logit"}
@@ -78,7 +79,7 @@ def _pad(texts, length):
 
 
 def _linear(ngrams, pooling="masked"):
-    options = {"ngrams": ngrams, "buckets": 500 if ngrams > 1 else 0, "pooling": pooling}
+    options = {"ngrams": ngrams, "buckets": 500 if ngrams > 1 else 0, **padding("fasttext", pooling)}
     return build_student("fasttext", vocab_size=_VOCAB, num_labels=3, embedding_dim=5, **options)
 
 
@@ -86,12 +87,12 @@ def _params(student, seed=0):
     """Return random parameters, with the pad row that the student has in training: zero."""
     rng = np.random.default_rng(seed)
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.shapes())
-    params[student.table_name][_PAD] = 0
+    params[student.config.table_name][_PAD] = 0
     return params
 
 
 def _logits(student, params, ids):
-    return np.asarray(student.logits(params, jnp.asarray(student.inputs(ids))))
+    return np.asarray(student.logits(params, jnp.asarray(student.config.inputs(ids))))
 
 
 def test_bigrams_know_the_order_of_words_and_unigrams_do_not():

@@ -29,7 +29,7 @@ def transparent_student(rate):
 def features_after_dropout(rate, seed, rows=40):
     student, params = transparent_student(rate)
     ids = np.ones((rows, 8), np.int32)
-    return np.asarray(student.training_logits(params, ids, 8, jax.random.key(seed)))
+    return np.asarray(student.logits(params, ids, padded_length=8, dropout_rng=jax.random.key(seed)))
 
 
 @settings(max_examples=5, deadline=None)
@@ -57,10 +57,10 @@ def test_torch_keeps_and_scales_alike():
 
 def test_rate_zero_and_the_linear_student_drop_nothing():
     np.testing.assert_array_equal(features_after_dropout(0.0, 0), 1)
-    student = build_student("fasttext", vocab_size=20, num_labels=5, dropout=0.5)
+    student = build_student("fasttext", vocab_size=20, num_labels=5)
     params, ids = student.init(seed=0), np.arange(1, 9, dtype=np.int32)[None]
     np.testing.assert_array_equal(
-        student.training_logits(params, ids, 8, jax.random.key(0)), student.logits(params, ids)
+        student.logits(params, ids, dropout_rng=jax.random.key(0)), student.logits(params, ids)
     )
 
 

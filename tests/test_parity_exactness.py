@@ -41,7 +41,7 @@ def test_the_compacted_table_trains_bit_for_bit_like_the_whole_one(name, distil)
     whole = fit(pair.student, pair.params, train=train, test=all_tokens, config=config)
     assert_same_bits(compact.params, whole.params)
     np.testing.assert_array_equal(compact.history["train_loss"], whole.history["train_loss"])
-    table, unused = pair.student.table_name, np.setdiff1d(np.arange(VOCAB), train.input_ids)
+    table, unused = pair.student.config.table_name, np.setdiff1d(np.arange(VOCAB), train.input_ids)
     np.testing.assert_array_equal(compact.params[table][unused], pair.params[table][unused])
     assert (compact.params[table] != pair.params[table]).any()
 
@@ -68,7 +68,7 @@ def test_cutting_batches_changes_nothing(name, precision_name):
             "dropout_key": jax.random.key(0),
         }
         results = []
-        for cut in (19 + pair.student.cut_margin, 64):
+        for cut in (19 + pair.student.config.cut_margin, 64):
             cursor = {"step": jax.numpy.int32(0), "global_step": jax.numpy.int32(0)}
             gradients, _, (loss, predictions) = batch_gradients(
                 to_device(pair.params),
@@ -96,8 +96,8 @@ def test_a_long_text_elsewhere_in_the_split_changes_nothing(name):
             compaction = Compaction.of([both.input_ids], VOCAB, 0)
             student = make_pair(name, vocab=len(compaction.tokens)).student
             runner = make_runner(student, train, config, compaction)
-            table = pair.params[student.table_name][compaction.tokens]
-            runner.load({**pair.params, student.table_name: table}, None, 0)
+            table = pair.params[student.config.table_name][compaction.tokens]
+            runner.load({**pair.params, student.config.table_name: table}, None, 0)
             losses.append(runner.run(0, 0).losses)
     steps = len(losses[0])
     assert len(losses[1]) == steps + 1

@@ -72,7 +72,7 @@ def test_the_pad_row_is_trained_in_the_cnn_and_frozen_in_the_linear_student(name
     pair, examples = make_pair(name, pad_id=pad_id), random_examples(16, 3, pad_id=pad_id)
     config = TrainConfig.notebook(name, epochs=1, batch_size=4)
     result = fit(pair.student, pair.params, train=examples, test=examples, config=config)
-    table = pair.student.table_name
+    table = pair.student.config.table_name
     theirs = reference_gradients(pair, examples, distil=False)[f"{table}.weight"][pad_id]
     moved = result.params[table][pad_id] != pair.params[table][pad_id]
     assert moved.any() == (theirs != 0).any() == (name == "cnn")

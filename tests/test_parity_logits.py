@@ -76,7 +76,7 @@ def test_logits_take_any_integers_and_jax_arrays(name):
 def test_the_comparison_sees_a_difference(name):
     pair = make_pair(name)
     input_ids = random_ids(np.random.default_rng(0), 4)
-    table = pair.params[pair.student.table_name]
+    table = pair.params[pair.student.config.table_name]
     table[1:] += 1e-3
     assert difference(pair, input_ids, "float32") > TOLERANCE["float32"]
 

@@ -19,10 +19,10 @@ from distill_jax.run_folder import read_predictions
 from distill_jax.train_run import TrainRun, train_run
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
-_BIGRAMS = {"ngrams": 2, "buckets": 90, "pooling": "masked"}
+_BIGRAMS = {"ngrams": 2, "buckets": 90}
 _MORE = {
-    "bigrams": ("fasttext", _BIGRAMS),
-    "mean-max-min": ("fasttext", {"pooling": "mean-max-min"}),
+    "bigrams": ("fasttext", {**_BIGRAMS, "mask_padding": True}),
+    "mean-max-min": ("fasttext", {"pooling": "mean-max-min", "mask_padding": True}),
     "ensemble": ("ensemble", {"filters": 8, **_BIGRAMS}),
 }
 STUDENTS = ("cnn", "fasttext", "bilstm", *_MORE)
@@ -94,7 +94,7 @@ def test_it_gives_the_student_s_own_logits(name, predictors):
     ids = [encoding.ids for encoding in tiny_tokenizer().encode_batch(texts)]
     rows = np.array([[*row, *[0] * (MAX_LENGTH - len(row))] for row in ids], np.int32)
     student = predictor.student
-    expected = student.logits(predictor.params, student.inputs(rows), padded_length=MAX_LENGTH)
+    expected = student.logits(predictor.params, student.config.inputs(rows), padded_length=MAX_LENGTH)
     np.testing.assert_allclose(predictor.logits(texts), expected, atol=1e-5)
 
 
@@ -217,7 +217,7 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
         ("export", "max_length", None, "export: max_length: expected a number of tokens, got None"),
         ("student", "vocab_size", 65, r"parameter ..embeddings.*: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
         ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
-        ("student", "depth", 3, "student: .*unexpected keyword argument 'depth'"),
+        ("student", "depth", 3, "student: --depth: student fasttext has no such option"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused(run, section, field, value, message):

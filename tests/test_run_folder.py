@@ -109,7 +109,7 @@ def test_a_bare_array_in_place_of_the_archive_is_refused(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "format_version is 2, this program reads version 1"),
+        ({"format_version": 3}, "format_version is 3, this program reads versions 1 to 2"),
         ({"format_version": None}, "format_version is None"),
         ({"train": None}, "missing field 'train'"),
         ({"train": {"student": "cnn", "distil": "yes"}}, "train: distil: expected true or false, got 'yes'"),

@@ -1,26 +1,25 @@
 """The search's spaces: the recipes lie in them, and the command that is printed repeats a trial exactly."""
 
+import dataclasses
 import shlex
 
 import pytest
-import tyro
 
-from distill_jax.config import StudentConfig
-from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
-from distill_jax.train import Arguments, recipe_defaults, student_options, train_config
+from distill_jax.registry import student_config, student_names
+from distill_jax.train import parse
 from search_helpers import RandomTrial
 from searching.objective import Base
 from searching.results import paste, train_command
 from searching.space import SPACES, Whole, describe, draw, neighbours, settings_of, space_for, values_of
 
-STUDENTS = sorted(RECIPES[DEFAULT_RECIPE])
+STUDENTS = sorted(student_names())
 
 
 def _parse(words):
     """Return the training and the student that ``python -m distill_jax.train`` makes of its arguments."""
-    arguments = tyro.cli(Arguments, default=recipe_defaults(words), args=words, config=(tyro.conf.OmitArgPrefixes,))
-    student = StudentConfig(arguments.choice.student, vocab_size=64, num_labels=3, **student_options(arguments.student))
-    return train_config(arguments), student, arguments.files
+    arguments = parse(words)
+    student = dataclasses.replace(arguments.student, vocab_size=64, num_labels=3)
+    return arguments.train, student, arguments.run
 
 
 @pytest.mark.parametrize("student", STUDENTS)
@@ -41,7 +40,7 @@ def test_the_printed_command_is_exactly_the_trial(student, tmp_path):
         assert words[:3] == ["python", "-m", "distill_jax.train"]
         train, config, files = _parse(words[3:])
         assert train == chosen.train
-        assert config == StudentConfig(student, vocab_size=64, num_labels=3, **chosen.student)
+        assert config == student_config(student, vocab_size=64, num_labels=3, **chosen.student)
         assert (files.export, files.workdir) == (tmp_path / "an export", tmp_path / "run")
 
 

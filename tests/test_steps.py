@@ -14,6 +14,7 @@ from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import build_student
+from student_options import own, padding
 from tolerances import assert_close
 
 OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
@@ -36,15 +37,15 @@ def _student(name, pooling="padded", **options):
         options = {"filters": 6, **options}
     if name == "ensemble":
         options, pooling = {**_BIGRAMS, **options}, "masked"
-    options = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 10, "pooling": pooling, **options}
+    options = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 10, **padding(name, pooling), **options}
     return build_student(name, **options)
 
 
 def _runner(student, train, config, kind=make_runner, seed=0):
     """Return a loaded runner over the whole vocabulary."""
-    ids = student.config.vocab_size + student.config.buckets
+    ids = student.config.ids
     compaction = Compaction.of([np.arange(ids, dtype=np.int32)[None]], ids, student.config.pad_id)
-    train = dataclasses.replace(train, input_ids=student.inputs(train.input_ids))
+    train = dataclasses.replace(train, input_ids=student.config.inputs(train.input_ids))
     runner = kind(student, train, config, compaction)
     runner.load(student.init(seed), None, 0)
     return runner
@@ -79,7 +80,7 @@ def _reference_sgd(student, params, train, config, steps):
 
     for step in range(steps):
         rows = slice(step % batches * config.batch_size, (step % batches + 1) * config.batch_size)
-        ids = student.inputs(train.input_ids[rows])
+        ids = student.config.inputs(train.input_ids[rows])
         loss, gradient = value_and_grad(params, ids, train.labels[rows], train.teacher_logits[rows])
         gradient["embeddings"] = gradient["embeddings"].at[student.config.pad_id].set(0)
         updates, state = tx.update(gradient, state)
@@ -161,7 +162,7 @@ def test_the_pad_row_of_the_linear_student_is_frozen_and_the_cnn_s_is_trained():
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_rows_that_fill_up_the_last_batch_change_nothing(name):
-    student = _student(name, dropout=0.0)
+    student = _student(name, **own(name, dropout=0.0))
     config = TrainConfig.notebook(name, batch_size=8)
     objective = Objective(1.0)
     five, filler = _examples(5), _examples(3, seed=9)
@@ -185,7 +186,7 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
             )
             return params, losses[0]
         data = {
-            "input_ids": jnp.asarray(student.inputs(ids)),
+            "input_ids": jnp.asarray(student.config.inputs(ids)),
             "labels": jnp.asarray(labels),
             "teacher_logits": jnp.asarray(teacher),
             "rows": jnp.int32(rows),

@@ -9,6 +9,7 @@ from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
 from distill_jax.layers import dropout, real_lengths
 from distill_jax.students import build_student, parameter_count
+from student_options import padding
 from tolerances import assert_close
 
 OF_LOGITS = {"terms": 60, "why": "5 · 6 products of a filter and up to 30 features of a logit"}
@@ -20,7 +21,7 @@ _NGRAMS = {"ngrams": 2, "buckets": BUCKETS}
 # What the notebook does not have; all of them see real tokens alone.
 VARIANTS = {
     "bigrams": {"name": "fasttext", **_NGRAMS},
-    "mean-max-min": {"name": "fasttext", "pooling": "mean-max-min"},
+    "mean-max-min": {"name": "fasttext", "pooling": "mean-max-min", "mask_padding": True},
     "ensemble": {"name": "ensemble", "filters": 7, **_NGRAMS},
 }
 MASKED = [(name, "masked") for name in (*STUDENTS, *VARIANTS)]
@@ -30,7 +31,8 @@ POOLINGS = [*[(name, "padded") for name in STUDENTS], *MASKED]
 def _student(name, pooling="masked", **options):
     if name == "cnn":
         options = {"filters": 7, **options}
-    shape = {"name": name, "vocab_size": VOCAB, "num_labels": 4, "embedding_dim": 6, "pooling": pooling}
+    shape = {"name": name, "vocab_size": VOCAB, "num_labels": 4, "embedding_dim": 6}
+    shape |= padding(VARIANTS.get(name, {}).get("name", name), pooling)
     return build_student(**{**shape, **VARIANTS.get(name, {}), **options})
 
 
@@ -40,7 +42,7 @@ def _jitted(params, ids, student, padded_length):
 
 
 def _logits(student, params, ids, padded_length=None):
-    return np.asarray(_jitted(params, student.inputs(ids), student, padded_length))
+    return np.asarray(_jitted(params, student.config.inputs(ids), student, padded_length))
 
 
 def _params(student, seed=0):
@@ -118,7 +120,7 @@ def test_empty_texts_and_texts_shorter_than_the_filters_have_finite_logits_and_g
     ids = np.zeros((3, length), np.int32)
     ids[1, 0] = 5
     ids[2, :] = 7
-    ids = student.inputs(ids)
+    ids = student.config.inputs(ids)
     value, gradient = jax.jit(jax.value_and_grad(lambda params: jnp.square(student.logits(params, ids)).sum()))(params)
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -167,7 +169,7 @@ def test_one_seed_gives_one_initialisation(name):
     first, again, other = student.init(3), student.init(3), student.init(4)
     jax.tree.map(np.testing.assert_array_equal, first, again)
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(first))
-    assert not np.array_equal(first[student.table_name], other[student.table_name])
+    assert not np.array_equal(first[student.config.table_name], other[student.config.table_name])
     assert jax.tree.map(np.shape, first) == jax.tree.map(lambda leaf: leaf.shape, student.shapes())
 
 
@@ -203,13 +205,13 @@ def test_dropout_is_there_in_training_alone():
     params, ids = _params(student), _pad(_texts(), 12)
     plain = _logits(student, params, ids)
     np.testing.assert_array_equal(plain, _logits(student, params, ids))
-    training_logits = jax.jit(student.training_logits, static_argnums=2)
-    first, again, other = (training_logits(params, jnp.asarray(ids), 12, jax.random.key(seed)) for seed in (0, 0, 1))
+    training_logits = jax.jit(lambda params, ids, key: student.logits(params, ids, dropout_rng=key))
+    first, again, other = (training_logits(params, jnp.asarray(ids), jax.random.key(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
     assert not np.allclose(first, plain)
     without = _student("cnn", dropout=0.0)
-    kept = without.training_logits(params, jnp.asarray(ids), 12, jax.random.key(0))
+    kept = without.logits(params, jnp.asarray(ids), dropout_rng=jax.random.key(0))
     np.testing.assert_allclose(kept, plain, rtol=1e-6)
 
 
@@ -224,7 +226,7 @@ def test_the_ensemble_s_logits_are_the_cnn_s_and_the_bag_s():
     params, ids = _params(ensemble), _pad(_texts(), 12)
     without_bag = {name: value for name, value in params.items() if name != "bag"}
     bag = np.zeros((len(ids), 4))
-    for row, features in enumerate(ensemble.inputs(ids).reshape(len(ids), -1)):
+    for row, features in enumerate(ensemble.config.inputs(ids).reshape(len(ids), -1)):
         real = features[features != 0]
         bag[row] = params["bag"][real].sum(axis=0) / max(len(real), 1) ** 0.5
     found = _logits(ensemble, params, ids) - _logits(cnn, without_bag, ids)
@@ -245,25 +247,33 @@ def test_real_lengths():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "rnn"}, "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
-        ({"pooling": "max"}, "pooling: expected padded, masked or mean-max-min, got 'max'"),
-        ({"vocab_size": 0}, "vocab_size: expected a number at least 1"),
-        ({"num_labels": 1}, "num_labels: expected a number at least 2"),
-        ({"pad_id": 30}, "pad_id: expected a number at least 0 and at most 29, got 30"),
-        ({"embedding_dim": 0}, "embedding_dim: expected a number at least 1"),
-        ({"filters": 0}, "filters: expected a number at least 1"),
-        ({"dropout": 1.0}, "dropout: expected a number at least 0 and at most 0.99, got 1"),
-        ({"dropout": float("nan")}, "dropout: expected a number at least 0 and at most 0.99, got nan"),
-        ({"filter_heights": ()}, "filter_heights: expected numbers of tokens from 1 on"),
-        ({"filter_heights": (3, 0)}, "filter_heights: expected numbers of tokens from 1 on"),
-        ({"ngrams": 2, "buckets": 9}, "ngrams: cnn has no bag of n-grams, expected 1, got 2"),
-        ({"name": "fasttext", "ngrams": 6, "buckets": 9}, "ngrams: expected a number at least 1 and at most 5, got 6"),
-        ({"name": "fasttext", "buckets": -1}, "buckets: expected a number at least 0"),
-        ({"pooling": "mean-max-min"}, "pooling: mean-max-min is for fasttext alone, got it for cnn"),
-        ({"name": "ensemble", "pooling": "padded"}, "pooling: padded is the notebook's, without n-grams"),
-        ({"name": "fasttext", "pooling": "padded", "ngrams": 2, "buckets": 9}, "pooling: padded is the notebook's"),
+        ({"name": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
+        ({"name": "fasttext", "pooling": "max"}, "--pooling: expected one of mean, mean-max-min, got 'max'"),
+        ({"vocab_size": 0}, "--vocab-size: expected a number at least 1"),
+        ({"vocab_size": 30.0}, "--vocab-size: expected a whole number, got 30.0"),
+        ({"num_labels": 1}, "--num-labels: expected a number at least 2"),
+        ({"pad_id": 30}, "--pad-id: expected a number below the vocabulary's size, 30, got 30"),
+        ({"embedding_dim": 0}, "--embedding-dim: expected a number at least 1"),
+        ({"embedding_dim": True}, "--embedding-dim: expected a whole number, got True"),
+        ({"filters": 0}, "--filters: expected a number at least 1"),
+        ({"dropout": 1.0}, "--dropout: expected a number at least 0 and at most 0.99, got 1"),
+        ({"dropout": float("nan")}, "--dropout: expected a number at least 0 and at most 0.99, got nan"),
+        ({"filter_heights": ()}, "--filter-heights: expected at least one value, as a tuple"),
+        ({"filter_heights": (3, 0)}, "--filter-heights: expected a number at least 1"),
+        ({"mask_padding": "yes"}, "--mask-padding: expected true or false, got 'yes'"),
+        ({"ngrams": 2, "buckets": 9}, "--ngrams: student cnn has no such option; it has --embedding-dim"),
+        ({"pooling": "mean-max-min"}, "--pooling: student cnn has no such option"),
+        ({"name": "ensemble", "mask_padding": False}, "--mask-padding: student ensemble has no such option"),
+        (
+            {"name": "fasttext", "ngrams": 6, "buckets": 9},
+            "--ngrams: expected a number at least 1 and at most 5",
+        ),
+        ({"name": "fasttext", "buckets": -1}, "--buckets: expected a number at least 0"),
+        ({"name": "fasttext", "ngrams": 2, "mask_padding": True}, "--ngrams and --buckets go together"),
+        ({"name": "fasttext", "ngrams": 2, "buckets": 9}, "--no-mask-padding is the notebook's mean over padding"),
+        ({"name": "fasttext", "pooling": "mean-max-min"}, "--no-mask-padding is the notebook's mean over padding"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
     with pytest.raises(InputError, match=message):
-        _student(**{"name": "cnn", **options})
+        build_student(**{"name": "cnn", "vocab_size": VOCAB, "num_labels": 4, **options})

@@ -5,18 +5,19 @@ import numpy as np
 import pytest
 
 from distill_jax import evaluation, gate_lookup, token_lookup, window_lookup
-from distill_jax.config import StudentConfig
+from distill_jax.cnn_student import CnnConfig
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
 from distill_jax.students import build_student
 from distill_jax.token_lookup import TokenLookup
 from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from student_options import padding
 from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
 
 
-CONFIG = StudentConfig("cnn", vocab_size=40, num_labels=3, pad_id=3)
+CONFIG = CnnConfig(vocab_size=40, num_labels=3, pad_id=3)
 IDS = np.array([[5, 9, 5, 5, 9, 7, 5, 9], [9, 9, 5, 3, 3, 3, 3, 3]], np.int32)
 LENGTHS = np.array([8, 3])
 _PROGRAMS = {"cnn": window_lookup._logits, "bilstm": gate_lookup._logits}
@@ -101,7 +102,7 @@ def test_float64_stays_float64(name):
 @pytest.mark.usefixtures("lookup_of_few_texts")
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("cnn", {"filters": 6}), ("cnn", {"filters": 6, "pooling": "padded"}), ("bilstm", {"hidden": 5})],
+    [("cnn", {"filters": 6}), ("cnn", {"filters": 6, "mask_padding": False}), ("bilstm", {"hidden": 5})],
 )
 def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, name, options):
     student, params = small_student(name, **options)
@@ -116,7 +117,7 @@ def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, name, option
 @pytest.mark.parametrize("name", ["cnn", "bilstm", "ensemble", "fasttext"])
 def test_prediction_of_many_texts_gives_the_logits_of_few(name):
     """Whichever way is taken."""
-    student = build_student(name, vocab_size=40, num_labels=3, pad_id=3, embedding_dim=7, pooling="masked")
+    student = build_student(name, vocab_size=40, num_labels=3, pad_id=3, embedding_dim=7, **padding(name, "masked"))
     params, rng = student.init(0), np.random.default_rng(0)
     ids = rng.integers(4, 40, (300, 30)).astype(np.int32)
     ids[np.arange(30) >= rng.integers(0, 31, 300)[:, None]] = 3

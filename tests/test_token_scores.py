@@ -12,7 +12,9 @@ OF_LOGITS = {"terms": 100, "why": "a text's tokens and the dimensions of a logit
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
 def test_logits_equal_the_student_s(pooling):
     rng = np.random.default_rng(0)
-    student = build_student("fasttext", vocab_size=40, num_labels=3, pad_id=2, embedding_dim=6, pooling=pooling)
+    student = build_student(
+        "fasttext", vocab_size=40, num_labels=3, pad_id=2, embedding_dim=6, mask_padding=pooling == "masked"
+    )
     params = student.init(0)
     params["output"]["kernel"] = rng.normal(size=(6, 3)).astype(np.float32)
     lengths = np.array([4, 0, 1, 12, 0, 7, 0])  # texts without a token too

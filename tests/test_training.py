@@ -15,6 +15,7 @@ from distill_jax.history import COLUMNS
 from distill_jax.snapshot import Snapshot
 from distill_jax.students import build_student
 from distill_jax.training import NonFiniteLossError, fit
+from student_options import padding
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams
@@ -23,7 +24,7 @@ _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bi
 def _student(name, **options):
     options = {"filters": 8, **options} if name != "fasttext" else options
     if name == "ensemble":
-        options = {"pooling": "masked", **_BIGRAMS, **options}
+        options = {**padding(name, "masked"), **_BIGRAMS, **options}
     return build_student(name, **{"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": 8, **options})
 
 
@@ -122,7 +123,7 @@ def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples,
         expected = [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4)][stop_at - 1]
         assert (snapshot.epoch, snapshot.step) == expected
         assert len(snapshot.losses) == snapshot.step
-        for table in student.tables:
+        for table in student.config.tables:
             assert not np.array_equal(snapshot.params[table], whole.params[table])
         _assert_same(_fit(student, train, test, config, resume=snapshot), whole)
 
@@ -207,7 +208,7 @@ def test_few_rows_and_large_batches(name, rows, batch_size, tiny_examples):
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
 def test_texts_padded_to_less_than_the_widest_filter(pooling, tiny_examples):
     train, test = (dataclasses.replace(_cut(rows, 20), input_ids=rows.input_ids[:20, :2]) for rows in tiny_examples)
-    result = _fit(_student("cnn", pooling=pooling), train, test, _config("cnn"))
+    result = _fit(_student("cnn", **padding("cnn", pooling)), train, test, _config("cnn"))
     assert np.isfinite(result.test_logits).all()
 
 
@@ -218,7 +219,7 @@ def test_the_initial_parameters_are_not_changed(tiny_examples):
         params = student.init(0)
         result = fit(student, params, train=train, test=test, config=_config(name))
         jax.tree.map(np.testing.assert_array_equal, params, student.init(0))
-        assert not np.array_equal(result.params[student.table_name], params[student.table_name])
+        assert not np.array_equal(result.params[student.config.table_name], params[student.config.table_name])
 
 
 def test_rows_of_the_table_that_no_text_uses_never_move(tiny_examples):
@@ -232,9 +233,9 @@ def test_rows_of_the_table_that_no_text_uses_never_move(tiny_examples):
 @pytest.mark.parametrize("name", ["ensemble", "fasttext"])
 def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_examples, monkeypatch):
     train, test = (_cut(examples, 20) for examples in tiny_examples)
-    student, config = _student(name, pooling="masked", vocab_size=100, **_BIGRAMS), _config(name, distil=True)
+    student, config = _student(name, **padding(name, "masked"), vocab_size=100, **_BIGRAMS), _config(name, distil=True)
     compact = _fit(student, train, test, config)
-    for table, ids in student.tables.items():
+    for table, ids in student.config.tables.items():
         assert (compact.params[table] != student.init(0)[table]).any(axis=1).sum() < 0.7 * ids
     kept = []
 

@@ -11,11 +11,12 @@ from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.students import build_student
 from distill_jax.training import fit
+from student_options import own, padding
 
 
 def _student(name):
     options = {"filters": 8} if name == "cnn" else {}
-    return build_student(name, vocab_size=64, num_labels=3, embedding_dim=8, pooling="masked", **options)
+    return build_student(name, vocab_size=64, num_labels=3, embedding_dim=8, **padding(name, "masked"), **options)
 
 
 def _config(name, **changes):
@@ -60,7 +61,9 @@ def test_the_train_columns_of_a_shuffled_epoch_compare_each_row_with_its_own_lab
     """With a rate of almost nothing, the predictions during an epoch are the initial ones, in whatever order."""
     train, test = tiny_examples
     tiny = {"learning_rate": 1e-12, "epochs": 1}
-    student = build_student(name, vocab_size=64, num_labels=3, embedding_dim=8, dropout=0.0, pooling="masked")
+    student = build_student(
+        name, vocab_size=64, num_labels=3, embedding_dim=8, **own(name, dropout=0.0, mask_padding=True)
+    )
     columns = ["train_acc", "train_f1_macro"]
     found = [
         fit(student, student.init(3), train=train, test=test, config=_config(name, shuffle=shuffle, **tiny))

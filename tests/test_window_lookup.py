@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("lookup_of_few_texts")
 @pytest.mark.parametrize("heights", [(3, 4, 5), (1, 2, 3), (5,), (2, 1)])
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 20])
 def test_logits_are_the_convolution_s(pooling, heights, length):
-    student, params = small_student("cnn", pooling=pooling, filter_heights=heights)
+    student, params = small_student("cnn", mask_padding=pooling == "masked", filter_heights=heights)
     ids = random_texts(length=length, rows=200)
     lookup = looked_up(student, params, ids)
     expected = module_logits(student, params, ids)

@@ -7,7 +7,7 @@ result near zero is left of it, so that the scale is the array's and not the ele
 
 import numpy as np
 
-SAFETY = 8  # standard deviations of the random walk
+SAFETY = 2  # times the random walk of either side
 
 
 def rounding(terms, scale, dtype=np.float32):

@@ -14,11 +14,11 @@ from ablating.results import Row, Teacher, read_row, read_teacher, to_json
 from ablating.tables import markdown, terminal_table
 from ablating.trainings import Place, train_all
 from ablating.variants import GroupName, Recipe, Variant, group_variants, whole
-from distill_jax.config import StudentName
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export_format import Manifest, read_manifest
 from distill_jax.files import atomic_write, write_json
+from distill_jax.registry import student_kind
 
 RESULTS, PAGE, CURVE = "ablation.json", "ablation.md", "learning-curve.png"
 _ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)
@@ -32,7 +32,7 @@ class Arguments:
 
     export: Path = Path("exports/best")
     """The export folder, with splits transfer and validation."""
-    student: Annotated[tuple[StudentName, ...], tyro.conf.arg(metavar="STUDENT…")] = ("fasttext", "cnn")
+    student: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STUDENT…")] = ("fasttext", "cnn")
     """Students."""
     groups: Annotated[tuple[GroupName, ...], tyro.conf.arg(metavar="GROUP…")] = _ALL_GROUPS
     """Tables: take-away, the recipe without one part; alone, a plain baseline with one part; curve, shares of the
@@ -62,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         args=arguments,
     )
     require_range("--seeds", options.seeds, 1, 1000)
+    for student in options.student:
+        student_kind(student)
     if not options.student or not options.groups:
         raise InputError("expected at least one --student and one of --groups, got none")
     manifest = _read_export(options.export)
@@ -93,12 +95,12 @@ class Ablation:
 
     def __init__(self, place: Place, seeds: Sequence[int], manifest: Manifest) -> None:
         self.place, self.seeds, self.manifest = place, seeds, manifest
-        self.plans: dict[StudentName, tuple[Recipe, dict[GroupName, list[Variant]]]] = {}
-        self.tables: dict[StudentName, dict[GroupName, list[Row]]] = {}
-        self.wholes: dict[StudentName, Row] = {}
+        self.plans: dict[str, tuple[Recipe, dict[GroupName, list[Variant]]]] = {}
+        self.tables: dict[str, dict[GroupName, list[Row]]] = {}
+        self.wholes: dict[str, Row] = {}
         self.teacher: Teacher | None = None
 
-    def plan(self, student: StudentName, groups: Sequence[GroupName], *, quick: bool) -> None:
+    def plan(self, student: str, groups: Sequence[GroupName], *, quick: bool) -> None:
         """Ask for a student's tables."""
         rows = (self.manifest.examples(split) for split in ("train", "transfer"))
         recipe = Recipe.of(student, *rows, quick=quick)
@@ -124,7 +126,7 @@ class Ablation:
             self.teacher = read_teacher(self.place.folder(recipe, variant, next(iter(row.runs))))
         return row
 
-    def _say(self, student: StudentName) -> None:
+    def _say(self, student: str) -> None:
         for group, rows in self.tables[student].items():
             say("\n" + terminal_table(student, group, rows, self.wholes[student], self._teacher()) + "\n")
             for why in {why for row in rows for why in row.diverged.values()}:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ablating.results import Row, Teacher
-from distill_jax.config import MODEL_NAMES, StudentName
+from distill_jax.registry import student_kind, student_names
 from distill_jax.report_charts import COLOURS, line_legend, styled, teacher_layers
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def curve_frame(curves: Mapping[StudentName, Sequence[Row]]) -> "pd.DataFrame":
+def curve_frame(curves: Mapping[str, Sequence[Row]]) -> "pd.DataFrame":
     """Return the chart's rows: ``texts``, ``accuracy`` (mean over seeds), ``low`` and ``high`` (± sd), ``model``."""
     import pandas as pd
 
@@ -22,12 +22,13 @@ def curve_frame(curves: Mapping[StudentName, Sequence[Row]]) -> "pd.DataFrame":
             spread = row.spread("accuracy")
             if spread.mean is not None:
                 sd = spread.sd or 0.0
-                rows.append((row.variant.texts, spread.mean, spread.mean - sd, spread.mean + sd, MODEL_NAMES[student]))
+                title = student_kind(student).title
+                rows.append((row.variant.texts, spread.mean, spread.mean - sd, spread.mean + sd, title))
     return pd.DataFrame(rows, columns=["texts", "accuracy", "low", "high", "model"])
 
 
 def curve_chart(
-    curves: Mapping[StudentName, Sequence[Row]], teacher: Teacher, train_rows: int, *, width: int = 620
+    curves: Mapping[str, Sequence[Row]], teacher: Teacher, train_rows: int, *, width: int = 620
 ) -> "alt.LayerChart | None":
     """Return the chart; None where no run has ended.
 
@@ -50,9 +51,9 @@ def curve_chart(
         ),
         y=alt.Y("accuracy:Q", title="Accuracy, test split", scale=alt.Scale(zero=False, nice=True)),
     )
-    domain = [MODEL_NAMES[student] for student in curves]
+    domain = [student_kind(student).title for student in curves]
     # A student has the same colour whichever others are drawn beside it.
-    colours = alt.Scale(domain=domain, range=[COLOURS[list(MODEL_NAMES).index(student)] for student in curves])
+    colours = alt.Scale(domain=domain, range=[COLOURS[student_names().index(student)] for student in curves])
     legend = line_legend(domain, width)
     bands = base.mark_area(opacity=0.2).encode(
         y="low:Q", y2="high:Q", color=alt.Color("model:N", scale=colours, legend=None)

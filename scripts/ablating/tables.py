@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ablating.results import Row, Spread, Teacher
 from ablating.variants import GROUP_TITLES, GroupName
-from distill_jax.config import MODEL_NAMES, StudentName
 from distill_jax.console import format_table
+from distill_jax.registry import student_kind
 
 NO_NUMBER = "–"
 _VALIDATION_GROUPS = ("loss",)  # choices that a user has to make, and should not make on the test split
@@ -41,15 +41,15 @@ def show(spread: Spread, *, points: bool = False) -> str:
     return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
 
 
-def terminal_table(student: StudentName, group: GroupName, rows: Sequence[Row], whole: Row, teacher: Teacher) -> str:
+def terminal_table(student: str, group: GroupName, rows: Sequence[Row], whole: Row, teacher: Teacher) -> str:
     """Return a group's table under its title, for the terminal."""
     body = [cells(group, row, whole, teacher) for row in rows]
-    return f"{MODEL_NAMES[student]}: {GROUP_TITLES[group]}\n{format_table(header(group), body)}"
+    return f"{student_kind(student).title}: {GROUP_TITLES[group]}\n{format_table(header(group), body)}"
 
 
 def markdown(
-    found: dict[StudentName, dict[GroupName, list[Row]]],
-    wholes: dict[StudentName, Row],
+    found: dict[str, dict[GroupName, list[Row]]],
+    wholes: dict[str, Row],
     teacher: Teacher,
     seeds: Sequence[int],
     export: str,
@@ -63,7 +63,7 @@ def markdown(
     lines = ["# Ablation", "", about]
     for student, groups in found.items():
         for group, rows in groups.items():
-            lines += ["", f"## {MODEL_NAMES[student]}: {GROUP_TITLES[group]}", ""]
+            lines += ["", f"## {student_kind(student).title}: {GROUP_TITLES[group]}", ""]
             body = [cells(group, row, wholes[student], teacher) for row in rows]
             lines += _markdown_table(header(group), body)
     return "\n".join([*lines, *_commands(found, seeds)]) + "\n"
@@ -74,7 +74,7 @@ def _markdown_table(columns: Sequence[str], body: Sequence[Sequence[str]]) -> li
     return ["| " + " | ".join(row) + " |" for row in (columns, rule, *body)]
 
 
-def _commands(found: dict[StudentName, dict[GroupName, list[Row]]], seeds: Sequence[int]) -> list[str]:
+def _commands(found: dict[str, dict[GroupName, list[Row]]], seeds: Sequence[int]) -> list[str]:
     lines = ["", "## Commands", ""]
     if len(seeds) > 1:
         lines += [f"Those of seed {seeds[0]}; the others differ in `--seed` and `--workdir` and stand in the JSON.", ""]
@@ -85,7 +85,7 @@ def _commands(found: dict[StudentName, dict[GroupName, list[Row]]], seeds: Seque
                 command = row.commands[seeds[0]]
                 if command not in said:  # the same training may stand in several tables
                     said.add(command)
-                    lines += [f"{MODEL_NAMES[student]}, {GROUP_TITLES[group]}: {row.variant.title}", ""]
+                    lines += [f"{student_kind(student).title}, {GROUP_TITLES[group]}: {row.variant.title}", ""]
                     lines += ["```", command, "```", ""]
     return lines[:-1]
 

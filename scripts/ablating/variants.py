@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from distill_jax.config import StudentName
-from distill_jax.train import recipe_defaults
+from distill_jax.train import defaults
 
 GroupName = Literal["take-away", "alone", "curve", "loss", "steps"]
 
@@ -24,7 +23,7 @@ _RANDOM = {"embeddings": "random"}
 _MSE = {"soft_loss": "mse", "alpha": 0.0, "standardised": False}
 _NO_NGRAMS = {"ngrams": 1, "buckets": 0}
 _CONSTANT = {"schedule": "step", "learning_rate_decay": 1.0}
-_PLAIN = {"shuffle": True, "pooling": "masked"}
+_PLAIN = {"shuffle": True, "mask_padding": True}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,17 +61,17 @@ class Recipe:
         quick: learn for one epoch from a fiftieth of the transfer set, only to see that it runs.
     """
 
-    student: StudentName
+    student: str
     values: Mapping[str, Any]
     train_rows: int
     transfer_rows: int
     quick: bool = False
 
     @classmethod
-    def of(cls, student: StudentName, train_rows: int, transfer_rows: int, *, quick: bool = False) -> "Recipe":
+    def of(cls, student: str, train_rows: int, transfer_rows: int, *, quick: bool = False) -> "Recipe":
         """Return the recipe that the training's command line takes for a student."""
-        arguments = recipe_defaults(["--student", student, "--distil"])
-        values = {**dataclasses.asdict(arguments.student), **dataclasses.asdict(arguments.train), "distil": True}
+        arguments = defaults(["--student", student, "--distil"])
+        values = {**arguments.student.options(), **dataclasses.asdict(arguments.train)}
         return cls(student, values, train_rows, transfer_rows, quick)
 
     def variant(self, group: GroupName, title: str, changes: Mapping[str, Any], texts: int | None = None) -> Variant:
@@ -83,12 +82,15 @@ class Recipe:
             if wanted.get("distil", True) and wanted.get("transfer", self.values["transfer"]):
                 wanted["transfer_share"] = wanted.get("transfer_share", self.values["transfer_share"]) / 50
         return Variant(
-            group, title, {name: value for name, value in wanted.items() if value != self.values[name]}, texts
+            group,
+            title,
+            {name: value for name, value in wanted.items() if name in self.values and value != self.values[name]},
+            texts,
         )
 
     def has(self, part: Mapping[str, Any]) -> bool:
         """Return whether the recipe differs from what is without the part."""
-        return any(self.values[name] != value for name, value in part.items())
+        return any(name in self.values and self.values[name] != value for name, value in part.items())
 
     def parts(self) -> dict[str, Mapping[str, Any]]:
         """Return the recipe's parts: name → the options that say that it is not there."""

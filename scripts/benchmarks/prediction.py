@@ -2,17 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.rows import Match, Measurement, Row, Side, Turn
 from benchmarks.sizes import Sizes
 
-if TYPE_CHECKING:
-    from distill_jax.config import RecipeName, StudentName
-
 
 def predict_token_ids(
-    student: "StudentName", vocab_size: int, occurring: int, length: int, rows: int, mean_length: float | None = None
+    student: str, vocab_size: int, occurring: int, length: int, rows: int, mean_length: float | None = None
 ) -> Turn:
     """Prepare ``predict_logits`` on padded rows: what ``fit`` evaluates with, and what prediction ends in."""
     from distill_jax.jax_setup import configure_jax
@@ -34,9 +30,7 @@ def predict_token_ids(
     return turn
 
 
-def predict_texts(
-    student: "StudentName", export: str, folder: str, texts: int | None, recipe: "RecipeName" = "notebook"
-) -> Turn:
+def predict_texts(student: str, export: str, folder: str, texts: int | None, recipe: str = "notebook") -> Turn:
     """Prepare ``Predictor.labels`` on the demo's raw texts, with a recipe's student trained for an epoch.
 
     Every turn has a predictor of its own, loaded beforehand: what it may remember of words that it has met would
@@ -47,11 +41,11 @@ def predict_texts(
     configure_jax()
     from distill_jax.config import TrainConfig
     from distill_jax.predictor import Predictor
-    from distill_jax.recipes import RECIPES
+    from distill_jax.registry import student_kind
     from distill_jax.train_run import TrainRun, train_run
 
     run = Path(folder) / f"run-{recipe}-{student}"
-    train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(RECIPES[recipe][student].student)
+    train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(student_kind(student).recipes[recipe].student)
     train_run(TrainRun(Path(export), run, train, shape, overwrite=run.exists()))
     sentences = demo_texts(texts)[0]
 

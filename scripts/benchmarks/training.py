@@ -1,17 +1,14 @@
 """Our students' training, whole: ``fit`` with compaction, metrics, evaluation and a progress bar."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.rows import Match, Measurement, Row, Side, Turn
 from benchmarks.sizes import Sizes
 
-if TYPE_CHECKING:
-    from distill_jax.config import StudentName
-
 
 def fit_student(
-    student: "StudentName",
+    student: str,
     vocab_size: int,
     occurring: int,
     length: int,
@@ -23,9 +20,10 @@ def fit_student(
     """Prepare ``fit`` with the notebook's configuration; a step's time counts everything that ``fit`` does."""
     from distill_jax.config import TrainConfig
     from distill_jax.jax_setup import configure_jax
+    from distill_jax.registry import recipe_student
 
     config = TrainConfig.notebook(student, epochs=epochs)
-    configure_jax(fused_loops=config.takes_sparse_steps)
+    configure_jax(fused_loops=recipe_student(student, "notebook").takes_sparse_steps(config.optimizer))
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.batches import Examples
     from distill_jax.students import build_student

@@ -9,7 +9,7 @@ import tyro
 
 from converting.to_run import Surroundings, checkpoint_to_run
 from converting.to_torch import run_to_checkpoint
-from distill_jax.config import States
+from distill_jax.bilstm_student import States
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export_format import TOKENIZER, read_manifest
 

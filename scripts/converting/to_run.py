@@ -12,12 +12,15 @@ import numpy as np
 
 from converting.state import read_state
 from distill_jax import __version__
-from distill_jax.config import States, StudentConfig, StudentName
+from distill_jax.bilstm_student import States
 from distill_jax.console import say
 from distill_jax.errors import InputError, require_range
 from distill_jax.export_format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, write_json
-from distill_jax.run_folder import CHECKPOINTS, CONFIG, FORMAT_VERSION
+from distill_jax.registry import student_config, student_kind, student_to_json
+from distill_jax.run_config import FORMAT_VERSION
+from distill_jax.run_folder import CHECKPOINTS, CONFIG
+from distill_jax.student_config import StudentConfig, own_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +70,7 @@ def checkpoint_to_run(
             "distil": distil,
             "converted_from": {"file": source.name, "sha256": sha256_file(source)},
         },
-        "student": dataclasses.asdict(student),
+        "student": student_to_json(student),
         "export": {**around.export, "vocab_size": student.vocab_size},
     }
     nothing: dict[str, Any] = {"losses": np.zeros(0), "predictions": np.zeros(0, np.int32), "history": np.zeros((0, 7))}
@@ -82,11 +85,13 @@ def checkpoint_to_run(
 
 
 def _student_config(
-    name: StudentName, state: dict[str, np.ndarray], export: dict[str, Any], source: Path, states: States
+    name: str, state: dict[str, np.ndarray], export: dict[str, Any], source: Path, states: States
 ) -> StudentConfig:
     """Return the architecture that a state dict shows, once it fits the labels and the vocabulary."""
-    table, head = ("embeddings", "output") if name == "fasttext" else ("embedding", "fc")
-    (vocab_size, dim), classes = state[f"{table}.weight"].shape, len(state[f"{head}.bias"])
+    from distill_jax.interop import layout_of
+
+    kind, layout = student_kind(name), layout_of(name)
+    (vocab_size, dim), classes = state[f"{layout.table}.weight"].shape, len(state[f"{layout.head}.bias"])
     where, names = f"checkpoint {source}", export["label_names"]
     if classes != len(names):
         raise InputError(f"{where}: it has {classes} classes, the label names are {len(names)}: {', '.join(names)}")
@@ -95,22 +100,16 @@ def _student_config(
             f"{where}: its embedding has {vocab_size} rows, the export {export['path']} a vocabulary of "
             f"{export['vocab_size']}; name the export of the student's own teacher"
         )
-    options: dict[str, Any] = {}
-    if name == "cnn":
-        heights = [key for key in state if key.startswith("conv") and key.endswith(".weight")]
-        options["filter_heights"] = tuple(state[f"conv{index}.weight"].shape[2] for index in range(len(heights)))
-        options["filters"] = len(state["conv0.bias"])
-    if name == "bilstm":
-        options = {"hidden": state["lstm.weight_hh_l0"].shape[1], "dense": len(state["dense.bias"]), "states": states}
     require_range("--pad-id", export["pad_id"], 0, vocab_size - 1)
-    if name == "fasttext" and state["embeddings.weight"][export["pad_id"]].any():
+    if kind.frozen_padding and state[f"{layout.table}.weight"][export["pad_id"]].any():
         raise InputError(
-            f"{where}: embeddings.weight: row {export['pad_id']}, the padding's, is not zero, as the linear student's "
-            "always is; check the pad id"
+            f"{where}: {layout.table}.weight: row {export['pad_id']}, the padding's, is not zero, as the linear "
+            "student's always is; check the pad id"
         )
-    return StudentConfig(
-        name, vocab_size=vocab_size, num_labels=classes, pad_id=export["pad_id"], embedding_dim=dim, **options
-    )
+    options = {"embedding_dim": dim, **layout.options(state)}
+    if "states" in own_options(kind):  # a state dict does not show them
+        options["states"] = states
+    return student_config(name, vocab_size=vocab_size, num_labels=classes, pad_id=export["pad_id"], **options)
 
 
 @contextlib.contextmanager

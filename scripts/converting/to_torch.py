@@ -4,7 +4,8 @@ from pathlib import Path
 
 from distill_jax.console import say, warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import atomic_write, read_json
+from distill_jax.files import atomic_write
+from distill_jax.run_config import student_of
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, read_config
 
 
@@ -21,21 +22,18 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
 
     if not (run / CONFIG).is_file():
         raise MissingInputError(f"run folder {run}: it has no {CONFIG}, so it holds no run")
-    read_config(run)
-    student = read_json(run / CONFIG, "run configuration").get("student")
-    if not isinstance(student, dict):
-        raise InputError(f"run configuration {run / CONFIG}: student: expected a JSON object, got {student!r}")
-    if student.get("ngrams", 1) != 1:
+    student = student_of(read_config(run), f"run configuration {run / CONFIG}")
+    if student.ids > student.vocab_size:
         raise InputError(
-            f"run folder {run}: it was trained with --ngrams {student['ngrams']}, which the notebook's model cannot "
-            "count; train with --ngrams 1 --buckets 0"
+            f"run folder {run}: it was trained with n-grams, which the notebook's model cannot count; train with "
+            "--ngrams 1 --buckets 0"
         )
-    state = params_to_torch(student.get("name", ""), load_params(run / CHECKPOINTS))
+    state = params_to_torch(student.name, load_params(run / CHECKPOINTS))
     with atomic_write(output) as stream:
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)
-    if student.get("pooling") != "padded" and student.get("name") != "bilstm":
+    if getattr(student, "mask_padding", False):
         warn(
-            f"note: {run} was trained with --pooling {student.get('pooling')}; the notebook's model counts padding as "
-            "text and will predict otherwise"
+            f"note: {run} was trained with --mask-padding; the notebook's model counts padding as text, so "
+            "it will predict otherwise"
         )
     say(f"written to {output}: {', '.join(state)}")

@@ -9,9 +9,10 @@ from typing import Annotated
 
 import tyro
 
-from distill_jax.config import StudentName, TrainConfig
+from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingExtraError, require_range
 from distill_jax.recipes import DEFAULT_RECIPE
+from distill_jax.registry import recipe_student, student_names
 from searching.space import SPACES
 
 _INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[search]"'
@@ -21,7 +22,7 @@ _INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[search]"'
 class Arguments:
     """What to search, within which budget, and where the trials are kept."""
 
-    student: StudentName = "cnn"
+    student: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(student_names()) + "}")] = "cnn"
     """The student whose settings are searched; it is distilled, from its best recipe on."""
     export: Path = Path("exports/best")
     """The export folder; it needs a validation split (make best makes one)."""
@@ -60,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
     from distill_jax.jax_setup import configure_jax
 
     # No space searches the optimiser, so the recipe's is every trial's.
-    configure_jax(fused_loops=TrainConfig.of_recipe(DEFAULT_RECIPE, options.student).takes_sparse_steps)
+    optimizer = TrainConfig.of_recipe(DEFAULT_RECIPE, options.student).optimizer
+    configure_jax(fused_loops=recipe_student(options.student).takes_sparse_steps(optimizer))
     from searching.search import Search, search
 
     words = sys.argv[1:] if arguments is None else arguments

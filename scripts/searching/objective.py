@@ -9,11 +9,13 @@ import numpy as np
 import optuna
 
 from distill_jax.calibration import divergence
-from distill_jax.config import StudentConfig, TrainConfig
+from distill_jax.config import TrainConfig
 from distill_jax.embeddings import initial_params
 from distill_jax.evaluation import predict_logits
-from distill_jax.recipes import DEFAULT_RECIPE, RECIPES
+from distill_jax.recipes import DEFAULT_RECIPE
+from distill_jax.registry import student_config, student_kind
 from distill_jax.snapshot import Snapshot
+from distill_jax.student_config import own_options
 from distill_jax.students import Params, Student, parameter_count
 from distill_jax.training import NonFiniteLossError, fit
 from searching.data import SearchData
@@ -35,7 +37,7 @@ class Base:
     """What a search starts from: the recipe's settings, which hold for all that is not searched.
 
     Attributes:
-        student: fields of ``StudentConfig``.
+        student: the student's options.
         train: the training.
     """
 
@@ -45,14 +47,14 @@ class Base:
     @classmethod
     def of_recipe(cls, student: str, seed: int) -> "Base":
         """Return the best recipe of a student, distilled."""
-        train = TrainConfig.of_recipe(DEFAULT_RECIPE, student, distil=True, seed=seed)  # type: ignore[arg-type]
-        return cls(RECIPES[DEFAULT_RECIPE][student].student, train)
+        train = TrainConfig.of_recipe(DEFAULT_RECIPE, student, distil=True, seed=seed)
+        return cls(student_kind(student).recipes[DEFAULT_RECIPE].student, train)
 
     def settings(self) -> dict[str, Any]:
         """Return every setting by its name."""
-        fields = dataclasses.fields(StudentConfig)
-        defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-        return {**defaults, **self.student, **dataclasses.asdict(self.train)}
+        fields = dataclasses.fields(student_kind(self.train.student))
+        options = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+        return {**options, **self.student, **dataclasses.asdict(self.train)}
 
     def changed(self, settings: Mapping[str, Any]) -> "Base":
         """Return it with some settings changed."""
@@ -65,7 +67,7 @@ class Base:
         """Return the student for an export."""
         manifest = data.manifest
         return Student(
-            StudentConfig(
+            student_config(
                 self.train.student,
                 vocab_size=manifest.vocab_size,
                 num_labels=manifest.num_labels,
@@ -82,7 +84,7 @@ def student_bytes(student: Student) -> int:
 
 def smallest_bytes(space: Space, base: Base, data: SearchData) -> int:
     """Return the size of the smallest student in a space."""
-    fields = {field.name for field in dataclasses.fields(StudentConfig)}
+    fields = own_options(student_kind(base.train.student))
     names = [name for name in space if name in fields]
     students = [
         base.changed(settings_of(dict(zip(names, values, strict=True)))).build(data)

@@ -25,11 +25,10 @@ from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
 
 ROWS = {"train": 24, "validation": 8, "test": 12, "transfer": 8}
 EPOCHS = 2
-SIZES = {"embedding_dim": 6, "pooling": "masked"}
 STUDENTS = {
-    "fasttext": {**SIZES, "ngrams": 2, "buckets": 32},
-    "cnn": {**SIZES, "filters": 4},
-    "bilstm": {**SIZES, "hidden": 4},
+    "fasttext": {"embedding_dim": 6, "mask_padding": True, "ngrams": 2, "buckets": 32},
+    "cnn": {"embedding_dim": 6, "mask_padding": True, "filters": 4},
+    "bilstm": {"embedding_dim": 6, "hidden": 4},
 }
 UNFINISHED = "cnn"
 

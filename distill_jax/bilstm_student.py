@@ -1,0 +1,61 @@
+"""Tang's BiLSTM as a student: its options, recipes, and what the rest of the package asks of it."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from distill_jax.options import Range
+from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
+from distill_jax.student_config import StudentConfig
+
+if TYPE_CHECKING:
+    from flax import nnx
+
+    from distill_jax.interop import TorchLayout
+    from distill_jax.token_lookup import TokenLookup
+
+States = Literal["max", "last"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BiLstmConfig(StudentConfig):
+    """Tang's bidirectional LSTM (Tang et al. 2019), which sees real tokens alone."""
+
+    name: ClassVar = "bilstm"
+    title: ClassVar = "BiLSTM"
+    is_loop: ClassVar = True
+    recipes: ClassVar = {
+        NOTEBOOK: Recipe({}, ADAM),  # the notebook has none; it takes what the CNN has
+        BEST: Recipe(
+            {"embedding_dim": 96, "hidden": 96, "dense": 100, "dropout": 0.1},
+            {**BEST_ADAM, "learning_rate": 3.3e-3},
+            {**BEST_DISTILLED, "transfer_passes": 1},  # the slowest, and the one that gains most from each text
+        ),
+    }
+
+    hidden: Annotated[int, Range(1, 65_536)] = 150
+    """The LSTM's units in each direction."""
+    dense: Annotated[int, Range(1, 65_536)] = 200
+    """Units of the ReLU layer."""
+    dropout: Annotated[float, Range(0, 0.99)] = 0.5
+    """Share of the ReLU layer's units set to zero in training."""
+    states: States = "max"
+    """What the features are: max, the states' maximum over time; last, each direction's last state (the paper's)."""
+
+    def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
+        """Return the network with new parameters."""
+        from distill_jax.bilstm import BiLstm
+
+        return BiLstm(self, rngs=rngs)
+
+    def lookup(self) -> "type[TokenLookup] | None":
+        """Return the lookup of what each token adds to the gates."""
+        from distill_jax.gate_lookup import GateLookup
+
+        return GateLookup
+
+    @classmethod
+    def torch_layout(cls) -> "TorchLayout":
+        """Return the names and shapes of an ``Embedding``, an ``LSTM`` and two ``Linear`` layers."""
+        from distill_jax.interop import BiLstmLayout
+
+        return BiLstmLayout()

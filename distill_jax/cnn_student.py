@@ -1,0 +1,60 @@
+"""Kim's CNN as a student: its options, recipes, and what the rest of the package asks of it."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from distill_jax.options import Range
+from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, CONVOLUTIONS, NOTEBOOK, Recipe
+from distill_jax.student_config import StudentConfig
+
+if TYPE_CHECKING:
+    from flax import nnx
+
+    from distill_jax.interop import TorchLayout
+    from distill_jax.token_lookup import TokenLookup
+
+
+@dataclasses.dataclass(frozen=True)
+class CnnConfig(StudentConfig):
+    """Kim's convolutional network (Kim 2014)."""
+
+    name: ClassVar = "cnn"
+    title: ClassVar = "CNN"
+    recipes: ClassVar = {
+        NOTEBOOK: Recipe({}, ADAM),
+        BEST: Recipe({**CONVOLUTIONS, "mask_padding": True}, BEST_ADAM, BEST_DISTILLED),
+    }
+
+    filter_heights: Annotated[tuple[int, ...], Range(1, 1024)] = (3, 4, 5)
+    """Heights of the filters, in tokens."""
+    filters: Annotated[int, Range(1, 65_536)] = 100
+    """Filters of each height."""
+    dropout: Annotated[float, Range(0, 0.99)] = 0.5
+    """Share of the pooled features set to zero in training."""
+    mask_padding: bool = False
+    """See real tokens alone, so that a text gets the same logits alone, padded further, or in any batch; without it,
+    padding counts as text, as in the notebook."""
+
+    def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
+        """Return the network with new parameters."""
+        from distill_jax.kim_cnn import KimCnn
+
+        return KimCnn(self, rngs=rngs)
+
+    @property
+    def cut_margin(self) -> int:
+        """How many padding tokens a cut row must keep: one window of them stands for all, which respond alike."""
+        return 0 if self.mask_padding else max(self.filter_heights)
+
+    def lookup(self) -> "type[TokenLookup] | None":
+        """Return the lookup of what each token says to each filter."""
+        from distill_jax.window_lookup import WindowLookup
+
+        return WindowLookup
+
+    @classmethod
+    def torch_layout(cls) -> "TorchLayout":
+        """Return the names and shapes of the notebook's CNN."""
+        from distill_jax.interop import CnnLayout
+
+        return CnnLayout()

@@ -1,0 +1,82 @@
+"""What a configuration's fields may hold: said beside each field, checked in one place for Python and command lines.
+
+A configuration is a frozen dataclass, and it is its own command line: the docstring beneath a field is the option's
+help, the field's default the option's. Standard library only.
+"""
+
+import dataclasses
+import math
+import typing
+from typing import Annotated, Any, Literal
+
+from distill_jax.errors import InputError, require_range
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """From where to where a number may lie, both included.
+
+    Attributes:
+        low: the smallest.
+        high: the largest; infinite = any.
+        low_open: the smallest itself is excluded.
+    """
+
+    low: float
+    high: float = math.inf
+    low_open: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which strings are allowed, where they are not known as the program is written."""
+
+    names: tuple[str, ...]
+
+
+def option_of(field: str) -> str:
+    """Return a field's name as the command line spells it."""
+    return "--" + field.replace("_", "-")
+
+
+def check_fields(config: Any) -> None:
+    """Raise ``InputError`` for the first field of a configuration whose value is not of its type or out of its range.
+
+    Args:
+        config: a dataclass whose annotations are ``bool``, ``int``, ``float``, ``str``, a ``Literal`` or a ``tuple`` of
+            one of them, with a ``Range`` or a ``Choice`` as further metadata.
+    """
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    for field in dataclasses.fields(config):
+        _check(option_of(field.name), getattr(config, field.name), hints[field.name])
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    metadata: tuple[Any, ...] = ()
+    if typing.get_origin(hint) is Annotated:
+        hint, *further = typing.get_args(hint)
+        metadata = tuple(further)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, tuple) or not value:
+            raise InputError(f"{name}: expected at least one value, as a tuple, got {value!r}")
+        for each in value:
+            _check_one(name, each, typing.get_args(hint)[0], metadata)
+        return
+    _check_one(name, value, hint, metadata)
+
+
+def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> None:
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    choices += tuple(choice for each in metadata if isinstance(each, Choice) for choice in each.names)
+    if choices:
+        if value not in choices:
+            raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+        return
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name}: expected {_KINDS[kind]}, got {value!r}")
+    for each in metadata:
+        if isinstance(each, Range):
+            require_range(name, value, each.low, each.high, low_open=each.low_open)

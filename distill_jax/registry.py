@@ -1,0 +1,93 @@
+"""Which students there are, by name."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from distill_jax.bilstm_student import BiLstmConfig
+from distill_jax.cnn_student import CnnConfig
+from distill_jax.ensemble_student import EnsembleConfig
+from distill_jax.errors import InputError
+from distill_jax.fasttext_student import FastTextConfig
+from distill_jax.recipes import DEFAULT_RECIPE
+from distill_jax.student_config import StudentConfig, require_own
+
+_Kind = TypeVar("_Kind", bound=type[StudentConfig])
+
+_KINDS: dict[str, type[StudentConfig]] = {
+    kind.name: kind for kind in (CnnConfig, FastTextConfig, BiLstmConfig, EnsembleConfig)
+}
+
+
+def register(kind: _Kind) -> _Kind:
+    """Make a further student known by its name; a decorator.
+
+    Raises:
+        InputError: another student has that name.
+    """
+    other = _KINDS.setdefault(kind.name, kind)
+    if other is not kind and (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise InputError(f"student: the name {kind.name!r} is {other.__module__}.{other.__qualname__}'s already")
+    _KINDS[kind.name] = kind
+    return kind
+
+
+def student_names() -> tuple[str, ...]:
+    """Return the names of the students."""
+    return tuple(_KINDS)
+
+
+def student_kind(name: str) -> type[StudentConfig]:
+    """Return the student of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in _KINDS:
+        raise InputError(f"--student: expected one of {', '.join(_KINDS)}, got {name!r}")
+    return _KINDS[name]
+
+
+def model_name(student: str, *, distil: bool) -> str:
+    """Return a model's name in histories and reports: ``CNN``, ``Linear (distilled)``, …."""
+    return student_kind(student).title + (" (distilled)" if distil else "")
+
+
+def student_config(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, **options: Any) -> StudentConfig:
+    """Return a student's configuration; ``options`` are its own fields (``embedding_dim``, ``dropout``, …).
+
+    Raises:
+        InputError: there is no such student or option, or a value is out of range.
+    """
+    kind = student_kind(name)
+    require_own(kind, options)
+    config = kind(vocab_size=vocab_size, num_labels=num_labels, pad_id=pad_id, **options)
+    config.check_options()
+    return config
+
+
+def recipe_student(name: str, recipe: str = DEFAULT_RECIPE) -> StudentConfig:
+    """Return a recipe's student, over as few tokens and classes as there can be: for those who ask what it is like."""
+    kind = student_kind(name)
+    return kind(vocab_size=2, num_labels=2, **kind.recipes[recipe].student)
+
+
+def student_to_json(config: StudentConfig) -> dict[str, Any]:
+    """Return what ``config.json`` says of a student."""
+    sizes = {"vocab_size": config.vocab_size, "num_labels": config.num_labels, "pad_id": config.pad_id}
+    options = {name: list(value) if isinstance(value, tuple) else value for name, value in config.options().items()}
+    return {"name": config.name, **sizes, **options}
+
+
+def student_from_json(values: Mapping[str, Any]) -> StudentConfig:
+    """Return the student that ``student_to_json`` described.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    missing = [name for name in ("name", "vocab_size", "num_labels", "pad_id") if name not in fields]
+    if missing:
+        raise InputError(f"missing field {missing[0]!r}")
+    return student_config(**fields)

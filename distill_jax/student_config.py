@@ -1,0 +1,192 @@
+"""The students' seam: what a student is, and all that the rest of the package asks of it.
+
+Everything that imports JAX is imported when it is asked for, so that a command line's help and a linear prediction do
+without it.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+import numpy as np
+import tyro
+
+from distill_jax.errors import InputError
+from distill_jax.options import Range, check_fields, option_of
+from distill_jax.recipes import Recipe
+
+if TYPE_CHECKING:
+    from flax import nnx
+
+    from distill_jax.interop import TorchLayout
+    from distill_jax.token_lookup import TokenLookup
+    from distill_jax.token_scores import TokenScores
+
+LARGEST_ID = 2**31 - 1
+_LONGEST_NGRAM = 5
+_SIZES = ("vocab_size", "num_labels", "pad_id")  # the export's, not the user's to choose
+
+
+@dataclasses.dataclass(frozen=True)
+class StudentConfig(abc.ABC):
+    """A student's architecture: its fields are its options, its methods what makes it different from the others.
+
+    A further student is a subclass, its own file, and a line ``students.register(…)``. Whatever can be left out has an
+    answer here that is right for a network over padded rows of token ids.
+
+    Attributes:
+        name: what the command line and ``config.json`` call it.
+        title: what histories and reports call it.
+        recipes: each recipe's name → the recipe.
+        table_name: the embedding table's name among the parameters.
+        frozen_padding: the pad token's embedding never moves.
+        is_loop: its forward pass is a loop over positions, which XLA on the CPU runs on one core.
+        vocab_size: rows of the embedding table.
+        num_labels: classes.
+        pad_id: the token id that fills short texts up.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    recipes: ClassVar[Mapping[str, Recipe]]
+    table_name: ClassVar[str] = "embedding"
+    frozen_padding: ClassVar[bool] = False
+    is_loop: ClassVar[bool] = False
+
+    vocab_size: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
+    num_labels: Annotated[int, Range(2, LARGEST_ID), tyro.conf.Suppress]
+    pad_id: Annotated[int, Range(0), tyro.conf.Suppress] = 0
+    embedding_dim: Annotated[int, Range(1, 65_536)] = 50
+    """Width of the token embeddings."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.pad_id >= self.vocab_size:
+            raise InputError(
+                f"--pad-id: expected a number below the vocabulary's size, {self.vocab_size}, got {self.pad_id}"
+            )
+
+    @abc.abstractmethod
+    def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
+        """Return the network with new parameters.
+
+        It is called as ``module(inputs, padded_length=None, dropout_rng=None)`` and returns logits [batch, classes]:
+        ``inputs`` as ``inputs()`` gives them, ``padded_length`` the length that cut rows stand for, ``dropout_rng``
+        None = no dropout.
+        """
+
+    def check_options(self) -> None:  # noqa: B027 - most students have nothing to refuse
+        """Raise ``InputError`` where options that a user chose make no sense together."""
+
+    def options(self) -> dict[str, Any]:
+        """Return the fields that a user chooses."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _SIZES}
+
+    @property
+    def ids(self) -> int:
+        """How many ids there are: the vocabulary's, and those that stand for something else."""
+        return self.vocab_size
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """The parameters that have a row for each id, by name, with how many ids that is, counted from 0."""
+        return {self.table_name: self.vocab_size}
+
+    def inputs(self, input_ids: np.ndarray) -> np.ndarray:
+        """Return what the network is fed for padded token ids [n, length]; inputs are returned as they are."""
+        return input_ids
+
+    def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
+        """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
+        return dataclasses.replace(self, vocab_size=len(tokens), pad_id=pad_id)
+
+    @property
+    def cut_margin(self) -> int:
+        """How many padding tokens a cut row must keep after its last real token."""
+        return 0
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether logits are a sum over tokens of what each says for each class (``token_scores``)."""
+        return False
+
+    def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
+        """Return what each token adds to each class's logit where the student is linear; None = it is not.
+
+        Args:
+            params: the student's parameters.
+            padded_length: the length that texts are padded to, in tokens.
+        """
+        del params, padded_length
+        return None
+
+    def takes_sparse_steps(self, optimizer: str) -> bool:
+        """Whether a training step touches its tokens' rows alone (``sparse_sgd``)."""
+        return self.is_linear and optimizer == "sgd"
+
+    def lookup(self) -> "type[TokenLookup] | None":
+        """Return how many texts are predicted on a CPU from what each token adds; None = by the network itself."""
+        return None
+
+    @classmethod
+    def torch_layout(cls) -> "TorchLayout | None":
+        """Return the student's names and shapes in a torch state dict; None = there is no torch model of it."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class BagConfig(StudentConfig):
+    """A student with a bag of tokens and n-grams, whose buckets' ids follow the vocabulary's (``ngrams``)."""
+
+    ngrams: Annotated[int, Range(1, _LONGEST_NGRAM)] = 1
+    """The longest run of tokens that the bag sees as one; 1: single tokens alone."""
+    buckets: Annotated[int, Range(0)] = 0
+    """Rows of the table that these runs are hashed into."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ids > LARGEST_ID:
+            raise InputError(f"--buckets: expected at most {LARGEST_ID - self.vocab_size}, got {self.buckets}")
+
+    def check_options(self) -> None:
+        """Raise ``InputError`` where there are n-grams without buckets, or the other way round."""
+        if (self.ngrams > 1) != (self.buckets > 0):
+            raise InputError(
+                f"--ngrams and --buckets go together: expected --buckets with --ngrams 2 or more, and 0 without, got "
+                f"--ngrams {self.ngrams} --buckets {self.buckets}"
+            )
+
+    @property
+    def ids(self) -> int:
+        """How many ids there are: the vocabulary's and the buckets'."""
+        return self.vocab_size + self.buckets
+
+    def inputs(self, input_ids: np.ndarray) -> np.ndarray:
+        """Return padded token ids [n, length], or with n-grams their buckets' beside them, [n, length, ngrams]."""
+        from distill_jax.ngrams import hashed_ngrams
+
+        if self.ngrams == 1 or input_ids.ndim == 3:
+            return input_ids
+        return hashed_ngrams(
+            input_ids, self.ngrams, vocab_size=self.vocab_size, buckets=self.buckets, pad_id=self.pad_id
+        )
+
+    def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
+        """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
+        words = int((tokens < self.vocab_size).sum())
+        return dataclasses.replace(self, vocab_size=words, buckets=len(tokens) - words, pad_id=pad_id)
+
+
+def own_options(kind: type[StudentConfig]) -> tuple[str, ...]:
+    """Return the names of a student's options."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in _SIZES)
+
+
+def require_own(kind: type[StudentConfig], options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for an option that a student does not have."""
+    known = own_options(kind)
+    for name in options:
+        if name not in known:
+            have = ", ".join(map(option_of, known))
+            raise InputError(f"{option_of(name)}: student {kind.name} has no such option; it has {have}")
