@@ -4,9 +4,10 @@ import contextlib
 import errno
 import io
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from distill_jax.errors import InputError, Interrupted
@@ -149,3 +150,29 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def resume_command(program: str, arguments: list[str] | None = None) -> str:
+    """Return the command that goes on with an interrupted run, ready to paste."""
+    given = [
+        word for word in (sys.argv[1:] if arguments is None else arguments) if word not in ("--overwrite", "--resume")
+    ]
+    return shlex.join(["python", "-m", program, *given, "--resume"])
+
+
+@contextlib.contextmanager
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.fasttext_student import FastTextConfig
 from distill_jax.jax_setup import loops_are_fused
-from distill_jax.losses import Objective
+from distill_jax.losses import objective_of
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import Params, Student
@@ -66,13 +66,6 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
     if student.config.takes_sparse_steps(config.optimizer):
         return SparseSgdRunner(student, train, config, compaction)
     return DenseRunner(student, train, config, compaction)
-
-
-def objective_of(config: TrainConfig) -> Objective:
-    """Return what a configuration minimises."""
-    if not config.distil:
-        return Objective(alpha=1.0)
-    return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)
 
 
 def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:

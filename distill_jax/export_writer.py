@@ -22,7 +22,15 @@ from distill_jax.export_format import (
     part_file,
 )
 from distill_jax.export_reader import validate_part
-from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
+from distill_jax.files import (
+    atomic_write,
+    first_difference,
+    is_temporary,
+    read_json,
+    remove_temporaries,
+    sha256_file,
+    write_json,
+)
 
 PARTIAL_MANIFEST = "manifest.partial.json"
 
@@ -172,16 +180,3 @@ def require_same_identity(folder: Path, found: dict[str, Any], wanted: dict[str,
             f"output folder {folder}: it holds another export: its {name} is {old!r}, this one's is {new!r}; "
             "name another folder with --output, or delete this one"
         )
-
-
-def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """Return ``(field, old value, new value)`` of the first difference of two JSON values, or None."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
-            found = first_difference(old.get(key), new.get(key), f"{name}.{key}" if name else key)
-            if found:
-                return found
-        return None
-    if isinstance(new, tuple):
-        new = list(new)
-    return None if old == new else (name, old, new)

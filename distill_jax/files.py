@@ -86,3 +86,16 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{what} {path}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Return ``(field, old value, new value)`` of the first difference of two JSON values, or None."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            found = first_difference(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+            if found:
+                return found
+        return None
+    if isinstance(new, tuple):
+        new = list(new)
+    return None if old == new else (name, old, new)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from distill_jax.config import SoftLoss
+from distill_jax.config import SoftLoss, TrainConfig
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -96,3 +96,10 @@ class Objective:
         if self.soft == "kl":
             return kl_at_temperature(logits, teacher_logits, self.temperature)
         return logit_mse(logits, teacher_logits)
+
+
+def objective_of(config: TrainConfig) -> Objective:
+    """Return what a configuration minimises."""
+    if not config.distil:
+        return Objective(alpha=1.0)
+    return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)

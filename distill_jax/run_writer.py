@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import io
-import shlex
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +15,7 @@ from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
-from distill_jax.export_writer import first_difference
-from distill_jax.files import atomic_write, is_temporary, remove_temporaries, sha256_file, write_json
+from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
 from distill_jax.registry import student_to_json
 from distill_jax.run_config import FORMAT_VERSION, student_of, training_of
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, is_run, read_config
@@ -147,14 +144,6 @@ def finish_run(workdir: Path, metrics: dict[str, Any], logits: np.ndarray, test:
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
     write_json(workdir / METRICS, metrics)
-
-
-def resume_command(program: str, arguments: list[str] | None = None) -> str:
-    """Return the command that goes on with an interrupted run, ready to paste."""
-    given = [
-        word for word in (sys.argv[1:] if arguments is None else arguments) if word not in ("--overwrite", "--resume")
-    ]
-    return shlex.join(["python", "-m", program, *given, "--resume"])
 
 
 def timed(function: Any, *arguments: Any) -> tuple[Any, float]:

@@ -1,10 +1,7 @@
 """Train a student from an export folder into a run folder; what ``python -m distill_jax.train`` does."""
 
-import contextlib
 import dataclasses
 import math
-import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import jax
 from distill_jax.batches import Examples
 from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.config import TrainConfig
-from distill_jax.console import format_table, say
+from distill_jax.console import format_table, resume_command, say, stop_on_signal
 from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
@@ -26,16 +23,7 @@ from distill_jax.evaluation import (
 )
 from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
-from distill_jax.run_writer import (
-    RunState,
-    begin_run,
-    delete_run,
-    finish_run,
-    prepare_run,
-    resume_command,
-    run_config,
-    timed,
-)
+from distill_jax.run_writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
 from distill_jax.snapshot import Snapshot
 from distill_jax.students import Params, Student, parameter_count
 from distill_jax.train_data import TrainData
@@ -141,24 +129,6 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
             should_stop=should_stop,
             show_progress=True,
         )
-
-
-@contextlib.contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
-    came: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        if came:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:

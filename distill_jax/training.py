@@ -14,11 +14,12 @@ from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import progress as progress_bar
 from distill_jax.epoch_choice import best_epoch, validation_loss
 from distill_jax.epoch_rows import EpochRows
-from distill_jax.epoch_runners import EpochRunner, make_runner, objective_of
+from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import split_logits
 from distill_jax.history import history_frame
+from distill_jax.losses import objective_of
 from distill_jax.snapshot import Snapshot
 from distill_jax.students import Params, Student
 

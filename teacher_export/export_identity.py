@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError
 from distill_jax.export_format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
-from distill_jax.export_writer import PARTIAL_MANIFEST, first_difference
-from distill_jax.files import sha256_file
+from distill_jax.export_writer import PARTIAL_MANIFEST
+from distill_jax.files import first_difference, sha256_file
 from teacher_export.config import ExportConfig
 from teacher_export.finetune_state import RECORD
 from teacher_export.label_matching import IN_ORDER, are_generic, match_labels

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError
-from distill_jax.export_writer import first_difference
-from distill_jax.files import atomic_write, read_json, sync_folder, write_json
+from distill_jax.files import atomic_write, first_difference, read_json, sync_folder, write_json
 from teacher_export.weights_file import load_tensors
 
 RECORD = "finetuning.json"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_lines import call, refusal
+from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 from ablating import command_line
 from ablating.curve_chart import curve_chart, curve_frame
@@ -15,13 +17,11 @@ from ablating.results import Row, RunScores, Spread, Teacher
 from ablating.tables import cells, header, markdown, show
 from ablating.trainings import Place, train_all
 from ablating.variants import Recipe, Variant, group_variants, whole, words
-from command_lines import call, refusal
 from distill_jax.errors import InputError
 from distill_jax.export_writer import ExportWriter
 from distill_jax.report_charts import png
 from distill_jax.run_folder import read_run
 from distill_jax.train import parse
-from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 TEACHER = Teacher(0.6, 0.59, 1000)
 FASTTEXT, CNN = (Recipe.of(student, 1000, 16_000) for student in ("fasttext", "cnn"))

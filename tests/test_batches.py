@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, read_examples, real_lengths
 from distill_jax.errors import InputError
 from distill_jax.export_format import read_manifest
-from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 9)), elements=st.integers(0, 9))
 

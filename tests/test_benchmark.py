@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from command_lines import refusal
 
 from benchmarks import catalogue, command_line, growth
 from benchmarks.exports import text_blocks, word_tokenizer, write_export, write_texts
@@ -16,7 +17,6 @@ from benchmarks.rows import Match, Measurement, Row, RowResult, Side
 from benchmarks.sizes import QUICK
 from benchmarks.synthetic import CLASSES, PAD_ID, Language, draw_lengths, padded_rows
 from benchmarks.training import fit_student
-from command_lines import refusal
 from distill_jax.batches import read_examples
 from distill_jax.errors import InputError
 from distill_jax.export_format import read_manifest

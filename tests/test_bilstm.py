@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tolerances import assert_close
 
 from distill_jax.batches import Examples
 from distill_jax.bilstm import reversed_texts
@@ -13,7 +14,6 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
 from distill_jax.students import build_student, parameter_count
 from distill_jax.training import fit
-from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a gate's products at each of up to 12 tokens, one after another"}
 

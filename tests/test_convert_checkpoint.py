@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from command_lines import ROOT, call, refusal
-from distill_jax.predict import main as predict
-from distill_jax.predictor import Predictor
 from reference_torch import build_reference, load_arrays, state_arrays
 from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
+
+from distill_jax.predict import main as predict
+from distill_jax.predictor import Predictor
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 VOCAB = tiny_tokenizer().get_vocab_size()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from tiny_teacher import LABEL_NAMES, make_config
 
 from teacher_export import packed_linear, predict, short_attention
 from teacher_export.distilbert_inference import DistilBertInference, is_supported
-from tiny_teacher import LABEL_NAMES, make_config
 
 # What one rounding to bfloat16 (2⁻⁸) makes of a logit of these models, several times over.
 BFLOAT16_TOLERANCE = 0.05

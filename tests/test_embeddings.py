@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from tiny_export import PAD_ID, tiny_tokenizer
 
 from distill_jax.config import TrainConfig
 from distill_jax.embeddings import initial_params, principal_components, read_word2vec
@@ -10,7 +11,6 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export_format import read_manifest
 from distill_jax.export_reader import read_token_embeddings
 from distill_jax.students import build_student
-from tiny_export import PAD_ID, tiny_tokenizer
 
 WIDTH = 5
 

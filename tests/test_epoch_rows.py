@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from student_options import own
 
 from distill_jax.batches import Examples, concatenate
 from distill_jax.config import TrainConfig
@@ -8,7 +9,6 @@ from distill_jax.epoch_runners import make_runner
 from distill_jax.errors import InputError
 from distill_jax.students import build_student
 from distill_jax.training import fit
-from student_options import own
 
 
 def _examples(rows, seed=0):

@@ -3,11 +3,6 @@ import json
 import numpy as np
 import pytest
 import torch
-
-from distill_jax.errors import InputError
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts, read_token_embeddings
-from distill_jax.export_writer import OtherExportError
 from export_helpers import (
     ROWS,
     all_logits,
@@ -19,8 +14,13 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from teacher_export import export
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
+
+from distill_jax.errors import InputError
+from distill_jax.export_format import read_manifest
+from distill_jax.export_reader import iterate_parts, read_token_embeddings
+from distill_jax.export_writer import OtherExportError
+from teacher_export import export
 
 DATASET_ROWS = {"train": 150, "test": 50}
 

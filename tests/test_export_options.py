@@ -3,8 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
-from distill_jax.errors import InputError, MissingInputError
 from export_helpers import (
     all_logits,
     configure,
@@ -13,8 +11,10 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from teacher_export import datasets, export
 from tiny_teacher import make_config, make_teacher, make_tokenizer
+
+from distill_jax.errors import InputError, MissingInputError
+from teacher_export import datasets, export
 
 
 @pytest.fixture(autouse=True)

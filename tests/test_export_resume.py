@@ -6,8 +6,6 @@ import os
 import signal
 
 import pytest
-
-from distill_jax.errors import Interrupted
 from export_helpers import (
     ROWS,
     configure,
@@ -18,8 +16,10 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from teacher_export import datasets, export
 from tiny_teacher import make_dataset
+
+from distill_jax.errors import Interrupted
+from teacher_export import datasets, export
 
 HEAVY = [
     "teacher_export.export",

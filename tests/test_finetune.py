@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.errors import InputError, Interrupted
 from teacher_export import finetune as module
@@ -11,7 +12,6 @@ from teacher_export.finetune import finetune, length_batches, make_optimizer, ra
 from teacher_export.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
 from teacher_export.teacher import load_teacher
 from teacher_export.teacher_source import folder_source, resolve_teacher
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 SETTINGS = {
     "teacher": "t",

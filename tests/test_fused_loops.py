@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tolerances import assert_close
 
 from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
 from distill_jax.students import build_student
 from distill_jax.training import fit
-from tolerances import assert_close
 
 OF_STEPS = {"terms": 100, "why": "the steps of an epoch, one after another"}
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tolerances import assert_close
 
 from distill_jax import report
 from distill_jax.export_format import read_manifest
@@ -13,7 +14,6 @@ from distill_jax.predictor import Predictor
 from distill_jax.run_config import student_of, training_of
 from distill_jax.run_folder import read_config, read_run
 from distill_jax.train_run import TrainRun, train_run
-from tolerances import assert_close
 
 GOLDEN = sorted(path for path in (Path(__file__).resolve().parent / "golden").glob("v*") if path.is_dir())
 STUDENTS = ("fasttext", "cnn", "bilstm")

@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 import torch
-
 from parity_setup import (
     LENGTH,
     LOSS_COLUMNS,
@@ -17,6 +16,7 @@ from parity_setup import (
     train_both,
 )
 from reference_torch import one_thread
+
 from test_parity_gradients import our_gradients, reference_gradients, relative_differences
 
 LOGIT_TOLERANCE = {"float32": 2e-6, "float64": 1e-14}

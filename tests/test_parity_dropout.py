@@ -5,13 +5,13 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parity_setup import VOCAB, make_pair, random_examples
 
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
 from distill_jax.epoch_runners import make_runner
 from distill_jax.students import build_student
 from distill_jax.training import fit
-from parity_setup import VOCAB, make_pair, random_examples
 
 FEATURES = 300
 

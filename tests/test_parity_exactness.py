@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
@@ -12,7 +13,6 @@ from distill_jax.losses import Objective
 from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students import build_student
 from distill_jax.training import fit
-from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
 # Small batches for the CNN: XLA compiles its gradients faster.
 SIZES = {"cnn": 8, "fasttext": 1}

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
+from reference_torch import batch_loss, one_thread
 
 from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
@@ -14,8 +16,6 @@ from distill_jax.interop import params_to_torch
 from distill_jax.losses import Objective
 from distill_jax.max_over_time import max_over_time
 from distill_jax.training import fit
-from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
-from reference_torch import batch_loss, one_thread
 
 # Relative to the largest gradient of the same array.
 TOLERANCE = {"float32": 5e-6, "float64": 1e-13}

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parity_setup import STUDENTS
+from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 from distill_jax.batches import Examples
 from distill_jax.evaluation import cross_entropies, predict_logits, to_device
 from distill_jax.interop import params_to_torch
 from distill_jax.students import build_student
-from parity_setup import STUDENTS
-from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 # Standard errors that a sample's mean or variance may lie off; some 500 are looked at.
 SIGMAS = 5.5

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from distill_jax.evaluation import predict_logits, to_device
 from parity_setup import CLASSES, LENGTH, PRECISIONS, STUDENTS, make_pair, precision, random_ids
 from reference_torch import one_thread
+
+from distill_jax.evaluation import predict_logits, to_device
 
 TOLERANCE = {"float32": 5e-6, "float64": 1e-13}
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from parity_setup import (
     F1_COLUMNS,
     LOSS_COLUMNS,

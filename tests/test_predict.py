@@ -9,15 +9,15 @@ from unittest import mock
 
 import numpy as np
 import pytest
-
 from command_lines import call, python, refusal
+from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
+
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.predict import main
 from distill_jax.predictor import Predictor, load_tokenizer
 from distill_jax.run_folder import read_predictions
 from distill_jax.train_run import TrainRun, train_run
-from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
 _BIGRAMS = {"ngrams": 2, "buckets": 90}
 _MORE = {

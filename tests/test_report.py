@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from run_folders import LABELS, MODELS, TEACHER, write_run
 
 from distill_jax import report_text
 from distill_jax.errors import InputError, MissingInputError
@@ -17,7 +18,6 @@ from distill_jax.report_reliability import reliability_frame
 from distill_jax.report_runs import find_runs, read_runs
 from distill_jax.report_summary import distillation, headline, notes
 from distill_jax.report_table import build_table
-from run_folders import LABELS, MODELS, TEACHER, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

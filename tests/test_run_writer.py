@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from distill_jax.config import TrainConfig
+from distill_jax.console import resume_command
 from distill_jax.errors import InputError
 from distill_jax.export_format import read_manifest
 from distill_jax.registry import student_config
 from distill_jax.run_folder import read_config
-from distill_jax.run_writer import begin_run, delete_run, prepare_run, resume_command, run_config
+from distill_jax.run_writer import begin_run, delete_run, prepare_run, run_config
 
 STUDENT = student_config("cnn", vocab_size=64, num_labels=3)
 

@@ -11,9 +11,10 @@ import sqlite3
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState
-
 from command_lines import call, python, refusal
+from optuna.trial import TrialState
+from search_helpers import SMALL_SPACE, SPLITS, write_split_export
+
 from distill_jax import train
 from distill_jax.batches import drawn_rows, read_examples
 from distill_jax.calibration import divergence
@@ -24,7 +25,6 @@ from distill_jax.predictor import Predictor
 from distill_jax.run_folder import read_run
 from distill_jax.snapshot import Snapshot
 from distill_jax.training import NonFiniteLossError, fit
-from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 from searching import objective, space
 from searching.command_line import main
 from searching.data import read_data

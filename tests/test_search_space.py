@@ -4,10 +4,10 @@ import dataclasses
 import shlex
 
 import pytest
+from search_helpers import RandomTrial
 
 from distill_jax.registry import student_config, student_names
 from distill_jax.train import parse
-from search_helpers import RandomTrial
 from searching.objective import Base
 from searching.results import paste, train_command
 from searching.space import SPACES, Whole, describe, draw, neighbours, settings_of, space_for, values_of

@@ -7,8 +7,8 @@ import statistics
 import jax
 import numpy as np
 import pytest
-
 from command_lines import call, refusal
+
 from distill_jax.checkpoints import load_params
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from student_options import own, padding
+from tolerances import assert_close
 
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
@@ -14,8 +16,6 @@ from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students import build_student
-from student_options import own, padding
-from tolerances import assert_close
 
 OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
 

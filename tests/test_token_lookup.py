@@ -3,6 +3,9 @@
 import jax
 import numpy as np
 import pytest
+from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from student_options import padding
+from tolerances import assert_close
 
 from distill_jax import evaluation, gate_lookup, token_lookup, window_lookup
 from distill_jax.cnn_student import CnnConfig
@@ -10,9 +13,6 @@ from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
 from distill_jax.students import build_student
 from distill_jax.token_lookup import TokenLookup
-from lookup_helpers import looked_up, module_logits, random_texts, small_student
-from student_options import padding
-from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
 

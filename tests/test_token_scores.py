@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from tolerances import assert_close
 
 from distill_jax.fast_tokenizer import TokenRows
 from distill_jax.students import build_student
 from distill_jax.token_scores import TokenScores
-from tolerances import assert_close
 
 OF_LOGITS = {"terms": 100, "why": "a text's tokens and the dimensions of a logit"}
 

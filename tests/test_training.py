@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, log_loss
+from student_options import padding
 
 from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
@@ -15,7 +16,6 @@ from distill_jax.history import COLUMNS
 from distill_jax.snapshot import Snapshot
 from distill_jax.students import build_student
 from distill_jax.training import NonFiniteLossError, fit
-from student_options import padding
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams

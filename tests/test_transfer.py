@@ -7,11 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from distill_jax.errors import InputError, Interrupted
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts
-from distill_jax.export_writer import OtherExportError
 from export_helpers import (
     all_logits,
     configure,
@@ -21,11 +16,16 @@ from export_helpers import (
     make_bare_teacher,
     make_reversed_teacher,
 )
+from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
+
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.export_format import read_manifest
+from distill_jax.export_reader import iterate_parts
+from distill_jax.export_writer import OtherExportError
 from teacher_export import datasets, demo_data, export, transfer
 from teacher_export.datasets import Dataset, Split
 from teacher_export.near_copies import NearCopyIndex
 from teacher_export.words import normalised_words
-from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
 
 PLACES = ["at home", "in the office", "on the train", "while cooking", "for a year", "with friends", "in bed", "daily"]
 ADJECTIVES = [word for words in WORDS.values() for word in words]

@@ -14,7 +14,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from distill_jax.errors import InputError
-from distill_jax.export_writer import first_difference
+from distill_jax.files import first_difference
 from searching.space import Value
 
 _NAME = "distill-jax"

@@ -15,13 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
+
 from distill_jax import train_run as training
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
 from distill_jax.export_writer import ExportWriter
 from distill_jax.predictor import Predictor
 from distill_jax.train_run import TrainRun, train_run
-from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
 
 ROWS = {"train": 24, "validation": 8, "test": 12, "transfer": 8}
 EPOCHS = 2

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.export_format import read_manifest
 from distill_jax.export_reader import iterate_parts
@@ -16,7 +17,6 @@ from teacher_export.config import (
     TeacherConfig,
     TransferSetConfig,
 )
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200
 

@@ -2,13 +2,13 @@
 
 import jax
 import numpy as np
+from student_options import padding
 
 from distill_jax.batches import real_lengths
 from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import build_student
 from distill_jax.window_lookup import WindowLookup
-from student_options import padding
 
 VOCABULARY, PAD = 40, 3
 LOOKUPS = {"cnn": WindowLookup, "bilstm": GateLookup}
