@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import Manifest, Part
-from distill_jax.export_reader import iterate_parts
+from distill_jax.export.format import Manifest, Part
+from distill_jax.export.reader import iterate_parts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export_format import TOKENIZER, Manifest
-from distill_jax.export_reader import read_token_embeddings
+from distill_jax.export.format import TOKENIZER, Manifest
+from distill_jax.export.reader import read_token_embeddings
 from distill_jax.students import Params, Student
 
 RANDOM = "random"

@@ -14,7 +14,7 @@ from distill_jax import __version__
 from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
-from distill_jax.export_format import MANIFEST, TOKENIZER, Manifest
+from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
 from distill_jax.registry import student_to_json
 from distill_jax.run_config import FORMAT_VERSION, student_of, training_of

@@ -9,7 +9,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import say
 from distill_jax.embeddings import StartTable, start_table
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export_format import TOKENIZER, read_manifest
+from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import read_json
 from distill_jax.predictor import load_tokenizer
 from distill_jax.registry import student_config

@@ -12,7 +12,7 @@ from benchmarks.catalogue import require_packages
 from benchmarks.fasttext_cpp import in_new_process, train_cpp, write_fasttext_file
 from distill_jax.batches import Examples, read_examples
 from distill_jax.console import run_command, say
-from distill_jax.export_format import read_manifest
+from distill_jax.export.format import read_manifest
 from distill_jax.metrics import accuracy, macro_f1
 
 

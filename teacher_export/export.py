@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import Interrupted
-from distill_jax.export_format import TOKEN_EMBEDDINGS, Manifest, Part
-from distill_jax.export_writer import ExportWriter, read_begun_export
+from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
+from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
 from teacher_export.augment import mask_token_of
 from teacher_export.config import ExportConfig

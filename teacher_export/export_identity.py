@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
-from distill_jax.export_writer import PARTIAL_MANIFEST
+from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
+from distill_jax.export.writer import PARTIAL_MANIFEST
 from distill_jax.files import first_difference, sha256_file
 from teacher_export.config import ExportConfig
 from teacher_export.finetune_state import RECORD

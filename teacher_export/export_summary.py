@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from distill_jax.console import format_table, say, warn
-from distill_jax.export_format import SPLIT_NAMES, Manifest, PartInfo
-from distill_jax.export_reader import load_part_arrays
+from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
+from distill_jax.export.reader import load_part_arrays
 
 _MARGIN = 0.1
 

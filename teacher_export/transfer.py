@@ -16,7 +16,7 @@ import numpy as np
 
 from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
-from distill_jax.export_format import UNLABELLED
+from distill_jax.export.format import UNLABELLED
 from teacher_export.augment import Augmenter
 from teacher_export.config import ExportConfig
 from teacher_export.near_copies import NearCopyIndex

@@ -41,7 +41,7 @@ def tiny_export(tmp_path_factory):
 def tiny_examples(tiny_export):
     """The tiny export's ``(train, test)`` examples."""
     from distill_jax.batches import read_examples
-    from distill_jax.export_format import read_manifest
+    from distill_jax.export.format import read_manifest
 
     manifest = read_manifest(tiny_export)
     return read_examples(tiny_export, manifest, "train"), read_examples(tiny_export, manifest, "test")

@@ -18,7 +18,7 @@ from ablating.tables import cells, header, markdown, show
 from ablating.trainings import Place, train_all
 from ablating.variants import Recipe, Variant, group_variants, whole, words
 from distill_jax.errors import InputError
-from distill_jax.export_writer import ExportWriter
+from distill_jax.export.writer import ExportWriter
 from distill_jax.report_charts import png
 from distill_jax.run_folder import read_run
 from distill_jax.train import parse

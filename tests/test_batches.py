@@ -10,7 +10,7 @@ from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, read_examples, real_lengths
 from distill_jax.errors import InputError
-from distill_jax.export_format import read_manifest
+from distill_jax.export.format import read_manifest
 
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 9)), elements=st.integers(0, 9))
 

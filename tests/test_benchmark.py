@@ -19,7 +19,7 @@ from benchmarks.synthetic import CLASSES, PAD_ID, Language, draw_lengths, padded
 from benchmarks.training import fit_student
 from distill_jax.batches import read_examples
 from distill_jax.errors import InputError
-from distill_jax.export_format import read_manifest
+from distill_jax.export.format import read_manifest
 
 TRAINING = Row("training", "training", "steps", "ours", "theirs", at_least=2, aim=5)
 WAITING = Row("waiting", "waiting", "s", "ours", at_least=1, aim=0.5, in_seconds=True)

@@ -17,9 +17,9 @@ from export_helpers import (
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts, read_token_embeddings
-from distill_jax.export_writer import OtherExportError
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts, read_token_embeddings
+from distill_jax.export.writer import OtherExportError
 from teacher_export import export
 
 DATASET_ROWS = {"train": 150, "test": 50}

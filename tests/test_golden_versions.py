@@ -8,8 +8,8 @@ import pytest
 from tolerances import assert_close
 
 from distill_jax import report
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts
 from distill_jax.predictor import Predictor
 from distill_jax.run_config import student_of, training_of
 from distill_jax.run_folder import read_config, read_run

@@ -7,7 +7,7 @@ import pytest
 from distill_jax.config import TrainConfig
 from distill_jax.console import resume_command
 from distill_jax.errors import InputError
-from distill_jax.export_format import read_manifest
+from distill_jax.export.format import read_manifest
 from distill_jax.registry import student_config
 from distill_jax.run_folder import read_config
 from distill_jax.run_writer import begin_run, delete_run, prepare_run, run_config

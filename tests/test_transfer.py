@@ -19,9 +19,9 @@ from export_helpers import (
 from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
 
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts
-from distill_jax.export_writer import OtherExportError
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts
+from distill_jax.export.writer import OtherExportError
 from teacher_export import datasets, demo_data, export, transfer
 from teacher_export.datasets import Dataset, Split
 from teacher_export.near_copies import NearCopyIndex

@@ -16,7 +16,7 @@ from ablating.trainings import Place, train_all
 from ablating.variants import GroupName, Recipe, Variant, group_variants, whole
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, require_range
-from distill_jax.export_format import Manifest, read_manifest
+from distill_jax.export.format import Manifest, read_manifest
 from distill_jax.files import atomic_write, write_json
 from distill_jax.registry import student_kind
 

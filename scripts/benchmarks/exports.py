@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.synthetic import CLASSES, PAD_ID, Language, draw_lengths
-from distill_jax.export_format import Manifest, Part
-from distill_jax.export_writer import ExportWriter
+from distill_jax.export.format import Manifest, Part
+from distill_jax.export.writer import ExportWriter
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -58,8 +58,8 @@ def _write_table(path: Path, texts: int) -> Path:
 
 def _export(teacher: str, precision: "PrecisionName", table: Path, output: Path) -> np.ndarray:
     """Export a table and return the logits in its rows' order, float32 [texts, classes]."""
-    from distill_jax.export_format import read_manifest
-    from distill_jax.export_reader import iterate_parts
+    from distill_jax.export.format import read_manifest
+    from distill_jax.export.reader import iterate_parts
     from teacher_export.config import DataConfig, ExportConfig, OutputConfig, TeacherConfig
     from teacher_export.export import run
 

@@ -15,7 +15,7 @@ from distill_jax import __version__
 from distill_jax.bilstm_student import States
 from distill_jax.console import say
 from distill_jax.errors import InputError, require_range
-from distill_jax.export_format import TOKENIZER
+from distill_jax.export.format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, write_json
 from distill_jax.registry import student_config, student_kind, student_to_json
 from distill_jax.run_config import FORMAT_VERSION

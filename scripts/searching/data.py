@@ -6,7 +6,7 @@ from pathlib import Path
 from distill_jax.batches import Examples, concatenate, drawn_rows, read_examples
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
-from distill_jax.export_format import Manifest
+from distill_jax.export.format import Manifest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 
 from distill_jax.console import say, stop_on_signal
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.export_format import MANIFEST, Manifest, read_manifest
-from distill_jax.export_reader import read_token_embeddings
+from distill_jax.export.format import MANIFEST, Manifest, read_manifest
+from distill_jax.export.reader import read_token_embeddings
 from distill_jax.files import sha256_file
 from searching.data import SearchData, read_data, require_validation
 from searching.objective import EPOCHS, F1_MACRO, SCORE, SIZE, Base, Objective, TooLargeError, smallest_bytes

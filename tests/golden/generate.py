@@ -20,7 +20,7 @@ from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
 from distill_jax import train_run as training
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
-from distill_jax.export_writer import ExportWriter
+from distill_jax.export.writer import ExportWriter
 from distill_jax.predictor import Predictor
 from distill_jax.train_run import TrainRun, train_run
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
-from distill_jax.export_format import read_manifest
-from distill_jax.export_reader import iterate_parts
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts
 from teacher_export import datasets
 from teacher_export.config import (
     DataConfig,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.export_format import Manifest, Part
-from distill_jax.export_writer import ExportWriter
+from distill_jax.export.format import Manifest, Part
+from distill_jax.export.writer import ExportWriter
 
 FOLDER = Path(__file__).resolve().parent / "data" / "export_v1"
 

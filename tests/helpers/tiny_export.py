@@ -8,8 +8,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from distill_jax.export_format import Manifest, Part
-from distill_jax.export_writer import ExportWriter
+from distill_jax.export.format import Manifest, Part
+from distill_jax.export.writer import ExportWriter
 
 LABEL_NAMES = ("bad", "fair", "good")
 WORDS = 60

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.export_format import (
+from distill_jax.export.format import (
     MANIFEST,
     SCHEMA_VERSION,
     TOKEN_EMBEDDINGS,
@@ -21,7 +21,7 @@ from distill_jax.export_format import (
     PartInfo,
     part_file,
 )
-from distill_jax.export_reader import validate_part
+from distill_jax.export.reader import validate_part
 from distill_jax.files import (
     atomic_write,
     first_difference,
@@ -154,7 +154,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
 
 def read_begun_export(folder: Path) -> dict[str, Any] | None:
     """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None."""
-    from distill_jax.export_format import parse_manifest
+    from distill_jax.export.format import parse_manifest
 
     whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
     if partial.is_file():

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
 
-from distill_jax.export_format import SCHEMA_VERSION, read_manifest
-from distill_jax.export_reader import iterate_parts, read_token_embeddings
+from distill_jax.export.format import SCHEMA_VERSION, read_manifest
+from distill_jax.export.reader import iterate_parts, read_token_embeddings
 
 # Bytes as schema version 1 was first written.
 PINNED = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from distill_jax.errors import MissingInputError
-from distill_jax.export_format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
+from distill_jax.export.format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
 from distill_jax.files import sha256_file
 
 _PART_DTYPES = {

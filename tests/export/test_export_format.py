@@ -14,8 +14,8 @@ from golden_export import PARTS
 
 from distill_jax.batches import read_examples
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export_format import ExportFormatError, Manifest, parse_manifest, read_manifest
-from distill_jax.export_reader import iterate_parts, load_part_arrays, read_token_embeddings, validate_part
+from distill_jax.export.format import ExportFormatError, Manifest, parse_manifest, read_manifest
+from distill_jax.export.reader import iterate_parts, load_part_arrays, read_token_embeddings, validate_part
 from distill_jax.files import sha256_file
 
 PART = PARTS["train"][0]  # two rows, of 4 and 2 tokens, three classes, a vocabulary of 12
