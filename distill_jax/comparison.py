@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from distill_jax.metrics.significance import PairCertainty
 from distill_jax.model_measures import Measures, measure, measure_pair
 from distill_jax.report_runs import display_names, read_runs
-from distill_jax.significance import PairCertainty
 
 TEACHER = "Teacher"
 

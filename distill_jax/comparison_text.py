@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from distill_jax.bootstrap import Interval
 from distill_jax.comparison import Comparison
 from distill_jax.console import format_table
+from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.significance import CLEAR, PairCertainty
 from distill_jax.model_measures import Measures
 from distill_jax.report_text import count, interval, p_value, percent, points, points_interval, probability, score
-from distill_jax.significance import CLEAR, PairCertainty
 
 
 def comparison_text(comparison: Comparison) -> list[str]:

@@ -3,8 +3,13 @@
 import numpy as np
 
 from distill_jax.config import LossMean
-from distill_jax.evaluation import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
-from distill_jax.metrics import accuracy, macro_f1
+from distill_jax.metrics.classification import (
+    NOTEBOOK_EVAL_BATCH,
+    accuracy,
+    cross_entropies,
+    macro_f1,
+    mean_of_batch_means,
+)
 
 
 def train_scores(

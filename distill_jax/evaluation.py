@@ -20,7 +20,6 @@ from distill_jax.students import Params, Student
 from distill_jax.texts import flatten
 
 EVAL_BATCH = 256
-NOTEBOOK_EVAL_BATCH = 32
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
 TOKENS_PER_BATCH = 8192
@@ -155,18 +154,6 @@ def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -
             return scores.logits_of_inputs(rows)
 
     return linear_logits
-
-
-def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return −log softmax(logits)[label] of each row, float64 [n]."""
-    logits = logits.astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-
-
-def mean_of_batch_means(values: np.ndarray, batch_size: int) -> float:
-    """Return the mean over batches of each batch's mean: the notebook's way, a short batch counts whole."""
-    return float(np.mean([values[i : i + batch_size].mean() for i in range(0, len(values), batch_size)]))
 
 
 def to_device(params: Params) -> Params:

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.calibration import ReliabilityCurve, divergence, reliability_curve
-from distill_jax.metrics import agreement
-from distill_jax.rating_metrics import RatingScores, rating_scores, ratings_of
+from distill_jax.metrics.calibration import ReliabilityCurve, divergence, reliability_curve
+from distill_jax.metrics.classification import agreement
+from distill_jax.metrics.ratings import RatingScores, rating_scores, ratings_of
+from distill_jax.metrics.significance import PairCertainty, ScoreCertainty, pair_certainty, score_certainty
 from distill_jax.run_folder import Predictions, Run
-from distill_jax.significance import PairCertainty, ScoreCertainty, pair_certainty, score_certainty
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from distill_jax.bootstrap import Interval
+from distill_jax.metrics.bootstrap import Interval
 from distill_jax.report_table import Row, Table
 from distill_jax.report_text import (
     UNKNOWN,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.metrics import confusion
+from distill_jax.metrics.classification import confusion
+from distill_jax.metrics.significance import PairCertainty
 from distill_jax.model_measures import Measures, measure, measure_pair, scored
 from distill_jax.report_runs import display_names
 from distill_jax.run_folder import METRICS, TEST_PREDICTIONS, Run
 from distill_jax.seeds import SeedScores, read_seeds_of
-from distill_jax.significance import PairCertainty
 
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.

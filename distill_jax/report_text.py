@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from distill_jax.bootstrap import Interval
 from distill_jax.console import format_table
+from distill_jax.metrics.bootstrap import Interval
 from distill_jax.report_seeds import SEED_COLUMNS, seed_lines, seed_values
 from distill_jax.report_table import Row, Table
 from distill_jax.seeds import Spread

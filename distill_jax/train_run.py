@@ -14,14 +14,9 @@ from distill_jax.console import format_table, resume_command, say, stop_on_signa
 from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
-from distill_jax.evaluation import (
-    NOTEBOOK_EVAL_BATCH,
-    cross_entropies,
-    mean_of_batch_means,
-    predict_logits,
-    to_device,
-)
+from distill_jax.evaluation import predict_logits, to_device
 from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
 from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.run_writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
 from distill_jax.snapshot import Snapshot

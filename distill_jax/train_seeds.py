@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from distill_jax.console import say
-from distill_jax.metrics import accuracy
+from distill_jax.metrics.classification import accuracy
 from distill_jax.model_measures import scored
 from distill_jax.run_folder import Run, read_run
 from distill_jax.seeds import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds

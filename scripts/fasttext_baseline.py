@@ -13,7 +13,7 @@ from benchmarks.fasttext_cpp import in_new_process, train_cpp, write_fasttext_fi
 from distill_jax.batches import Examples, read_examples
 from distill_jax.console import run_command, say
 from distill_jax.export.format import read_manifest
-from distill_jax.metrics import accuracy, macro_f1
+from distill_jax.metrics.classification import accuracy, macro_f1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from command_lines import call, refusal
 from run_folders import LABELS, TEACHER, write_run
 
 from distill_jax.compare import main
-from distill_jax.metrics import accuracy, macro_f1
+from distill_jax.metrics.classification import accuracy, macro_f1
 
 FIRST = (0, 0, 1, 1, 2, 2, 1, 2, 0, 1)
 SECOND = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

@@ -4,7 +4,8 @@ import pytest
 from tolerances import assert_close
 
 from distill_jax import token_lookup
-from distill_jax.evaluation import cross_entropies, mean_of_batch_means, predict_logits
+from distill_jax.evaluation import predict_logits
+from distill_jax.metrics.classification import cross_entropies, mean_of_batch_means
 from distill_jax.steps import eval_logits
 from distill_jax.students import build_student
 

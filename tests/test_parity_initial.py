@@ -11,8 +11,9 @@ from parity_setup import STUDENTS
 from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 from distill_jax.batches import Examples
-from distill_jax.evaluation import cross_entropies, predict_logits, to_device
+from distill_jax.evaluation import predict_logits, to_device
 from distill_jax.interop import params_to_torch
+from distill_jax.metrics.classification import cross_entropies
 from distill_jax.students import build_student
 
 # Standard errors that a sample's mean or variance may lie off; some 500 are looked at.

@@ -17,10 +17,10 @@ from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 
 from distill_jax import train
 from distill_jax.batches import drawn_rows, read_examples
-from distill_jax.calibration import divergence
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.export.format import read_manifest
+from distill_jax.metrics.calibration import divergence
 from distill_jax.predictor import Predictor
 from distill_jax.run_folder import read_run
 from distill_jax.snapshot import Snapshot

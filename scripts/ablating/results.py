@@ -8,7 +8,7 @@ from typing import Any
 
 from ablating.trainings import Place
 from ablating.variants import Recipe, Variant
-from distill_jax.metrics import accuracy, macro_f1
+from distill_jax.metrics.classification import accuracy, macro_f1
 from distill_jax.model_measures import scored
 from distill_jax.run_folder import read_run
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import optuna
 
-from distill_jax.calibration import divergence
 from distill_jax.config import TrainConfig
 from distill_jax.embeddings import initial_params
 from distill_jax.evaluation import predict_logits
+from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.registry import student_config, student_kind
 from distill_jax.snapshot import Snapshot

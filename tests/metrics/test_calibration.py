@@ -3,7 +3,7 @@ import pytest
 from scipy import special, stats
 from sklearn.calibration import calibration_curve
 
-from distill_jax.calibration import divergence, log_softmax, reliability_curve
+from distill_jax.metrics.calibration import divergence, log_softmax, reliability_curve
 
 
 def two_class_logits(confidences):

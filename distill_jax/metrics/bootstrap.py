@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.outcome_table import OutcomeTable, class_sums
+from distill_jax.metrics.outcomes import OutcomeTable, class_sums
 
 CONFIDENCE = 0.95
 RESAMPLES = 5_000

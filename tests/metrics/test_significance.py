@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from distill_jax.bayesian_confusion import PRIOR_ROWS, credible_interval, posterior_scores, probability_better
-from distill_jax.bootstrap import bootstrap_intervals
-from distill_jax.metrics import accuracy, macro_f1
-from distill_jax.outcome_table import class_sums, count_outcomes
-from distill_jax.significance import mcnemar_exact, pair_certainty, score_certainty
+from distill_jax.metrics.bootstrap import bootstrap_intervals
+from distill_jax.metrics.classification import accuracy, macro_f1
+from distill_jax.metrics.outcomes import class_sums, count_outcomes
+from distill_jax.metrics.posterior import PRIOR_ROWS, credible_interval, posterior_scores, probability_better
+from distill_jax.metrics.significance import mcnemar_exact, pair_certainty, score_certainty
 
 CLASSES = 5
 

@@ -8,9 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.bayesian_confusion import credible_interval, posterior_scores, probability_better
-from distill_jax.bootstrap import Interval, bootstrap_intervals
-from distill_jax.outcome_table import count_outcomes
+from distill_jax.metrics.bootstrap import Interval, bootstrap_intervals
+from distill_jax.metrics.outcomes import count_outcomes
+from distill_jax.metrics.posterior import credible_interval, posterior_scores, probability_better
 
 # Beyond this probability, or below one minus it, a difference is called clear: two-sided 95 %.
 CLEAR = 0.975

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from distill_jax.rating_metrics import rating_scores, ratings_of
+from distill_jax.metrics.ratings import rating_scores, ratings_of
 
 
 @pytest.mark.parametrize(

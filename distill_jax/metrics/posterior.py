@@ -24,8 +24,8 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.bootstrap import CONFIDENCE, Interval
-from distill_jax.outcome_table import ClassSums, OutcomeTable, class_sums
+from distill_jax.metrics.bootstrap import CONFIDENCE, Interval
+from distill_jax.metrics.outcomes import ClassSums, OutcomeTable, class_sums
 
 DRAWS = 10_000
 PRIOR_ROWS = 1.0

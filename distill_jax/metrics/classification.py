@@ -67,3 +67,18 @@ def _require_rows(labels: np.ndarray, predictions: np.ndarray) -> None:
         raise ValueError("expected at least one row to score, got none")
     if len(labels) != len(predictions):
         raise ValueError(f"expected a prediction for each of {len(labels)} labels, got {len(predictions)}")
+
+
+NOTEBOOK_EVAL_BATCH = 32
+
+
+def cross_entropies(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return −log softmax(logits)[label] of each row, float64 [n]."""
+    logits = logits.astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+
+
+def mean_of_batch_means(values: np.ndarray, batch_size: int) -> float:
+    """Return the mean over batches of each batch's mean: the notebook's way, a short batch counts whole."""
+    return float(np.mean([values[i : i + batch_size].mean() for i in range(0, len(values), batch_size)]))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from distill_jax.metrics import accuracy, agreement, confusion, macro_f1
+from distill_jax.metrics.classification import accuracy, agreement, confusion, macro_f1
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 PREDICTIONS = np.array([0, 0, 1, 1, 0, 0])
