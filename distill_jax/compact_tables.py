@@ -6,7 +6,7 @@ Rows of a table that no text uses have no gradient and never move, so training w
 import jax
 import numpy as np
 
-from distill_jax.batches import Compaction
+from distill_jax.data.compaction import Compaction
 from distill_jax.students import Params, Student
 
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from distill_jax.batches import Compaction, length_buckets, real_lengths
-from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.data.batching import length_buckets, real_lengths
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.ragged import TokenRows, flatten
 from distill_jax.steps import eval_logits
 from distill_jax.students import Params, Student
-from distill_jax.texts import flatten
 
 EVAL_BATCH = 256
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from distill_jax.checkpoints import load_params
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.evaluation import EVAL_BATCH, start_logits, to_device
-from distill_jax.fast_tokenizer import FastTokenizer
 from distill_jax.run_config import student_of
 from distill_jax.run_folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
 from distill_jax.students import Params, Student
@@ -101,19 +100,6 @@ class Predictor:
     def labels(self, texts: Sequence[str]) -> list[str]:
         """Return the most probable class of each text."""
         return [self.label_names[index] for index in self.logits(texts).argmax(axis=1)]
-
-
-def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
-    """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
-    if not path.is_file():
-        raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises bare Exception
-        raise InputError(f"tokenizer {path}: expected a file of the tokenizers library ({error})") from None
-    tokenizer.enable_truncation(max_length)
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _max_length(config: dict[str, Any], folder: Path) -> int:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from distill_jax import __version__
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json

@@ -164,7 +164,7 @@ class BagConfig(StudentConfig):
 
     def inputs(self, input_ids: np.ndarray) -> np.ndarray:
         """Return padded token ids [n, length], or with n-grams their buckets' beside them, [n, length, ngrams]."""
-        from distill_jax.ngrams import hashed_ngrams
+        from distill_jax.data.ngrams import hashed_ngrams
 
         if self.ngrams == 1 or input_ids.ndim == 3:
             return input_ids

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from distill_jax.batches import Compaction, padded_rows
+from distill_jax.data.batching import padded_rows
+from distill_jax.data.compaction import Compaction
 from distill_jax.student_config import StudentConfig
 from distill_jax.students import Params
 

@@ -4,14 +4,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from distill_jax.batches import Examples, concatenate, read_examples
 from distill_jax.config import TrainConfig
 from distill_jax.console import say
+from distill_jax.data.examples import Examples, concatenate, read_examples
+from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.embeddings import StartTable, start_table
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import read_json
-from distill_jax.predictor import load_tokenizer
 from distill_jax.registry import student_config
 from distill_jax.students import Student
 

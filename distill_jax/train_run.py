@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from distill_jax.batches import Examples
 from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, resume_command, say, stop_on_signal
+from distill_jax.data.examples import Examples
 from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted

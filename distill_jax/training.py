@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from distill_jax.batches import Examples
 from distill_jax.compact_tables import CompactTables
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import progress as progress_bar
+from distill_jax.data.examples import Examples
 from distill_jax.epoch_choice import best_epoch, validation_loss
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.epoch_runners import EpochRunner, make_runner

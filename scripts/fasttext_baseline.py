@@ -10,8 +10,8 @@ import tyro
 
 from benchmarks.catalogue import require_packages
 from benchmarks.fasttext_cpp import in_new_process, train_cpp, write_fasttext_file
-from distill_jax.batches import Examples, read_examples
 from distill_jax.console import run_command, say
+from distill_jax.data.examples import Examples, read_examples
 from distill_jax.export.format import read_manifest
 from distill_jax.metrics.classification import accuracy, macro_f1
 

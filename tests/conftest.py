@@ -40,7 +40,7 @@ def tiny_export(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_examples(tiny_export):
     """The tiny export's ``(train, test)`` examples."""
-    from distill_jax.batches import read_examples
+    from distill_jax.data.examples import read_examples
     from distill_jax.export.format import read_manifest
 
     manifest = read_manifest(tiny_export)

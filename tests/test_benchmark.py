@@ -17,7 +17,7 @@ from benchmarks.rows import Match, Measurement, Row, RowResult, Side
 from benchmarks.sizes import QUICK
 from benchmarks.synthetic import CLASSES, PAD_ID, Language, draw_lengths, padded_rows
 from benchmarks.training import fit_student
-from distill_jax.batches import read_examples
+from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tolerances import assert_close
 
-from distill_jax.batches import Examples
 from distill_jax.bilstm import reversed_texts
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.steps import apply_gradients, batch_gradients, eval_logits

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from student_options import own
 
-from distill_jax.batches import Examples, concatenate
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples, concatenate
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.epoch_runners import make_runner
 from distill_jax.errors import InputError
@@ -53,7 +53,7 @@ def test_the_runners_take_an_epoch_s_rows(student, shuffle):
     built = build_student(student, vocab_size=30, num_labels=3, embedding_dim=4, **own(student, filters=2))
     result = fit(built, built.init(0), train=train, test=_examples(8, seed=2), config=config)
     assert len(result.history) == 9
-    from distill_jax.batches import Compaction
+    from distill_jax.data.compaction import Compaction
 
     runner = make_runner(built, train, config, Compaction.of([np.arange(30)[None]], 30, 0))
     for epoch in (0, 5):

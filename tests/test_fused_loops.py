@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tolerances import assert_close
 
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.students import build_student
 from distill_jax.training import fit
 

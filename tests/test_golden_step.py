@@ -14,8 +14,8 @@ import torch
 from parity_setup import PRECISIONS, STUDENTS, precision
 from reference_torch import build_reference, load_arrays, state_arrays, train_reference
 
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.interop import params_from_torch, params_to_torch
 from distill_jax.students import build_student
 from distill_jax.training import fit

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parity_setup import VOCAB, make_pair, random_examples
 
-from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import make_runner
 from distill_jax.students import build_student
 from distill_jax.training import fit

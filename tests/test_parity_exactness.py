@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
-from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import make_runner
 from distill_jax.evaluation import to_device
 from distill_jax.losses import Objective

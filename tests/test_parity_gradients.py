@@ -10,8 +10,8 @@ import torch
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
 from reference_torch import batch_loss, one_thread
 
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.interop import params_to_torch
 from distill_jax.losses import Objective
 from distill_jax.max_over_time import max_over_time

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from parity_setup import STUDENTS
 from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
-from distill_jax.batches import Examples
+from distill_jax.data.examples import Examples
 from distill_jax.evaluation import predict_logits, to_device
 from distill_jax.interop import params_to_torch
 from distill_jax.metrics.classification import cross_entropies

@@ -13,9 +13,10 @@ from command_lines import call, python, refusal
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
 from distill_jax.config import TrainConfig
+from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.predict import main
-from distill_jax.predictor import Predictor, load_tokenizer
+from distill_jax.predictor import Predictor
 from distill_jax.run_folder import read_predictions
 from distill_jax.train_run import TrainRun, train_run
 

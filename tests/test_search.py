@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 
 from distill_jax import train
-from distill_jax.batches import drawn_rows, read_examples
+from distill_jax.data.examples import drawn_rows, read_examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.export.format import read_manifest

@@ -8,8 +8,9 @@ import pytest
 from student_options import own, padding
 from tolerances import assert_close
 
-from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.evaluation import predict_logits
 from distill_jax.losses import Objective

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tolerances import assert_close
 
-from distill_jax.fast_tokenizer import TokenRows
+from distill_jax.data.ragged import TokenRows
 from distill_jax.students import build_student
 from distill_jax.token_scores import TokenScores
 

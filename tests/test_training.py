@@ -8,8 +8,9 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from student_options import padding
 
-from distill_jax.batches import Compaction, Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.history import COLUMNS

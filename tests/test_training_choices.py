@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from student_options import own, padding
 
-from distill_jax.batches import Examples, shuffled_by_length
 from distill_jax.config import TrainConfig
+from distill_jax.data.batching import shuffled_by_length
+from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.students import build_student
 from distill_jax.training import fit

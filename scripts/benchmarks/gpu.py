@@ -85,12 +85,12 @@ def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
     import jax
 
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
-    from distill_jax.batches import Compaction
+    from distill_jax.data.compaction import Compaction
+    from distill_jax.data.ragged import flatten
     from distill_jax.epoch_runners import WRITTEN_OUT
     from distill_jax.losses import Objective
     from distill_jax.sparse_sgd import sparse_sgd_steps, widen
     from distill_jax.students import build_student
-    from distill_jax.texts import flatten
 
     input_ids, labels = padded_rows(Language(vocab_size, occurring), _SPARSE_STEPS, length)
     compaction = Compaction.of([input_ids], vocab_size, PAD_ID)

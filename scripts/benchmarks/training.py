@@ -25,7 +25,7 @@ def fit_student(
     config = TrainConfig.notebook(student, epochs=epochs)
     configure_jax(fused_loops=recipe_student(student, "notebook").takes_sparse_steps(config.optimizer))
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
-    from distill_jax.batches import Examples
+    from distill_jax.data.examples import Examples
     from distill_jax.students import build_student
     from distill_jax.training import fit
 

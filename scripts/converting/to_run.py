@@ -45,8 +45,8 @@ def checkpoint_to_run(
         InputError: the checkpoint is damaged or of another kind, or does not fit its surroundings.
     """
     from distill_jax.checkpoints import save_checkpoint
+    from distill_jax.data.tokenizer import load_tokenizer
     from distill_jax.interop import params_from_torch, student_of_state
-    from distill_jax.predictor import load_tokenizer
     from distill_jax.snapshot import Snapshot
 
     state = read_state(source)

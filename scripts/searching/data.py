@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from distill_jax.batches import Examples, concatenate, drawn_rows, read_examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples, concatenate, drawn_rows, read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest
 

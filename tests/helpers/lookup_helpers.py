@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from student_options import padding
 
-from distill_jax.batches import real_lengths
+from distill_jax.data.batching import real_lengths
 from distill_jax.gate_lookup import GateLookup
 from distill_jax.steps import eval_logits
 from distill_jax.students import build_student

@@ -10,8 +10,8 @@ import torch
 from reference_torch import build_reference, state_arrays, train_reference
 from student_options import own, padding
 
-from distill_jax.batches import Examples
 from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
 from distill_jax.interop import params_from_torch, params_to_torch
 from distill_jax.students import Student, build_student
 from distill_jax.training import FitResult, fit

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
-from distill_jax.batches import Compaction, Examples, length_buckets, padded_rows, read_examples, real_lengths
+from distill_jax.data.batching import length_buckets, padded_rows, real_lengths
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.examples import Examples, read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 

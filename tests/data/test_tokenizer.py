@@ -6,8 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from distill_jax import fast_tokenizer
-from distill_jax.fast_tokenizer import FastTokenizer, TokenRows
+from distill_jax.data import tokenizer as fast_tokenizer
+from distill_jax.data.ragged import TokenRows
+from distill_jax.data.tokenizer import FastTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # Some letters on their own, so that other words are unknown, and words with a greedy choice to make.

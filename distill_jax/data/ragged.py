@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.batches import Compaction
+from distill_jax.data.compaction import Compaction
 from distill_jax.errors import InputError
 
 _ROWS_AT_ONCE = 4_096  # few enough for the processor's cache
@@ -70,3 +70,33 @@ def _aligned(size: int) -> np.ndarray:
     buffer = np.empty(size * 4 + _ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % _ALIGNMENT
     return buffer[start : start + size * 4].view(np.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenRows:
+    """Token ids of texts, one text after the other, special tokens included, no padding.
+
+    Attributes:
+        ids: int32 [tokens].
+        lengths: int64 [texts], how many of them are each text's.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+
+    def take(self, order: np.ndarray) -> "TokenRows":
+        """Return the texts ``order`` [m], in that order."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        return TokenRows(self.ids[_spans(starts[order], self.lengths[order])], self.lengths[order])
+
+    def padded(self, length: int, pad_id: int) -> np.ndarray:
+        """Return int32 [texts, length], filled up with ``pad_id``; ``length`` is at least the longest text's."""
+        rows = np.full((len(self.lengths), length), pad_id, np.int32)
+        rows[np.arange(length) < self.lengths[:, None]] = self.ids
+        return rows
+
+
+def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return ``starts[0], starts[0] + 1, …`` (``counts[0]`` of them), then ``starts[1], …``: int64 [counts.sum()]."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())

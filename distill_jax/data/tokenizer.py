@@ -13,10 +13,14 @@ import itertools
 import json
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from distill_jax.data.ragged import TokenRows, _spans
+from distill_jax.errors import InputError, MissingInputError
 
 WORDS_KEPT = 500_000
 BYTES_KEPT = 32_000_000
@@ -26,30 +30,6 @@ _PUNCTUATION = [bytes([character]) for character in string.punctuation.encode()]
 # BertNormalizer's clean_text deletes control characters, but for the three that are white space.
 _DELETED = bytes(character for character in (*range(32), 127) if character not in b"\t\n\r")
 _LOWER = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
-
-
-@dataclasses.dataclass(frozen=True)
-class TokenRows:
-    """Token ids of texts, one text after the other, special tokens included, no padding.
-
-    Attributes:
-        ids: int32 [tokens].
-        lengths: int64 [texts], how many of them are each text's.
-    """
-
-    ids: np.ndarray
-    lengths: np.ndarray
-
-    def take(self, order: np.ndarray) -> "TokenRows":
-        """Return the texts ``order`` [m], in that order."""
-        starts = np.cumsum(self.lengths) - self.lengths
-        return TokenRows(self.ids[_spans(starts[order], self.lengths[order])], self.lengths[order])
-
-    def padded(self, length: int, pad_id: int) -> np.ndarray:
-        """Return int32 [texts, length], filled up with ``pad_id``; ``length`` is at least the longest text's."""
-        rows = np.full((len(self.lengths), length), pad_id, np.int32)
-        rows[np.arange(length) < self.lengths[:, None]] = self.ids
-        return rows
 
 
 class FastTokenizer:
@@ -231,7 +211,14 @@ def _special_ids(post_processor: dict[str, Any]) -> tuple[list[int], list[int]] 
     return list(itertools.chain(*ids[: texts[0]])), list(itertools.chain(*ids[texts[0] :]))
 
 
-def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return ``starts[0], starts[0] + 1, …`` (``counts[0]`` of them), then ``starts[1], …``: int64 [counts.sum()]."""
-    ends = np.cumsum(counts)
-    return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())
+def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
+    """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
+    if not path.is_file():
+        raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+        raise InputError(f"tokenizer {path}: expected a file of the tokenizers library ({error})") from None
+    tokenizer.enable_truncation(max_length)
+    tokenizer.no_padding()
+    return tokenizer

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distill_jax.batches import Compaction
+from distill_jax.data.compaction import Compaction
+from distill_jax.data.ragged import flatten
 from distill_jax.errors import InputError
-from distill_jax.texts import flatten
 
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 15)), elements=st.integers(0, 6))
 
@@ -26,7 +26,7 @@ def test_blocks_of_rows_give_what_all_rows_at_once_give(monkeypatch):
     input_ids = np.random.default_rng(0).integers(0, 9, (50, 11)).astype(np.int32)
     compaction = Compaction.of([input_ids], 9, 0)
     whole = flatten(input_ids, compaction)
-    monkeypatch.setattr("distill_jax.texts._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("distill_jax.data.ragged._ROWS_AT_ONCE", 7)
     blocks = flatten(input_ids, compaction)
     np.testing.assert_array_equal(blocks.stops, whole.stops)
     np.testing.assert_array_equal(blocks.tokens[: whole.stops[-1]], whole.tokens[: whole.stops[-1]])
@@ -43,7 +43,7 @@ def test_splits_of_like_size_have_room_of_one_size_and_begin_where_xla_needs_no_
 
 
 def test_more_tokens_than_can_be_counted_are_refused(monkeypatch):
-    monkeypatch.setattr("distill_jax.texts._MOST_TOKENS", 5)
+    monkeypatch.setattr("distill_jax.data.ragged._MOST_TOKENS", 5)
     input_ids = np.ones((2, 3), np.int32)
     with pytest.raises(InputError, match="expected at most 5 tokens, got 6"):
         flatten(input_ids, Compaction.of([input_ids], 2, 0))

@@ -1,0 +1,1 @@
+"""Rows of an export as arrays: ragged tokens, batches, the tokenizer, n-grams."""
