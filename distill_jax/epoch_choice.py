@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from distill_jax.config import TrainConfig
-from distill_jax.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
 from distill_jax.losses import Objective
+from distill_jax.runs.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
 
 _COLUMNS = (*NUMBER_COLUMNS, *VALIDATION_COLUMNS)
 

@@ -2,13 +2,11 @@
 
 import dataclasses
 
-import numpy as np
-
 from distill_jax.metrics.calibration import ReliabilityCurve, divergence, reliability_curve
 from distill_jax.metrics.classification import agreement
 from distill_jax.metrics.ratings import RatingScores, rating_scores, ratings_of
 from distill_jax.metrics.significance import PairCertainty, ScoreCertainty, pair_certainty, score_certainty
-from distill_jax.run_folder import Predictions, Run
+from distill_jax.runs.folder import Run, scored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +47,3 @@ def measure_pair(first: Run, second: Run, *, second_is_teacher: bool = False) ->
     theirs = second.predictions.teacher_logits if second_is_teacher else second.predictions.logits
     labels, ours = scored(first.predictions, first.predictions.logits)
     return pair_certainty(labels, ours, scored(second.predictions, theirs)[1], len(first.label_names))
-
-
-def scored(predictions: Predictions, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of the labelled test rows and the classes that the logits name for them."""
-    labelled = predictions.labels >= 0
-    return predictions.labels[labelled], logits[labelled].argmax(axis=1)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from distill_jax.report_table import Table
-    from distill_jax.run_folder import Run
+    from distill_jax.runs.folder import Run
 
 # Okabe and Ito 2008, without the yellow, which is too pale for lines: told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")

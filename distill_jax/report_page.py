@@ -22,7 +22,7 @@ from distill_jax.report_settings import shared_facts, varied_settings
 from distill_jax.report_summary import distillation, headline, notes, tiles
 from distill_jax.report_table import Row, Table
 from distill_jax.report_text import cells
-from distill_jax.run_folder import Run
+from distill_jax.runs.folder import Run
 
 _WIDE, _NARROW = 900, 270  # the chart's plot, in pixels: for a desk, and for a telephone
 _RELIABILITY = 480

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.run_folder import Run, has_results, is_run, read_run
+from distill_jax.runs.folder import Run, has_results, is_run, read_run
 
 _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from distill_jax.report_table import Row, Table, share_of_gap
-from distill_jax.seeds import SeedScores
+from distill_jax.runs.seed_scores import SeedScores
 
 SEED_COLUMNS = (
     "seeds",

@@ -5,7 +5,7 @@ from distill_jax.report_certainty import escape, numbers_table, table_line
 from distill_jax.report_seeds import SeedLine, seed_lines
 from distill_jax.report_table import Row, Table
 from distill_jax.report_text import count, join_names, percent, points, spread
-from distill_jax.seeds import SeedScores
+from distill_jax.runs.seed_scores import SeedScores
 
 _NAMED = 4  # students, each with a note of its own
 _MANY = (

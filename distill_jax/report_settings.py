@@ -7,7 +7,7 @@ from typing import Any
 from distill_jax.report_runs import folder_name
 from distill_jax.report_table import Table
 from distill_jax.report_text import UNKNOWN, count
-from distill_jax.run_folder import Run
+from distill_jax.runs.folder import Run
 
 # The student's kind is in train.student, the number of classes in the first line.
 _SAID_ELSEWHERE = frozenset({"name", "num_labels"})

@@ -11,10 +11,10 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.metrics.classification import confusion
 from distill_jax.metrics.significance import PairCertainty
-from distill_jax.model_measures import Measures, measure, measure_pair, scored
+from distill_jax.model_measures import Measures, measure, measure_pair
 from distill_jax.report_runs import display_names
-from distill_jax.run_folder import METRICS, TEST_PREDICTIONS, Run
-from distill_jax.seeds import SeedScores, read_seeds_of
+from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run, scored
+from distill_jax.runs.seed_scores import SeedScores, read_seeds_of
 
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.

@@ -8,7 +8,7 @@ from distill_jax.console import format_table
 from distill_jax.metrics.bootstrap import Interval
 from distill_jax.report_seeds import SEED_COLUMNS, seed_lines, seed_values
 from distill_jax.report_table import Row, Table
-from distill_jax.seeds import Spread
+from distill_jax.runs.seed_scores import Spread
 
 UNKNOWN = "–"
 HEADER = (

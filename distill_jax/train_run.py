@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 
-from distill_jax.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, resume_command, say, stop_on_signal
 from distill_jax.data.examples import Examples
@@ -15,11 +14,11 @@ from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
 from distill_jax.evaluation import predict_logits, to_device
-from distill_jax.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
-from distill_jax.run_folder import CHECKPOINTS, HISTORY, read_history
-from distill_jax.run_writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
+from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
+from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
 from distill_jax.students import Params, Student, parameter_count
 from distill_jax.train_data import TrainData
 from distill_jax.training import FitResult, check_examples, fit

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.metrics.classification import accuracy
-from distill_jax.model_measures import scored
-from distill_jax.run_folder import Run, read_run
-from distill_jax.seeds import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
+from distill_jax.runs.folder import Run, read_run, scored
+from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
 from distill_jax.train_data import TrainData
 from distill_jax.train_run import TrainRun, run_state, train_run
 

@@ -18,9 +18,9 @@ from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import split_logits
-from distill_jax.history import history_frame
 from distill_jax.losses import objective_of
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import Snapshot
+from distill_jax.runs.history import history_frame
 from distill_jax.students import Params, Student
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ablating.variants import Recipe, Variant, group_variants, whole, words
 from distill_jax.errors import InputError
 from distill_jax.export.writer import ExportWriter
 from distill_jax.report_charts import png
-from distill_jax.run_folder import read_run
+from distill_jax.runs.folder import read_run
 from distill_jax.train import parse
 
 TEACHER = Teacher(0.6, 0.59, 1000)

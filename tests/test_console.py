@@ -10,8 +10,8 @@ import pytest
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import format_table, progress, run_command, say, warn
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
-from distill_jax.history import COLUMNS, history_frame, write_history
 from distill_jax.jax_setup import configure_jax, loops_are_fused
+from distill_jax.runs.history import COLUMNS, history_frame, write_history
 
 LOOPS = "xla_cpu_small_while_loop_byte_threshold=2000000000"
 

@@ -17,7 +17,7 @@ from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.predict import main
 from distill_jax.predictor import Predictor
-from distill_jax.run_folder import read_predictions
+from distill_jax.runs.folder import read_predictions
 from distill_jax.train_run import TrainRun, train_run
 
 _BIGRAMS = {"ngrams": 2, "buckets": 90}

@@ -12,7 +12,7 @@ from distill_jax.report_seeds import seed_lines
 from distill_jax.report_seeds_text import seed_notes, terminal_seeds
 from distill_jax.report_summary import headline, notes, tiles
 from distill_jax.report_table import build_table
-from distill_jax.seeds import SeedScores, Spread, write_seeds
+from distill_jax.runs.seed_scores import SeedScores, Spread, write_seeds
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

@@ -22,8 +22,8 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.export.format import read_manifest
 from distill_jax.metrics.calibration import divergence
 from distill_jax.predictor import Predictor
-from distill_jax.run_folder import read_run
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import Snapshot
+from distill_jax.runs.folder import read_run
 from distill_jax.training import NonFiniteLossError, fit
 from searching import objective, space
 from searching.command_line import main

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from command_lines import call, refusal
 
-from distill_jax.checkpoints import load_params
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
 from distill_jax.predictor import Predictor
-from distill_jax.run_folder import read_run
-from distill_jax.seeds import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
+from distill_jax.runs.checkpoints import load_params
+from distill_jax.runs.folder import read_run
+from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
 from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
 from distill_jax.train import main
 

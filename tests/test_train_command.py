@@ -14,8 +14,8 @@ from command_lines import call, finish, refusal, start
 from tiny_export import write_tiny_export
 
 from distill_jax.cache import CACHE_VARIABLE
-from distill_jax.checkpoints import has_checkpoint, load_params, load_snapshot
-from distill_jax.run_folder import read_run
+from distill_jax.runs.checkpoints import has_checkpoint, load_params, load_snapshot
+from distill_jax.runs.folder import read_run
 from distill_jax.train import main
 
 # Long enough to be killed in the middle: 83 steps an epoch, in two stretches.

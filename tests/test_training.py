@@ -13,8 +13,8 @@ from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
-from distill_jax.history import COLUMNS
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import Snapshot
+from distill_jax.runs.history import COLUMNS
 from distill_jax.students import build_student
 from distill_jax.training import NonFiniteLossError, fit
 

@@ -9,8 +9,7 @@ from typing import Any
 from ablating.trainings import Place
 from ablating.variants import Recipe, Variant
 from distill_jax.metrics.classification import accuracy, macro_f1
-from distill_jax.model_measures import scored
-from distill_jax.run_folder import read_run
+from distill_jax.runs.folder import read_run, scored
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ablating.variants import Recipe, Variant, words
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.run_folder import CHECKPOINTS, has_results
+from distill_jax.runs.folder import CHECKPOINTS, has_results
 
 _SCRIPTS = Path(__file__).resolve().parent.parent
 _PROGRAM = "distill_jax.train"

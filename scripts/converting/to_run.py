@@ -18,8 +18,8 @@ from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, write_json
 from distill_jax.registry import student_config, student_kind, student_to_json
-from distill_jax.run_config import FORMAT_VERSION
-from distill_jax.run_folder import CHECKPOINTS, CONFIG
+from distill_jax.runs.config import FORMAT_VERSION
+from distill_jax.runs.folder import CHECKPOINTS, CONFIG
 from distill_jax.student_config import StudentConfig, own_options
 
 
@@ -44,10 +44,9 @@ def checkpoint_to_run(
     Raises:
         InputError: the checkpoint is damaged or of another kind, or does not fit its surroundings.
     """
-    from distill_jax.checkpoints import save_checkpoint
     from distill_jax.data.tokenizer import load_tokenizer
     from distill_jax.interop import params_from_torch, student_of_state
-    from distill_jax.snapshot import Snapshot
+    from distill_jax.runs.checkpoints import Snapshot, save_checkpoint
 
     state = read_state(source)
     try:

@@ -5,8 +5,8 @@ from pathlib import Path
 from distill_jax.console import say, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import atomic_write
-from distill_jax.run_config import student_of
-from distill_jax.run_folder import CHECKPOINTS, CONFIG, read_config
+from distill_jax.runs.config import student_of
+from distill_jax.runs.folder import CHECKPOINTS, CONFIG, read_config
 
 
 def run_to_checkpoint(run: Path, output: Path) -> None:
@@ -17,8 +17,8 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     """
     import torch
 
-    from distill_jax.checkpoints import load_params
     from distill_jax.interop import params_to_torch
+    from distill_jax.runs.checkpoints import load_params
 
     if not (run / CONFIG).is_file():
         raise MissingInputError(f"run folder {run}: it has no {CONFIG}, so it holds no run")

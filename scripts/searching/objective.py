@@ -14,7 +14,7 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.registry import student_config, student_kind
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.student_config import own_options
 from distill_jax.students import Params, Student, parameter_count
 from distill_jax.training import NonFiniteLossError, fit

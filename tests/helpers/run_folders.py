@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from distill_jax import run_config, run_folder
+from distill_jax.runs import config as run_config
+from distill_jax.runs import folder as run_folder
 
 LABEL_NAMES = ("bad", "fair", "good")
 LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)

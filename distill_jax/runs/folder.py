@@ -14,11 +14,12 @@ import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
-from distill_jax.history import COLUMNS as HISTORY_COLUMNS
-from distill_jax.run_config import upgraded
+from distill_jax.runs.config import upgraded
+from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 CONFIG = "config.json"
 HISTORY = "history.csv"
@@ -236,3 +237,9 @@ def _require(value: dict[str, Any], name: str, kind: type, where: str) -> Any:
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise InputError(f"{where}: {name}: expected {kinds[kind]}, got {found!r}")
     return found
+
+
+def scored(predictions: Predictions, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the labelled test rows and the classes that the logits name for them."""
+    labelled = predictions.labels >= 0
+    return predictions.labels[labelled], logits[labelled].argmax(axis=1)

@@ -9,8 +9,8 @@ from distill_jax.console import resume_command
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 from distill_jax.registry import student_config
-from distill_jax.run_folder import read_config
-from distill_jax.run_writer import begin_run, delete_run, prepare_run, run_config
+from distill_jax.runs.folder import read_config
+from distill_jax.runs.writer import begin_run, delete_run, prepare_run, run_config
 
 STUDENT = student_config("cnn", vocab_size=64, num_labels=3)
 
@@ -157,8 +157,8 @@ def test_the_command_that_goes_on_can_be_pasted():
 
 
 def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch):
-    from distill_jax.run_folder import read_predictions
-    from distill_jax.run_writer import finish_run
+    from distill_jax.runs.folder import read_predictions
+    from distill_jax.runs.writer import finish_run
 
     _, test = tiny_examples
     logits = np.zeros((90, 3), np.float64)
@@ -167,7 +167,7 @@ def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("distill_jax.run_writer.np.savez", interrupted)
+        patch.setattr("distill_jax.runs.writer.np.savez", interrupted)
         with pytest.raises(KeyboardInterrupt):
             finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
     assert not (tmp_path / "metrics.json").exists()

@@ -11,6 +11,7 @@ from distill_jax.files import atomic_write
 if TYPE_CHECKING:
     import pandas as pd
 
+
 NUMBER_COLUMNS = ("epoch", "train_loss", "train_acc", "train_f1_macro", "test_loss", "test_acc", "test_f1_macro")
 VALIDATION_COLUMNS = ("validation_loss", "validation_acc", "validation_f1_macro")
 COLUMNS = (*NUMBER_COLUMNS, "model")

@@ -6,9 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from distill_jax.checkpoints import KEPT, has_checkpoint, load_params, load_snapshot, save_checkpoint
 from distill_jax.errors import InputError
-from distill_jax.snapshot import Snapshot
+from distill_jax.runs.checkpoints import KEPT, Snapshot, has_checkpoint, load_params, load_snapshot, save_checkpoint
 
 
 def _snapshot(seed, *, step=3, opt_leaves=2):
