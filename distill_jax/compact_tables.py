@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from distill_jax.data.compaction import Compaction
-from distill_jax.students import Params, Student
+from distill_jax.students.student import Params, Student
 
 
 class CompactTables:

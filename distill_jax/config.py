@@ -9,8 +9,8 @@ import tyro
 from distill_jax.errors import InputError
 from distill_jax.options import Choice, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
-from distill_jax.registry import model_name, student_kind, student_names
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
+from distill_jax.students.registry import model_name, student_kind, student_names
 
 LossMean = Literal["batches", "examples"]
 OptimizerName = Literal["adam", "sgd"]

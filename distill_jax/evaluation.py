@@ -17,7 +17,7 @@ from distill_jax.data.batching import length_buckets, real_lengths
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.ragged import TokenRows, flatten
 from distill_jax.steps import eval_logits
-from distill_jax.students import Params, Student
+from distill_jax.students.student import Params, Student, to_device
 
 EVAL_BATCH = 256
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
@@ -154,8 +154,3 @@ def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -
             return scores.logits_of_inputs(rows)
 
     return linear_logits
-
-
-def to_device(params: Params) -> Params:
-    """Return the parameters as arrays on JAX's default device."""
-    return jax.tree.map(jax.numpy.asarray, params)

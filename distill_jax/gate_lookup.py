@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from distill_jax.bilstm import DIRECTIONS, lstm_step, reversed_texts
-from distill_jax.bilstm_student import BiLstmConfig
-from distill_jax.students import Params
+from distill_jax.students.bilstm import BiLstmConfig
+from distill_jax.students.networks.bilstm import DIRECTIONS, lstm_step, reversed_texts
+from distill_jax.students.student import Params
 from distill_jax.token_lookup import TokenLookup
 
 

@@ -11,7 +11,7 @@ from jax import Array
 from distill_jax.adam import adam
 from distill_jax.config import OptimizerName
 from distill_jax.losses import Objective
-from distill_jax.students import Params, Student
+from distill_jax.students.student import Params, Student
 
 
 def make_optimizer(

@@ -13,7 +13,7 @@ import numpy as np
 
 from distill_jax.data.ngrams import hashed_ngrams_of_flat
 from distill_jax.data.ragged import TokenRows
-from distill_jax.fasttext_student import FastTextConfig
+from distill_jax.students.fasttext import FastTextConfig
 
 _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
 

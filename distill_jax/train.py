@@ -13,8 +13,8 @@ from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command
 from distill_jax.options import Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE
-from distill_jax.registry import recipe_student, student_kind, student_names
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
+from distill_jax.students.registry import recipe_student, student_kind, student_names
 
 DEFAULT_STUDENT = "cnn"
 _DESCRIPTION = (

@@ -12,8 +12,8 @@ from distill_jax.embeddings import StartTable, start_table
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import read_json
-from distill_jax.registry import student_config
-from distill_jax.students import Student
+from distill_jax.students.registry import student_config
+from distill_jax.students.student import Student
 
 
 class TrainData:

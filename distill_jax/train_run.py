@@ -13,13 +13,13 @@ from distill_jax.data.examples import Examples
 from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
-from distill_jax.evaluation import predict_logits, to_device
+from distill_jax.evaluation import predict_logits
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
-from distill_jax.students import Params, Student, parameter_count
+from distill_jax.students.student import Params, Student, parameter_count, to_device
 from distill_jax.train_data import TrainData
 from distill_jax.training import FitResult, check_examples, fit
 

@@ -21,7 +21,7 @@ from distill_jax.evaluation import split_logits
 from distill_jax.losses import objective_of
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame
-from distill_jax.students import Params, Student
+from distill_jax.students.student import Params, Student
 
 if TYPE_CHECKING:
     import pandas as pd

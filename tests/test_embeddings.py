@@ -10,7 +10,7 @@ from distill_jax.embeddings import initial_params, principal_components, read_wo
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import read_token_embeddings
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 
 WIDTH = 5
 

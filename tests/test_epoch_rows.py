@@ -7,7 +7,7 @@ from distill_jax.data.examples import Examples, concatenate
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.epoch_runners import make_runner
 from distill_jax.errors import InputError
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 from distill_jax.training import fit
 
 

@@ -10,7 +10,7 @@ from tolerances import assert_close
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 from distill_jax.training import fit
 
 OF_STEPS = {"terms": 100, "why": "the steps of an epoch, one after another"}

@@ -16,8 +16,8 @@ from reference_torch import build_reference, load_arrays, state_arrays, train_re
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
-from distill_jax.interop import params_from_torch, params_to_torch
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
+from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training import fit
 
 FOLDER = Path(__file__).parent / "data"

@@ -11,7 +11,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import make_runner
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 from distill_jax.training import fit
 
 FEATURES = 300

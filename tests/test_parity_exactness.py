@@ -9,10 +9,9 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import make_runner
-from distill_jax.evaluation import to_device
 from distill_jax.losses import Objective
 from distill_jax.steps import apply_gradients, batch_gradients
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student, to_device
 from distill_jax.training import fit
 
 # Small batches for the CNN: XLA compiles its gradients faster.

@@ -12,9 +12,9 @@ from reference_torch import batch_loss, one_thread
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
-from distill_jax.interop import params_to_torch
 from distill_jax.losses import Objective
-from distill_jax.max_over_time import max_over_time
+from distill_jax.students.networks.max_over_time import max_over_time
+from distill_jax.students.torch_state import params_to_torch
 from distill_jax.training import fit
 
 # Relative to the largest gradient of the same array.

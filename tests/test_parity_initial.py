@@ -11,10 +11,10 @@ from parity_setup import STUDENTS
 from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 from distill_jax.data.examples import Examples
-from distill_jax.evaluation import predict_logits, to_device
-from distill_jax.interop import params_to_torch
+from distill_jax.evaluation import predict_logits
 from distill_jax.metrics.classification import cross_entropies
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student, to_device
+from distill_jax.students.torch_state import params_to_torch
 
 # Standard errors that a sample's mean or variance may lie off; some 500 are looked at.
 SIGMAS = 5.5

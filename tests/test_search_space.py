@@ -6,7 +6,7 @@ import shlex
 import pytest
 from search_helpers import RandomTrial
 
-from distill_jax.registry import student_config, student_names
+from distill_jax.students.registry import student_config, student_names
 from distill_jax.train import parse
 from searching.objective import Base
 from searching.results import paste, train_command

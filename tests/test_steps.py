@@ -16,7 +16,7 @@ from distill_jax.evaluation import predict_logits
 from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 
 OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
 

@@ -8,10 +8,10 @@ from student_options import padding
 from tolerances import assert_close
 
 from distill_jax import evaluation, gate_lookup, token_lookup, window_lookup
-from distill_jax.cnn_student import CnnConfig
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
-from distill_jax.students import build_student
+from distill_jax.students.cnn import CnnConfig
+from distill_jax.students.student import build_student
 from distill_jax.token_lookup import TokenLookup
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}

@@ -15,7 +15,7 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.evaluation import predict_logits
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 from distill_jax.training import NonFiniteLossError, fit
 
 VOCAB, CLASSES = 64, 3

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.students import Params
+from distill_jax.students.student import Params
 
 
 @dataclasses.dataclass(frozen=True)

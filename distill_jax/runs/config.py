@@ -6,8 +6,8 @@ from typing import Any
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
-from distill_jax.registry import student_from_json, student_kind
-from distill_jax.student_config import StudentConfig, own_options
+from distill_jax.students.config import StudentConfig, own_options
+from distill_jax.students.registry import student_from_json, student_kind
 
 FORMAT_VERSION = 2
 _OLDEST = 1

@@ -16,11 +16,11 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
-from distill_jax.registry import student_to_json
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, is_run, read_config
 from distill_jax.runs.seed_scores import SEEDS, seed_folders
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
+from distill_jax.students.registry import student_to_json
 
 RunState = Literal["new", "overwrite", "resume", "done"]
 _OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS)

@@ -18,7 +18,7 @@ from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
 from distill_jax.files import atomic_write, write_json
-from distill_jax.registry import student_kind
+from distill_jax.students.registry import student_kind
 
 RESULTS, PAGE, CURVE = "ablation.json", "ablation.md", "learning-curve.png"
 _ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ablating.results import Row, Teacher
-from distill_jax.registry import student_kind, student_names
 from distill_jax.report_charts import COLOURS, line_legend, styled, teacher_layers
+from distill_jax.students.registry import student_kind, student_names
 
 if TYPE_CHECKING:
     import altair as alt

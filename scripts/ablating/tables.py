@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ablating.results import Row, Spread, Teacher
 from ablating.variants import GROUP_TITLES, GroupName
 from distill_jax.console import format_table
-from distill_jax.registry import student_kind
+from distill_jax.students.registry import student_kind
 
 NO_NUMBER = "–"
 _VALIDATION_GROUPS = ("loss",)  # choices that a user has to make, and should not make on the test split

@@ -20,13 +20,13 @@ def fit_student(
     """Prepare ``fit`` with the notebook's configuration; a step's time counts everything that ``fit`` does."""
     from distill_jax.config import TrainConfig
     from distill_jax.jax_setup import configure_jax
-    from distill_jax.registry import recipe_student
+    from distill_jax.students.registry import recipe_student
 
     config = TrainConfig.notebook(student, epochs=epochs)
     configure_jax(fused_loops=recipe_student(student, "notebook").takes_sparse_steps(config.optimizer))
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.data.examples import Examples
-    from distill_jax.students import build_student
+    from distill_jax.students.student import build_student
     from distill_jax.training import fit
 
     language = Language(vocab_size, occurring)

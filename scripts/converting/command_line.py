@@ -9,9 +9,9 @@ import tyro
 
 from converting.to_run import Surroundings, checkpoint_to_run
 from converting.to_torch import run_to_checkpoint
-from distill_jax.bilstm_student import States
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER, read_manifest
+from distill_jax.students.bilstm import States
 
 DESCRIPTION = """Make a run folder from a notebook's checkpoint, or a notebook's checkpoint from a run folder.
 

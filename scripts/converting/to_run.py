@@ -12,15 +12,15 @@ import numpy as np
 
 from converting.state import read_state
 from distill_jax import __version__
-from distill_jax.bilstm_student import States
 from distill_jax.console import say
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, write_json
-from distill_jax.registry import student_config, student_kind, student_to_json
 from distill_jax.runs.config import FORMAT_VERSION
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG
-from distill_jax.student_config import StudentConfig, own_options
+from distill_jax.students.bilstm import States
+from distill_jax.students.config import StudentConfig, own_options
+from distill_jax.students.registry import student_config, student_kind, student_to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,8 @@ def checkpoint_to_run(
         InputError: the checkpoint is damaged or of another kind, or does not fit its surroundings.
     """
     from distill_jax.data.tokenizer import load_tokenizer
-    from distill_jax.interop import params_from_torch, student_of_state
     from distill_jax.runs.checkpoints import Snapshot, save_checkpoint
+    from distill_jax.students.torch_state import params_from_torch, student_of_state
 
     state = read_state(source)
     try:
@@ -87,7 +87,7 @@ def _student_config(
     name: str, state: dict[str, np.ndarray], export: dict[str, Any], source: Path, states: States
 ) -> StudentConfig:
     """Return the architecture that a state dict shows, once it fits the labels and the vocabulary."""
-    from distill_jax.interop import layout_of
+    from distill_jax.students.torch_state import layout_of
 
     kind, layout = student_kind(name), layout_of(name)
     (vocab_size, dim), classes = state[f"{layout.table}.weight"].shape, len(state[f"{layout.head}.bias"])

@@ -17,8 +17,8 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     """
     import torch
 
-    from distill_jax.interop import params_to_torch
     from distill_jax.runs.checkpoints import load_params
+    from distill_jax.students.torch_state import params_to_torch
 
     if not (run / CONFIG).is_file():
         raise MissingInputError(f"run folder {run}: it has no {CONFIG}, so it holds no run")

@@ -12,7 +12,7 @@ import tyro
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingExtraError, require_range
 from distill_jax.recipes import DEFAULT_RECIPE
-from distill_jax.registry import recipe_student, student_names
+from distill_jax.students.registry import recipe_student, student_names
 from searching.space import SPACES
 
 _INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[search]"'

@@ -13,10 +13,10 @@ from distill_jax.embeddings import initial_params
 from distill_jax.evaluation import predict_logits
 from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
-from distill_jax.registry import student_config, student_kind
 from distill_jax.runs.checkpoints import Snapshot
-from distill_jax.student_config import own_options
-from distill_jax.students import Params, Student, parameter_count
+from distill_jax.students.config import own_options
+from distill_jax.students.registry import student_config, student_kind
+from distill_jax.students.student import Params, Student, parameter_count
 from distill_jax.training import NonFiniteLossError, fit
 from searching.data import SearchData
 from searching.space import Space, draw, settings_of

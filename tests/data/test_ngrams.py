@@ -11,7 +11,7 @@ from tolerances import assert_close
 
 from distill_jax.data.ngrams import hashed_ngrams, hashed_ngrams_of_flat
 from distill_jax.errors import InputError
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student
 
 OF_LOGITS = {"terms": 100, "why": "a text's bag and the dimensions of a logit"}
 

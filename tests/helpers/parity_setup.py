@@ -12,8 +12,8 @@ from student_options import own, padding
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
-from distill_jax.interop import params_from_torch, params_to_torch
-from distill_jax.students import Student, build_student
+from distill_jax.students.student import Student, build_student
+from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training import FitResult, fit
 
 STUDENTS = ("cnn", "fasttext")

@@ -1,7 +1,7 @@
 """Options by students: those that a student does not have are left out."""
 
-from distill_jax.registry import student_kind
-from distill_jax.student_config import own_options
+from distill_jax.students.config import own_options
+from distill_jax.students.registry import student_kind
 
 
 def own(name, **options):

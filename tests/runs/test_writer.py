@@ -8,9 +8,9 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import resume_command
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
-from distill_jax.registry import student_config
 from distill_jax.runs.folder import read_config
 from distill_jax.runs.writer import begin_run, delete_run, prepare_run, run_config
+from distill_jax.students.registry import student_config
 
 STUDENT = student_config("cnn", vocab_size=64, num_labels=3)
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from reference_torch import build_reference, state_arrays
 
 from distill_jax.errors import InputError
-from distill_jax.evaluation import to_device
-from distill_jax.interop import params_from_torch, params_to_torch, student_of_state
-from distill_jax.students import build_student
+from distill_jax.students.student import build_student, to_device
+from distill_jax.students.torch_state import params_from_torch, params_to_torch, student_of_state
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 SHAPES = {

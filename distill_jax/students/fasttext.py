@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from distill_jax.errors import InputError
 from distill_jax.recipes import BEST, BEST_DISTILLED, BEST_TRAINING, BIGRAMS, NOTEBOOK, SGD, Recipe
-from distill_jax.student_config import BagConfig
+from distill_jax.students.config import BagConfig
 
 if TYPE_CHECKING:
     from flax import nnx
 
-    from distill_jax.interop import TorchLayout
+    from distill_jax.students.torch_state import TorchLayout
     from distill_jax.token_scores import TokenScores
 
 
@@ -48,7 +48,7 @@ class FastTextConfig(BagConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the network with new parameters."""
-        from distill_jax.fasttext import FastText
+        from distill_jax.students.networks.fasttext import FastText
 
         return FastText(self, rngs=rngs)
 
@@ -71,6 +71,6 @@ class FastTextConfig(BagConfig):
     @classmethod
     def torch_layout(cls) -> "TorchLayout":
         """Return the names and shapes of the notebook's linear model."""
-        from distill_jax.interop import FastTextLayout
+        from distill_jax.students.torch_state import FastTextLayout
 
         return FastTextLayout()

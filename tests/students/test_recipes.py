@@ -8,7 +8,7 @@ from command_lines import call
 from distill_jax.config import TrainConfig, train_config
 from distill_jax.errors import InputError
 from distill_jax.recipes import RECIPE_NAMES
-from distill_jax.registry import student_config, student_kind, student_names
+from distill_jax.students.registry import student_config, student_kind, student_names
 from distill_jax.train import main, parse
 
 _STUDENTS = sorted(student_names())

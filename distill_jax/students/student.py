@@ -13,8 +13,8 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
-from distill_jax.registry import student_config
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
+from distill_jax.students.registry import student_config
 
 Params = dict[str, Any]
 
@@ -71,3 +71,8 @@ def build_student(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 
 def parameter_count(params: Params) -> int:
     """Return the number of numbers among the parameters."""
     return sum(int(np.prod(np.shape(leaf))) for leaf in jax.tree.leaves(params))
+
+
+def to_device(params: Params) -> Params:
+    """Return the parameters as arrays on JAX's default device."""
+    return jax.tree.map(jax.numpy.asarray, params)

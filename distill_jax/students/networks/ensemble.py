@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.ensemble_student import EnsembleConfig
-from distill_jax.kim_cnn import KimCnn
+from distill_jax.students.ensemble import EnsembleConfig
+from distill_jax.students.networks.kim_cnn import KimCnn
 
 
 class Ensemble(KimCnn):

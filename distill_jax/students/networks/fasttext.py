@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.fasttext_student import FastTextConfig
-from distill_jax.layers import symmetric_uniform
+from distill_jax.students.fasttext import FastTextConfig
+from distill_jax.students.networks.layers import symmetric_uniform
 
 
 class FastText(nnx.Module):

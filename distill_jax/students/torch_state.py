@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.registry import student_kind, student_names
-from distill_jax.students import Params
+from distill_jax.students.registry import student_kind, student_names
+from distill_jax.students.student import Params
 
 State = dict[str, np.ndarray]
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from distill_jax.bilstm_student import BiLstmConfig
-from distill_jax.cnn_student import CnnConfig
-from distill_jax.ensemble_student import EnsembleConfig
 from distill_jax.errors import InputError
-from distill_jax.fasttext_student import FastTextConfig
 from distill_jax.recipes import DEFAULT_RECIPE
-from distill_jax.student_config import StudentConfig, require_own
+from distill_jax.students.bilstm import BiLstmConfig
+from distill_jax.students.cnn import CnnConfig
+from distill_jax.students.config import StudentConfig, require_own
+from distill_jax.students.ensemble import EnsembleConfig
+from distill_jax.students.fasttext import FastTextConfig
 
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 

@@ -9,8 +9,8 @@ from tolerances import assert_close
 
 from distill_jax.errors import InputError
 from distill_jax.evaluation import predict_logits
-from distill_jax.layers import dropout, real_lengths
-from distill_jax.students import build_student, parameter_count
+from distill_jax.students.networks.layers import dropout, real_lengths
+from distill_jax.students.student import build_student, parameter_count
 
 OF_LOGITS = {"terms": 60, "why": "5 · 6 products of a filter and up to 30 features of a logit"}
 

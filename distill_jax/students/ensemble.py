@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from distill_jax.options import Range
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, BIGRAMS, CONVOLUTIONS, NOTEBOOK, Recipe
-from distill_jax.student_config import BagConfig
+from distill_jax.students.config import BagConfig
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -32,7 +32,7 @@ class EnsembleConfig(BagConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the network with new parameters."""
-        from distill_jax.ensemble import Ensemble
+        from distill_jax.students.networks.ensemble import Ensemble
 
         return Ensemble(self, rngs=rngs)
 

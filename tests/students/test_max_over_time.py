@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from distill_jax.max_over_time import max_over_time
+from distill_jax.students.networks.max_over_time import max_over_time
 
 
 def _dense(x, kernel, bias, starts):
@@ -28,7 +28,9 @@ def _inputs(length, height, seed=0):
 @pytest.mark.parametrize("with_starts", [False, True])
 @pytest.mark.parametrize(("length", "height", "unrolled"), [(9, 3, 128), (9, 1, 128), (4, 4, 128), (9, 3, 5)])
 def test_value_and_gradients_equal_those_of_the_definition(length, height, unrolled, with_starts, monkeypatch):
-    monkeypatch.setattr("distill_jax.max_over_time._UNROLLED", unrolled)  # batches of six: written out, or not
+    monkeypatch.setattr(
+        "distill_jax.students.networks.max_over_time._UNROLLED", unrolled
+    )  # batches of six: written out, or not
     with jax.enable_x64(True):
         x, kernel, bias, weights = _inputs(length, height)
         assert x.dtype == jnp.float64

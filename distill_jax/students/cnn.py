@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from distill_jax.options import Range
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, CONVOLUTIONS, NOTEBOOK, Recipe
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
 
 if TYPE_CHECKING:
     from flax import nnx
 
-    from distill_jax.interop import TorchLayout
+    from distill_jax.students.torch_state import TorchLayout
     from distill_jax.token_lookup import TokenLookup
 
 
@@ -37,7 +37,7 @@ class CnnConfig(StudentConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the network with new parameters."""
-        from distill_jax.kim_cnn import KimCnn
+        from distill_jax.students.networks.kim_cnn import KimCnn
 
         return KimCnn(self, rngs=rngs)
 
@@ -55,6 +55,6 @@ class CnnConfig(StudentConfig):
     @classmethod
     def torch_layout(cls) -> "TorchLayout":
         """Return the names and shapes of the notebook's CNN."""
-        from distill_jax.interop import CnnLayout
+        from distill_jax.students.torch_state import CnnLayout
 
         return CnnLayout()

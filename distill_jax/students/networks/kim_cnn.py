@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.cnn_student import CnnConfig
-from distill_jax.ensemble_student import EnsembleConfig
-from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
-from distill_jax.max_over_time import max_over_time
+from distill_jax.students.cnn import CnnConfig
+from distill_jax.students.ensemble import EnsembleConfig
+from distill_jax.students.networks.layers import dropout, linear, real_lengths, symmetric_uniform
+from distill_jax.students.networks.max_over_time import max_over_time
 
 
 class KimCnn(nnx.Module):

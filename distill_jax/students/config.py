@@ -19,9 +19,10 @@ from distill_jax.recipes import Recipe
 if TYPE_CHECKING:
     from flax import nnx
 
-    from distill_jax.interop import TorchLayout
+    from distill_jax.students.torch_state import TorchLayout
     from distill_jax.token_lookup import TokenLookup
     from distill_jax.token_scores import TokenScores
+
 
 LARGEST_ID = 2**31 - 1
 _LONGEST_NGRAM = 5

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from distill_jax.options import Range
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
-from distill_jax.student_config import StudentConfig
+from distill_jax.students.config import StudentConfig
 
 if TYPE_CHECKING:
     from flax import nnx
 
-    from distill_jax.interop import TorchLayout
+    from distill_jax.students.torch_state import TorchLayout
     from distill_jax.token_lookup import TokenLookup
+
 
 States = Literal["max", "last"]
 
@@ -43,7 +44,7 @@ class BiLstmConfig(StudentConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the network with new parameters."""
-        from distill_jax.bilstm import BiLstm
+        from distill_jax.students.networks.bilstm import BiLstm
 
         return BiLstm(self, rngs=rngs)
 
@@ -56,6 +57,6 @@ class BiLstmConfig(StudentConfig):
     @classmethod
     def torch_layout(cls) -> "TorchLayout":
         """Return the names and shapes of an ``Embedding``, an ``LSTM`` and two ``Linear`` layers."""
-        from distill_jax.interop import BiLstmLayout
+        from distill_jax.students.torch_state import BiLstmLayout
 
         return BiLstmLayout()

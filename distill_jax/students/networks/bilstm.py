@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from distill_jax.bilstm_student import BiLstmConfig
-from distill_jax.layers import dropout, linear, real_lengths, symmetric_uniform
+from distill_jax.students.bilstm import BiLstmConfig
+from distill_jax.students.networks.layers import dropout, linear, real_lengths, symmetric_uniform
 
 DIRECTIONS = ("forward", "backward")
 

@@ -1,0 +1,1 @@
+"""The students: what each is, and its parameters."""

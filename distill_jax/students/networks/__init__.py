@@ -1,0 +1,1 @@
+"""The students' networks, as NNX modules."""
