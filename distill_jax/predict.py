@@ -12,7 +12,7 @@ from distill_jax.console import run_command, warn
 from distill_jax.errors import InputError, MissingInputError
 
 if TYPE_CHECKING:
-    from distill_jax.predictor import Predictor
+    from distill_jax.inference.predictor import Predictor
 
 _LINES_AT_ONCE = 16_384
 
@@ -41,7 +41,7 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
-    from distill_jax.predictor import Predictor
+    from distill_jax.inference.predictor import Predictor
 
     predictor = Predictor.load(arguments.run)
     if arguments.file is None:
@@ -66,7 +66,7 @@ def _require_input(arguments: Arguments) -> None:
 
 
 def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
-    from distill_jax.json_lines import JsonLines
+    from distill_jax.inference.json_lines import JsonLines
 
     # JSON's escapes serve where the terminal's encoding cannot show a label's name.
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
@@ -95,7 +95,7 @@ def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[
 def __getattr__(name: str) -> object:
     """Give ``distill_jax.predict.Predictor`` on first use: it imports JAX, which ``--help`` does not need."""
     if name == "Predictor":
-        from distill_jax.predictor import Predictor
+        from distill_jax.inference.predictor import Predictor
 
         return Predictor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -97,9 +97,3 @@ def apply_gradients(
     """
     updates, opt_state = make_optimizer(optimizer, learning_rate, clip_norm).update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
-
-
-@partial(jax.jit, static_argnames=("student", "padded_length"))
-def eval_logits(params: Params, input_ids: Array, *, student: Student, padded_length: int) -> Array:
-    """Return logits [batch, classes] without dropout, from rows that may have been cut."""
-    return student.logits(params, input_ids, padded_length=padded_length)

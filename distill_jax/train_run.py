@@ -13,7 +13,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.embeddings import params_from
 from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
-from distill_jax.evaluation import predict_logits
+from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history

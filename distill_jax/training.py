@@ -17,7 +17,7 @@ from distill_jax.epoch_rows import EpochRows
 from distill_jax.epoch_runners import EpochRunner, make_runner
 from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import split_logits
+from distill_jax.inference.logits import split_logits
 from distill_jax.losses import objective_of
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame

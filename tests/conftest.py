@@ -28,7 +28,7 @@ def _own_cache(request, monkeypatch, test_cache):
 @pytest.fixture
 def lookup_of_few_texts(monkeypatch):
     """Let texts be predicted by lookups however few they are."""
-    monkeypatch.setattr("distill_jax.token_lookup._FEWEST_TOKENS", 1)
+    monkeypatch.setattr("distill_jax.inference.token_lookup._FEWEST_TOKENS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from command_lines import ROOT, call, refusal
 from reference_torch import build_reference, load_arrays, state_arrays
 from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
 
+from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main as predict
-from distill_jax.predictor import Predictor
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 VOCAB = tiny_tokenizer().get_vocab_size()

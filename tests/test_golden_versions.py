@@ -10,7 +10,7 @@ from tolerances import assert_close
 from distill_jax import report
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
-from distill_jax.predictor import Predictor
+from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.config import student_of, training_of
 from distill_jax.runs.folder import read_config, read_run
 from distill_jax.train_run import TrainRun, train_run

@@ -18,10 +18,10 @@ from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 from distill_jax import train
 from distill_jax.data.examples import drawn_rows, read_examples
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import predict_logits
 from distill_jax.export.format import read_manifest
+from distill_jax.inference.logits import predict_logits
+from distill_jax.inference.predictor import Predictor
 from distill_jax.metrics.calibration import divergence
-from distill_jax.predictor import Predictor
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.folder import read_run
 from distill_jax.training import NonFiniteLossError, fit

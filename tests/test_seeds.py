@@ -10,12 +10,12 @@ import pytest
 from command_lines import call, refusal
 
 from distill_jax.errors import InputError
-from distill_jax.evaluation import predict_logits
-from distill_jax.predictor import Predictor
+from distill_jax.inference.logits import eval_logits, predict_logits
+from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
-from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
+from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.train import main
 
 SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))

@@ -12,7 +12,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
-from distill_jax.evaluation import predict_logits
+from distill_jax.inference.logits import predict_logits
 from distill_jax.losses import Objective
 from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer

@@ -12,7 +12,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import predict_logits
+from distill_jax.inference.logits import predict_logits
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student

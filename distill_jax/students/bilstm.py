@@ -10,8 +10,8 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.students.torch_state import TorchLayout
-    from distill_jax.token_lookup import TokenLookup
 
 
 States = Literal["max", "last"]
@@ -50,7 +50,7 @@ class BiLstmConfig(StudentConfig):
 
     def lookup(self) -> "type[TokenLookup] | None":
         """Return the lookup of what each token adds to the gates."""
-        from distill_jax.gate_lookup import GateLookup
+        from distill_jax.inference.gate_lookup import GateLookup
 
         return GateLookup
 

@@ -10,8 +10,8 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.students.torch_state import TorchLayout
-    from distill_jax.token_lookup import TokenLookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CnnConfig(StudentConfig):
 
     def lookup(self) -> "type[TokenLookup] | None":
         """Return the lookup of what each token says to each filter."""
-        from distill_jax.window_lookup import WindowLookup
+        from distill_jax.inference.window_lookup import WindowLookup
 
         return WindowLookup
 

@@ -19,9 +19,9 @@ from distill_jax.recipes import Recipe
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.token_lookup import TokenLookup
+    from distill_jax.inference.token_scores import TokenScores
     from distill_jax.students.torch_state import TorchLayout
-    from distill_jax.token_lookup import TokenLookup
-    from distill_jax.token_scores import TokenScores
 
 
 LARGEST_ID = 2**31 - 1

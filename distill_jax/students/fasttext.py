@@ -11,8 +11,8 @@ from distill_jax.students.config import BagConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.token_scores import TokenScores
     from distill_jax.students.torch_state import TorchLayout
-    from distill_jax.token_scores import TokenScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FastTextConfig(BagConfig):
 
     def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
         """Return what each token adds to each class's logit; None with ``mean-max-min``."""
-        from distill_jax.token_scores import TokenScores
+        from distill_jax.inference.token_scores import TokenScores
 
         return TokenScores.of(self, params, padded_length) if self.is_linear else None
 

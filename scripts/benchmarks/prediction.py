@@ -15,7 +15,7 @@ def predict_token_ids(
 
     configure_jax()
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
-    from distill_jax.evaluation import predict_logits
+    from distill_jax.inference.logits import predict_logits
     from distill_jax.students.student import build_student, to_device
 
     built = build_student(student, vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
@@ -40,7 +40,7 @@ def predict_texts(student: str, export: str, folder: str, texts: int | None, rec
 
     configure_jax()
     from distill_jax.config import TrainConfig
-    from distill_jax.predictor import Predictor
+    from distill_jax.inference.predictor import Predictor
     from distill_jax.students.registry import student_kind
     from distill_jax.train_run import TrainRun, train_run
 

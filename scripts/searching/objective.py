@@ -10,7 +10,7 @@ import optuna
 
 from distill_jax.config import TrainConfig
 from distill_jax.embeddings import initial_params
-from distill_jax.evaluation import predict_logits
+from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot

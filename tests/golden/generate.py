@@ -21,7 +21,7 @@ from distill_jax import train_run as training
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
 from distill_jax.export.writer import ExportWriter
-from distill_jax.predictor import Predictor
+from distill_jax.inference.predictor import Predictor
 from distill_jax.train_run import TrainRun, train_run
 
 ROWS = {"train": 24, "validation": 8, "test": 12, "transfer": 8}

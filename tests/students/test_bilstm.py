@@ -9,8 +9,8 @@ from tolerances import assert_close
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.evaluation import predict_logits
-from distill_jax.steps import apply_gradients, batch_gradients, eval_logits
+from distill_jax.inference.logits import eval_logits, predict_logits
+from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students.networks.bilstm import reversed_texts
 from distill_jax.students.student import build_student, parameter_count
 from distill_jax.training import fit

@@ -15,8 +15,8 @@ from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 from distill_jax.config import TrainConfig
 from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
-from distill_jax.predictor import Predictor
 from distill_jax.runs.folder import read_predictions
 from distill_jax.train_run import TrainRun, train_run
 
@@ -83,7 +83,7 @@ def test_many_texts_are_taken_in_stretches_of_which_two_are_under_way(name, pred
         return finished
 
     monkeypatch.setattr(Predictor, "_start", watched)
-    monkeypatch.setattr("distill_jax.predictor._TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr("distill_jax.inference.predictor._TEXTS_AT_ONCE", 7)
     np.testing.assert_allclose(predictor.logits(texts), expected, atol=1e-5)
     assert most == [1, 2, 2, 2, 2, 2]
     assert under_way == 0

@@ -3,8 +3,8 @@ import pytest
 from tolerances import assert_close
 
 from distill_jax.data.ragged import TokenRows
+from distill_jax.inference.token_scores import TokenScores
 from distill_jax.students.student import build_student
-from distill_jax.token_scores import TokenScores
 
 OF_LOGITS = {"terms": 100, "why": "a text's tokens and the dimensions of a logit"}
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.evaluation import EVAL_BATCH, start_logits
+from distill_jax.inference.logits import EVAL_BATCH, start_logits
+from distill_jax.inference.token_scores import TokenScores
 from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.config import student_of
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
 from distill_jax.students.student import Params, Student, to_device
-from distill_jax.token_scores import TokenScores
 
 _TEXTS_AT_ONCE = 4096
 _STARTED_AT_ONCE = 2

@@ -8,15 +8,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
 from distill_jax.data.batching import length_buckets, real_lengths
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.ragged import TokenRows, flatten
-from distill_jax.steps import eval_logits
 from distill_jax.students.student import Params, Student, to_device
 
 EVAL_BATCH = 256
@@ -154,3 +155,9 @@ def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -
             return scores.logits_of_inputs(rows)
 
     return linear_logits
+
+
+@partial(jax.jit, static_argnames=("student", "padded_length"))
+def eval_logits(params: Params, input_ids: Array, *, student: Student, padded_length: int) -> Array:
+    """Return logits [batch, classes] without dropout, from rows that may have been cut."""
+    return student.logits(params, input_ids, padded_length=padded_length)

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.student import Params
-from distill_jax.token_lookup import TokenLookup
 
 _LANES = 16  # filters are filled up to whole vector registers of float32
 

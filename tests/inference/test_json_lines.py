@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distill_jax.json_lines import JsonLines, rounded
+from distill_jax.inference.json_lines import JsonLines, rounded
 
 
 def _by_json(names, probabilities, ensure_ascii):

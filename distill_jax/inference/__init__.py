@@ -1,0 +1,1 @@
+"""From texts to logits; nothing here knows of training."""
