@@ -115,8 +115,8 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=arguments.student.takes_sparse_steps(train.optimizer))
-    from distill_jax.train_run import TrainRun
-    from distill_jax.train_seeds import train_seeds
+    from distill_jax.training.run import TrainRun
+    from distill_jax.training.seed_runs import train_seeds
 
     train_seeds(
         TrainRun(

@@ -51,7 +51,7 @@ def tiny_examples(tiny_export):
 def tiny_runs(tmp_path_factory, tiny_export):
     """Run folders of all students, distilled for two epochs with masked pooling: name → folder; not to be changed."""
     from distill_jax.config import TrainConfig
-    from distill_jax.train_run import TrainRun, train_run
+    from distill_jax.training.run import TrainRun, train_run
 
     runs = {}
     for student in ("cnn", "fasttext", "bilstm"):

@@ -13,7 +13,7 @@ from distill_jax.export.reader import iterate_parts
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.config import student_of, training_of
 from distill_jax.runs.folder import read_config, read_run
-from distill_jax.train_run import TrainRun, train_run
+from distill_jax.training.run import TrainRun, train_run
 
 GOLDEN = sorted(path for path in (Path(__file__).resolve().parent / "golden").glob("v*") if path.is_dir())
 STUDENTS = ("fasttext", "cnn", "bilstm")

@@ -24,7 +24,7 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.metrics.calibration import divergence
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.folder import read_run
-from distill_jax.training import NonFiniteLossError, fit
+from distill_jax.training.fit import NonFiniteLossError, fit
 from searching import objective, space
 from searching.command_line import main
 from searching.data import read_data

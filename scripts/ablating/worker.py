@@ -36,7 +36,7 @@ def train(words: list[str]) -> dict[str, str | bool]:
         train_main()
     except InputError as error:
         # Not imported before the training has set JAX up.
-        from distill_jax.training import NonFiniteLossError
+        from distill_jax.training.fit import NonFiniteLossError
 
         return {"diverged" if isinstance(error, NonFiniteLossError) else "refused": str(error)}
     except SystemExit:  # tyro has said which word it does not know

@@ -87,10 +87,10 @@ def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.data.compaction import Compaction
     from distill_jax.data.ragged import flatten
-    from distill_jax.epoch_runners import WRITTEN_OUT
     from distill_jax.losses import Objective
-    from distill_jax.sparse_sgd import sparse_sgd_steps, widen
     from distill_jax.students.student import build_student
+    from distill_jax.training.runners import WRITTEN_OUT
+    from distill_jax.training.sparse_sgd import sparse_sgd_steps, widen
 
     input_ids, labels = padded_rows(Language(vocab_size, occurring), _SPARSE_STEPS, length)
     compaction = Compaction.of([input_ids], vocab_size, PAD_ID)

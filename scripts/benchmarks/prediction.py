@@ -42,7 +42,7 @@ def predict_texts(student: str, export: str, folder: str, texts: int | None, rec
     from distill_jax.config import TrainConfig
     from distill_jax.inference.predictor import Predictor
     from distill_jax.students.registry import student_kind
-    from distill_jax.train_run import TrainRun, train_run
+    from distill_jax.training.run import TrainRun, train_run
 
     run = Path(folder) / f"run-{recipe}-{student}"
     train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(student_kind(student).recipes[recipe].student)

@@ -27,7 +27,7 @@ def fit_student(
     from benchmarks.synthetic import CLASSES, PAD_ID, Language, padded_rows
     from distill_jax.data.examples import Examples
     from distill_jax.students.student import build_student
-    from distill_jax.training import fit
+    from distill_jax.training.fit import fit
 
     language = Language(vocab_size, occurring)
     train = Examples(*padded_rows(language, rows, length, mean_length))

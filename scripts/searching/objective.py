@@ -9,7 +9,6 @@ import numpy as np
 import optuna
 
 from distill_jax.config import TrainConfig
-from distill_jax.embeddings import initial_params
 from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
@@ -17,7 +16,8 @@ from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.students.config import own_options
 from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Params, Student, parameter_count
-from distill_jax.training import NonFiniteLossError, fit
+from distill_jax.training.fit import NonFiniteLossError, fit
+from distill_jax.training.start_embeddings import initial_params
 from searching.data import SearchData
 from searching.space import Space, draw, settings_of
 

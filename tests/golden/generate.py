@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
 
-from distill_jax import train_run as training
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
 from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.predictor import Predictor
-from distill_jax.train_run import TrainRun, train_run
+from distill_jax.training import run as training
+from distill_jax.training.run import TrainRun, train_run
 
 ROWS = {"train": 24, "validation": 8, "test": 12, "transfer": 8}
 EPOCHS = 2

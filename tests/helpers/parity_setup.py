@@ -14,7 +14,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import Student, build_student
 from distill_jax.students.torch_state import params_from_torch, params_to_torch
-from distill_jax.training import FitResult, fit
+from distill_jax.training.fit import FitResult, fit
 
 STUDENTS = ("cnn", "fasttext")
 PRECISIONS = ("float32", "float64")

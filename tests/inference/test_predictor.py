@@ -18,7 +18,7 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
-from distill_jax.train_run import TrainRun, train_run
+from distill_jax.training.run import TrainRun, train_run
 
 _BIGRAMS = {"ngrams": 2, "buckets": 90}
 _MORE = {

@@ -10,10 +10,10 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import eval_logits, predict_logits
-from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students.networks.bilstm import reversed_texts
 from distill_jax.students.student import build_student, parameter_count
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
+from distill_jax.training.steps import apply_gradients, batch_gradients
 
 OF_LOGITS = {"terms": 200, "why": "a gate's products at each of up to 12 tokens, one after another"}
 
@@ -216,7 +216,7 @@ def test_it_learns(distil, tiny_examples):
 
 
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.epoch_runners.STEPS_PER_STRETCH", 2)
+    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_STRETCH", 2)
     train, test = (_first(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
     student = _tiny_student()
     config = TrainConfig.notebook("bilstm", distil=True, alpha=0.3, epochs=2, batch_size=8)

@@ -12,7 +12,7 @@ from distill_jax.data.batching import shuffled_by_length
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.students.student import build_student
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
 
 
 def _student(name):

@@ -8,24 +8,10 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from distill_jax.adam import adam
 from distill_jax.config import OptimizerName
 from distill_jax.losses import Objective
 from distill_jax.students.student import Params, Student
-
-
-def make_optimizer(
-    name: OptimizerName, learning_rate: Array | float, clip_norm: float = 0.0
-) -> optax.GradientTransformation:
-    """Return the optimiser with torch's defaults: Adam with betas (0.9, 0.999) and eps 1e-8, SGD without momentum.
-
-    Args:
-        name: ``adam`` or ``sgd``.
-        learning_rate: the rate of this update.
-        clip_norm: gradients of a larger global norm are scaled down to it first; 0 = never.
-    """
-    update = adam(learning_rate) if name == "adam" else optax.sgd(learning_rate)
-    return optax.chain(optax.clip_by_global_norm(clip_norm), update) if clip_norm else update
+from distill_jax.training.optimizers import make_optimizer
 
 
 @partial(jax.jit, static_argnames=("student", "objective", "batch_size", "cut"), donate_argnames=("cursor",))

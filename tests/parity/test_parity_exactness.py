@@ -8,11 +8,11 @@ from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precis
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
-from distill_jax.epoch_runners import make_runner
 from distill_jax.losses import Objective
-from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.students.student import build_student, to_device
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
+from distill_jax.training.runners import make_runner
+from distill_jax.training.steps import apply_gradients, batch_gradients
 
 # Small batches for the CNN: XLA compiles its gradients faster.
 SIZES = {"cnn": 8, "fasttext": 1}

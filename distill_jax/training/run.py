@@ -10,8 +10,6 @@ import jax
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, resume_command, say, stop_on_signal
 from distill_jax.data.examples import Examples
-from distill_jax.embeddings import params_from
-from distill_jax.epoch_rows import EpochRows
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
@@ -20,8 +18,10 @@ from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
 from distill_jax.students.student import Params, Student, parameter_count, to_device
-from distill_jax.train_data import TrainData
-from distill_jax.training import FitResult, check_examples, fit
+from distill_jax.training.epochs import EpochRows
+from distill_jax.training.fit import FitResult, check_examples, fit
+from distill_jax.training.run_data import TrainData
+from distill_jax.training.start_embeddings import params_from
 
 
 @dataclasses.dataclass(frozen=True)

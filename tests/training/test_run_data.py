@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from distill_jax.config import TrainConfig
-from distill_jax.train_data import TrainData
+from distill_jax.training.run_data import TrainData
 
 TOTAL = {"teacher_documents_per_second": 800.0}
 TEST = {"splits": {"test": {"documents": 300, "seconds": 0.5}, "transfer": {"documents": 900, "seconds": 1.0}}}

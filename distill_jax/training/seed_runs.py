@@ -7,8 +7,8 @@ from distill_jax.console import say
 from distill_jax.metrics.classification import accuracy
 from distill_jax.runs.folder import Run, read_run, scored
 from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
-from distill_jax.train_data import TrainData
-from distill_jax.train_run import TrainRun, run_state, train_run
+from distill_jax.training.run import TrainRun, run_state, train_run
+from distill_jax.training.run_data import TrainData
 
 _VALIDATION = "validation_f1_macro"
 

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from distill_jax.config import OptimizerName
+
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -49,3 +51,17 @@ def _scale_by_adam() -> optax.GradientTransformation:
 def _bias_correction(beta: float, steps: Array) -> Array:
     """Return ``1 − beta**steps`` without the cancellation."""
     return -jnp.expm1(steps * math.log(beta))
+
+
+def make_optimizer(
+    name: OptimizerName, learning_rate: Array | float, clip_norm: float = 0.0
+) -> optax.GradientTransformation:
+    """Return the optimiser with torch's defaults: Adam with betas (0.9, 0.999) and eps 1e-8, SGD without momentum.
+
+    Args:
+        name: ``adam`` or ``sgd``.
+        learning_rate: the rate of this update.
+        clip_norm: gradients of a larger global norm are scaled down to it first; 0 = never.
+    """
+    update = adam(learning_rate) if name == "adam" else optax.sgd(learning_rate)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), update) if clip_norm else update

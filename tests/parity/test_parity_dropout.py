@@ -10,9 +10,9 @@ from parity_setup import VOCAB, make_pair, random_examples
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
-from distill_jax.epoch_runners import make_runner
 from distill_jax.students.student import build_student
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
+from distill_jax.training.runners import make_runner
 
 FEATURES = 300
 

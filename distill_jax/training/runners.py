@@ -16,13 +16,14 @@ from distill_jax.data.batching import length_buckets, padded_rows, real_lengths,
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.data.ragged import flatten
-from distill_jax.epoch_rows import EpochRows
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import objective_of
-from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
-from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.student import Params, Student
+from distill_jax.training.epochs import EpochRows
+from distill_jax.training.optimizers import make_optimizer
+from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
+from distill_jax.training.steps import apply_gradients, batch_gradients
 
 ROWS_PER_SCAN = 8192
 STEPS_PER_STRETCH = 64

@@ -16,7 +16,7 @@ from distill_jax.inference.logits import predict_logits
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
-from distill_jax.training import NonFiniteLossError, fit
+from distill_jax.training.fit import NonFiniteLossError, fit
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams
@@ -108,8 +108,8 @@ def test_one_seed_one_result_another_seed_another(name, tiny_examples):
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.epoch_runners.ROWS_PER_SCAN", 16)
-    monkeypatch.setattr("distill_jax.epoch_runners.STEPS_PER_STRETCH", 2)
+    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_SCAN", 16)
+    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_STRETCH", 2)
     train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
     student, config = _student(name), _config(name, distil=True, alpha=0.3)
     whole = _fit(student, train, test, config)
@@ -244,7 +244,7 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
         kept.append(ids)
         return Compaction(np.arange(ids, dtype=np.int32), pad_id, np.arange(ids, dtype=np.int32))
 
-    monkeypatch.setattr("distill_jax.compact_tables.Compaction.of", everything)
+    monkeypatch.setattr("distill_jax.training.compact_tables.Compaction.of", everything)
     whole = _fit(student, train, test, config)
     assert kept == [1000]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), compact.params, whole.params)

@@ -15,7 +15,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.losses import Objective
 from distill_jax.students.networks.max_over_time import max_over_time
 from distill_jax.students.torch_state import params_to_torch
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
 
 # Relative to the largest gradient of the same array.
 TOLERANCE = {"float32": 5e-6, "float64": 1e-13}

@@ -11,12 +11,13 @@ from tolerances import assert_close
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
-from distill_jax.epoch_runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.inference.logits import predict_logits
 from distill_jax.losses import Objective
-from distill_jax.sparse_sgd import narrow, sparse_sgd_steps, widen
-from distill_jax.steps import apply_gradients, batch_gradients, make_optimizer
 from distill_jax.students.student import build_student
+from distill_jax.training.optimizers import make_optimizer
+from distill_jax.training.runners import DenseRunner, SparseSgdRunner, make_runner
+from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
+from distill_jax.training.steps import apply_gradients, batch_gradients
 
 OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
 
@@ -270,7 +271,7 @@ def test_stretches_of_many_scans_train_like_one(monkeypatch):
     config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=4)
     whole = _runner(student, train, config)
     expected = _run_epochs(whole, train, config)
-    monkeypatch.setattr("distill_jax.epoch_runners.ROWS_PER_SCAN", 18)  # 16 rows: whole batches
+    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_SCAN", 18)  # 16 rows: whole batches
     pieces = _runner(student, train, config)
     assert len(pieces.run(0, 0).losses) == 4  # of 13: a stretch
     pieces.load(student.init(0), None, 0)

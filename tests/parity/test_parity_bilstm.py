@@ -16,7 +16,6 @@ from parity_setup import (
     train_both,
 )
 from reference_torch import one_thread
-
 from test_parity_gradients import our_gradients, reference_gradients, relative_differences
 
 LOGIT_TOLERANCE = {"float32": 2e-6, "float64": 1e-14}

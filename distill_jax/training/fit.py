@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from distill_jax.compact_tables import CompactTables
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import progress as progress_bar
 from distill_jax.data.examples import Examples
-from distill_jax.epoch_choice import best_epoch, validation_loss
-from distill_jax.epoch_rows import EpochRows
-from distill_jax.epoch_runners import EpochRunner, make_runner
-from distill_jax.epoch_scores import evaluation_scores, train_scores
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import split_logits
 from distill_jax.losses import objective_of
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame
 from distill_jax.students.student import Params, Student
+from distill_jax.training.compact_tables import CompactTables
+from distill_jax.training.epochs import EpochRows, best_epoch, evaluation_scores, train_scores, validation_loss
+from distill_jax.training.runners import EpochRunner, make_runner
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from tolerances import assert_close
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
 
 OF_STEPS = {"terms": 100, "why": "the steps of an epoch, one after another"}
 
@@ -67,7 +67,7 @@ def test_fused_loops_train_alike(fused, batch_size):
 @pytest.mark.parametrize("batch_size", [1, 8])
 def test_taking_several_tokens_at_a_time_changes_nothing(monkeypatch, batch_size):
     losses, params = _train(batch_size)
-    monkeypatch.setattr("distill_jax.epoch_runners.loops_are_fused", lambda: True)
+    monkeypatch.setattr("distill_jax.training.runners.loops_are_fused", lambda: True)
     again, other = _train(batch_size)
     np.testing.assert_allclose(again, losses, rtol=1e-6)
     jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), other, params)

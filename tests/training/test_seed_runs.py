@@ -15,8 +15,8 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
-from distill_jax.steps import apply_gradients, batch_gradients
 from distill_jax.train import main
+from distill_jax.training.steps import apply_gradients, batch_gradients
 
 SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))
 
@@ -87,12 +87,12 @@ def trained(tmp_path_factory, words):
         programs.append([step._cache_size() for step in (batch_gradients, apply_gradients, eval_logits)])
         return begin(*_)
 
-    from distill_jax import train_run
+    from distill_jax.training import run as train_run
 
     begin = train_run.begin_run
     lines = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("distill_jax.train_run.begin_run", count)
+        patch.setattr("distill_jax.training.run.begin_run", count)
         for module in ("train_run", "train_seeds", "train_data"):
             patch.setattr(f"distill_jax.{module}.say", lambda line="": lines.append(line))
         patch.setattr("sys.argv", ["train", *map(str, words), "--workdir", str(workdir), "--seeds", "3"])
@@ -189,7 +189,7 @@ def test_an_interrupted_set_goes_on_at_the_seed_that_was_interrupted(trained, wo
         return predict_logits(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("distill_jax.train_run.predict_logits", interrupted)
+        patch.setattr("distill_jax.training.run.predict_logits", interrupted)
         status, _, error = call(capsys, main, *words, "--workdir", workdir, "--seeds", "3")
     assert status == 130
     assert error.rstrip().endswith(f"--workdir {workdir} --seeds 3 --resume")

@@ -18,7 +18,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
 from distill_jax.students.torch_state import params_from_torch, params_to_torch
-from distill_jax.training import fit
+from distill_jax.training.fit import fit
 
 FOLDER = Path(__file__).parent / "data"
 VOCAB, CLASSES, LENGTH, DIM = 30, 5, 9, 50

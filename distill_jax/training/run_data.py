@@ -8,12 +8,12 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import say
 from distill_jax.data.examples import Examples, concatenate, read_examples
 from distill_jax.data.tokenizer import load_tokenizer
-from distill_jax.embeddings import StartTable, start_table
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import read_json
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
+from distill_jax.training.start_embeddings import StartTable, start_table
 
 
 class TrainData:

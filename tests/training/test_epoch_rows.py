@@ -4,11 +4,11 @@ from student_options import own
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples, concatenate
-from distill_jax.epoch_rows import EpochRows
-from distill_jax.epoch_runners import make_runner
 from distill_jax.errors import InputError
 from distill_jax.students.student import build_student
-from distill_jax.training import fit
+from distill_jax.training.epochs import EpochRows
+from distill_jax.training.fit import fit
+from distill_jax.training.runners import make_runner
 
 
 def _examples(rows, seed=0):

@@ -117,7 +117,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(tmp_path, reference, tiny_
 def test_a_finished_run_is_not_trained_again(capsys, monkeypatch, reference, tiny_export):
     workdir, printed = reference
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
-    monkeypatch.setattr("distill_jax.train_run.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("distill_jax.training.run.fit", lambda *_, **__: pytest.fail("trained again"))
     status, output, _ = call(capsys, main, "--export", tiny_export, "--workdir", workdir, *_LONG)
     assert status == 0
     assert "holds this run already, finished" in output
@@ -265,7 +265,7 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(capsys, tmp_path, tiny_e
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("distill_jax.train_run.predict_logits", interrupted)
+    monkeypatch.setattr("distill_jax.training.run.predict_logits", interrupted)
     options = [*_NARROW, "--epochs", "1", "--student", "fasttext"]
     arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", *options]
     status, _, error = call(capsys, main, *arguments)

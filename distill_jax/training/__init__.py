@@ -1,0 +1,1 @@
+"""From an export and a configuration to a trained student."""

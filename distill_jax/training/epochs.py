@@ -1,0 +1,138 @@
+"""Which rows an epoch takes: all training rows, and of the transfer set a part, another one each time."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from distill_jax.config import LossMean, TrainConfig
+from distill_jax.data.examples import Examples
+from distill_jax.losses import Objective
+from distill_jax.metrics.classification import (
+    NOTEBOOK_EVAL_BATCH,
+    accuracy,
+    cross_entropies,
+    macro_f1,
+    mean_of_batch_means,
+)
+from distill_jax.runs.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRows:
+    """The rows of each epoch of a training.
+
+    A transfer set may be many times as large as the training split. Spread over the epochs, every epoch stays short
+    enough to be evaluated and saved after, and the labelled texts are met in each.
+
+    Attributes:
+        fixed: how many rows every epoch takes, the first ones.
+        others: how many stand behind them.
+        part: how many of those an epoch takes.
+        seed: decides which.
+    """
+
+    fixed: int
+    others: int
+    part: int
+    seed: int
+
+    @classmethod
+    def of(cls, train: Examples, config: TrainConfig) -> "EpochRows":
+        """Return the rows of a training's epochs."""
+        others, passes = train.transfer_rows, config.transfer_passes
+        whole = not passes or passes >= config.epochs
+        part = others if whole else -(-others * passes // config.epochs)
+        return cls(len(train) - others, others, part, config.seed)
+
+    def __len__(self) -> int:
+        """Return how many rows an epoch has."""
+        return self.fixed + self.part
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every epoch takes all rows."""
+        return self.part == self.others
+
+    def rows(self, epoch: int) -> np.ndarray:
+        """Return an epoch's rows, int64 [len(self)].
+
+        The transfer set is gone through in a random order, each epoch from where the last one stopped, and then again
+        in another order.
+        """
+        if self.is_whole:
+            return np.arange(len(self))
+        places = epoch * self.part + np.arange(self.part)
+        passes = places // self.others
+        taken = [self._order(number)[places[passes == number] % self.others] for number in np.unique(passes).tolist()]
+        return np.concatenate([np.arange(self.fixed), *(self.fixed + part for part in taken)])
+
+    def _order(self, number: int) -> np.ndarray:
+        """Return the order of the transfer set's rows in a pass."""
+        return np.random.default_rng([self.seed, number, self.others]).permutation(self.others)
+
+
+_COLUMNS = (*NUMBER_COLUMNS, *VALIDATION_COLUMNS)
+
+
+def validation_loss(
+    objective: Objective, logits: np.ndarray, labels: np.ndarray, teacher_logits: np.ndarray | None
+) -> float:
+    """Return the training's own loss on the validation rows, their mean.
+
+    Args:
+        objective: the loss of an example.
+        logits: [n, classes].
+        labels: int [n], −1 = unlabelled.
+        teacher_logits: [n, classes]; None where the objective does not look at them.
+    """
+    teacher = logits if teacher_logits is None else teacher_logits
+    return float(np.asarray(objective(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(teacher))).mean())
+
+
+def best_epoch(history: np.ndarray, config: TrainConfig) -> int:
+    """Return the epoch to keep, the first of equals, from the finished epochs' numbers [epochs, 10].
+
+    A distilled student's is the one of the lowest validation loss: against the teacher's whole distribution over the
+    classes, a thousand rows tell epochs apart whose accuracies differ by chance. Trained on labels, it is the one of
+    the highest macro F1: cross-entropy on labels rises, with growing confidence, while accuracy still improves.
+    """
+    if config.distil:
+        return int(np.argmin(history[:, _COLUMNS.index("validation_loss")]))
+    return int(np.argmax(history[:, _COLUMNS.index("validation_f1_macro")]))
+
+
+def train_scores(
+    losses: np.ndarray, predictions: np.ndarray, labels: np.ndarray, batch_size: int, loss_mean: LossMean
+) -> list[float]:
+    """Return loss, accuracy and macro F1 of an epoch's training steps; accuracies are NaN where no row is labelled.
+
+    Args:
+        losses: the steps' mean losses, [steps].
+        predictions: the classes predicted during the epoch, int [n].
+        labels: the classes, int [n], in the same order; −1 = unlabelled, which counts in the loss alone.
+        batch_size: rows a step; the last step may have fewer.
+        loss_mean: average the steps, or the rows.
+    """
+    losses = losses.astype(np.float64)
+    if loss_mean == "batches":
+        loss = float(losses.mean())
+    else:
+        counts = np.minimum(batch_size, len(labels) - batch_size * np.arange(len(losses)))
+        loss = float((losses * counts).sum() / len(labels))
+    return [loss, *_accuracies(labels, predictions)]
+
+
+def evaluation_scores(logits: np.ndarray, labels: np.ndarray, loss_mean: LossMean) -> list[float]:
+    """Return cross-entropy, accuracy and macro F1 of logits [n, classes], over the labelled rows."""
+    labelled = labels >= 0
+    losses = cross_entropies(logits[labelled], labels[labelled])
+    loss = mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH) if loss_mean == "batches" else float(losses.mean())
+    return [loss, *_accuracies(labels, logits.argmax(axis=1))]
+
+
+def _accuracies(labels: np.ndarray, predictions: np.ndarray) -> list[float]:
+    known = labels >= 0
+    if not known.any():
+        return [float("nan"), float("nan")]
+    return [accuracy(labels[known], predictions[known]), macro_f1(labels[known], predictions[known])]
