@@ -54,8 +54,7 @@ def compare(arguments: Arguments) -> None:
         raise InputError(f"expected either a second run (RUN_B) or --teacher, got {got}")
     if arguments.json is not None and arguments.json.is_dir():
         raise InputError(f"--json {arguments.json}: expected a file, found a folder")
-    from distill_jax.comparison import compare_runs, compare_with_teacher, comparison_json
-    from distill_jax.comparison_text import comparison_text
+    from distill_jax.reporting.comparison import compare_runs, compare_with_teacher, comparison_json, comparison_text
 
     if arguments.run_b is None:
         comparison = compare_with_teacher(arguments.run_a)

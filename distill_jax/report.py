@@ -53,13 +53,14 @@ def write_report(config: ReportConfig) -> Path:
         InputError: a run cannot be read, or two cannot be compared; nothing is written.
         OSError: a file cannot be written.
     """
-    from distill_jax.report_charts import history_chart, png
-    from distill_jax.report_page import render_page
-    from distill_jax.report_runs import find_runs, read_runs
-    from distill_jax.report_seeds_text import terminal_seeds
-    from distill_jax.report_summary import distillation, headline, notes
-    from distill_jax.report_table import build_table
-    from distill_jax.report_text import csv_text, terminal_table
+    from distill_jax.reporting.chart_style import png
+    from distill_jax.reporting.charts import history_chart
+    from distill_jax.reporting.comparable_runs import find_runs, read_runs
+    from distill_jax.reporting.page import render_page
+    from distill_jax.reporting.results import csv_text, terminal_table
+    from distill_jax.reporting.seeds import terminal_seeds
+    from distill_jax.reporting.summary import distillation, headline, notes
+    from distill_jax.reporting.table import build_table
 
     if config.output is not None and config.output.exists() and not config.output.is_dir():
         raise InputError(f"--output: expected a folder, {config.output} is a file")

@@ -19,7 +19,7 @@ from ablating.trainings import Place, train_all
 from ablating.variants import Recipe, Variant, group_variants, whole, words
 from distill_jax.errors import InputError
 from distill_jax.export.writer import ExportWriter
-from distill_jax.report_charts import png
+from distill_jax.reporting.chart_style import png
 from distill_jax.runs.folder import read_run
 from distill_jax.train import parse
 

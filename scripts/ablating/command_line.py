@@ -163,7 +163,7 @@ class Ablation:
 
     def _write_curve(self, teacher: Teacher, path: Path) -> None:
         from ablating.curve_chart import curve_chart
-        from distill_jax.report_charts import png
+        from distill_jax.reporting.chart_style import png
 
         curves = {student: tables["curve"] for student, tables in self.tables.items() if "curve" in tables}
         chart = curve_chart(curves, teacher, self.manifest.examples("train")) if curves else None

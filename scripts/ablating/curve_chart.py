@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ablating.results import Row, Teacher
-from distill_jax.report_charts import COLOURS, line_legend, styled, teacher_layers
+from distill_jax.reporting.chart_style import COLOURS, line_legend, styled, teacher_layers
 from distill_jax.students.registry import student_kind, student_names
 
 if TYPE_CHECKING:

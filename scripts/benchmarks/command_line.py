@@ -117,7 +117,7 @@ def write_results(
     )
     drawn = chart(results)
     if drawn is not None:
-        from distill_jax.report_charts import png
+        from distill_jax.reporting.chart_style import png
 
         with atomic_write(output / CHART) as stream:
             stream.write(png(drawn))

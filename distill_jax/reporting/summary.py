@@ -3,10 +3,9 @@
 import dataclasses
 
 from distill_jax.metrics.significance import CLEAR
-from distill_jax.report_seeds import kept_by_mean
-from distill_jax.report_seeds_text import seed_notes
-from distill_jax.report_table import Row, Table
-from distill_jax.report_text import count, factor, join_names, percent, points, probability, score, spread
+from distill_jax.reporting.numbers import count, factor, join_names, percent, points, probability, score, spread
+from distill_jax.reporting.seeds import kept_by_mean, seed_notes
+from distill_jax.reporting.table import Row, Table
 
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5

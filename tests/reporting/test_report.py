@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from run_folders import LABELS, MODELS, TEACHER, write_run
 
-from distill_jax import report_text
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.report import ReportConfig, write_report
-from distill_jax.report_charts import history_chart, history_frame
-from distill_jax.report_matrix import LARGE
-from distill_jax.report_reliability import reliability_frame
-from distill_jax.report_runs import find_runs, read_runs
-from distill_jax.report_summary import distillation, headline, notes
-from distill_jax.report_table import build_table
+from distill_jax.reporting import results as report_text
+from distill_jax.reporting.charts import history_chart, history_frame, reliability_frame
+from distill_jax.reporting.comparable_runs import find_runs, read_runs
+from distill_jax.reporting.matrix import LARGE
+from distill_jax.reporting.summary import distillation, headline, notes
+from distill_jax.reporting.table import build_table
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill_jax.report_table import Row
-from distill_jax.report_text import score
+from distill_jax.reporting.numbers import score
+from distill_jax.reporting.table import Row
 
 # More classes than this and a count no longer fits its cell.
 LARGE = 12

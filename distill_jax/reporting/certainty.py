@@ -1,21 +1,9 @@
 """How sure the report's differences are, and the measures beside accuracy, as HTML tables."""
 
-import html
-from collections.abc import Sequence
-
 from distill_jax.metrics.bootstrap import Interval
-from distill_jax.report_table import Row, Table
-from distill_jax.report_text import (
-    UNKNOWN,
-    count,
-    interval,
-    p_value,
-    percent,
-    points,
-    points_interval,
-    probability,
-    score,
-)
+from distill_jax.reporting.html_tables import escape, numbers_table, table_line, with_interval
+from distill_jax.reporting.numbers import UNKNOWN, count, p_value, percent, points, points_interval, probability, score
+from distill_jax.reporting.table import Row, Table
 
 _PAIR_HEADER = (
     "Distilled against direct",
@@ -29,16 +17,6 @@ _PAIR_HEADER = (
 )
 _RATING_HEADER = ("Mean absolute error", "Quadratic kappa", "Right or one off")
 _MEASURE_HEADER = ("Calibration error", "KL from the teacher")
-
-
-def escape(text: str) -> str:
-    """Return a text as HTML; a percent sign stays on its number's line."""
-    return html.escape(text).replace(" %", "&nbsp;%")
-
-
-def with_interval(text: str, limits: str) -> str:
-    """Return a number as HTML with its interval, small, under it."""
-    return f'{escape(text)}<span class="interval">{escape(limits)}</span>'
 
 
 def pairs_table(table: Table) -> str:
@@ -90,25 +68,6 @@ def _measure_line(row: Row, table: Table) -> str:
     return table_line("teacher" if is_teacher else "student", escape(row.model), [escape(cell) for cell in cells])
 
 
-def numbers_table(header: Sequence[str], lines: Sequence[str], name: str) -> str:
-    """Return a table of numbers that scrolls sideways where it is wider than the page."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    body = "\n".join(lines)
-    return (
-        '<p class="hint">The table goes on to the right.</p>\n'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}">\n'
-        f'<table class="numbers"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>\n</div>'
-    )
-
-
-def table_line(kind: str, name: str, cells: Sequence[str]) -> str:
-    """Return a table's line of HTML cells; an unknown number is set back."""
-    columns = "".join(
-        f'<td class="unknown">{UNKNOWN}</td>' if cell == UNKNOWN else f"<td>{cell}</td>" for cell in cells
-    )
-    return f'<tr class="{kind}"><th scope="row">{name}</th>{columns}</tr>'
-
-
 def certainty_text(table: Table) -> str:
     """Return what the intervals and probabilities mean, in words."""
     text = (
@@ -121,8 +80,3 @@ def certainty_text(table: Table) -> str:
             "It speaks of the models trained here: another seed makes another model."
         )
     return text
-
-
-def score_with_interval(value: Interval) -> str:
-    """Return a score as HTML, its interval under it."""
-    return with_interval(score(value.value), interval(value))

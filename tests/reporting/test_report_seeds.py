@@ -7,11 +7,10 @@ from run_folders import write_run
 
 from distill_jax.errors import InputError
 from distill_jax.report import ReportConfig, write_report
-from distill_jax.report_runs import find_runs, read_runs
-from distill_jax.report_seeds import seed_lines
-from distill_jax.report_seeds_text import seed_notes, terminal_seeds
-from distill_jax.report_summary import headline, notes, tiles
-from distill_jax.report_table import build_table
+from distill_jax.reporting.comparable_runs import find_runs, read_runs
+from distill_jax.reporting.seeds import seed_lines, seed_notes, terminal_seeds
+from distill_jax.reporting.summary import headline, notes, tiles
+from distill_jax.reporting.table import build_table
 from distill_jax.runs.seed_scores import SeedScores, Spread, write_seeds
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8

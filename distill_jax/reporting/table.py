@@ -11,8 +11,8 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.metrics.classification import confusion
 from distill_jax.metrics.significance import PairCertainty
-from distill_jax.model_measures import Measures, measure, measure_pair
-from distill_jax.report_runs import display_names
+from distill_jax.reporting.comparable_runs import display_names
+from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run, scored
 from distill_jax.runs.seed_scores import SeedScores, read_seeds_of
 

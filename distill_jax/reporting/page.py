@@ -5,23 +5,16 @@ import string
 from collections.abc import Sequence
 
 import distill_jax
-from distill_jax.report_certainty import (
-    certainty_text,
-    escape,
-    measures_table,
-    numbers_table,
-    pairs_table,
-    score_with_interval,
-    table_line,
-)
-from distill_jax.report_charts import history_chart, svg
-from distill_jax.report_matrix import LARGE, class_key, matrix_figure, matrix_text
-from distill_jax.report_reliability import reliability_chart
-from distill_jax.report_seeds_text import cell_of_seeds, seeds_section
-from distill_jax.report_settings import shared_facts, varied_settings
-from distill_jax.report_summary import distillation, headline, notes, tiles
-from distill_jax.report_table import Row, Table
-from distill_jax.report_text import cells
+from distill_jax.reporting.certainty import certainty_text, measures_table, pairs_table
+from distill_jax.reporting.chart_style import svg
+from distill_jax.reporting.charts import history_chart, reliability_chart
+from distill_jax.reporting.html_tables import escape, numbers_table, score_with_interval, table_line
+from distill_jax.reporting.matrix import LARGE, class_key, matrix_figure, matrix_text
+from distill_jax.reporting.results import cells
+from distill_jax.reporting.seeds import cell_of_seeds, seeds_section
+from distill_jax.reporting.settings import shared_facts, varied_settings
+from distill_jax.reporting.summary import distillation, headline, notes, tiles
+from distill_jax.reporting.table import Row, Table
 from distill_jax.runs.folder import Run
 
 _WIDE, _NARROW = 900, 270  # the chart's plot, in pixels: for a desk, and for a telephone

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from distill_jax.report_runs import folder_name
-from distill_jax.report_table import Table
-from distill_jax.report_text import UNKNOWN, count
+from distill_jax.reporting.comparable_runs import folder_name
+from distill_jax.reporting.numbers import UNKNOWN, count
+from distill_jax.reporting.table import Table
 from distill_jax.runs.folder import Run
 
 # The student's kind is in train.student, the number of classes in the first line.

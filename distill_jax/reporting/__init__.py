@@ -1,0 +1,1 @@
+"""Run folders in words, tables and charts; nothing here knows of training."""
