@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from teacher_export.export_summary import label_order_warning, score
+from teacher_export.summary import label_order_warning, score
 
 LABELS = np.arange(100) % 4
 NAMES = ("a", "b", "c", "d")
