@@ -39,7 +39,7 @@ def main() -> None:
     arguments = tyro.cli(Arguments, prog="python scripts/fasttext_baseline.py", description=__doc__)
     require_packages()
     manifest = read_manifest(arguments.export)
-    from teacher_export.demo_data import load_demo_reviews
+    from teacher_export.data.demo import load_demo_reviews
 
     texts = load_demo_reviews().texts
     train, test = (read_examples(arguments.export, manifest, split) for split in ("train", "test"))

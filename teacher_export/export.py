@@ -29,7 +29,7 @@ from teacher_export.transfer import TRANSFER, TransferSet, build_transfer_set
 from teacher_export.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
-    from teacher_export.datasets import Dataset, Split
+    from teacher_export.data.dataset import Dataset, Split
     from teacher_export.teacher import Teacher
 
 TIMING = "timing.json"
@@ -50,7 +50,7 @@ def run(config: ExportConfig) -> Path:
         Interrupted: Ctrl-C; the message says what is kept.
         OSError: the disk is full, …; what is whole is kept.
     """
-    from teacher_export.datasets import load_dataset
+    from teacher_export.data.dataset import load_dataset
 
     # A wrong path is worth knowing before large files are read; a download is not worth waiting for before they are.
     source = resolve_teacher(config.teacher) if is_local(config.teacher) else None

@@ -19,7 +19,7 @@ from teacher_export.finetune_state import (
 from teacher_export.tokens import encode, pad_rows
 
 if TYPE_CHECKING:
-    from teacher_export.datasets import Split
+    from teacher_export.data.dataset import Split
     from teacher_export.teacher import Teacher
 
 WEIGHT_DECAY = 0.01

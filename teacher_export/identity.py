@@ -16,7 +16,7 @@ from teacher_export.teacher_source import TeacherSource, canonical_json, folder_
 from teacher_export.transfer import describe_transfer
 
 if TYPE_CHECKING:
-    from teacher_export.datasets import Dataset
+    from teacher_export.data.dataset import Dataset
 
 
 def describe_export(

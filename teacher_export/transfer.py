@@ -25,7 +25,7 @@ from teacher_export.word_classes import learn_word_classes
 from teacher_export.words import normalised_words
 
 if TYPE_CHECKING:
-    from teacher_export.datasets import Dataset, Split
+    from teacher_export.data.dataset import Dataset, Split
 
 TRANSFER = "transfer"
 PROTECTED_SPLITS = ("test", "validation")
@@ -91,7 +91,7 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
     Raises:
         InputError: a file cannot be read, or no text is left.
     """
-    from teacher_export.datasets import Split
+    from teacher_export.data.dataset import Split
 
     builder = _Builder(dataset, mask_token)
     for source in find_unlabelled(config):
@@ -164,7 +164,7 @@ class _Builder:
 
     def say_summary(self) -> None:
         """Say how many texts of each origin there are, why others were dropped, and show some."""
-        from teacher_export.datasets import shortened
+        from teacher_export.data.dataset import shortened
 
         say("\nThe transfer set, by origin:")
         rows = [

@@ -9,11 +9,11 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file
 from teacher_export.config import DEMO_TEXTS, ExportConfig
-from teacher_export.readers import FORMATS, TableFormat, read_rows, table_format
-from teacher_export.row_parsers import TEXT_SEPARATOR, as_text
-from teacher_export.rows import place
-from teacher_export.sources import TextLines, not_utf8, open_data, require_data_file
-from teacher_export.streaming import open_source
+from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
+from teacher_export.data.rows import place
+from teacher_export.data.sources import TextLines, not_utf8, open_data, require_data_file
+from teacher_export.data.streaming import open_source
+from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
 
 _OPTION = "--unlabelled"
 _AMAZON_COLUMN = "review_body"
@@ -49,7 +49,7 @@ class UnlabelledSource:
             InputError: a row cannot be read; the message names the file and the row.
         """
         if self.path is None:
-            from teacher_export.demo_data import load_unlabelled_demo_texts
+            from teacher_export.data.demo import load_unlabelled_demo_texts
 
             yield from load_unlabelled_demo_texts()
             return

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export import streaming
 from teacher_export.config import DataConfig
-from teacher_export.datasets import load_dataset, shortened
-from teacher_export.row_parsers import PANDAS_MISSING
+from teacher_export.data import streaming
+from teacher_export.data.dataset import load_dataset, shortened
+from teacher_export.data.row_parsers import PANDAS_MISSING
 
 HEADER = ["marketplace", "review_id", "star_rating", "review_headline", "review_body", "review_date"]
 
@@ -294,7 +294,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
             stream.write(more)
         return found
 
-    monkeypatch.setattr("teacher_export.datasets.read_labels", read_and_append)
+    monkeypatch.setattr("teacher_export.data.dataset.read_labels", read_and_append)
     with pytest.raises(InputError, match=r"data.csv: it was changed while it was being read"):
         load(path)
 

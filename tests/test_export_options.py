@@ -14,7 +14,8 @@ from export_helpers import (
 from tiny_teacher import make_config, make_teacher, make_tokenizer
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export import datasets, export
+from teacher_export import export
+from teacher_export.data import dataset as datasets
 
 
 @pytest.fixture(autouse=True)

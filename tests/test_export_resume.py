@@ -19,7 +19,8 @@ from export_helpers import (
 from tiny_teacher import make_dataset
 
 from distill_jax.errors import Interrupted
-from teacher_export import datasets, export
+from teacher_export import export
+from teacher_export.data import dataset as datasets
 
 HEAVY = [
     "teacher_export.export",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.labels import MAX_CLASSES, LabelColumn, canonical_label
-from teacher_export.rows import Row
+from teacher_export.data.labels import MAX_CLASSES, LabelColumn, canonical_label
+from teacher_export.data.rows import Row
 
 
 def classes_of(labels):

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export import delimited_reader, sources
-from teacher_export.readers import column_names, read_rows, require_columns, table_format
-from teacher_export.sources import require_data_file
+from teacher_export.data import delimited as delimited_reader
+from teacher_export.data import sources
+from teacher_export.data.sources import require_data_file
+from teacher_export.data.tables import column_names, read_rows, require_columns, table_format
 
 TABLE = [("good one", "5"), ("bad, really", "1"), ('says "no"', "2"), ("two\nlines", "3"), ("é ✓ 漢", "4")]
 

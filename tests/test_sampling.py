@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.sampling import select_rows, train_rows, validation_rows
+from teacher_export.data.sampling import select_rows, train_rows, validation_rows
 
 NAMES = ("a", "b", "c")
 CLASSES = np.random.default_rng(3).choice([-1, 0, 1, 2], size=4000, p=[0.1, 0.5, 0.3, 0.1]).astype(np.int16)

@@ -22,8 +22,10 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
 from distill_jax.export.writer import OtherExportError
-from teacher_export import datasets, demo_data, export, transfer
-from teacher_export.datasets import Dataset, Split
+from teacher_export import export, transfer
+from teacher_export.data import dataset as datasets
+from teacher_export.data import demo as demo_data
+from teacher_export.data.dataset import Dataset, Split
 from teacher_export.near_copies import NearCopyIndex
 from teacher_export.words import normalised_words
 

@@ -19,7 +19,7 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
     """Prepare the teacher's pass in bfloat16 on the GPU, from token ids, with its share of the matrix rate."""
     from benchmarks.prediction import demo_texts
     from teacher_export.config import TeacherConfig
-    from teacher_export.demo_data import LABEL_NAMES
+    from teacher_export.data.demo import LABEL_NAMES
     from teacher_export.predict import predict_logits
     from teacher_export.teacher import load_teacher
     from teacher_export.teacher_source import resolve_teacher

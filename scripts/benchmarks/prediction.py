@@ -64,7 +64,7 @@ def demo_texts(limit: int | None = None) -> tuple[list[str], list[int]]:
     Raises:
         DownloadError: they could not be fetched.
     """
-    from teacher_export.demo_data import load_demo_reviews
+    from teacher_export.data.demo import load_demo_reviews
 
     reviews = load_demo_reviews()
     rows = [row for row, code in enumerate(reviews.classes.tolist()) if code >= 0]

@@ -46,7 +46,7 @@ def export_texts(teacher: str, precision: "PrecisionName", folder: str, texts: i
 
 
 def _write_table(path: Path, texts: int) -> Path:
-    from teacher_export.demo_data import LABEL_NAMES
+    from teacher_export.data.demo import LABEL_NAMES
 
     sentences, classes = demo_texts(texts)
     with path.open("w", encoding="utf-8", newline="") as stream:

@@ -8,7 +8,6 @@ from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
-from teacher_export import datasets
 from teacher_export.config import (
     DataConfig,
     ExportConfig,
@@ -17,6 +16,7 @@ from teacher_export.config import (
     TeacherConfig,
     TransferSetConfig,
 )
+from teacher_export.data import dataset as datasets
 
 ROWS = 200
 

@@ -80,7 +80,7 @@ def make_teacher(folder, label_names=LABEL_NAMES, seed=0, *, head=True, **change
 
 def make_dataset(rows=60, seed=0, label_names=LABEL_NAMES):
     """Return a ``Dataset`` of random reviews, three quarters of them to train on."""
-    from teacher_export.datasets import Dataset, Split
+    from teacher_export.data.dataset import Dataset, Split
 
     texts, labels = reviews(rows, seed, label_names)
     cut = rows * 3 // 4

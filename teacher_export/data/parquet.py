@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingExtraError
-from teacher_export.rows import Row, Wanted, is_wanted, place
-from teacher_export.sources import OnBytes, not_utf8, open_data
+from teacher_export.data.rows import Row, Wanted, is_wanted, place
+from teacher_export.data.sources import OnBytes, not_utf8, open_data
 
 _BATCH_ROWS = 2048
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from distill_jax.errors import InputError
-from teacher_export.rows import Row
+from teacher_export.data.rows import Row
 
 MAX_CLASSES = 1000
 UNLABELLED_NUMBER = "-1"

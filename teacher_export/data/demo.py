@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from distill_jax.errors import InputError
+from teacher_export.data.row_parsers import STAR_NAMES
 from teacher_export.downloads import fetch_demo_data
-from teacher_export.row_parsers import STAR_NAMES
 
 LABEL_NAMES = STAR_NAMES
 REVIEW_FILES = ("amazonReviewSnippets_GroundTruth.txt", "movieReviewSnippets_GroundTruth.txt")

@@ -4,9 +4,9 @@ import math
 from typing import Any, Protocol
 
 from distill_jax.errors import InputError
-from teacher_export.labels import LabelColumn
-from teacher_export.rows import Row
-from teacher_export.sources import not_utf8
+from teacher_export.data.labels import LabelColumn
+from teacher_export.data.rows import Row
+from teacher_export.data.sources import not_utf8
 
 TEXT_SEPARATOR = "\n\n"
 STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")

@@ -10,10 +10,10 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
 from teacher_export.config import DataConfig
-from teacher_export.readers import table_format
-from teacher_export.row_parsers import AmazonRows, RowParser, TableRows
-from teacher_export.sampling import select_rows, train_rows, validation_rows
-from teacher_export.streaming import LabelledRows, open_source, read_labels, read_texts
+from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
+from teacher_export.data.sampling import select_rows, train_rows, validation_rows
+from teacher_export.data.streaming import LabelledRows, open_source, read_labels, read_texts
+from teacher_export.data.tables import table_format
 
 _EXAMPLES_SHOWN = 3
 _EXAMPLE_CHARACTERS = 100
@@ -82,7 +82,7 @@ def load_dataset(config: DataConfig) -> Dataset:
 
 
 def _load_demo(config: DataConfig) -> Dataset:
-    from teacher_export.demo_data import LABEL_NAMES, load_demo_reviews
+    from teacher_export.data.demo import LABEL_NAMES, load_demo_reviews
 
     reviews = load_demo_reviews()
     rows = select_rows(reviews.classes, LABEL_NAMES, max_rows=0, balance=False, seed=config.seed)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distill_jax.errors import InputError
-from teacher_export.delimited_reader import DelimitedFormat, delimited_rows, header_of, records_of
-from teacher_export.rows import Row, Wanted, is_wanted, place
-from teacher_export.sources import OnBytes, TextLines, not_utf8, open_data
+from teacher_export.data.delimited import DelimitedFormat, delimited_rows, header_of, records_of
+from teacher_export.data.rows import Row, Wanted, is_wanted, place
+from teacher_export.data.sources import OnBytes, TextLines, not_utf8, open_data
 
 TableFormat = DelimitedFormat | Literal["jsonl", "parquet"]
 
@@ -45,7 +45,7 @@ def table_format(path: Path) -> TableFormat:
 def column_names(path: Path, file_format: TableFormat) -> list[str]:
     """Return the columns of a file; for JSONL the keys of its first hundred objects."""
     if file_format == "parquet":
-        from teacher_export.parquet_reader import parquet_columns
+        from teacher_export.data.parquet import parquet_columns
 
         return parquet_columns(path)
     with open_data(path) as stream:
@@ -95,7 +95,7 @@ def read_rows(
     """
     require_columns(path, column_names(path, file_format), columns)
     if file_format == "parquet":
-        from teacher_export.parquet_reader import parquet_rows
+        from teacher_export.data.parquet import parquet_rows
 
         yield from parquet_rows(path, columns, on_bytes, wanted)
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from distill_jax.errors import InputError
-from teacher_export.rows import Row, Wanted, is_wanted, place
-from teacher_export.sources import TextLines, not_utf8
+from teacher_export.data.rows import Row, Wanted, is_wanted, place
+from teacher_export.data.sources import TextLines, not_utf8
 
 DelimitedFormat = Literal["csv", "tsv", "unquoted-tsv"]
 MAX_FIELD_CHARACTERS = 10_000_000

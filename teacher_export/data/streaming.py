@@ -11,10 +11,10 @@ import numpy as np
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
-from teacher_export.readers import TableFormat, column_names, read_rows, require_columns
-from teacher_export.row_parsers import RowParser
-from teacher_export.rows import Row, Wanted
-from teacher_export.sources import require_data_file
+from teacher_export.data.row_parsers import RowParser
+from teacher_export.data.rows import Row, Wanted
+from teacher_export.data.sources import require_data_file
+from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
 
 
 @dataclasses.dataclass(frozen=True)
