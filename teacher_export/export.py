@@ -10,7 +10,6 @@ from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
-from teacher_export.augment import mask_token_of
 from teacher_export.config import ExportConfig
 from teacher_export.finetune_state import read_record, require_same_settings
 from teacher_export.hardware import resolve_device, resolve_precision
@@ -25,8 +24,9 @@ from teacher_export.identity import (
 from teacher_export.libraries import silence_libraries
 from teacher_export.summary import label_order_warning, print_summary, read_predictions, score
 from teacher_export.teacher_source import TeacherSource, folder_source, is_local, resolve_teacher
-from teacher_export.transfer import TRANSFER, TransferSet, build_transfer_set
-from teacher_export.unlabelled import find_unlabelled
+from teacher_export.transfer.augment import mask_token_of
+from teacher_export.transfer.transfer_set import TRANSFER, TransferSet, build_transfer_set
+from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset, Split

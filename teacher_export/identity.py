@@ -13,7 +13,7 @@ from teacher_export.config import ExportConfig
 from teacher_export.finetune_state import RECORD
 from teacher_export.label_matching import IN_ORDER, are_generic, match_labels
 from teacher_export.teacher_source import TeacherSource, canonical_json, folder_source
-from teacher_export.transfer import describe_transfer
+from teacher_export.transfer.transfer_set import describe_transfer
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset

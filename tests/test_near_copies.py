@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from teacher_export.near_copies import NearCopyIndex
-from teacher_export.words import normalised_words
+from teacher_export.transfer.near_copies import NearCopyIndex
+from teacher_export.transfer.words import normalised_words
 
 LONG = "The battery of this phone lasts for two days, and the screen is bright enough to read outside."
 SHORT = "I love this player."

@@ -22,12 +22,13 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
 from distill_jax.export.writer import OtherExportError
-from teacher_export import export, transfer
+from teacher_export import export
 from teacher_export.data import dataset as datasets
 from teacher_export.data import demo as demo_data
 from teacher_export.data.dataset import Dataset, Split
-from teacher_export.near_copies import NearCopyIndex
-from teacher_export.words import normalised_words
+from teacher_export.transfer import transfer_set as transfer
+from teacher_export.transfer.near_copies import NearCopyIndex
+from teacher_export.transfer.words import normalised_words
 
 PLACES = ["at home", "in the office", "on the train", "while cooking", "for a year", "with friends", "in bed", "daily"]
 ADJECTIVES = [word for words in WORDS.values() for word in words]

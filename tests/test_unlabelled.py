@@ -6,7 +6,7 @@ from export_helpers import configure
 
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.config import DataConfig, ExportConfig, TransferSetConfig
-from teacher_export.unlabelled import find_unlabelled
+from teacher_export.transfer.unlabelled import find_unlabelled
 
 ROWS = {
     "a.csv": 'text,other\n"one, two",x\n,y\n" ",y\nthree,z\n',

@@ -4,8 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from teacher_export import word_classes
-from teacher_export.word_classes import MIN_COUNT, WordClasses, learn_word_classes
+from teacher_export.transfer import word_classes
+from teacher_export.transfer.word_classes import MIN_COUNT, WordClasses, learn_word_classes
 
 GRAMMAR = {
     "determiner": ["the", "a", "this", "my"],

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teacher_export.words import normalised_words, split_words
+from teacher_export.transfer.words import normalised_words, split_words
 
 
 @given(st.text(max_size=60))

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from teacher_export.config import TransferSetConfig
-from teacher_export.word_classes import WordClasses
-from teacher_export.words import split_words
+from teacher_export.transfer.word_classes import WordClasses
+from teacher_export.transfer.words import split_words
 
 MAX_NGRAM = 5
 

@@ -17,15 +17,16 @@ import numpy as np
 from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
 from distill_jax.export.format import UNLABELLED
-from teacher_export.augment import Augmenter
 from teacher_export.config import ExportConfig
-from teacher_export.near_copies import NearCopyIndex
-from teacher_export.unlabelled import UnlabelledSource, find_unlabelled
-from teacher_export.word_classes import learn_word_classes
-from teacher_export.words import normalised_words
+from teacher_export.transfer.augment import Augmenter
+from teacher_export.transfer.near_copies import NearCopyIndex
+from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
+from teacher_export.transfer.word_classes import learn_word_classes
+from teacher_export.transfer.words import normalised_words
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset, Split
+
 
 TRANSFER = "transfer"
 PROTECTED_SPLITS = ("test", "validation")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from teacher_export.words import split_words
+from teacher_export.transfer.words import split_words
 
 MIN_COUNT = 3
 """Words seen less often have no class: their neighbours say too little."""

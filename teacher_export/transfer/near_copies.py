@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from teacher_export.words import normalised_words
+from teacher_export.transfer.words import normalised_words
 
 SHORT_WORDS = 8
 THRESHOLD = 0.5

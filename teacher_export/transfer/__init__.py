@@ -1,0 +1,1 @@
+"""The transfer set: further texts that the teacher alone labels."""
