@@ -11,8 +11,6 @@ from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
 from teacher_export.config import ExportConfig
-from teacher_export.finetune_state import read_record, require_same_settings
-from teacher_export.hardware import resolve_device, resolve_precision
 from teacher_export.identity import (
     describe_export,
     find_whole_export,
@@ -23,14 +21,16 @@ from teacher_export.identity import (
 )
 from teacher_export.libraries import silence_libraries
 from teacher_export.summary import label_order_warning, print_summary, read_predictions, score
-from teacher_export.teacher_source import TeacherSource, folder_source, is_local, resolve_teacher
+from teacher_export.teacher.finetune_state import read_record, require_same_settings
+from teacher_export.teacher.hardware import resolve_device, resolve_precision
+from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TRANSFER, TransferSet, build_transfer_set
 from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset, Split
-    from teacher_export.teacher import Teacher
+    from teacher_export.teacher.loading import Teacher
 
 TIMING = "timing.json"
 _DEFAULT_EXPORT = Path("exports/demo")
@@ -78,7 +78,7 @@ class _Export:
     """One export that has work to do: the choices made for it, and the steps in their order."""
 
     def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource) -> None:
-        from teacher_export.teacher import load_teacher
+        from teacher_export.teacher.loading import load_teacher
 
         self.config, self.dataset, self.source = config, dataset, source
         self.folder = config.export_folder
@@ -174,8 +174,8 @@ class _Export:
         return settings
 
     def _finetuned_teacher(self, settings: dict[str, Any]) -> "Teacher":
-        from teacher_export.finetune import finetune
-        from teacher_export.teacher import load_teacher
+        from teacher_export.teacher.finetune import finetune
+        from teacher_export.teacher.loading import load_teacher
 
         folder = self.config.finetuned_folder
         if read_record(folder) is None:
@@ -215,8 +215,8 @@ class _Export:
         return counts
 
     def _compute_part(self, model: Any, split: "Split", where: str, first: int, bar: Any) -> Part:
-        from teacher_export.predict import predict_logits
-        from teacher_export.tokens import encode
+        from teacher_export.teacher.logits import predict_logits
+        from teacher_export.teacher.tokens import encode
 
         rows = slice(first, first + self.config.output.part_rows)
         token_ids, token_offsets = encode(self.teacher.tokenizer, split.texts[rows])

@@ -10,9 +10,9 @@ from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Man
 from distill_jax.export.writer import PARTIAL_MANIFEST
 from distill_jax.files import first_difference, sha256_file
 from teacher_export.config import ExportConfig
-from teacher_export.finetune_state import RECORD
-from teacher_export.label_matching import IN_ORDER, are_generic, match_labels
-from teacher_export.teacher_source import TeacherSource, canonical_json, folder_source
+from teacher_export.teacher.finetune_state import RECORD
+from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
+from teacher_export.teacher.source import TeacherSource, canonical_json, folder_source
 from teacher_export.transfer.transfer_set import describe_transfer
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
     from benchmarks.prediction import demo_texts
     from teacher_export.config import TeacherConfig
     from teacher_export.data.demo import LABEL_NAMES
-    from teacher_export.predict import predict_logits
-    from teacher_export.teacher import load_teacher
-    from teacher_export.teacher_source import resolve_teacher
-    from teacher_export.tokens import encode
+    from teacher_export.teacher.loading import load_teacher
+    from teacher_export.teacher.logits import predict_logits
+    from teacher_export.teacher.source import resolve_teacher
+    from teacher_export.teacher.tokens import encode
 
     source = resolve_teacher(TeacherConfig(teacher))
     loaded = load_teacher(source, LABEL_NAMES, _MAX_LENGTH, 0)

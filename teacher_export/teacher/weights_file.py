@@ -10,6 +10,7 @@ from distill_jax.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+
 _WRAPPERS = ("state_dict", "model_state_dict")
 _PARALLEL_PREFIX = "module."
 

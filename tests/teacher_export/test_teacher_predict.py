@@ -6,9 +6,9 @@ import torch
 from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
 
 from distill_jax.errors import InputError
-from teacher_export import predict
-from teacher_export.predict import plan_batches, predict_logits
-from teacher_export.tokens import encode, pad_rows
+from teacher_export.teacher import logits as predict
+from teacher_export.teacher.logits import plan_batches, predict_logits
+from teacher_export.teacher.tokens import encode, pad_rows
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, first_difference, read_json, sync_folder, write_json
-from teacher_export.weights_file import load_tensors
+from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
 _OPTIONS = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.label_matching import are_generic, match_labels
+from teacher_export.teacher.label_matching import are_generic, match_labels
 
 DATA = ("1 star", "2 stars", "3 stars")
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from distill_jax.errors import InputError
-from teacher_export.distilbert_inference import DistilBertInference, is_supported
-from teacher_export.tokens import pad_rows
+from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
+from teacher_export.teacher.tokens import pad_rows
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8

@@ -9,6 +9,7 @@ from distill_jax.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+
 _CPUINFO = Path("/proc/cpuinfo")
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 

@@ -6,7 +6,7 @@ import torch
 from tiny_teacher import LABEL_NAMES
 
 from distill_jax.errors import InputError
-from teacher_export.demo_teacher import distilbert_config, load_demo_model
+from teacher_export.teacher.demo import distilbert_config, load_demo_model
 
 TOLERANCE = 1e-5
 

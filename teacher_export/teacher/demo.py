@@ -13,6 +13,7 @@ from distill_jax.files import read_json
 if TYPE_CHECKING:
     import torch
 
+
 _LAYER_NAMES = {
     "attention.self.query": "attention.q_lin",
     "attention.self.key": "attention.k_lin",

@@ -6,12 +6,12 @@ import torch
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.errors import InputError, Interrupted
-from teacher_export import finetune as module
 from teacher_export.config import TeacherConfig
-from teacher_export.finetune import finetune, length_batches, make_optimizer, rate_factor
-from teacher_export.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
-from teacher_export.teacher import load_teacher
-from teacher_export.teacher_source import folder_source, resolve_teacher
+from teacher_export.teacher import finetune as module
+from teacher_export.teacher.finetune import finetune, length_batches, make_optimizer, rate_factor
+from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
+from teacher_export.teacher.loading import load_teacher
+from teacher_export.teacher.source import folder_source, resolve_teacher
 
 SETTINGS = {
     "teacher": "t",

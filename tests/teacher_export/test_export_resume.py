@@ -24,8 +24,8 @@ from teacher_export.data import dataset as datasets
 
 HEAVY = [
     "teacher_export.export",
-    "teacher_export.finetune",
-    "teacher_export.predict",
+    "teacher_export.teacher.finetune",
+    "teacher_export.teacher.logits",
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.distilbert.modeling_distilbert",
@@ -51,7 +51,7 @@ def bare(tmp_path_factory):
 
 
 def test_ctrl_c_keeps_the_whole_parts(headed, tmp_path, monkeypatch):
-    from teacher_export import predict
+    from teacher_export.teacher import logits as predict
 
     export.run(configure(headed, tmp_path / "whole"))
     plain = predict.predict_logits

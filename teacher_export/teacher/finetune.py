@@ -9,18 +9,13 @@ import torch
 
 from distill_jax.console import progress, say
 from distill_jax.errors import InputError, Interrupted
-from teacher_export.finetune_state import (
-    read_state,
-    remove_leftovers,
-    save_finetuned,
-    state_file,
-    write_state,
-)
-from teacher_export.tokens import encode, pad_rows
+from teacher_export.teacher.finetune_state import read_state, remove_leftovers, save_finetuned, state_file, write_state
+from teacher_export.teacher.tokens import encode, pad_rows
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Split
-    from teacher_export.teacher import Teacher
+    from teacher_export.teacher.loading import Teacher
+
 
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.1

@@ -203,7 +203,7 @@ def test_a_second_run_draws_no_text_again(headed, tmp_path, unlabelled, monkeypa
 
 
 def test_an_interrupted_transfer_pass_goes_on_with_the_same_bytes(headed, tmp_path, unlabelled, monkeypatch):
-    from teacher_export import predict
+    from teacher_export.teacher import logits as predict
 
     options = {"unlabelled": (unlabelled,), "augment": 4, "part_rows": 16}
     export.run(configure(headed, tmp_path / "whole", **options))

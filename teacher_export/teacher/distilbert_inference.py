@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from teacher_export.packed_linear import packed_linear
-from teacher_export.short_attention import LOG2_E, attention, softmax2
+from teacher_export.teacher.cpu_kernels import LOG2_E, attention, packed_linear, softmax2
 
 
 def is_supported(model: Any) -> bool:

@@ -4,13 +4,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export.demo_teacher import load_demo_model
-from teacher_export.teacher_source import VOCABULARY_FILES, TeacherSource
-from teacher_export.weights_file import read_state_dict
+from teacher_export.teacher.demo import load_demo_model
+from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
+from teacher_export.teacher.weights_file import read_state_dict
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
 
 _SHOWN_KEYS = 6
 _NO_LIMIT = 1_000_000  # what transformers writes where a tokenizer knows no longest text is above this

@@ -147,7 +147,7 @@ def test_a_teacher_without_a_head_is_fine_tuned_once(bare, tmp_path, monkeypatch
     manifest = read_manifest(tmp_path / "out")
     assert manifest.config["finetuning"]["epochs"] == 2
     assert (tmp_path / "out-teacher/finetuning.json").is_file()
-    from teacher_export import finetune
+    from teacher_export.teacher import finetune
 
     monkeypatch.setattr(finetune, "finetune", lambda *_: pytest.fail("it is trained again"))
     export.run(config)
@@ -204,7 +204,7 @@ def test_another_teacher_or_class_order_is_never_mixed_in(headed, tmp_path):
 
 
 def test_an_unsuitable_output_folder_is_refused_before_any_training(bare, tmp_path, monkeypatch):
-    from teacher_export import finetune
+    from teacher_export.teacher import finetune
 
     monkeypatch.setattr(finetune, "finetune", lambda *_: pytest.fail("trained before the folder was checked"))
     (tmp_path / "out").mkdir()

@@ -1,0 +1,1 @@
+"""The teacher: found, loaded, fine-tuned, asked for logits."""
