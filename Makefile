@@ -56,7 +56,7 @@ $(BENCH_STAMP): $(STAMP)
 
 benchmark: $(BENCH_STAMP)
 	$(BIN)/python scripts/export_logits.py
-	$(BIN)/python scripts/benchmark.py
+	$(BIN)/python -m scripts.benchmark
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ import numpy as np
 from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 from distill_jax.export.writer import ExportWriter
-from searching.space import Choice, Real, Whole
+from scripts.search.space import Choice, Real, Whole
 
 SPLITS = {"train": 120, "validation": 60, "transfer": 90, "test": 50}
 SMALL_SPACE = {

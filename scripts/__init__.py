@@ -1,0 +1,1 @@
+"""Commands beside the packages: studies, measurements and conversions."""

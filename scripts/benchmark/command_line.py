@@ -1,0 +1,123 @@
+"""The command line of the benchmark: arguments → matches → table, JSON and chart."""
+
+import dataclasses
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from distill_jax.console import progress, say, warn
+from distill_jax.errors import InputError, require_range
+from distill_jax.files import atomic_write, write_json
+from scripts.benchmark.catalogue import all_matches, choose, require_packages
+from scripts.benchmark.machine import describe_machine, describe_versions
+from scripts.benchmark.matches import FailedError, RefusedError, play
+from scripts.benchmark.report import chart, notes, table, to_json
+from scripts.benchmark.rows import Match, Row, RowResult
+from scripts.benchmark.sizes import FULL, QUICK
+
+TABLE, CHART = "benchmark.json", "benchmark.png"
+_QUICK_REPEATS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to measure, how often, and where the results go."""
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW…")] = ()
+    """Rows to measure, by name (default: all)."""
+    repeats: int = 5
+    """Turns that each side takes; the median counts."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Little work and two turns: whether it runs, not how fast."""
+    output: Path = Path("benchmarks")
+    """Folder for benchmark.json and benchmark.png."""
+    export: Path = Path("exports/demo")
+    """The demo's export folder, for the rows of raw text."""
+    teacher: Path = Path("teachers/demo")
+    """The demo's fine-tuned teacher, for its own rows and those of raw text."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, measure, write.
+
+    Raises:
+        InputError: an option cannot be used, or a package is missing.
+    """
+    options = tyro.cli(
+        Arguments,
+        prog="python -m scripts.benchmark",
+        description="Measure training, prediction, the teacher's pass and start-up, side by side with their peers.",
+        args=arguments,
+    )
+    require_range("--repeats", options.repeats, 1, 1000)
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"--output {options.output}: expected a folder, found a file")
+    with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
+        sizes = QUICK if options.quick else FULL
+        chosen = choose(all_matches(sizes, Path(folder), options.export, options.teacher), options.only)
+        require_packages()
+        started = time.perf_counter()
+        results, skipped, failed = play_all(chosen, _QUICK_REPEATS if options.quick else options.repeats)
+    settings = {**dataclasses.asdict(sizes), "repeats": options.repeats, "quick": options.quick}
+    write_results(options.output, results, skipped, settings)
+    if results:
+        say("\n" + "\n".join([table(results), "", *notes(results)]))
+    if skipped:
+        say(f"\nnot measured, for the reasons above: {', '.join(row['name'] for row in skipped)}")
+    say(f"\n{time.perf_counter() - started:.0f} s; every turn is in {options.output / TABLE}")
+    if failed:
+        sys.exit(1)
+
+
+def play_all(chosen: list[tuple[Match, list[Row]]], repeats: int) -> tuple[list[RowResult], list[dict[str, str]], bool]:
+    """Play the matches; return results, the rows that could not be measured with the reason, and whether any failed."""
+    results: list[RowResult] = []
+    skipped: list[dict[str, str]] = []
+    failed = False
+    with progress(sum(_turns(match, rows, repeats) for match, rows in chosen), "measuring", "turns") as bar:
+        for match, rows in chosen:
+            reason = match.skip
+            if reason is None:
+                bar.set_description(rows[0].name)
+                try:
+                    results += play(match, rows, repeats, lambda: bar.update(1))
+                except (RefusedError, FailedError) as error:
+                    reason = str(error)
+                    failed = failed or isinstance(error, FailedError)
+            if reason is not None:
+                skipped += [{"name": row.name, "reason": reason} for row in rows]
+                warn(f"skipped {', '.join(row.name for row in rows)}: {reason}")
+    return results, skipped, failed
+
+
+def _turns(match: Match, rows: list[Row], repeats: int) -> int:
+    if match.skip is not None:
+        return 0
+    sides = {side for row in rows for side in (row.ours, row.theirs) if side}
+    return len(sides) * (1 + min(repeats, match.most_turns or repeats))
+
+
+def write_results(
+    output: Path, results: list[RowResult], skipped: list[dict[str, str]], settings: dict[str, Any]
+) -> None:
+    """Write ``benchmark.json`` and, where targets were measured, ``benchmark.png``."""
+    write_json(
+        output / TABLE,
+        {
+            "machine": describe_machine(),
+            "versions": describe_versions(),
+            "settings": settings,
+            "rows": [to_json(result) for result in results],
+            "skipped": skipped,
+        },
+    )
+    drawn = chart(results)
+    if drawn is not None:
+        from distill_jax.reporting.chart_style import png
+
+        with atomic_write(output / CHART) as stream:
+            stream.write(png(drawn))

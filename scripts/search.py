@@ -1,7 +1,0 @@
-"""Search a student's hyper-parameters on the validation split: ``python scripts/search.py --help``."""
-
-from distill_jax.console import run_command
-from searching.command_line import main
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,0 +1,1 @@
+"""The parts of ``scripts/search``: a hyper-parameter search with Optuna, on the validation split alone."""
