@@ -6,10 +6,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import pytest
-from student_options import padding
-from tiny_export import write_tiny_export
 
 from distill_jax.cache import CACHE_VARIABLE
+from student_options import padding
+from tiny_export import write_tiny_export
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tolerances import assert_close
 
 from distill_jax import report
 from distill_jax.export.format import read_manifest
@@ -14,6 +13,7 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.config import student_of, training_of
 from distill_jax.runs.folder import read_config, read_run
 from distill_jax.training.run import TrainRun, train_run
+from tolerances import assert_close
 
 GOLDEN = sorted(path for path in (Path(__file__).resolve().parent / "golden").glob("v*") if path.is_dir())
 STUDENTS = ("fasttext", "cnn", "bilstm")

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}

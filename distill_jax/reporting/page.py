@@ -46,10 +46,10 @@ _HEADER = (
 def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     large = len(table.label_names) > LARGE
-    return string.Template(_resource("report_page.html")).substitute(
+    return string.Template(_resource("page.html")).substitute(
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=escape(title),
-        style=_resource("report_page.css"),
+        style=_resource("page.css"),
         headline=escape(headline(table)),
         distillation=escape(distillation(table)),
         best=escape(table.best.model),

@@ -16,7 +16,7 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.runs.folder import CHECKPOINTS, has_results
 from scripts.ablation.variants import Recipe, Variant, words
 
-_SCRIPTS = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _PROGRAM = "distill_jax.train"
 _LINES_OF_A_FAILURE = 15
 
@@ -91,7 +91,7 @@ def train_all(
 @contextlib.contextmanager
 def _worker(log: Path) -> Iterator[Callable[[list[str]], str | None]]:
     """Yield a function that trains, and returns why the training diverged, None where it did not."""
-    paths = [str(_SCRIPTS), str(_SCRIPTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with log.open("ab") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "scripts.ablation.worker"],

@@ -1,8 +1,8 @@
 """A process that trains one student again and again: imports, and compiled programs, are shared by its trainings.
 
-``python -m scripts.ablation.worker`` reads a JSON list a line, the words of a ``python -m distill_jax.train`` command, and
-answers ``{"done": true}``, ``{"diverged": why}`` where the loss became infinite, ``{"refused": why}`` for what a user
-can put right, or ``{"interrupted": why}``. What a training says goes to standard error. One student a process, for
+``python -m scripts.ablation.worker`` reads a JSON list a line, the words of a ``python -m distill_jax.train`` command,
+and answers ``{"done": true}``, ``{"diverged": why}`` where the loss became infinite, ``{"refused": why}`` for what a
+user can put right, or ``{"interrupted": why}``. What a training says goes to standard error. One student a process, for
 students want JAX set up differently, which is possible but once.
 """
 

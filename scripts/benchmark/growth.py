@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from distill_jax.console import format_table, say
+from distill_jax.console import format_table, run_command, say
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import write_json
 from scripts.benchmark.machine import describe_machine, describe_versions
@@ -121,7 +121,7 @@ def measure(folder: Path, rows: int, commands: Sequence[CommandName]) -> Iterato
 
 def _export_words(folder: Path, table_file: Path) -> list[str]:
     teacher = folder / "teacher"
-    paths = os.pathsep.join([str(_SCRIPTS), str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    paths = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     # A process of its own: a child's peak memory counts its parent's at the time of its birth.
     subprocess.run(
         [sys.executable, "-m", "scripts.benchmark.tiny_teacher", str(teacher), str(_VOCABULARY), str(_LENGTH)],
@@ -176,3 +176,7 @@ def write_results(output: Path, costs: Sequence[Cost]) -> None:
     rows = [{**dataclasses.asdict(cost), "within_limit": cost.within_limit} for cost in costs]
     value = {"machine": describe_machine(), "versions": describe_versions(), "limits_gb": _LIMITS, "costs": rows}
     write_json(output / RESULTS, value)
+
+
+if __name__ == "__main__":
+    run_command(main)

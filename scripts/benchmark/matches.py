@@ -12,8 +12,7 @@ from typing import Any
 
 from scripts.benchmark.rows import Match, Measurement, Row, RowResult, Side
 
-_SCRIPTS = Path(__file__).resolve().parent.parent
-_ROOT = _SCRIPTS.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _LINES_OF_A_FAILURE = 15
 _GRACE = 30  # seconds that a side has to end
 
@@ -31,7 +30,7 @@ class _Worker:
 
     def __init__(self, side: Side) -> None:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        paths = [str(_SCRIPTS), str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scripts.benchmark.worker"],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""``python -m scripts.benchmark.tiny_teacher FOLDER VOCABULARY LENGTH``: a random DistilBERT so small that all else shows."""
+"""``python -m scripts.benchmark.tiny_teacher FOLDER VOCABULARY LENGTH``: a DistilBERT so small that all else shows."""
 
 import sys
 from pathlib import Path

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 from distill_jax.data.batching import length_buckets, padded_rows, real_lengths
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples, read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
+from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 9)), elements=st.integers(0, 9))
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from student_options import padding
-from tolerances import assert_close
 
 from distill_jax.data.ngrams import hashed_ngrams, hashed_ngrams_of_flat
 from distill_jax.errors import InputError
 from distill_jax.students.student import build_student
+from student_options import padding
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 100, "why": "a text's bag and the dimensions of a logit"}
 

@@ -9,14 +9,14 @@ import shutil
 
 import numpy as np
 import pytest
-from golden_export import FOLDER as GOLDEN
-from golden_export import PARTS
 
 from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import ExportFormatError, Manifest, parse_manifest, read_manifest
 from distill_jax.export.reader import iterate_parts, load_part_arrays, read_token_embeddings, validate_part
 from distill_jax.files import sha256_file
+from golden_export import FOLDER as GOLDEN
+from golden_export import PARTS
 
 PART = PARTS["train"][0]  # two rows, of 4 and 2 tokens, three classes, a vocabulary of 12
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 from distill_jax.errors import InputError
 from distill_jax.export.format import ExportFormatError, read_manifest
 from distill_jax.export.reader import iterate_parts
 from distill_jax.export.writer import ExportWriter, OtherExportError
 from distill_jax.files import first_difference
+from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 PARTS = [tiny_part(7, seed, 10 * seed) for seed in range(3)]
 

@@ -3,10 +3,11 @@ import re
 from pathlib import Path
 
 import numpy as np
-from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
 
+from command_lines import ROOT
 from distill_jax.export.format import SCHEMA_VERSION, read_manifest
 from distill_jax.export.reader import iterate_parts, read_token_embeddings
+from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
 
 # Bytes as schema version 1 was first written.
 PINNED = {
@@ -53,7 +54,7 @@ def test_writing_the_golden_export_again_gives_the_same_bytes(tmp_path):
 
 
 def test_the_example_in_the_documentation_writes_a_valid_export(tmp_path, monkeypatch):
-    text = (Path(__file__).resolve().parent.parent / "docs" / "export-format.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "export-format.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tokenizer.json").write_text(TOKENIZER)

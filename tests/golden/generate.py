@@ -13,9 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "helpers"))
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
@@ -23,6 +21,7 @@ from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.predictor import Predictor
 from distill_jax.training import run as training
 from distill_jax.training.run import TrainRun, train_run
+from tiny_export import tiny_header, tiny_part, tiny_texts, tiny_tokenizer
 
 ROWS = {"train": 24, "validation": 8, "test": 12, "transfer": 8}
 EPOCHS = 2

@@ -11,7 +11,7 @@ import pytest
 
 from distill_jax.console import run_command
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def call(capsys, main, *arguments, stdin=b""):

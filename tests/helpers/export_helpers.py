@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
@@ -17,6 +16,7 @@ from teacher_export.config import (
     TransferSetConfig,
 )
 from teacher_export.data import dataset as datasets
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200
 

@@ -11,7 +11,7 @@ import numpy as np
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.writer import ExportWriter
 
-FOLDER = Path(__file__).resolve().parent / "data" / "export_v1"
+FOLDER = Path(__file__).resolve().parent.parent / "golden" / "export_v1"
 
 HEADER = Manifest(
     label_names=("negative", "neutral", "positive ★"),

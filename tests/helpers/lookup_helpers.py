@@ -2,13 +2,13 @@
 
 import jax
 import numpy as np
-from student_options import padding
 
 from distill_jax.data.batching import real_lengths
 from distill_jax.inference.gate_lookup import GateLookup
 from distill_jax.inference.logits import eval_logits
 from distill_jax.inference.window_lookup import WindowLookup
 from distill_jax.students.student import build_student
+from student_options import padding
 
 VOCABULARY, PAD = 40, 3
 LOOKUPS = {"cnn": WindowLookup, "bilstm": GateLookup}

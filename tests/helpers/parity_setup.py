@@ -7,14 +7,14 @@ import jax
 import numpy as np
 import pandas as pd
 import torch
-from reference_torch import build_reference, state_arrays, train_reference
-from student_options import own, padding
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import Student, build_student
 from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training.fit import FitResult, fit
+from reference_torch import build_reference, state_arrays, train_reference
+from student_options import own, padding
 
 STUDENTS = ("cnn", "fasttext")
 PRECISIONS = ("float32", "float64")

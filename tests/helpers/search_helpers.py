@@ -1,10 +1,10 @@
 """A tiny export with every split, a small space, and trials without Optuna, for the tests of the search."""
 
 import numpy as np
-from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 from distill_jax.export.writer import ExportWriter
 from scripts.search.space import Choice, Real, Whole
+from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 SPLITS = {"train": 120, "validation": 60, "transfer": 90, "test": 50}
 SMALL_SPACE = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lookup_helpers import PAD, looked_up, module_logits, random_texts, small_student
 from tolerances import assert_close
 

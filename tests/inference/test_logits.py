@@ -1,12 +1,12 @@
 import numpy as np
 import optax
 import pytest
-from tolerances import assert_close
 
 from distill_jax.inference import token_lookup
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.metrics.classification import cross_entropies, mean_of_batch_means
 from distill_jax.students.student import build_student
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
 

@@ -9,9 +9,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from command_lines import call, python, refusal
-from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
+from command_lines import call, python, refusal
 from distill_jax.config import TrainConfig
 from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
@@ -19,6 +18,7 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
 from distill_jax.training.run import TrainRun, train_run
+from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
 _BIGRAMS = {"ngrams": 2, "buckets": 90}
 _MORE = {

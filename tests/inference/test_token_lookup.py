@@ -3,9 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from lookup_helpers import looked_up, module_logits, random_texts, small_student
-from student_options import padding
-from tolerances import assert_close
 
 from distill_jax.errors import InputError
 from distill_jax.inference import gate_lookup, token_lookup, window_lookup
@@ -14,6 +11,9 @@ from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.student import build_student
+from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from student_options import padding
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tolerances import assert_close
 
 from distill_jax.data.ragged import TokenRows
 from distill_jax.inference.token_scores import TokenScores
 from distill_jax.students.student import build_student
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 100, "why": "a text's tokens and the dimensions of a logit"}
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lookup_helpers import PAD, looked_up, module_logits, random_texts, small_student
 
 pytestmark = pytest.mark.usefixtures("lookup_of_few_texts")

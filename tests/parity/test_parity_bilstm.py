@@ -4,6 +4,8 @@ import jax
 import numpy as np
 import pytest
 import torch
+from test_parity_gradients import our_gradients, reference_gradients, relative_differences
+
 from parity_setup import (
     LENGTH,
     LOSS_COLUMNS,
@@ -16,7 +18,6 @@ from parity_setup import (
     train_both,
 )
 from reference_torch import one_thread
-from test_parity_gradients import our_gradients, reference_gradients, relative_differences
 
 LOGIT_TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
 GRADIENT_TOLERANCE = {"float32": 1e-5, "float64": 1e-13}  # relative to the largest gradient of the same array

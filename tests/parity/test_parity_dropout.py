@@ -5,7 +5,6 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity_setup import VOCAB, make_pair, random_examples
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
@@ -13,6 +12,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from distill_jax.training.runners import make_runner
+from parity_setup import VOCAB, make_pair, random_examples
 
 FEATURES = 300
 

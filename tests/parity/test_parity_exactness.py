@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
@@ -13,6 +12,7 @@ from distill_jax.students.student import build_student, to_device
 from distill_jax.training.fit import fit
 from distill_jax.training.runners import make_runner
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
 
 # Small batches for the CNN: XLA compiles its gradients faster.
 SIZES = {"cnn": 8, "fasttext": 1}

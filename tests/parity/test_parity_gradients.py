@@ -7,8 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
-from reference_torch import batch_loss, one_thread
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
@@ -16,6 +14,8 @@ from distill_jax.losses import Objective
 from distill_jax.students.networks.max_over_time import max_over_time
 from distill_jax.students.torch_state import params_to_torch
 from distill_jax.training.fit import fit
+from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
+from reference_torch import batch_loss, one_thread
 
 # Relative to the largest gradient of the same array.
 TOLERANCE = {"float32": 5e-6, "float64": 1e-13}

@@ -7,14 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity_setup import STUDENTS
-from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 from distill_jax.data.examples import Examples
 from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.classification import cross_entropies
 from distill_jax.students.student import build_student, to_device
 from distill_jax.students.torch_state import params_to_torch
+from parity_setup import STUDENTS
+from reference_torch import build_reference, evaluate_reference, load_arrays, state_arrays
 
 # Standard errors that a sample's mean or variance may lie off; some 500 are looked at.
 SIGMAS = 5.5

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity_setup import CLASSES, LENGTH, PRECISIONS, STUDENTS, make_pair, precision, random_ids
-from reference_torch import one_thread
 
 from distill_jax.inference.logits import predict_logits
 from distill_jax.students.student import to_device
+from parity_setup import CLASSES, LENGTH, PRECISIONS, STUDENTS, make_pair, precision, random_ids
+from reference_torch import one_thread
 
 TOLERANCE = {"float32": 5e-6, "float64": 1e-13}
 

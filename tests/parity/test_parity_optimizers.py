@@ -5,10 +5,10 @@ import numpy as np
 import optax
 import pytest
 import torch
-from parity_setup import PRECISIONS, TORCH_TYPES, precision
 
 from distill_jax.config import TrainConfig
 from distill_jax.training.optimizers import make_optimizer
+from parity_setup import PRECISIONS, TORCH_TYPES, precision
 
 STEPS, STEPS_PER_EPOCH, SIZE = 100, 20, 200
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}

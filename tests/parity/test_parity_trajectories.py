@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from parity_setup import (
     F1_COLUMNS,
     LOSS_COLUMNS,

@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 import pytest
-from command_lines import call, refusal
-from run_folders import LABELS, TEACHER, write_run
 
+from command_lines import call, refusal
 from distill_jax.compare import main
 from distill_jax.metrics.classification import accuracy, macro_f1
+from run_folders import LABELS, TEACHER, write_run
 
 FIRST = (0, 0, 1, 1, 2, 2, 1, 2, 0, 1)
 SECOND = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

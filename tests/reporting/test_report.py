@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-from run_folders import LABELS, MODELS, TEACHER, write_run
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.report import ReportConfig, write_report
@@ -17,6 +16,7 @@ from distill_jax.reporting.comparable_runs import find_runs, read_runs
 from distill_jax.reporting.matrix import LARGE
 from distill_jax.reporting.summary import distillation, headline, notes
 from distill_jax.reporting.table import build_table
+from run_folders import LABELS, MODELS, TEACHER, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

@@ -3,7 +3,6 @@
 import csv
 
 import pytest
-from run_folders import write_run
 
 from distill_jax.errors import InputError
 from distill_jax.report import ReportConfig, write_report
@@ -12,6 +11,7 @@ from distill_jax.reporting.seeds import seed_lines, seed_notes, terminal_seeds
 from distill_jax.reporting.summary import headline, notes, tiles
 from distill_jax.reporting.table import build_table
 from distill_jax.runs.seed_scores import SeedScores, Spread, write_seeds
+from run_folders import write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)

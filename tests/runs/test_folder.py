@@ -3,11 +3,11 @@ import math
 
 import numpy as np
 import pytest
-from run_folders import LABELS, write_run
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.runs import folder as run_folder
 from distill_jax.runs.folder import has_results, is_run, read_run
+from run_folders import LABELS, write_run
 
 PREDICTED = (0, 0, 1, 1, 2, 0, 1, 2, 0, 1)
 

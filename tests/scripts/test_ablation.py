@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_lines import call, refusal
-from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
+from command_lines import call, refusal
 from distill_jax.errors import InputError
 from distill_jax.export.writer import ExportWriter
 from distill_jax.reporting.chart_style import png
@@ -22,6 +21,7 @@ from scripts.ablation.results import Row, RunScores, Spread, Teacher
 from scripts.ablation.tables import cells, header, markdown, show
 from scripts.ablation.trainings import Place, train_all
 from scripts.ablation.variants import Recipe, Variant, group_variants, whole, words
+from tiny_export import WORDS, tiny_header, tiny_part, tiny_tokenizer
 
 TEACHER = Teacher(0.6, 0.59, 1000)
 FASTTEXT, CNN = (Recipe.of(student, 1000, 16_000) for student in ("fasttext", "cnn"))

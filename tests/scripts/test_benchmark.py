@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from command_lines import refusal
 
+from command_lines import refusal
 from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest

@@ -3,31 +3,21 @@
 import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command_lines import ROOT, call, refusal
-from reference_torch import build_reference, load_arrays, state_arrays
-from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
 
+from command_lines import call, refusal
 from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main as predict
+from reference_torch import build_reference, load_arrays, state_arrays
+from scripts.convert.command_line import main
+from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 VOCAB = tiny_tokenizer().get_vocab_size()
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("convert_checkpoint", ROOT / "scripts" / "convert_checkpoint.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
 
 
 def reference(name, **changes):
@@ -60,10 +50,10 @@ def texts():
 
 @pytest.mark.parametrize("suffix", [".bin", ".pt"])
 @pytest.mark.parametrize("name", STUDENTS)
-def test_predictions_are_unchanged_both_ways(capsys, script, tmp_path, tiny_export, name, suffix):
+def test_predictions_are_unchanged_both_ways(capsys, tmp_path, tiny_export, name, suffix):
     model = reference(name)
     source, run, back = saved(tmp_path / f"student{suffix}", model), tmp_path / "runs" / "it", tmp_path / f"b{suffix}"
-    status, said, error = call(capsys, script.main, source, "--export", tiny_export, "--output", run)
+    status, said, error = call(capsys, main, source, "--export", tiny_export, "--output", run)
     assert status == 0, error
     assert f"--run {run}" in said
     assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "config.json", "tokenizer.json"]
@@ -72,7 +62,7 @@ def test_predictions_are_unchanged_both_ways(capsys, script, tmp_path, tiny_expo
     predictor = Predictor.load(run)
     np.testing.assert_allclose(predictor.logits(texts()), expected, atol=5e-6)
 
-    status, said, error = call(capsys, script.main, run, "--to-torch", "--output", back)
+    status, said, error = call(capsys, main, run, "--to-torch", "--output", back)
     assert (status, error) == (0, "")
     state = torch.load(back, weights_only=True)
     assert list(state) == list(model.state_dict())
@@ -82,10 +72,10 @@ def test_predictions_are_unchanged_both_ways(capsys, script, tmp_path, tiny_expo
     np.testing.assert_array_equal(torch_logits(again, texts()), expected)
 
 
-def test_the_predict_command_takes_the_run_folder(capsys, script, tmp_path, tiny_export):
+def test_the_predict_command_takes_the_run_folder(capsys, tmp_path, tiny_export):
     model = reference("cnn")
     source, run = saved(tmp_path / "cnn.bin", model), tmp_path / "run"
-    assert call(capsys, script.main, source, "--export", tiny_export, "--output", run, "--distil")[0] == 0
+    assert call(capsys, main, source, "--export", tiny_export, "--output", run, "--distil")[0] == 0
     status, out, _ = call(capsys, predict, "--run", run, stdin="\n".join(texts()).encode())
     assert status == 0
     expected = [LABEL_NAMES[index] for index in torch_logits(model, texts()).argmax(axis=1)]
@@ -95,12 +85,12 @@ def test_the_predict_command_takes_the_run_folder(capsys, script, tmp_path, tiny
     assert config["train"]["converted_from"]["file"] == "cnn.bin"
 
 
-def test_without_an_export_folder(capsys, script, tmp_path, tiny_export):
+def test_without_an_export_folder(capsys, tmp_path, tiny_export):
     model, run = reference("fasttext"), tmp_path / "run"
     source = saved(tmp_path / "linear.pt", model)
     options = ["--tokenizer", tiny_export / "tokenizer.json", "--label-names", *LABEL_NAMES]
     options += ["--max-length", MAX_LENGTH, "--pad-id", PAD_ID]
-    status, _, error = call(capsys, script.main, source, *options, "--output", run)
+    status, _, error = call(capsys, main, source, *options, "--output", run)
     assert status == 0, error
     predictor = Predictor.load(run)
     assert predictor.label_names == LABEL_NAMES
@@ -108,10 +98,10 @@ def test_without_an_export_folder(capsys, script, tmp_path, tiny_export):
 
 
 @pytest.mark.parametrize("name", STUDENTS)
-def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
+def test_a_trained_run_goes_to_torch(capsys, tmp_path, tiny_runs, name):
     """Runs of any embedding width; that masked pooling was trained with is said, where it tells."""
     back = tmp_path / "student.bin"
-    status, _, error = call(capsys, script.main, tiny_runs[name], "--to-torch", "--output", back)
+    status, _, error = call(capsys, main, tiny_runs[name], "--to-torch", "--output", back)
     assert status == 0
     assert ("--mask-padding" in error) == ("predict otherwise" in error) == (name != "bilstm")
     state = {key: tensor.numpy() for key, tensor in torch.load(back, weights_only=True).items()}
@@ -137,14 +127,14 @@ def test_a_trained_run_goes_to_torch(capsys, script, tmp_path, tiny_runs, name):
         ),
     ],
 )
-def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, script, tmp_path, tiny_runs, changes, message):
+def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, tmp_path, tiny_runs, changes, message):
     shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     student = config["student"] | changes
     config["student"] = {name: value for name, value in student.items() if value is not None}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     back = tmp_path / "student.bin"
-    assert message in refusal(capsys, script.main, tmp_path / "run", "--to-torch", "--output", back)
+    assert message in refusal(capsys, main, tmp_path / "run", "--to-torch", "--output", back)
     assert not back.exists()
 
 
@@ -152,11 +142,11 @@ class TestBadInput:
     """One sentence each, and nothing left behind."""
 
     @pytest.fixture
-    def refuse(self, capsys, script, tmp_path, tiny_export):
+    def refuse(self, capsys, tmp_path, tiny_export):
         def refuse(source, *options, output=tmp_path / "out" / "run", export=tiny_export):
             options = [*options, "--export", export] if export else options
             before = sorted(output.parent.iterdir()) if output.parent.exists() else []
-            sentence = refusal(capsys, script.main, source, *options, "--output", output)
+            sentence = refusal(capsys, main, source, *options, "--output", output)
             assert (sorted(output.parent.iterdir()) if output.parent.exists() else []) == before
             return sentence
 
@@ -274,15 +264,15 @@ class TestBadInput:
         assert 'torch, which is not installed; run: pip install -c constraints.txt -e ".[teacher]"' in refuse(path)
 
 
-def test_an_empty_output_folder_is_used(capsys, script, tmp_path, tiny_export):
+def test_an_empty_output_folder_is_used(capsys, tmp_path, tiny_export):
     source, run = saved(tmp_path / "x.bin", reference("fasttext")), tmp_path / "run"
     Path(run).mkdir()
-    assert call(capsys, script.main, source, "--export", tiny_export, "--output", run)[0] == 0
+    assert call(capsys, main, source, "--export", tiny_export, "--output", run)[0] == 0
     assert (run / "config.json").is_file()
 
 
-def test_the_states_of_a_bilstm_are_an_option(capsys, script, tmp_path, tiny_export):
+def test_the_states_of_a_bilstm_are_an_option(capsys, tmp_path, tiny_export):
     model, run = reference("bilstm", states="last", hidden=9, dense=11), tmp_path / "run"
     options = ["--export", tiny_export, "--states", "last"]
-    assert call(capsys, script.main, saved(tmp_path / "x.bin", model), *options, "--output", run)[0] == 0
+    assert call(capsys, main, saved(tmp_path / "x.bin", model), *options, "--output", run)[0] == 0
     np.testing.assert_allclose(Predictor.load(run).logits(texts()), torch_logits(model, texts()), atol=5e-6)

@@ -11,10 +11,9 @@ import sqlite3
 import numpy as np
 import optuna
 import pytest
-from command_lines import call, python, refusal
 from optuna.trial import TrialState
-from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 
+from command_lines import call, python, refusal
 from distill_jax import train
 from distill_jax.data.examples import drawn_rows, read_examples
 from distill_jax.errors import InputError, Interrupted
@@ -29,6 +28,7 @@ from scripts.search import objective, space
 from scripts.search.command_line import main
 from scripts.search.data import read_data
 from scripts.search.study import open_study
+from search_helpers import SMALL_SPACE, SPLITS, write_split_export
 
 
 @pytest.fixture(scope="module")
@@ -380,10 +380,9 @@ def test_a_training_without_prospects_ends_but_not_one_that_is_done():
 
 _HELP = """
 import runpy, sys
-sys.path.insert(0, "scripts")
-sys.argv = ["scripts/search", "--help"]
+sys.argv = ["search", "--help"]
 try:
-    runpy.run_path("scripts/search", run_name="__main__")
+    runpy.run_module("scripts.search", run_name="__main__")
 except SystemExit as exit_:
     assert not exit_.code, exit_.code
 print([name for name in ("jax", "optuna", "sqlalchemy", "pandas") if name in sys.modules])

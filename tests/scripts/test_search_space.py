@@ -4,13 +4,13 @@ import dataclasses
 import shlex
 
 import pytest
-from search_helpers import RandomTrial
 
 from distill_jax.students.registry import student_config, student_names
 from distill_jax.train import parse
 from scripts.search.objective import Base
 from scripts.search.results import paste, train_command
 from scripts.search.space import SPACES, Whole, describe, draw, neighbours, settings_of, space_for, values_of
+from search_helpers import RandomTrial
 
 STUDENTS = sorted(student_names())
 

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tolerances import assert_close
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
@@ -14,6 +13,7 @@ from distill_jax.students.networks.bilstm import reversed_texts
 from distill_jax.students.student import build_student, parameter_count
 from distill_jax.training.fit import fit
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a gate's products at each of up to 12 tokens, one after another"}
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from command_lines import call
 
+from command_lines import call
 from distill_jax.config import TrainConfig, train_config
 from distill_jax.errors import InputError
 from distill_jax.recipes import RECIPE_NAMES

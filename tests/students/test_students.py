@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from student_options import padding
-from tolerances import assert_close
 
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.students.networks.layers import dropout, real_lengths
 from distill_jax.students.student import build_student, parameter_count
+from student_options import padding
+from tolerances import assert_close
 
 OF_LOGITS = {"terms": 60, "why": "5 · 6 products of a filter and up to 30 features of a logit"}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_torch import build_reference, state_arrays
 
 from distill_jax.errors import InputError
 from distill_jax.students.student import build_student, to_device
 from distill_jax.students.torch_state import params_from_torch, params_to_torch, student_of_state
+from reference_torch import build_reference, state_arrays
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 SHAPES = {

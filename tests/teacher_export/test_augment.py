@@ -2,12 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tiny_teacher import make_tokenizer
 
 from teacher_export.config import TransferSetConfig
 from teacher_export.transfer.augment import Augmenter, mask_token_of
 from teacher_export.transfer.word_classes import WordClasses
 from teacher_export.transfer.words import split_words
+from tiny_teacher import make_tokenizer
 
 TEXTS = [
     "It's the best phone, by far: I would buy it again, and so would my wife (who hates phones)!",

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES
 
 from distill_jax.errors import InputError
 from teacher_export.teacher.demo import distilbert_config, load_demo_model
+from tiny_teacher import LABEL_NAMES
 
 TOLERANCE = 1e-5
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES, make_config
 
 from teacher_export.teacher import cpu_kernels as packed_linear
 from teacher_export.teacher import cpu_kernels as short_attention
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
+from tiny_teacher import LABEL_NAMES, make_config
 
 # What one rounding to bfloat16 (2⁻⁸) makes of a logit of these models, several times over.
 BFLOAT16_TOLERANCE = 0.05

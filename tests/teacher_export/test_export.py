@@ -3,6 +3,11 @@ import json
 import numpy as np
 import pytest
 import torch
+
+from distill_jax.errors import InputError
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts, read_token_embeddings
+from distill_jax.export.writer import OtherExportError
 from export_helpers import (
     ROWS,
     all_logits,
@@ -14,13 +19,8 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
-
-from distill_jax.errors import InputError
-from distill_jax.export.format import read_manifest
-from distill_jax.export.reader import iterate_parts, read_token_embeddings
-from distill_jax.export.writer import OtherExportError
 from teacher_export import export
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
 
 DATASET_ROWS = {"train": 150, "test": 50}
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from command_lines import ROOT
 from distill_jax.errors import InputError
 from teacher_export.command_line import parse_arguments
 from teacher_export.config import TransferSetConfig
 
-SCRIPT = Path(__file__).parent.parent / "scripts" / "export_logits.py"
+SCRIPT = ROOT / "scripts" / "export_logits.py"
 TABLE = ["--dataset", "table", "--data", "reviews.csv", "--text-column", "text", "--label-column", "stars"]
 
 

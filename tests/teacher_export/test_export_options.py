@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+
+from distill_jax.errors import InputError, MissingInputError
 from export_helpers import (
     all_logits,
     configure,
@@ -11,11 +13,9 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from tiny_teacher import make_config, make_teacher, make_tokenizer
-
-from distill_jax.errors import InputError, MissingInputError
 from teacher_export import export
 from teacher_export.data import dataset as datasets
+from tiny_teacher import make_config, make_teacher, make_tokenizer
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ import os
 import signal
 
 import pytest
+
+from distill_jax.errors import Interrupted
 from export_helpers import (
     ROWS,
     configure,
@@ -16,11 +18,9 @@ from export_helpers import (
     make_reversed_teacher,
     use_small_data,
 )
-from tiny_teacher import make_dataset
-
-from distill_jax.errors import Interrupted
 from teacher_export import export
 from teacher_export.data import dataset as datasets
+from tiny_teacher import make_dataset
 
 HEAVY = [
     "teacher_export.export",

@@ -3,7 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 from distill_jax.errors import InputError, Interrupted
 from teacher_export.config import TeacherConfig
@@ -12,6 +11,7 @@ from teacher_export.teacher.finetune import finetune, length_batches, make_optim
 from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source, resolve_teacher
+from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 SETTINGS = {
     "teacher": "t",

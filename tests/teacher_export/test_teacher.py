@@ -3,13 +3,13 @@ import shutil
 
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES, make_config, make_teacher, make_tokenizer
 
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.config import TeacherConfig
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import resolve_teacher
 from teacher_export.teacher.weights_file import read_state_dict
+from tiny_teacher import LABEL_NAMES, make_config, make_teacher, make_tokenizer
 
 LENGTH = 32
 

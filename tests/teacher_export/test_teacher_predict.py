@@ -3,12 +3,12 @@ import threading
 import numpy as np
 import pytest
 import torch
-from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
 
 from distill_jax.errors import InputError
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher.logits import plan_batches, predict_logits
 from teacher_export.teacher.tokens import encode, pad_rows
+from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.export.format import read_manifest
+from distill_jax.export.reader import iterate_parts
+from distill_jax.export.writer import OtherExportError
 from export_helpers import (
     all_logits,
     configure,
@@ -16,12 +21,6 @@ from export_helpers import (
     make_bare_teacher,
     make_reversed_teacher,
 )
-from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
-
-from distill_jax.errors import InputError, Interrupted
-from distill_jax.export.format import read_manifest
-from distill_jax.export.reader import iterate_parts
-from distill_jax.export.writer import OtherExportError
 from teacher_export import export
 from teacher_export.data import dataset as datasets
 from teacher_export.data import demo as demo_data
@@ -29,6 +28,7 @@ from teacher_export.data.dataset import Dataset, Split
 from teacher_export.transfer import transfer_set as transfer
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.words import normalised_words
+from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
 
 PLACES = ["at home", "in the office", "on the train", "while cooking", "for a year", "with friends", "in bed", "daily"]
 ADJECTIVES = [word for words in WORDS.values() for word in words]

@@ -2,9 +2,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from export_helpers import configure
 
 from distill_jax.errors import InputError, MissingInputError
+from export_helpers import configure
 from teacher_export.config import DataConfig, ExportConfig, TransferSetConfig
 from teacher_export.transfer.unlabelled import find_unlabelled
 

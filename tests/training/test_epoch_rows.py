@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from student_options import own
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples, concatenate
@@ -9,6 +8,7 @@ from distill_jax.students.student import build_student
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.fit import fit
 from distill_jax.training.runners import make_runner
+from student_options import own
 
 
 def _examples(rows, seed=0):

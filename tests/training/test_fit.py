@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, log_loss
-from student_options import padding
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
@@ -17,6 +16,7 @@ from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import NonFiniteLossError, fit
+from student_options import padding
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams

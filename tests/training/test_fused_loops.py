@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tolerances import assert_close
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
+from tolerances import assert_close
 
 OF_STEPS = {"terms": 100, "why": "the steps of an epoch, one after another"}
 
@@ -49,7 +49,8 @@ def fused(tmp_path_factory):
     """Return where a process with fused loops left what it trained."""
     folder = tmp_path_factory.mktemp("fused")
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    here = Path(__file__).parent
+    here = Path(__file__).resolve().parent
+    environment["PYTHONPATH"] = os.pathsep.join([str(here), *sys.path])
     subprocess.run([sys.executable, "-c", _PROGRAM, str(here), str(folder)], check=True, env=environment)
     return folder
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from parity_setup import PRECISIONS, STUDENTS, precision
-from reference_torch import build_reference, load_arrays, state_arrays, train_reference
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
 from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training.fit import fit
+from parity_setup import PRECISIONS, STUDENTS, precision
+from reference_torch import build_reference, load_arrays, state_arrays, train_reference
 
-FOLDER = Path(__file__).parent / "data"
+FOLDER = Path(__file__).resolve().parent.parent / "golden"
 VOCAB, CLASSES, LENGTH, DIM = 30, 5, 9, 50
 TOLERANCE = {"float32": 2e-6, "float64": 1e-12}
 SHAPE = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": DIM, "dropout": 0.0}

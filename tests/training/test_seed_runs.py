@@ -7,8 +7,8 @@ import statistics
 import jax
 import numpy as np
 import pytest
-from command_lines import call, refusal
 
+from command_lines import call, refusal
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor

@@ -3,7 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from tiny_export import PAD_ID, tiny_tokenizer
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
@@ -11,6 +10,7 @@ from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.students.student import build_student
 from distill_jax.training.start_embeddings import initial_params, principal_components, read_word2vec
+from tiny_export import PAD_ID, tiny_tokenizer
 
 WIDTH = 5
 

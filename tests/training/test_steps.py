@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from student_options import own, padding
-from tolerances import assert_close
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
@@ -18,6 +16,8 @@ from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from student_options import own, padding
+from tolerances import assert_close
 
 OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
 

@@ -10,13 +10,13 @@ import time
 import jax
 import numpy as np
 import pytest
-from command_lines import call, finish, refusal, start
-from tiny_export import write_tiny_export
 
+from command_lines import call, finish, refusal, start
 from distill_jax.cache import CACHE_VARIABLE
 from distill_jax.runs.checkpoints import has_checkpoint, load_params, load_snapshot
 from distill_jax.runs.folder import read_run
 from distill_jax.train import main
+from tiny_export import write_tiny_export
 
 # Long enough to be killed in the middle: 83 steps an epoch, in two stretches.
 _LONG = ("--recipe", "notebook", "--distil", "--batch-size", "4", "--epochs", "12", "--embedding-dim", "8")

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from student_options import own, padding
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.batching import shuffled_by_length
@@ -13,6 +12,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
+from student_options import own, padding
 
 
 def _student(name):
