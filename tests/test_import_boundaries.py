@@ -12,7 +12,16 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = ("errors", "files", "console", "cache", "export_format", "export_reader", "export_writer")
+SHARED = (
+    "errors",
+    "files",
+    "console",
+    "cache",
+    "distinct_ids",
+    "export_format",
+    "export_reader",
+    "export_writer",
+)
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 

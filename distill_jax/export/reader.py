@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from distill_jax.errors import MissingInputError
+from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
 from distill_jax.files import sha256_file
 
@@ -107,14 +108,13 @@ def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part
     """
     if split not in manifest.splits:
         raise ExportFormatError(f"export folder {folder}: it has no split {split!r}, only {sorted(manifest.splits)}")
-    seen: np.ndarray | None = None
+    seen = DistinctIds()
     for info in manifest.splits[split]:
         part = read_part(folder, info, manifest)
-        if seen is not None and np.isin(part.example_ids, seen).any():
+        if not seen.add(part.example_ids):  # within a part they differ: reading it saw to that
             raise ExportFormatError(
                 f"part {Path(folder) / info.file}: example_ids: expected none of an earlier part's, got repeated ones"
             )
-        seen = part.example_ids if seen is None else np.concatenate([seen, part.example_ids])
         yield part
 
 

@@ -18,6 +18,7 @@ LABEL_NAMES = tuple(f"class {index}" for index in range(CLASSES))
 _PART_ROWS = 16_384
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _TABLE_WIDTH = 8
+_ODD = 0x9E3779B97F4A7C15
 
 
 def text_blocks(
@@ -55,7 +56,7 @@ def write_export(
         for index, (tokens, offsets, labels) in enumerate(blocks):
             noise = np.random.default_rng([seed, index, 1]).normal(size=(len(labels), CLASSES))
             logits = (2 * np.eye(CLASSES)[labels] + noise).astype(np.float32)
-            ids = np.arange(first, first + len(labels), dtype=np.int64)
+            ids = sparse_ids(first, len(labels))
             writer.write(split, index, Part(ids, tokens, offsets, labels, logits))
             first += len(labels)
             counts[split] = index + 1
@@ -63,6 +64,16 @@ def write_export(
     writer.write_token_embeddings(np.zeros((language.vocab_size, _TABLE_WIDTH)))
     writer.finish(counts, writer.header.teacher)
     return folder
+
+
+def sparse_ids(first: int, count: int) -> np.ndarray:
+    """Return different ids, int64 [count], in no order and far apart, as rows drawn from a large source have them.
+
+    Equal ``first`` and ``count`` give equal ids; ranges that do not meet give ids that do not.
+    """
+    numbers = np.arange(first, first + count, dtype=np.uint64)
+    # An odd factor permutes the numbers below 2^62.
+    return (numbers * np.uint64(_ODD) & np.uint64(2**62 - 1)).astype(np.int64)
 
 
 def word_tokenizer(vocab_size: int) -> "Tokenizer":
