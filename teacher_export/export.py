@@ -1,6 +1,7 @@
 """The whole PyTorch half: data → (fine-tuned) teacher → logits, written part by part; resumable at any moment."""
 
 import hashlib
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
+from distill_jax.locks import exclusive
 from teacher_export.config import ExportConfig
 from teacher_export.identity import (
     describe_export,
@@ -62,16 +64,19 @@ def run(config: ExportConfig) -> Path:
         say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")
     else:
         silence_libraries()
-        manifest = _Export(config, dataset, source).run()
+        with exclusive(config.export_folder, "output folder"):
+            manifest = _Export(config, dataset, source).run()
     print_summary(manifest)
     _print_next_step(config.export_folder)
     return config.export_folder
 
 
 def _print_next_step(folder: Path) -> None:
-    option = "" if folder == _DEFAULT_EXPORT else f" --export {folder}"
+    words = ["python", "-m", "distill_jax.train", "--student", "cnn", "--distil"]
+    if folder != _DEFAULT_EXPORT:
+        words += ["--export", str(folder)]
     say(f"\nThe export is in {folder}. Next, train a student:")
-    say(f"  python -m distill_jax.train --student cnn --distil{option}")
+    say(f"  {shlex.join(words)}")
 
 
 class _Export:
@@ -174,22 +179,31 @@ class _Export:
         return settings
 
     def _finetuned_teacher(self, settings: dict[str, Any]) -> "Teacher":
-        from teacher_export.teacher.finetune import finetune
         from teacher_export.teacher.loading import load_teacher
 
         folder = self.config.finetuned_folder
         if read_record(folder) is None:
-            say(
-                f"\nfine-tuning the teacher {self.source.name}: {settings['epochs']} epochs, learning rate "
-                f"{settings['learning_rate']:g}, {settings['precision']} on {self.device.type}"
-            )
-            finetune(self.teacher, self.dataset.splits["train"], settings, folder, self.device)
-            say(f"the fine-tuned teacher is in {folder}")
+            with exclusive(folder, "fine-tuned teacher's folder"):
+                self._finetune(settings, folder)
         else:
             say(f"\nthe fine-tuned teacher in {folder} is reused")
         source = folder_source(folder, self.source.name)
         self.fingerprint = teacher_fingerprint(source, self.columns)
         return load_teacher(source, self.dataset.label_names, settings["max_length"], settings["seed"])
+
+    def _finetune(self, settings: dict[str, Any], folder: Path) -> None:
+        from teacher_export.teacher.finetune import finetune
+
+        found = read_record(folder)
+        if found is not None:  # another process has ended it since we looked
+            require_same_settings(f"fine-tuned teacher's folder {folder}", found, settings)
+            return
+        say(
+            f"\nfine-tuning the teacher {self.source.name}: {settings['epochs']} epochs, learning rate "
+            f"{settings['learning_rate']:g}, {settings['precision']} on {self.device.type}"
+        )
+        finetune(self.teacher, self.dataset.splits["train"], settings, folder, self.device)
+        say(f"the fine-tuned teacher is in {folder}")
 
     def _write_parts(self, writer: ExportWriter) -> dict[str, int]:
         rows = self.config.output.part_rows

@@ -12,6 +12,7 @@ from distill_jax.console import format_table, resume_command, say, stop_on_signa
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
+from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
@@ -53,10 +54,17 @@ def train_run(run: TrainRun, data: TrainData | None = None) -> None:
         data: what was read of the export for a run that differs in its seed alone; None = read it.
 
     Raises:
-        InputError: the export folder, the run folder or the configuration is not usable.
+        InputError: the export folder, the run folder or the configuration is not usable, or another process is
+            writing the run folder.
         Interrupted: Ctrl-C; the checkpoint is saved, the message holds the command that goes on.
     """
     data = data or TrainData(run.export, run.train, run.student)
+    with exclusive(run.workdir, "run folder"):
+        train_in_held_folder(run, data)
+
+
+def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
+    """Do what ``train_run`` does, in a folder that the caller keeps other processes off."""
     student = data.student
     state = run_state(run, data)
     if state == "done":

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from distill_jax.console import say
+from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import accuracy
 from distill_jax.runs.folder import Run, read_run, scored
 from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
-from distill_jax.training.run import TrainRun, run_state, train_run
+from distill_jax.training.run import TrainRun, run_state, train_in_held_folder, train_run
 from distill_jax.training.run_data import TrainData
 
 _VALIDATION = "validation_f1_macro"
@@ -27,6 +28,11 @@ def train_seeds(run: TrainRun, count: int) -> None:
         train_run(run)
         return
     data = TrainData(run.export, run.train, run.student)
+    with exclusive(run.workdir, "run folder"):
+        _train_all(run, count, data)
+
+
+def _train_all(run: TrainRun, count: int, data: TrainData) -> None:
     runs = _runs(run, count)
     # All folders are looked at before the first hour is spent.
     finished = [each for each in runs if run_state(each, data) == "done"]
@@ -36,7 +42,8 @@ def train_seeds(run: TrainRun, count: int) -> None:
             say(f"{where}: {each.workdir} holds this run already, finished")
         else:
             say(f"{where}:")
-            train_run(each, data)
+            train = train_in_held_folder if each is run else train_run
+            train(each, data)
     scores = _collect(runs)
     if read_seeds(run.workdir) != scores:
         write_seeds(run.workdir, scores)

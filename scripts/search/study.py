@@ -1,7 +1,6 @@
 """The study: a search's trials in an SQLite file, so that the same command goes on with them."""
 
 import contextlib
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from distill_jax.errors import InputError
 from distill_jax.files import first_difference
+from distill_jax.locks import exclusive
 from scripts.search.space import Value
 
 _NAME = "distill-jax"
@@ -42,11 +42,7 @@ def open_study(
     """
     _require_study(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"study {path}: another search is using it; wait for it, or name another file") from None
+    with exclusive(path, "study"):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
             storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")

@@ -284,7 +284,7 @@ def test_a_study_of_another_score_is_refused(capsys, study, without_test):
 def test_two_searches_do_not_share_a_study(capsys, study, without_test):
     with open_study(study, _identity(study), {}, 0):
         message = refusal(capsys, main, *_arguments(without_test, study))
-    assert f"study {study}: another search is using it" in message
+    assert f"study {study}: another process is writing it" in message
 
 
 def test_files_that_are_no_study_are_left_as_they_are(capsys, tmp_path, without_test):

@@ -1,3 +1,5 @@
+import shlex
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,7 @@ def test_the_suggested_map_can_be_pasted_back():
     message = str(caught.value)
     assert "['LABEL_0', 'LABEL_1', 'LABEL_2']" in message
     assert str(list(DATA)) in message
-    pasted = message.split("--label-map ")[1].strip('"').split('" "')
+    pasted = shlex.split(message.split("--label-map ")[1])
     assert match_labels(("LABEL_0", "LABEL_1", "LABEL_2"), DATA, pasted) == [0, 1, 2]
 
 

@@ -1,0 +1,108 @@
+"""One process at a time writes a folder: a lock that dies with its process. Shared; standard library only.
+
+Readers need no lock: a file is whole or not there.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from distill_jax.console import warn
+from distill_jax.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# What a file system without locks answers, and a folder that may be read alone.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
+_NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def lock_file(path: Path) -> Path:
+    """Return where the lock of a file or folder lies while it is held: beside it, whatever name led there."""
+    whole = Path(path).resolve()
+    return whole.with_name(f".{whole.name}.lock")
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, what: str) -> Iterator[None]:
+    """Keep other processes (and threads) that ask for the same lock off a file or folder.
+
+    The lock is the system's (``flock``), so that a killed process holds none; its file is deleted at the end and holds
+    no truth, only words about the holder. Where the file system has no locks, a warning says so and the work goes on.
+
+    Args:
+        path: what is to be written; it need not be there yet.
+        what: what it is, for messages: ``run folder``.
+
+    Raises:
+        InputError: it is held; the message says by which process, where and since when.
+    """
+    name = lock_file(path)
+    name.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        stream = _acquire(name)
+    except BlockingIOError:
+        raise InputError(
+            f"{what} {path}: another process is writing it ({_holder(name)}); wait for it, or name another"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS | _NO_FILE:
+            raise
+        warn(f"warning: {what} {path}: no lock could be taken ({error.strerror}); let no other process write there")
+        yield
+        return
+    try:
+        yield
+    finally:
+        name.unlink(missing_ok=True)  # while it is held: no other process can hold this very file
+        stream.close()
+
+
+def _acquire(name: Path) -> IO[str]:
+    """Open and lock the file ``name``, and write into it who holds it.
+
+    Raises:
+        BlockingIOError: it is held.
+        OSError: the file system has no locks, or the file cannot be made.
+    """
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, "this system has no flock")
+    while True:
+        stream = name.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(name, stream):
+                stream.truncate(0)
+                since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+                json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": since}, stream)
+                stream.flush()
+                return stream
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()  # its holder deleted it between our opening and locking it
+
+
+def _is_still(name: Path, stream: IO[str]) -> bool:
+    try:
+        return os.path.samestat(name.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(name: Path) -> str:
+    """Return words about a lock's holder; it may be writing them, or have gone, this very moment."""
+    try:
+        found = json.loads(name.read_text(encoding="utf-8"))
+        return f"process {found['process']} on {found['host']}, since {found['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has just begun or ended"

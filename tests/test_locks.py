@@ -1,0 +1,148 @@
+"""Two processes on one folder: the second is refused and deletes nothing of the first; a killed one holds nothing."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from command_lines import ROOT, finish, start
+
+from distill_jax.cache import CACHE_VARIABLE
+from distill_jax.errors import InputError
+from distill_jax.locks import exclusive
+
+HOLD = """
+import sys
+from pathlib import Path
+from distill_jax.locks import exclusive
+with exclusive(Path(sys.argv[1]), "folder"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+CONTEND = """
+import os, sys
+from pathlib import Path
+from distill_jax.errors import InputError
+from distill_jax.locks import exclusive
+folder, entered = Path(sys.argv[1]), 0
+while entered < 60:
+    try:
+        with exclusive(folder, "folder"):
+            os.close(os.open(folder / "inside", os.O_CREAT | os.O_EXCL))  # raises where another is inside
+            os.unlink(folder / "inside")
+            entered += 1
+    except InputError:
+        pass
+"""
+
+
+@pytest.fixture
+def hold():
+    """A function that starts a process which holds a folder; what still runs at the end is killed."""
+    processes = []
+
+    def begin(folder):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], **pipes)
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_the_second_process_is_told_who_holds_the_folder_whatever_name_it_gives(tmp_path, hold):
+    folder = tmp_path / "deep/run"
+    holder = hold(folder)
+    (tmp_path / "link").symlink_to(tmp_path / "deep")
+    for name in (folder, tmp_path / "link/run"):
+        with (
+            pytest.raises(
+                InputError, match=f"run folder {name}: another process is writing it .process {holder.pid} on"
+            ),
+            exclusive(name, "run folder"),
+        ):
+            pytest.fail("it was let in")
+    holder.communicate("")
+    with exclusive(folder, "run folder"):
+        pass
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_killed_process_holds_nothing(tmp_path, hold):
+    holder = hold(tmp_path / "run")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with exclusive(tmp_path / "run", "run folder"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_are_never_two_inside(tmp_path):
+    contenders = [
+        subprocess.Popen([sys.executable, "-c", CONTEND, str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for contender in contenders:
+        _, error = contender.communicate(timeout=120)
+        assert contender.returncode == 0, error
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_and_no_hindrance(tmp_path, monkeypatch, capsys, code):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with exclusive(tmp_path / "run", "run folder"):
+        entered = True
+    assert entered
+    assert f"warning: run folder {tmp_path / 'run'}: no lock could be taken ({os.strerror(code)})" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("option", ["--resume", "--overwrite"])
+def test_a_training_is_not_disturbed_by_another_on_its_folder(tmp_path, tiny_export, test_cache, hold, option):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    half = folder / ".config.json.1.tmp"
+    half.write_text("{")
+    hold(folder)
+    words = ("--export", tiny_export, "--workdir", folder, "--recipe", "notebook", option)
+    environment = {**os.environ, CACHE_VARIABLE: str(test_cache)}
+    for seeds in ("1", "2"):
+        status, _, error = finish(start("distill_jax.train", *words, "--seeds", seeds, env=environment, cwd=ROOT))
+        assert (status, "Traceback" in error) == (2, False)
+        assert f"error: run folder {folder}: another process is writing it" in error
+    assert [path.name for path in folder.iterdir()] == [half.name]
+
+
+def test_an_export_is_not_disturbed_by_another_on_its_folder_or_its_teacher_s(tmp_path, monkeypatch, hold):
+    pytest.importorskip("torch")
+    from export_helpers import configure_finetuned, use_small_data
+    from tiny_teacher import make_teacher
+
+    from teacher_export import export
+
+    use_small_data(monkeypatch)
+    make_teacher(tmp_path / "bare", head=False)
+    config = configure_finetuned(tmp_path / "bare", tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    half = [tmp_path / "out/.tokenizer.json.1.tmp", tmp_path / ".out-teacher.1.tmp"]
+    for path in half:
+        path.write_text("half")
+    for folder, what in ((config.export_folder, "output folder"), (config.finetuned_folder, "fine-tuned teacher's")):
+        holder = hold(folder)
+        with pytest.raises(InputError, match=f"{what}.*: another process is writing it .process {holder.pid} on"):
+            export.run(config)
+        assert half[1].exists()
+        assert half[0].exists() or folder == config.finetuned_folder
+        holder.communicate("")
