@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from distill_jax import __version__
 from distill_jax.errors import InputError, Interrupted
 
 _Options = TypeVar("_Options")
@@ -105,8 +106,11 @@ def run_command(main: Callable[[], None]) -> None:
     """Run a command line's body and exit the process with its status.
 
     0 when it returns; 2 with one sentence on standard error for an ``InputError`` or a failing file system; 130 for
-    Ctrl-C; anything else is a fault of ours and keeps its traceback.
+    Ctrl-C; anything else is a fault of ours and keeps its traceback. ``--version`` is answered here, for all commands.
     """
+    if "--version" in sys.argv[1:]:
+        say(f"distill-jax {__version__}")
+        return
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path or name that the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")

@@ -1,12 +1,15 @@
 import errno
 import io
 import os
+import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from command_lines import ROOT
 
+from distill_jax import __version__
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import format_table, progress, run_command, say, warn
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
@@ -53,6 +56,24 @@ def test_a_fault_of_ours_keeps_its_traceback():
 def test_a_command_that_succeeds_just_returns(capsys):
     run_command(lambda: say("done"))
     assert capsys.readouterr().out == "done\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["-m", f"distill_jax.{name}"] for name in ("train", "predict", "report", "compare")),
+        *([f"scripts/{name}.py"] for name in ("export_logits", "growth", "search", "convert_checkpoint")),
+    ],
+    ids=" ".join,
+)
+def test_every_command_says_its_version_without_the_frameworks(words):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *words, "--version"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == f"distill-jax {__version__}\n"
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "distill_jax" in imported
+    assert not imported & {"jax", "torch", "transformers"}
 
 
 def test_what_a_terminal_cannot_show_is_escaped(capsys):
