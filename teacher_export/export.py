@@ -22,7 +22,7 @@ from teacher_export.identity import (
     teacher_fingerprint,
 )
 from teacher_export.libraries import silence_libraries
-from teacher_export.summary import label_order_warning, print_summary, read_predictions, score
+from teacher_export.summary import print_summary, read_predictions, score, teacher_warnings
 from teacher_export.teacher.finetune_state import read_record, require_same_settings
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
@@ -266,14 +266,12 @@ class _Export:
 
     def _finish(self, writer: ExportWriter, parts: dict[str, int], figures: dict[str, Any]) -> Manifest:
         """Score the teacher from the parts on the disk, so that a resumed export scores all of them."""
-        scores, warning = {}, None
         names = self.dataset.label_names
-        for split, count in parts.items():
-            labels, predictions = read_predictions(self.folder, writer.parts(split, count))
-            if len(labels):
-                scores[split] = score(labels, predictions, len(names))
-            if split == "test" and len(labels):
-                warning = label_order_warning(labels, predictions, names)
+        answers = {split: read_predictions(self.folder, writer.parts(split, count)) for split, count in parts.items()}
+        answers = {split: answer for split, answer in answers.items() if len(answer[0])}
+        scores = {split: score(*answer, len(names)) for split, answer in answers.items()}
+        in_doubt = self.config.teacher.label_map or takes_classes_in_order(self.source, self.teacher.class_names)
+        order_is_known = self.settings is not None or not in_doubt
         teacher = {
             "name": self.source.name,
             "fingerprint": self.fingerprint,
@@ -281,6 +279,6 @@ class _Export:
             "splits": scores,
             **figures,
             "token_embeddings_sha256": sha256_file(self.folder / TOKEN_EMBEDDINGS),
-            "label_order_warning": warning,
+            "warnings": teacher_warnings(answers, names, order_is_known=order_is_known),
         }
         return writer.finish(parts, teacher)

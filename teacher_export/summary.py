@@ -1,6 +1,6 @@
-"""How good the teacher is on each split: figures for the manifest, a table, and a warning where labels look swapped."""
+"""How good the teacher is on each split: figures for the manifest, a table, and warnings of what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_part_arrays
+from teacher_export.teacher.label_order import order_sentence, wrong_order
 
-_MARGIN = 0.1
+_NAMES_SHOWN = 20
 
 
 def read_predictions(folder: Path, parts: Sequence[PartInfo]) -> tuple[np.ndarray, np.ndarray]:
@@ -32,31 +33,44 @@ def score(labels: np.ndarray, predictions: np.ndarray, num_labels: int) -> dict[
     return {"accuracy": float(accuracy_score(labels, predictions)), "macro_f1": float(macro_f1)}
 
 
-def label_order_warning(labels: np.ndarray, predictions: np.ndarray, label_names: Sequence[str]) -> str | None:
-    """Return a warning where the teacher is near chance, or another class order would fit the labels far better."""
-    from scipy.optimize import linear_sum_assignment
+def teacher_warnings(
+    answers: Mapping[str, tuple[np.ndarray, np.ndarray]], label_names: Sequence[str], *, order_is_known: bool
+) -> list[str]:
+    """Return what is wrong with a teacher, a sentence for each fault.
 
-    classes = len(label_names)
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, predictions), 1)
-    accuracy = np.trace(counts) / len(labels)
-    _, best = linear_sum_assignment(-counts)
-    best_accuracy = counts[np.arange(classes), best].sum() / len(labels)
-    chance = 1 / classes
-    if best_accuracy - accuracy > _MARGIN:
-        # The class that stands at column best[i] behaves like class i.
-        swapped = [label_names[column] for column in best]
-        return (
-            f"WARNING: the teacher's test accuracy is {accuracy:.3f}, but {best_accuracy:.3f} if its classes stood in "
-            f"another order: the label order is probably wrong. What is now taken for {swapped} looks like "
-            f"{list(label_names)}; give the right order with --label-map and another --output"
-        )
-    if accuracy < chance + _MARGIN * (1 - chance):
-        return (
-            f"WARNING: the teacher's test accuracy is {accuracy:.3f}, near chance ({chance:.3f}, {classes} classes): "
-            "the label order may be wrong (see --label-map), or the teacher is not meant for these texts"
-        )
-    return None
+    Args:
+        answers: of each split with labelled rows, their labels and predicted classes, int [n] each.
+        label_names: the classes.
+        order_is_known: the teacher's classes were named, or it was trained on these: their order is not doubted.
+    """
+    labels, predictions = answers.get("test", (np.empty(0, int),) * 2)
+    if len(labels) and not order_is_known:
+        order = wrong_order(labels, predictions, len(label_names))
+        if order is not None:
+            return [order_sentence(order, labels, predictions, label_names)]
+    sentences = []
+    if answers:
+        occurring, answered = (set(np.concatenate(arrays).tolist()) for arrays in zip(*answers.values(), strict=True))
+        ignored = [label_names[class_] for class_ in sorted(occurring - answered)]
+        if ignored:
+            sentences.append(
+                f"WARNING: the teacher ignores {len(ignored)} of {len(label_names)} classes: it answers "
+                f"{_listed(ignored)} for no text; a student learns the same of it. Train it longer, or take another"
+            )
+    if len(labels):
+        accuracy, frequent = (predictions == labels).mean(), np.bincount(labels).max() / len(labels)
+        if accuracy <= frequent:
+            name = label_names[np.bincount(labels).argmax()]
+            sentences.append(
+                f"WARNING: the teacher's test accuracy is {accuracy:.3f}, not above {frequent:.3f}, that of always "
+                f"answering {name!r}: it has not learnt these classes, or is not meant for these texts"
+            )
+    return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_NAMES_SHOWN]))
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
 
 
 def print_summary(manifest: Manifest) -> None:
@@ -69,5 +83,5 @@ def print_summary(manifest: Manifest) -> None:
         rows.append([split, f"{manifest.examples(split):,}", *shown])
     say("\nThe teacher, by split:")
     say(format_table(["split", "documents", "accuracy", "macro F1"], rows))
-    if manifest.teacher.get("label_order_warning"):
-        warn(manifest.teacher["label_order_warning"])
+    for sentence in manifest.teacher.get("warnings", ()):
+        warn(sentence)

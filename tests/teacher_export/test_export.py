@@ -224,5 +224,31 @@ def test_a_warning_is_printed_again_by_the_run_that_reuses_the_export(headed, tm
     first = [line for line in capsys.readouterr().err.splitlines() if line.startswith("WARNING")]
     export.run(configure(headed, tmp_path / "out"))
     second = [line for line in capsys.readouterr().err.splitlines() if line.startswith("WARNING")]
-    assert len(first) == 1
-    assert first == second
+    assert first == second == read_manifest(tmp_path / "out").teacher["warnings"]
+    assert first
+
+
+def test_the_order_of_unnamed_classes_is_doubted_and_that_of_named_ones_is_not(tmp_path, capsys, monkeypatch):
+    named, unnamed, weights = tmp_path / "named", tmp_path / "unnamed", tmp_path / "weights.pt"
+    make_teacher(named)
+    torch.save(make_teacher(unnamed, label_names=None, num_labels=5).state_dict(), weights)
+    labels = make_dataset(ROWS, 42).splits["test"].labels
+    # Whatever the texts, the answers are right but for the last two classes, which stand exchanged.
+    monkeypatch.setattr(export, "read_predictions", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
+    for index, (teacher, options, doubted) in enumerate(
+        [
+            ("demo", {"teacher_config": str(unnamed), "state_dict": weights}, True),
+            (named, {"label_map": ("in-order",)}, True),
+            (named, {}, False),
+        ]
+    ):
+        capsys.readouterr()
+        export.run(configure(teacher, tmp_path / str(index), **options))
+        assert ("the label order is probably wrong" in capsys.readouterr().err) == doubted
+
+
+def test_the_order_of_a_teacher_that_was_just_fine_tuned_is_not_doubted(bare, tmp_path, capsys, monkeypatch):
+    labels = make_dataset(ROWS, 42).splits["test"].labels
+    monkeypatch.setattr(export, "read_predictions", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
+    export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))
+    assert "label order" not in capsys.readouterr().err
