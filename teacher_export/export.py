@@ -26,6 +26,7 @@ from teacher_export.summary import print_summary, read_predictions, score, teach
 from teacher_export.teacher.finetune_state import read_record, require_same_settings
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
+from teacher_export.teacher.training_rows import require_same_split, require_unseen, split_options
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TRANSFER, TransferSet, build_transfer_set
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -59,6 +60,7 @@ def run(config: ExportConfig) -> Path:
     find_unlabelled(config)
     dataset = load_dataset(config.data)
     source = source or resolve_teacher(config.teacher)
+    require_unseen(config.data, dataset, source)
     manifest = find_whole_export(config, dataset, source)
     if manifest is not None:
         say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")
@@ -175,6 +177,7 @@ class _Export:
         precision = "float32" if precision == "float16" else precision
         settings = finetuning_settings(self.config, self.dataset, self.source, precision)
         if found is not None:
+            require_same_split(folder, found, self.config.data, self.dataset)
             require_same_settings(f"fine-tuned teacher's folder {folder}", found, settings)
         return settings
 
@@ -202,7 +205,8 @@ class _Export:
             f"\nfine-tuning the teacher {self.source.name}: {settings['epochs']} epochs, learning rate "
             f"{settings['learning_rate']:g}, {settings['precision']} on {self.device.type}"
         )
-        finetune(self.teacher, self.dataset.splits["train"], settings, folder, self.device)
+        options = split_options(self.config.data)
+        finetune(self.teacher, self.dataset.splits["train"], settings, folder, self.device, options)
         say(f"the fine-tuned teacher is in {folder}")
 
     def _write_parts(self, writer: ExportWriter) -> dict[str, int]:

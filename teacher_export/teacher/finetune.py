@@ -1,6 +1,6 @@
 """Fine-tune a teacher: AdamW, linear warm-up and decay, batches of like length, resumable after every epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from distill_jax.console import progress, say
 from distill_jax.errors import InputError, Interrupted
 from teacher_export.teacher.finetune_state import read_state, remove_leftovers, save_finetuned, state_file, write_state
 from teacher_export.teacher.tokens import encode, pad_rows
+from teacher_export.teacher.training_rows import write_training_rows
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Split
@@ -25,7 +26,14 @@ _SORTED_BATCHES = (
 )
 
 
-def finetune(teacher: "Teacher", split: "Split", settings: dict[str, Any], folder: Path, device: torch.device) -> None:
+def finetune(
+    teacher: "Teacher",
+    split: "Split",
+    settings: dict[str, Any],
+    folder: Path,
+    device: torch.device,
+    split_options: Mapping[str, Any] | None = None,
+) -> None:
     """Train a teacher on the labelled rows of a split and save it, with its record, to ``folder``.
 
     Args:
@@ -35,6 +43,7 @@ def finetune(teacher: "Teacher", split: "Split", settings: dict[str, Any], folde
             ``seed``, ``precision``, and the fingerprints of the teacher and the data.
         folder: where ``save_pretrained`` puts it; nothing is there before it is whole.
         device: where to train.
+        split_options: the options that drew the split, to be noted beside its texts' digests.
 
     Raises:
         InputError: the loss is not finite (epoch, step and rate are named), or another fine-tuning has begun here.
@@ -44,8 +53,9 @@ def finetune(teacher: "Teacher", split: "Split", settings: dict[str, Any], folde
     labelled = np.flatnonzero(split.labels >= 0)
     if not len(labelled):
         raise InputError("fine-tuning: expected labelled rows in the training split, got none")
+    texts = [split.texts[row] for row in labelled]
     with progress(len(labelled), "tokenizing") as bar:
-        tokens = encode(teacher.tokenizer, [split.texts[row] for row in labelled], bar.update)
+        tokens = encode(teacher.tokenizer, texts, bar.update)
     run = FinetuneRun(teacher, tokens, split.labels[labelled].astype(np.int64), settings, device)
     state = read_state(folder, settings)
     if state is not None:
@@ -58,7 +68,13 @@ def finetune(teacher: "Teacher", split: "Split", settings: dict[str, Any], folde
                 run.train_epoch(bar)
                 if run.epoch < settings["epochs"]:
                     write_state(folder, settings, run.state())
-        save_finetuned(folder, teacher.model.to("cpu").eval(), teacher.saved_tokenizer, settings)
+        save_finetuned(
+            folder,
+            teacher.model.to("cpu").eval(),
+            teacher.saved_tokenizer,
+            settings,
+            lambda whole: write_training_rows(whole, texts, dict(split_options or {})),
+        )
     except KeyboardInterrupt:
         kept = f"finished epochs: {run.saved_epoch}"
         if run.saved_epoch:

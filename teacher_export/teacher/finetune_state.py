@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,17 @@ def write_state(folder: Path, settings: dict[str, Any], state: dict[str, Any]) -
         torch.save({"settings": json.dumps(settings), **state}, stream)
 
 
-def save_finetuned(folder: Path, model: Any, tokenizer: Any, settings: dict[str, Any]) -> None:
+def save_finetuned(
+    folder: Path, model: Any, tokenizer: Any, settings: dict[str, Any], write_rows: Callable[[Path], None]
+) -> None:
     """Save a fine-tuned teacher so that the folder is there whole or not at all; delete the resume state.
+
+    Args:
+        folder: where.
+        model: the teacher.
+        tokenizer: its own.
+        settings: everything that decided its weights.
+        write_rows: writes into a folder what it was trained on.
 
     Raises:
         OSError: the disk is full; nothing is left behind.
@@ -97,6 +107,7 @@ def save_finetuned(folder: Path, model: Any, tokenizer: Any, settings: dict[str,
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         write_json(temporary / RECORD, settings)
+        write_rows(temporary)
         for path in temporary.iterdir():
             shutil.copymode(temporary / RECORD, path)  # safetensors makes its file readable by its owner alone
             with path.open("rb") as stream:
