@@ -122,7 +122,8 @@ def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
     """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
     path = Path(folder) / TOKEN_EMBEDDINGS
     try:
-        table = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:  # closed whatever it holds; an archive is refused like any other file
+            table = np.lib.format.read_array(stream, allow_pickle=False)
     except FileNotFoundError:
         raise MissingInputError(
             f"{path}: expected the teacher's embedding table, found no file; export again"

@@ -182,7 +182,8 @@ def read_predictions(path: Path, num_labels: int) -> Predictions:
     where = f"test predictions {path}"
     names = [field.name for field in dataclasses.fields(Predictions)]
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, for np.load leaves a broken archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise InputError(f"{where}: missing array {missing[0]!r}; it has {sorted(arrays.files)}")

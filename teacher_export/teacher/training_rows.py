@@ -86,7 +86,8 @@ def require_unseen(config: DataConfig, dataset: "Dataset", source: TeacherSource
 
 def _read_training_texts(path: Path) -> np.ndarray:
     try:
-        seen = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:
+            seen = np.lib.format.read_array(stream, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{path}: expected the digests of the training texts ({error}); export again") from None
     if seen.dtype != np.uint64 or seen.ndim != 1:
