@@ -30,9 +30,10 @@ def main() -> None:
 
     def body() -> None:
         config = parse_arguments()
-        from teacher_export.libraries import require_teacher_extra
+        from teacher_export.libraries import require_teacher_extra, share_processors
 
         require_teacher_extra()
+        share_processors()
         from teacher_export.export import run
 
         run(config)

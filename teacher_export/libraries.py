@@ -30,3 +30,12 @@ def silence_libraries() -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module=r"(transformers|huggingface_hub)(\.|$)")
+
+
+def share_processors() -> None:
+    """Let OpenMP's threads sleep while they wait; before torch is imported, and not against the user's own setting.
+
+    By default they wait spinning. Beside one busy process that makes fine-tuning several times slower, for a spinning
+    thread keeps the one it waits for off its core; alone on the machine it gains little.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

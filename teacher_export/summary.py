@@ -60,7 +60,7 @@ def teacher_warnings(
     if len(labels):
         accuracy, frequent = (predictions == labels).mean(), np.bincount(labels).max() / len(labels)
         if accuracy <= frequent:
-            name = label_names[np.bincount(labels).argmax()]
+            name = label_names[int(np.bincount(labels).argmax())]
             sentences.append(
                 f"WARNING: the teacher's test accuracy is {accuracy:.3f}, not above {frequent:.3f}, that of always "
                 f"answering {name!r}: it has not learnt these classes, or is not meant for these texts"

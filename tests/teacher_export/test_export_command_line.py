@@ -199,3 +199,21 @@ main()
         'pip install -c constraints.txt -e ".[teacher]"\n'
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(monkeypatch, given, expected):
+    """OpenMP reads the variable when torch is imported."""
+    code = """
+import os, sys, types
+stand_in = types.ModuleType("teacher_export.export")
+stand_in.run = lambda _: print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+sys.modules["teacher_export.export"] = stand_in
+from teacher_export.command_line import main
+main()
+"""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    done = run_script(code=code, cwd=SCRIPT.parent.parent)
+    assert done.stdout == f"{expected} False\n", done.stderr
