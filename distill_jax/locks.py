@@ -47,7 +47,8 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         InputError: it is held; the message says by which process, where and since when.
     """
     name = lock_file(path)
-    name.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # a file is in the way: opening the lock says so
+        name.parent.mkdir(parents=True, exist_ok=True)
     try:
         stream = _acquire(name)
     except BlockingIOError:
