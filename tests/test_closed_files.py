@@ -7,12 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
-from tiny_export import tiny_part
 
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import load_part_arrays, read_token_embeddings
 from distill_jax.runs.folder import read_predictions
+from tiny_export import tiny_part
 
 
 def _archive():

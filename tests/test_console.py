@@ -7,8 +7,8 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from command_lines import ROOT
 
+from command_lines import ROOT
 from distill_jax import __version__
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import format_table, progress, run_command, say, warn

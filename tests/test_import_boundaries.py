@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -12,22 +13,18 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = (
-    "errors",
-    "files",
-    "locks",
-    "console",
-    "cache",
-    "distinct_ids",
-    "export_format",
-    "export_reader",
-    "export_writer",
-)
+SHARED = ("errors", "files", "console", "cache", "locks", "export")
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
-def _sources(package):
-    return sorted((ROOT / package).glob("*.py"))
+def _sources(package, root=ROOT):
+    """Return the source files of a package or of a module, those in nested folders too."""
+    module = root / f"{package}.py"
+    return [module] if module.is_file() else sorted((root / package).rglob("*.py"))
+
+
+def _name(path):
+    return str(path.relative_to(ROOT))
 
 
 def _imports(path, *, top_level_only=False):
@@ -47,12 +44,25 @@ def _packages(names):
     return {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("path", _sources("distill_jax"), ids=lambda path: path.name)
+def _imports_the_other_half(path):
+    return bool(_packages(_imports(path)) & (TORCH | {"teacher_export"}))
+
+
+@pytest.mark.parametrize("path", _sources("distill_jax"), ids=_name)
 def test_the_jax_half_imports_neither_torch_nor_the_other_half(path):
-    assert not _packages(_imports(path)) & (TORCH | {"teacher_export"})
+    assert not _imports_the_other_half(path)
 
 
-@pytest.mark.parametrize("path", _sources("teacher_export"), ids=lambda path: path.name)
+def test_an_import_planted_in_a_nested_folder_is_found(tmp_path):
+    shutil.copytree(ROOT / "distill_jax", tmp_path / "distill_jax", ignore=shutil.ignore_patterns("__pycache__"))
+    assert not any(map(_imports_the_other_half, _sources("distill_jax", tmp_path)))
+    planted = tmp_path / "distill_jax" / "room" / "corner" / "planted.py"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("def late():\n    from torch import nn\n    return nn\n")
+    assert [path for path in _sources("distill_jax", tmp_path) if _imports_the_other_half(path)] == [planted]
+
+
+@pytest.mark.parametrize("path", _sources("teacher_export"), ids=_name)
 def test_the_torch_half_imports_no_jax_and_of_the_other_half_the_shared_modules_alone(path):
     names = _imports(path)
     assert not _packages(names) & JAX
@@ -60,14 +70,53 @@ def test_the_torch_half_imports_no_jax_and_of_the_other_half_the_shared_modules_
     assert others <= {*SHARED, "__version__"}
 
 
-@pytest.mark.parametrize("name", SHARED)
-def test_a_shared_module_needs_the_standard_library_and_numpy_alone(name):
-    path = ROOT / "distill_jax" / f"{name}.py"
+@pytest.mark.parametrize("path", [path for name in SHARED for path in _sources(f"distill_jax/{name}")], ids=_name)
+def test_a_shared_module_needs_the_standard_library_and_numpy_alone(path):
     allowed = set(sys.stdlib_module_names) | {"numpy", "distill_jax"}
     assert _packages(_imports(path, top_level_only=True)) <= allowed
     assert _packages(_imports(path)) <= allowed | {"tqdm", "tyro", "platformdirs"}  # inside functions
     ours = {name.split(".")[1] for name in _imports(path) if name.startswith("distill_jax.")}
     assert ours <= {*SHARED, "__version__"}
+
+
+ROOM_RULES = {
+    "distill_jax/inference": ("distill_jax.training", "distill_jax.reporting"),
+    "distill_jax/reporting": ("distill_jax.training", "distill_jax.inference", "distill_jax.students"),
+    # A student names its fast path, which stands in inference.
+    "distill_jax/students": ("distill_jax.training", "distill_jax.reporting"),
+    "distill_jax/metrics": (
+        "distill_jax.training",
+        "distill_jax.inference",
+        "distill_jax.reporting",
+        "distill_jax.runs",
+    ),
+}
+
+
+def _broken_rules(root):
+    """Return (source, module) of each import that the room of the source must not have."""
+    return [
+        (str(path.relative_to(root)), name)
+        for room, forbidden in ROOM_RULES.items()
+        for path in _sources(room, root)
+        for name in sorted(_imports(path))
+        if any(name == other or name.startswith(f"{other}.") for other in forbidden)
+    ]
+
+
+def test_no_room_imports_one_above_it():
+    assert all(_sources(room) for room in ROOM_RULES)
+    assert _broken_rules(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "module"), [("inference", "training.fit"), ("reporting", "students.student"), ("reporting", "inference")]
+)
+def test_an_import_of_a_room_above_is_found(tmp_path, room, module):
+    planted = tmp_path / "distill_jax" / room / "corner" / "planted.py"
+    planted.parent.mkdir(parents=True)
+    planted.write_text(f"import distill_jax.{module}\n")
+    assert _broken_rules(tmp_path) == [(f"distill_jax/{room}/corner/planted.py", f"distill_jax.{module}")]
 
 
 @pytest.mark.parametrize("package", ["distill_jax", "teacher_export"])
@@ -85,8 +134,9 @@ class Blocker:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 
 sys.meta_path.insert(0, Blocker())
-for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-    importlib.import_module(f"{package}.{module.name}")
+for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 print(sorted(blocked & set(sys.modules)))
 """
 

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from command_lines import ROOT, finish, start
 
+from command_lines import ROOT, finish, start
 from distill_jax.cache import CACHE_VARIABLE
 from distill_jax.errors import InputError
 from distill_jax.locks import exclusive
@@ -128,9 +128,8 @@ def test_a_training_is_not_disturbed_by_another_on_its_folder(tmp_path, tiny_exp
 def test_an_export_is_not_disturbed_by_another_on_its_folder_or_its_teacher_s(tmp_path, monkeypatch, hold):
     pytest.importorskip("torch")
     from export_helpers import configure_finetuned, use_small_data
-    from tiny_teacher import make_teacher
-
     from teacher_export import export
+    from tiny_teacher import make_teacher
 
     use_small_data(monkeypatch)
     make_teacher(tmp_path / "bare", head=False)

@@ -77,7 +77,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
 
 
 def _resource(name: str) -> str:
-    return importlib.resources.files("distill_jax").joinpath(name).read_text(encoding="utf-8")
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _tiles(table: Table) -> str:

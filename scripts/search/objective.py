@@ -61,7 +61,11 @@ class Base:
         of_train = {field.name for field in dataclasses.fields(TrainConfig)}
         train = {name: value for name, value in settings.items() if name in of_train}
         student = {name: value for name, value in settings.items() if name not in of_train}
-        return Base({**self.student, **student}, dataclasses.replace(self.train, **train))
+        # A recipe's passes over the transfer set are never more than the epochs.
+        passes = min(self.train.transfer_passes, train.get("epochs", self.train.epochs))
+        return Base(
+            {**self.student, **student}, dataclasses.replace(self.train, **{"transfer_passes": passes, **train})
+        )
 
     def build(self, data: SearchData) -> Student:
         """Return the student for an export."""

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import ExportFormatError, read_manifest
 from distill_jax.export.reader import iterate_parts
 from distill_jax.export.writer import ExportWriter
+from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 IDS = st.one_of(st.integers(-3, 40), st.integers(-(2**63), 2**63 - 1))
 

@@ -10,6 +10,7 @@ import pytest
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.report import ReportConfig, write_report
+from distill_jax.reporting import numbers
 from distill_jax.reporting import results as report_text
 from distill_jax.reporting.charts import history_chart, history_frame, reliability_frame
 from distill_jax.reporting.comparable_runs import find_runs, read_runs
@@ -334,20 +335,20 @@ def test_the_same_runs_give_the_same_bytes(runs, tmp_path):
 
 
 def test_numbers_as_people_read_them():
-    assert [report_text.size(n) for n in (512, 1_500, 61_000_000, 999_999, 541_000_000)] == [
+    assert [numbers.size(n) for n in (512, 1_500, 61_000_000, 999_999, 541_000_000)] == [
         "512 B", "1.50 kB", "61.0 MB", "1.00 MB", "541 MB",
     ]  # fmt: skip
-    assert [report_text.duration(s) for s in (0.125, 8.25, 59.97, 125, 3_840)] == [
+    assert [numbers.duration(s) for s in (0.125, 8.25, 59.97, 125, 3_840)] == [
         "0.12 s", "8.2 s", "1 min 00 s", "2 min 05 s", "1 h 04 min",
     ]  # fmt: skip
-    assert [report_text.factor(r) for r in (1.26, 42.4, 712.6, 1_234, 98_765)] == [
+    assert [numbers.factor(r) for r in (1.26, 42.4, 712.6, 1_234, 98_765)] == [
         "1.3",
         "42",
         "713",
         "1,230",
         "98,800",
     ]
-    assert (report_text.percent(-0.052), report_text.points(-0.0072), report_text.score(None)) == (
+    assert (numbers.percent(-0.052), numbers.points(-0.0072), numbers.score(None)) == (
         "−5.2 %",
         "−0.007",
         "–",

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from export_helpers import ROWS, configure, configure_finetuned, make_bare_teacher
-from tiny_teacher import make_dataset
 
 from distill_jax.errors import InputError
+from export_helpers import ROWS, configure, configure_finetuned, make_bare_teacher
 from teacher_export import export
 from teacher_export.data import dataset as datasets
 from teacher_export.teacher.training_rows import text_digests
+from tiny_teacher import make_dataset
 
 
 def split_by(config):

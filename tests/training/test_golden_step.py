@@ -19,11 +19,12 @@ from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training.fit import fit
 from parity_setup import PRECISIONS, STUDENTS, precision
 from reference_torch import build_reference, load_arrays, state_arrays, train_reference
+from student_options import own
 
 FOLDER = Path(__file__).resolve().parent.parent / "golden"
 VOCAB, CLASSES, LENGTH, DIM = 30, 5, 9, 50
 TOLERANCE = {"float32": 2e-6, "float64": 1e-12}
-SHAPE = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": DIM, "dropout": 0.0}
+SHAPE = {"vocab_size": VOCAB, "num_labels": CLASSES, "embedding_dim": DIM}
 BROKEN = (
     "{who} {name} no longer takes the committed step ({distil}): {key} differs by {difference:.1e}.\n"
     "If the reference in torch differs too, torch or the reference changed; if ours alone differs, a change to the "
@@ -40,7 +41,7 @@ def wave(shape, number):
 
 def golden_state(name):
     """Return the weights before the step, float64, torch's names."""
-    shapes = {key: array.shape for key, array in state_arrays(build_reference(name, **SHAPE)).items()}
+    shapes = {key: array.shape for key, array in state_arrays(build_reference(name, **SHAPE, dropout=0.0)).items()}
     state = {key: 0.3 * wave(shape, number) for number, (key, shape) in enumerate(shapes.items())}
     state[next(iter(state))][0] = 0
     return state
@@ -72,7 +73,7 @@ def summary(history, before, after, places=None):
 
 def reference_step(name, *, distil):
     before, rows = golden_state(name), golden_rows(name)
-    model = load_arrays(build_reference(name, **SHAPE, dtype=torch.float64), before)
+    model = load_arrays(build_reference(name, **SHAPE, dropout=0.0, dtype=torch.float64), before)
     model, history = train_reference(name, model, rows, rows, distil=distil, epochs=1)
     return summary(history[0], before, state_arrays(model))
 
@@ -82,7 +83,9 @@ def our_step(name, precision_name, *, distil):
     params = params_from_torch(name, {key: array.astype(precision_name) for key, array in before.items()})
     config = TrainConfig.notebook(name, distil=distil, epochs=1)
     with precision(precision_name):
-        result = fit(build_student(name, **SHAPE), params, train=rows, test=rows, config=config)
+        result = fit(
+            build_student(name, **SHAPE, **own(name, dropout=0.0)), params, train=rows, test=rows, config=config
+        )
     golden = golden_numbers(name)["distilled" if distil else "direct"]
     places = {key: [int(place) for place in golden[f"{key}.change.elements"]] for key in before}
     return summary(result.history.iloc[0], before, params_to_torch(name, result.params), places)

@@ -93,8 +93,8 @@ def trained(tmp_path_factory, words):
     lines = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("distill_jax.training.run.begin_run", count)
-        for module in ("train_run", "train_seeds", "train_data"):
-            patch.setattr(f"distill_jax.{module}.say", lambda line="": lines.append(line))
+        for module in ("run", "seed_runs", "run_data"):
+            patch.setattr(f"distill_jax.training.{module}.say", lambda line="": lines.append(line))
         patch.setattr("sys.argv", ["train", *map(str, words), "--workdir", str(workdir), "--seeds", "3"])
         main()
     programs.append([step._cache_size() for step in (batch_gradients, apply_gradients, eval_logits)])

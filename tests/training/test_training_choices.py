@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from distill_jax.config import TrainConfig
+from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.batching import shuffled_by_length
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
@@ -160,12 +160,12 @@ def test_labels_alone_are_learnt_from_labelled_rows_alone(tiny_examples):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"distil": False, "soft_loss": "kl"}, "go with --distil"),
-        ({"distil": False, "transfer": True}, "go with --distil"),
+        ({"distil": False, "soft_loss": "kl"}, "--soft-loss goes with --distil"),
+        ({"distil": False, "transfer": True}, "--transfer goes with --distil"),
         ({"transfer_share": 0.5}, r"--transfer-share 0\.5 goes with --distil --transfer"),
         ({"transfer": True, "transfer_share": 0}, "--transfer-share: expected a number more than 0 and at most 1"),
         ({"temperature": 0.0}, "--temperature: expected a number more than 0"),
-        ({"schedule": "linear"}, "schedule: expected step or cosine, got 'linear'"),
+        ({"schedule": "linear"}, "--schedule: expected one of step, cosine, got 'linear'"),
         ({"clip_norm": -1.0}, "--clip-norm: expected a number at least 0"),
         ({"patience": -1}, "--patience: expected a number at least 0"),
     ],
@@ -176,5 +176,7 @@ def test_bad_choices_are_refused(changes, message):
 
 
 def test_the_linear_student_s_sparse_steps_are_not_clipped():
-    with pytest.raises(InputError, match="--clip-norm does not go with --student fasttext"):
-        _config("fasttext", clip_norm=1.0)
+    student = _student("fasttext")
+    with pytest.raises(InputError, match="--clip-norm 1 does not go with the sparse steps of --student fasttext"):
+        check_training(student.config, _config("fasttext", clip_norm=1.0))
+    check_training(student.config, _config("fasttext", clip_norm=1.0, optimizer="adam"))
