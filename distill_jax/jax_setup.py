@@ -1,5 +1,6 @@
 """How JAX is set up for the command lines; called before anything imports JAX."""
 
+import functools
 import importlib.metadata
 import os
 import re
@@ -56,3 +57,23 @@ def check_versions(jax: str, flax: str) -> None:
             f"jax {jax} and flax {flax} do not import together; install a pair that does: "
             'pip install --upgrade "jax>=0.12" "flax>=0.12.10" (or, before Python 3.12, "jax<0.11" flax==0.12.8)'
         )
+
+
+def require_own_jax() -> None:
+    """Refuse a process that was forked from one that has used JAX: XLA's threads are not in it, and it would hang.
+
+    Called before JAX computes, or loads arrays.
+
+    Raises:
+        InputError: this is such a process.
+    """
+    if _process_of_first_use() != os.getpid():
+        raise InputError(
+            "JAX was used before this process was forked, and does not work in it; start processes by spawn, "
+            'multiprocessing.get_context("spawn"), or load the student in each process alone'
+        )
+
+
+@functools.cache
+def _process_of_first_use() -> int:
+    return os.getpid()

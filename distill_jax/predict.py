@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
 
 _LINES_AT_ONCE = 16_384
+_TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xls", ".xlsx"})
+_PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
+# What such files begin with, whatever they are called.
+_BEGINNINGS = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\0": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+    b"PK\x03\x04": "a zip file",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +34,12 @@ class Arguments:
 
     run: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """The run folder, as python -m distill_jax.train writes it."""
-    file: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = None
-    """A UTF-8 file with a text on each line; standard input where none is named."""
+    file: Annotated[
+        Path | None,
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[FILE]", help_behavior_hint="(default: standard input)"),
+    ] = None
+    """A UTF-8 file with a text on each line."""
 
 
 def main() -> None:
@@ -63,6 +78,21 @@ def _require_input(arguments: Arguments) -> None:
         raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")
     if arguments.file is not None and arguments.file.is_dir():
         raise InputError(f"{arguments.file}: expected a file of texts, found a folder")
+    if arguments.file is not None:
+        _require_plain_name(arguments.file)
+
+
+def _require_plain_name(file: Path) -> None:
+    """Refuse a table: its header and its other columns would be classified as if they were texts."""
+    suffix = file.suffix.lower()
+    if suffix in _PACKED:
+        raise InputError(f"{file}: expected a plain file of texts, found a packed one ({suffix}); unpack it first")
+    if suffix in _TABLES:
+        raise InputError(
+            f"{file}: expected a text on each line and nothing else, found a table ({suffix}); write its column of "
+            "texts to a file, or give it to Predictor.labels from Python. If there is a text on each line after all, "
+            "give the file on standard input"
+        )
 
 
 def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
@@ -80,6 +110,8 @@ def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[
     """Yield lists of texts; only a line feed (after an optional carriage return) ends a text."""
     block: list[str] = []
     for number, line in enumerate(stream, start=1):
+        if number == 1:
+            _require_plain_beginning(line, where)
         try:
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError as error:
@@ -90,6 +122,12 @@ def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[
             block = []
     if block:
         yield block
+
+
+def _require_plain_beginning(line: bytes, where: str) -> None:
+    found = next((kind for beginning, kind in _BEGINNINGS.items() if line.startswith(beginning)), None)
+    if found is not None:
+        raise InputError(f"{where}: expected a text on each line, got {found}")
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = ("errors", "files", "console", "cache", "locks", "export")
+SHARED = ("errors", "files", "console", "cache", "locks", "processors", "export")
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 

@@ -6,13 +6,18 @@ word once, and a text is put together from its words' pieces. Texts are cut into
 at ASCII white space and punctuation; what else happens inside such a word (accents, Chinese characters, other white
 space) is left to the library. Any other kind of tokenizer, and any text with an added token in it (``[SEP]``), goes to
 the library whole.
+
+What is remembered of a word is one entry of one dictionary: the word's token ids, which no other entry bears upon. An
+entry is right from the moment it is there, and a dictionary takes it in one step. So threads may share a tokenizer
+without a lock, and nothing that interrupts a call, or forks the process in the middle of one, leaves it half done.
 """
 
 import dataclasses
 import itertools
 import json
 import string
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +31,7 @@ WORDS_KEPT = 500_000
 BYTES_KEPT = 32_000_000
 
 _END = b"\xff"  # stands in no UTF-8
+_BORDER = -1  # stands for no token: where a text ends
 _PUNCTUATION = [bytes([character]) for character in string.punctuation.encode()]
 # BertNormalizer's clean_text deletes control characters, but for the three that are white space.
 _DELETED = bytes(character for character in (*range(32), 127) if character not in b"\t\n\r")
@@ -35,24 +41,31 @@ _LOWER = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase
 class FastTokenizer:
     """Turns texts into token ids as a tokenizer of the library does, truncated to ``max_length``.
 
+    Threads may share it; it is pickled, and copied, without the words that it has met.
+
     Args:
         tokenizer: it truncates to ``max_length`` tokens, special ones included, and does not pad.
         max_length: the longest row, in tokens.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer, self._max_length = tokenizer, max_length
         self._words = _Words.of(tokenizer, max_length)
         self._added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+
+    def __reduce__(self) -> tuple[type["FastTokenizer"], tuple[Tokenizer, int]]:
+        """Return how to make it anew."""
+        return FastTokenizer, (self._tokenizer, self._max_length)
 
     @property
     def is_fast(self) -> bool:
         """Whether words are looked up; otherwise the library tokenizes every text."""
         return self._words is not None
 
-    def encode(self, texts: Sequence[str]) -> TokenRows:
+    def encode(self, texts: Iterable[str]) -> TokenRows:
         """Return the texts' token ids, in their order."""
-        if self._words is None or not len(texts):
+        texts = list(texts)
+        if self._words is None or not texts:
             return self._by_library(texts)
         slow = self._with_added_tokens(texts)
         if not slow:
@@ -64,35 +77,48 @@ class FastTokenizer:
         rows = TokenRows(*(np.concatenate(arrays) for arrays in zip(*map(dataclasses.astuple, parts), strict=True)))
         return rows.take(np.argsort(np.array(fast + slow)))
 
-    def _with_added_tokens(self, texts: Sequence[str]) -> list[int]:
+    def _with_added_tokens(self, texts: list[str]) -> list[int]:
         together = "\n".join(texts)
         present = [token for token in self._added if token in together]
         if not present:
             return []
         return [index for index, text in enumerate(texts) if any(token in text for token in present)]
 
-    def _by_library(self, texts: Sequence[str]) -> TokenRows:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+    def _by_library(self, texts: list[str]) -> TokenRows:
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))
         return TokenRows(ids, lengths)
 
 
-class _Numbers(dict[bytes, int]):
-    """The number of each word seen; a new word gets the next number and is noted in ``new``."""
+class _Known(dict[bytes, bytes]):
+    """Word → its token ids, as the bytes of int32. A word that is not there is learnt; no entry ever changes.
 
-    def __init__(self) -> None:
-        super().__init__({_END: 0})
-        self.new: list[bytes] = []
+    Args:
+        tokenizer: the library's.
+        most: the ids of a word that are kept.
+        ending: the ids of ``_END``.
 
-    def __missing__(self, word: bytes) -> int:
-        number = self[word] = len(self)
-        self.new.append(word)
-        return number
+    Attributes:
+        size: about how many bytes the words have (threads that add at once may count too few).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, most: int, ending: list[int]) -> None:
+        super().__init__({_END: _as_bytes(ending)})
+        self._tokenizer, self._model, self._most, self.size = tokenizer, tokenizer.model, most, 0
+
+    def __missing__(self, word: bytes) -> bytes:
+        if word.isascii():  # the normalizer and the pre-tokenizer leave it as it is
+            ids = [piece.id for piece in self._model.tokenize(word.decode())]
+        else:
+            ids = self._tokenizer.encode(word.decode(), add_special_tokens=False).ids
+        self.size += len(word)
+        self[word] = known = _as_bytes(ids[: self._most])
+        return known
 
 
 class _Words:
-    """The pieces of every word seen so far, a bounded number of them."""
+    """The token ids of words, a bounded number of which it remembers."""
 
     def __init__(
         self, tokenizer: Tokenizer, *, lowercase: bool, prefix: list[int], suffix: list[int], room: int
@@ -102,7 +128,7 @@ class _Words:
         self._alone.normalizer, self._alone.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
         self._table = _LOWER if lowercase else None
         self._prefix, self._suffix, self._room = prefix, suffix, room
-        self._forget()
+        self._known = self._nothing_known()
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, max_length: int) -> "_Words | None":
@@ -134,27 +160,21 @@ class _Words:
             return None
         return cls(tokenizer, lowercase=normalizer["lowercase"] is True, prefix=prefix, suffix=suffix, room=room)
 
-    def _forget(self) -> None:
-        self._numbers, self._bytes = _Numbers(), 0
-        # Number 0 is the end of a text, and the start of the next one.
-        self._pieces = np.array(self._suffix + self._prefix, np.int32)
-        self._starts, self._counts = np.zeros(1, np.int64), np.array([len(self._pieces)], np.int64)
+    def _nothing_known(self) -> _Known:
+        # No text has room for more than ``room`` pieces.
+        return _Known(self._alone, self._room, [*self._suffix, _BORDER, *self._prefix])
 
-    def encode(self, texts: Sequence[str]) -> TokenRows:
+    def encode(self, texts: list[str]) -> TokenRows:
         """Return the token ids of texts without added tokens."""
-        if len(self._numbers) > WORDS_KEPT or self._bytes > BYTES_KEPT:
-            self._forget()
-        words = self._split(texts)
-        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.int64, len(words))
-        if self._numbers.new:
-            self._learn()
-        counts = self._counts[numbers]
-        pieces = self._pieces[_spans(self._starts[numbers], counts)]
-        ends = np.cumsum(counts)[numbers == 0]  # each text's end, with the specials after it and before the next
-        ids = np.concatenate([np.array(self._prefix, np.int32), pieces[: len(pieces) - len(self._prefix)]])
-        return self._truncated(TokenRows(ids, np.diff(ends, prepend=0)))
+        if len(self._known) > WORDS_KEPT or self._known.size > BYTES_KEPT:
+            self._known = self._nothing_known()  # a call under way in another thread goes on with the old one
+        ids = np.frombuffer(b"".join(map(self._known.__getitem__, self._split(texts))), np.int32)
+        borders = np.flatnonzero(ids == _BORDER)  # each text's end; the next one's prefix follows
+        ids = np.concatenate([np.array(self._prefix, np.int32), np.delete(ids[: borders[-1]], borders[:-1])])
+        lengths = np.diff(borders, prepend=-1 - len(self._prefix)) - 1
+        return self._truncated(TokenRows(ids, lengths))
 
-    def _split(self, texts: Sequence[str]) -> list[bytes]:
+    def _split(self, texts: list[str]) -> list[bytes]:
         """Return the words of all texts, ``_END`` after each text's."""
         joined = b"".join([(b" " + _END + b" ").join(map(str.encode, texts)), b" ", _END])
         joined = joined.translate(self._table, _DELETED)
@@ -162,28 +182,6 @@ class _Words:
             if character in joined:
                 joined = joined.replace(character, b" " + character + b" ")
         return joined.split()
-
-    def _learn(self) -> None:
-        """Ask the library for the pieces of the new words."""
-        new, self._numbers.new = self._numbers.new, []
-        # No text has room for more than ``room`` pieces.
-        pieces = [piece[: self._room] for piece in self._ask([word.decode() for word in new])]
-        counts = np.fromiter(map(len, pieces), np.int64, len(pieces))
-        starts = len(self._pieces) + np.cumsum(counts) - counts
-        flat = np.fromiter(itertools.chain.from_iterable(pieces), np.int32, int(counts.sum()))
-        self._pieces = np.concatenate([self._pieces, flat])
-        self._starts, self._counts = np.concatenate([self._starts, starts]), np.concatenate([self._counts, counts])
-        self._bytes += sum(map(len, new))
-
-    def _ask(self, words: list[str]) -> list[list[int]]:
-        """Return the pieces of words; those in ASCII are what the normalizer and the pre-tokenizer leave as it is."""
-        tokenize = self._alone.model.tokenize
-        pieces = [[piece.id for piece in tokenize(word)] if word.isascii() else [] for word in words]
-        others = [index for index, word in enumerate(words) if not word.isascii()]
-        encodings = self._alone.encode_batch_fast([words[index] for index in others], add_special_tokens=False)
-        for index, encoding in zip(others, encodings, strict=True):
-            pieces[index] = encoding.ids
-        return pieces
 
     def _truncated(self, rows: TokenRows) -> TokenRows:
         longest = self._room + len(self._prefix) + len(self._suffix)
@@ -193,6 +191,10 @@ class _Words:
         from_the_end = np.repeat(rows.lengths, rows.lengths) - column
         kept = (column < len(self._prefix) + self._room) | (from_the_end <= len(self._suffix))
         return TokenRows(rows.ids[kept], np.minimum(rows.lengths, longest))
+
+
+def _as_bytes(ids: list[int]) -> bytes:
+    return array("i", ids).tobytes()
 
 
 def _special_ids(post_processor: dict[str, Any]) -> tuple[list[int], list[int]] | None:

@@ -21,9 +21,8 @@ class JsonLines:
         self._templates = [f'{{"label": {name}, "probabilities": {{{probabilities}}}}}\n' for name in names]
 
     def format(self, probabilities: np.ndarray) -> str:
-        """Return a line for each row of probabilities, float64 [texts, classes], each ended by a line feed."""
-        write = repr if np.isfinite(probabilities).all() else json.dumps  # NaN, of a training that diverged
-        numbers = map(write, rounded(probabilities).ravel().tolist())
+        """Return a line for each row of probabilities, float64 [texts, classes], finite, each ended by a line feed."""
+        numbers = map(repr, rounded(probabilities).ravel().tolist())
         rows = zip(*[numbers] * probabilities.shape[1], strict=True)
         best = probabilities.argmax(axis=1).tolist()
         return "".join([self._templates[index] % row for index, row in zip(best, rows, strict=True)])

@@ -5,7 +5,6 @@ token alone is looked up, in one program for all lengths.
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,12 +17,16 @@ from jax import Array
 from distill_jax.data.batching import length_buckets, real_lengths
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.ragged import TokenRows, flatten
+from distill_jax.jax_setup import require_own_jax
+from distill_jax.processors import usable_processors
 from distill_jax.students.student import Params, Student, to_device
 
 EVAL_BATCH = 256
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third
 # slower.
 TOKENS_PER_BATCH = 8192
+# What a program may set for its own thread: jax.enable_x64, jax.default_device, jax.default_matmul_precision, ….
+_JAX_OPTIONS = [option for option in vars(jax).values() if isinstance(option, type(jax.default_device))]
 
 
 def predict_logits(
@@ -53,6 +56,7 @@ def start_logits(
     rows, length = input_ids.shape[:2]
     if not rows:
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
+    require_own_jax()
     input_ids = student.config.inputs(input_ids)
     lengths = real_lengths(input_ids, student.config.pad_id)
     lookups = student.config.lookup()
@@ -97,13 +101,16 @@ def _threads(*, several: bool) -> Iterator[Callable[..., Callable[[], jax.Array]
 
         yield start
         return
-    double = jax.numpy.zeros(0).dtype == np.float64  # in the caller's thread; the others do not know of it
+    chosen = {option: option.value for option in _JAX_OPTIONS}  # in the caller's thread; the others know nothing of it
 
     def run(program: Callable[..., jax.Array], *arguments: Any, **options: Any) -> jax.Array:
-        with jax.enable_x64(double):
+        with contextlib.ExitStack() as stack:
+            for option, value in chosen.items():
+                if option.value != value:
+                    stack.enter_context(option(value))
             return program(*arguments, **options)
 
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(usable_processors())
     try:
         yield lambda program, *arguments, **options: pool.submit(run, program, *arguments, **options).result
     finally:

@@ -2,19 +2,23 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.inference.logits import EVAL_BATCH, start_logits
+from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
+from distill_jax.jax_setup import require_own_jax
 from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.config import student_of
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
+from distill_jax.students.config import StudentConfig
 from distill_jax.students.student import Params, Student, to_device
 
 _TEXTS_AT_ONCE = 4096
@@ -24,6 +28,10 @@ _STARTED_AT_ONCE = 2
 @dataclasses.dataclass(frozen=True)
 class Predictor:
     """A student with its tokenizer and its classes' names.
+
+    Threads may share one (a server's, or those of asyncio's ``run_in_executor``), and an interrupted call leaves it as
+    it was. It can be pickled and copied, and so given to a process started by spawn. In a forked process the linear
+    student predicts; the others, for which JAX computes, refuse to where their parent has used JAX.
 
     Attributes:
         label_names: the classes, in class order.
@@ -52,7 +60,7 @@ class Predictor:
 
         Raises:
             MissingInputError: no such folder, or a file is not in it.
-            InputError: a file in it is damaged.
+            InputError: a file in it is damaged, or belongs to another run.
         """
         folder = Path(folder)
         if not (folder / CONFIG).is_file():
@@ -60,30 +68,59 @@ class Predictor:
         config = read_config(folder)
         student = Student(student_of(config, f"run configuration {folder / CONFIG}"))
         max_length = _max_length(config, folder)
+        tokenizer = load_tokenizer(folder / TOKENIZER, max_length)
+        require_ids_below(student.config.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
+        require_own_jax()
         params = load_params(folder / CHECKPOINTS)
         _require_shapes(student, params, folder)
-        return cls(
-            label_names=tuple(config["export"]["label_names"]),
-            student=student,
-            params=params if student.config.is_linear else to_device(params),
-            tokenizer=FastTokenizer(load_tokenizer(folder / TOKENIZER, max_length), max_length),
-            max_length=max_length,
-            scores=student.config.token_scores(params, max_length),
-        )
+        names = tuple(config["export"]["label_names"])
+        return cls.of(names, student.config, params, FastTokenizer(tokenizer, max_length), max_length)
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Return logits, float32 [texts, classes]."""
-        if not len(texts):
-            return np.zeros((0, len(self.label_names)), np.float32)
+    @classmethod
+    def of(
+        cls,
+        label_names: tuple[str, ...],
+        config: StudentConfig,
+        params: Params,
+        tokenizer: FastTokenizer,
+        max_length: int,
+    ) -> "Predictor":
+        """Return the predictor of a student with these parameters, NumPy arrays."""
+        student = Student(config)
+        scores = config.token_scores(params, max_length)
+        if scores is not None:
+            return cls(label_names, student, params, tokenizer, max_length, scores)
+        return cls(label_names, student, to_device(params), tokenizer, max_length)
+
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Any, ...]]:
+        """Return how to make it anew, on the device that is then the default."""
+        params = _to_host(self.params)
+        return Predictor.of, (self.label_names, self.student.config, params, self.tokenizer, self.max_length)
+
+    def logits(self, texts: Iterable[str]) -> np.ndarray:
+        """Return logits, float32 [texts, classes].
+
+        Args:
+            texts: a list, a tuple, an array, a Series (in its order, whatever its index), a generator, ….
+
+        Raises:
+            InputError: this is no row of texts, or one of them is none (``text_chunks``); or a logit is not finite.
+        """
         # Texts are tokenized while those before them are computed; what is started takes memory until it is done.
-        started, done = deque[Callable[[], np.ndarray]](), []
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        started, done, batch_size = deque[Callable[[], np.ndarray]](), list[np.ndarray](), 0
+        for chunk in text_chunks(texts, _TEXTS_AT_ONCE):
             if len(started) == _STARTED_AT_ONCE:
                 done.append(started.popleft()())
-            started.append(self._start(texts[start : start + _TEXTS_AT_ONCE], _batch_size(len(texts))))
-        return np.concatenate([*done, *(finish() for finish in started)])
+            batch_size = batch_size or _batch_size(len(chunk))
+            started.append(self._start(chunk, batch_size))
+        done += [finish() for finish in started]
+        if not done:
+            return np.zeros((0, len(self.label_names)), np.float32)
+        logits = np.concatenate(done)
+        _require_finite(logits)
+        return logits
 
-    def _start(self, texts: Sequence[str], batch_size: int) -> Callable[[], np.ndarray]:
+    def _start(self, texts: list[str], batch_size: int) -> Callable[[], np.ndarray]:
         rows = self.tokenizer.encode(texts)
         if self.scores is not None:
             logits = self.scores.logits(rows)
@@ -91,15 +128,48 @@ class Predictor:
         input_ids = rows.padded(self.max_length, self.student.config.pad_id)
         return start_logits(self.student, self.params, input_ids, batch_size, fixed_cuts=True)
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """Return probabilities, float64 [texts, classes], each row summing to 1."""
+    def probabilities(self, texts: Iterable[str]) -> np.ndarray:
+        """Return probabilities, float64 [texts, classes], each row summing to 1; ``texts`` as for ``logits``."""
         logits = self.logits(texts).astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def labels(self, texts: Sequence[str]) -> list[str]:
-        """Return the most probable class of each text."""
+    def labels(self, texts: Iterable[str]) -> list[str]:
+        """Return the most probable class of each text; ``texts`` as for ``logits``."""
         return [self.label_names[index] for index in self.logits(texts).argmax(axis=1)]
+
+
+def _require_finite(logits: np.ndarray) -> None:
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"student: its logits are not finite for {(~finite).sum():,} of {len(finite):,} texts, so its training has "
+            "diverged; train it again, with a lower learning rate"
+        )
+
+
+def _to_host(params: Params) -> Params:
+    import jax
+
+    return jax.tree.map(np.asarray, params)
+
+
+def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: str) -> None:
+    """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp ids silently.
+
+    Args:
+        vocab_size: the student's.
+        tokenizer: the tokenizer.
+        path: its file.
+        where: the file that names ``vocab_size``.
+    """
+    tokens = tokenizer.get_vocab()
+    token = max(tokens, key=tokens.__getitem__, default="")
+    if tokens.get(token, 0) >= vocab_size:
+        raise InputError(
+            f"tokenizer {path}: expected ids below {vocab_size} (vocab_size in {where}), got {tokens[token]} for "
+            f"{token!r}; the two files do not belong together"
+        )
 
 
 def _max_length(config: dict[str, Any], folder: Path) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from distill_jax.jax_setup import require_own_jax
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import student_config
 
@@ -75,4 +76,5 @@ def parameter_count(params: Params) -> int:
 
 def to_device(params: Params) -> Params:
     """Return the parameters as arrays on JAX's default device."""
+    require_own_jax()
     return jax.tree.map(jax.numpy.asarray, params)

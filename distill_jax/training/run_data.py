@@ -8,9 +8,10 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import say
 from distill_jax.data.examples import Examples, concatenate, read_examples
 from distill_jax.data.tokenizer import load_tokenizer
-from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import TOKENIZER, read_manifest
+from distill_jax.errors import MissingInputError
+from distill_jax.export.format import MANIFEST, TOKENIZER, read_manifest
 from distill_jax.files import read_json
+from distill_jax.inference.predictor import require_ids_below
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
 from distill_jax.training.start_embeddings import StartTable, start_table
@@ -94,11 +95,5 @@ class TrainData:
         return start_table(self._config.embeddings, self.student.config.embedding_dim, self.export, self.manifest)
 
     def _require_tokens_in_vocabulary(self) -> None:
-        """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp ids silently."""
-        tokens, vocab_size = load_tokenizer(self.tokenizer, 1 << 20).get_vocab(), self.manifest.vocab_size
-        token = max(tokens, key=tokens.__getitem__)
-        if tokens[token] >= vocab_size:
-            raise InputError(
-                f"tokenizer {self.tokenizer}: expected ids below {vocab_size} (the manifest's vocab_size), got "
-                f"{tokens[token]} for {token!r}; the tokenizer and the manifest belong to different exports"
-            )
+        tokenizer = load_tokenizer(self.tokenizer, 1 << 20)
+        require_ids_below(self.manifest.vocab_size, tokenizer, self.tokenizer, MANIFEST)

@@ -1,6 +1,13 @@
+import copy
+import pickle
+import random
 import string
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -88,21 +95,117 @@ def test_what_it_remembers_changes_nothing(monkeypatch):
     tokenizer = _tokenizer(8)
     fast = FastTokenizer(tokenizer, 8)
     texts = [f"ab{letter} unaffable, {letter}{letter}?" for letter in string.ascii_letters]
-    for block in (texts, texts[::-1], ["new words", *texts[:3]], ["ab"]):
+    blocks = (texts, texts[::-1], ["new words", *texts[:3]], ["ab"], texts[:5])
+    for block in blocks:
         _assert_equal_to_library(tokenizer, block, fast)
     monkeypatch.setattr(fast_tokenizer, "WORDS_KEPT", 1)
     forgets = FastTokenizer(tokenizer, 8)
-    for block in (texts, ["ab abc"], texts[:5]):
+    for block in blocks:
         _assert_equal_to_library(tokenizer, block, forgets)
-    assert len(forgets._words._numbers) < len(fast._words._numbers)
 
 
-def test_the_library_is_asked_once_about_a_word():
-    fast = FastTokenizer(_tokenizer(20), 20)
-    fast.encode(["ab abc, é ab", "abc é"])
-    words = set(fast._words._numbers)
-    fast.encode(["é abc ab ,"])
-    assert set(fast._words._numbers) == words == {b"\xff", b"ab", b"abc", b",", "é".encode()}
+@pytest.mark.parametrize(("bound", "remembered"), [(None, True), ("WORDS_KEPT", False), ("BYTES_KEPT", False)])
+def test_the_library_is_asked_once_about_a_word_unless_too_much_was_kept(monkeypatch, bound, remembered):
+    if bound:
+        monkeypatch.setattr(fast_tokenizer, bound, 2)
+    tokenizer = _tokenizer(20)
+    fast = FastTokenizer(tokenizer, 20)
+    before = fast.encode(["abc ab é"]).ids.tolist()
+    tokenizer.model.max_input_chars_per_word = 0  # from now on the library knows no word
+    unknown = [2, 1, 1, 1, 3]
+    assert fast.encode(["abc ab é"]).ids.tolist() == (before if remembered else unknown)
+    assert fast.encode(["aff un abcd"]).ids.tolist() == unknown
+
+
+@pytest.mark.parametrize("rows", [list, tuple, np.array, iter, lambda texts: pd.Series(texts, index=[3, 2, 1, 0])])
+def test_texts_are_taken_in_their_order(rows):
+    tokenizer = _tokenizer(9)
+    texts = ["a b c", "ab [SEP]", "", "un aff"]
+    expected = [token for encoding in tokenizer.encode_batch(texts) for token in encoding.ids]
+    assert FastTokenizer(tokenizer, 9).encode(rows(texts)).ids.tolist() == expected
+
+
+def _new_words(seed, texts):
+    rng = random.Random(str(seed))
+    return [
+        " ".join("".join(rng.choices("abcdefn", k=rng.randrange(1, 5))) for _ in range(rng.randrange(9)))
+        for _ in range(texts)
+    ]
+
+
+def test_threads_share_one(monkeypatch):
+    monkeypatch.setattr(fast_tokenizer, "WORDS_KEPT", 300)  # so that it also forgets while others read
+    tokenizer = _tokenizer(12)
+    shared, started = FastTokenizer(tokenizer, 12), threading.Barrier(8)
+
+    def work(seed):
+        started.wait()
+        return [shared.encode(_new_words((seed, request), 6)).ids.tolist() for request in range(60)]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(work, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    for seed, requests in enumerate(found):
+        for request, ids in enumerate(requests):
+            texts = _new_words((seed, request), 6)
+            assert ids == [token for encoding in tokenizer.encode_batch(texts) for token in encoding.ids]
+    _assert_equal_to_library(tokenizer, _new_words(99, 200), shared)
+
+
+def _interrupted(call, after):
+    """Call, raise ``KeyboardInterrupt`` at a bytecode of the tokenizer's module; return whether it came to that."""
+    left = after
+
+    def trace(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename != fast_tokenizer.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
+@pytest.mark.parametrize("kept", [fast_tokenizer.WORDS_KEPT, 2])
+def test_it_is_whole_wherever_a_call_is_interrupted(monkeypatch, kept):
+    monkeypatch.setattr(fast_tokenizer, "WORDS_KEPT", kept)
+    tokenizer = _tokenizer(9)
+    texts = ["abc un é", "[SEP] aff, ab", "d e"]
+    places = 0
+    while True:
+        fast = FastTokenizer(tokenizer, 9)
+        fast.encode(["a ab b"])
+        if not _interrupted(lambda: fast.encode(texts), places):  # noqa: B023 - called at once
+            break
+        _assert_equal_to_library(tokenizer, ["ab d e f", *texts, "a b un aff"], fast)
+        places += 1
+    assert places > 200
+
+
+def test_it_is_pickled_without_what_it_has_met():
+    tokenizer = _tokenizer(9)
+    fast = FastTokenizer(tokenizer, 9)
+    before = len(pickle.dumps(fast))
+    fast.encode(_new_words(0, 300))
+    assert len(pickle.dumps(fast)) == before
+    for other in (pickle.loads(pickle.dumps(fast)), copy.deepcopy(fast)):
+        _assert_equal_to_library(tokenizer, ["ab [SEP] un", "a " * 30], other)
 
 
 def test_several_special_tokens_on_either_side():

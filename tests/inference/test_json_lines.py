@@ -24,11 +24,6 @@ def test_lines_equal_those_of_the_json_library():
     assert JsonLines(names).format(rows) != JsonLines(names, ensure_ascii=True).format(rows)
 
 
-def test_not_a_number_is_written_as_the_json_library_writes_it():
-    rows = np.array([[np.nan, np.nan], [0.25, 0.75]])
-    assert JsonLines(("a", "b")).format(rows) == _by_json(("a", "b"), rows, False)
-
-
 @settings(max_examples=300, derandomize=True)
 @given(value=st.floats(0, 1), millionths=st.integers(0, 999_999), ulps=st.integers(-3, 3))
 @example(value=5e-324, millionths=2, ulps=0)

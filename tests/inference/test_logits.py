@@ -1,7 +1,9 @@
+import jax
 import numpy as np
 import optax
 import pytest
 
+from distill_jax.inference import logits as evaluation
 from distill_jax.inference import token_lookup
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.metrics.classification import cross_entropies, mean_of_batch_means
@@ -39,6 +41,33 @@ def test_few_programs_are_compiled_for_a_split_of_many_lengths(monkeypatch):
     before = eval_logits._cache_size()
     predict_logits(student, student.init(0), _inputs(300, 100), 16)
     assert 1 <= eval_logits._cache_size() - before <= 4
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("default_matmul_precision", "highest"),
+        ("debug_nans", True),
+        ("default_prng_impl", "rbg"),
+        ("device", None),
+    ],
+)
+def test_threads_compute_with_what_the_caller_set_for_its_own(monkeypatch, option, value):
+    if option == "device":
+        option, value = "default_device", jax.devices()[0]
+    student = build_student("bilstm", vocab_size=40, num_labels=3, embedding_dim=5)
+    seen = []
+
+    def watched(*arguments, **options):
+        seen.append(getattr(jax.config, f"jax_{option}"))
+        return eval_logits(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "eval_logits", watched)
+    with getattr(jax, option)(value):
+        predict_logits(student, student.init(0), _inputs(20, 12), 8)
+    assert seen == [value] * 3
+    predict_logits(student, student.init(0), _inputs(20, 12), 8)
+    assert value not in seen[3:]
 
 
 def test_no_rows_give_no_logits():

@@ -1,13 +1,18 @@
 """Predictions from a run folder: ``Predictor`` from Python, and ``python -m distill_jax.predict``."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import shutil
 import sys
 from unittest import mock
 
+import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 from command_lines import call, python, refusal
@@ -119,6 +124,29 @@ def test_labels_and_probabilities_belong_together(predictors):
     assert len(set(predictor.labels(texts))) > 1
 
 
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_series_is_taken_by_position_and_an_iterator_whole(name, predictors, monkeypatch):
+    monkeypatch.setattr("distill_jax.inference.predictor._TEXTS_AT_ONCE", 7)
+    texts = [*tiny_texts(20, 6)[0], "w1 [SEP] w2", *tiny_texts(9, 7)[0]]
+    expected = predictors[name].logits(texts)
+    shuffled = pd.Series(texts, index=np.random.default_rng(0).permutation(len(texts)))
+    for given in (shuffled, np.array(texts), np.array(texts, object), tuple(texts), iter(texts)):
+        np.testing.assert_array_equal(predictors[name].logits(given), expected)
+
+
+def test_what_is_no_text_is_refused_by_every_method(predictors):
+    predictor = predictors["fasttext"]
+    for ask in (predictor.logits, predictor.probabilities, predictor.labels):
+        for given, message in (
+            ("w1", "got one string"),
+            (pd.DataFrame({"text": ["w1"]}), "got a table"),
+            (["w1", None], r"texts\[1\]: expected a string, got None"),
+            (["w1", "\ud83d"], r"texts\[1\]: expected text, got half a surrogate pair"),
+        ):
+            with pytest.raises(InputError, match=message):
+                ask(given)
+
+
 def test_texts_are_cut_to_the_length_the_student_was_trained_with(predictors, tiny_runs):
     long = " ".join(["w1"] * (MAX_LENGTH - 2))
     np.testing.assert_array_equal(predictors["cnn"].logits([long]), predictors["cnn"].logits([long + " w2 w2"]))
@@ -202,6 +230,47 @@ def test_what_is_missing_is_named(capsys, tmp_path, run):
     assert "it has no config.json, so it holds no run" in refusal(capsys, main, "--run", tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.json", "a.jsonl", "a.parquet", "a.csv.gz", "a.txt.zst"])
+def test_a_table_or_packed_file_is_refused_by_its_name(capsys, tmp_path, tiny_runs, name):
+    (tmp_path / name).write_text("text,label\nw1,good\n")
+    message = refusal(capsys, main, "--run", tiny_runs["fasttext"], tmp_path / name)
+    suffix = "." + name.lower().rpartition(".")[2]
+    assert message.startswith(f"{tmp_path / name}: expected a ")
+    assert f"({suffix})" in message
+
+
+@pytest.mark.parametrize("source", ["file", "standard input"])
+@pytest.mark.parametrize(
+    ("pack", "kind"),
+    [
+        (gzip.compress, "a gzip file"),
+        (bz2.compress, "a bzip2 file"),
+        (lzma.compress, "an xz file"),
+        (lambda content: b"PAR1" + content, "a Parquet file"),
+    ],
+)
+def test_a_table_or_packed_file_is_refused_by_its_beginning(capsys, tmp_path, tiny_runs, source, pack, kind):
+    content, arguments, where = pack(b"w1\nw2\n"), ["--run", tiny_runs["fasttext"]], "standard input"
+    if source == "file":
+        (tmp_path / "texts").write_bytes(content)
+        arguments, where = [*arguments, tmp_path / "texts"], str(tmp_path / "texts")
+    message = refusal(capsys, main, *arguments, stdin=content)
+    assert message == f"{where}: expected a text on each line, got {kind}"
+
+
+def test_standard_input_is_taken_as_lines_whatever_they_are(capsys, tiny_runs):
+    status, output, _ = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=b'text,label\n{"text": "w1"}\nw1\n')
+    assert status == 0
+    assert len(_lines(output)) == 3
+
+
+def test_help_shows_that_a_file_need_not_be_named(capsys):
+    status, output, _ = call(capsys, main, "--help")
+    assert status == 0
+    assert "[FILE] --run DIR" in output
+    assert "(default: standard input)" in output
+
+
 def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     (run / "tokenizer.json").rename(run / "kept")
     assert "tokenizer.json: there is no such file" in refusal(capsys, main, "--run", run)
@@ -227,6 +296,27 @@ def test_a_configuration_that_does_not_fit_is_refused(run, section, field, value
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=message):
         Predictor.load(run)
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_another_vocabulary_s_tokenizer_is_refused(tmp_path, tiny_runs, name):
+    shutil.copytree(tiny_runs[name], tmp_path / "run")
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["w60"])
+    tokenizer.save(str(tmp_path / "run" / "tokenizer.json"))
+    message = r"tokenizer .*: expected ids below 64 \(vocab_size in config.json\), got 64 for 'w60'; the two files do"
+    with pytest.raises(InputError, match=message):
+        Predictor.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_student_whose_training_diverged_is_refused(name, predictors):
+    healthy = predictors[name]
+    params = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, np.float32), healthy.params)
+    broken = Predictor.of(healthy.label_names, healthy.student.config, params, healthy.tokenizer, healthy.max_length)
+    for ask in (broken.logits, broken.probabilities, broken.labels):
+        with pytest.raises(InputError, match="student: its logits are not finite for 2 of 2 texts"):
+            ask(["w1 w2", "w3"])
 
 
 def test_a_student_that_is_no_object_is_refused(run):
