@@ -136,6 +136,11 @@ class TrainConfig:
         """The name in the history's ``model`` column: ``CNN``, ``Linear (distilled)``, …."""
         return model_name(self.student, distil=self.distil)
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether further epochs go on with a finished run: nothing in it looked ahead to the last epoch."""
+        return self.schedule == "step" and not self.transfer_passes
+
     def learning_rate_at(self, epoch: int, fraction: float = 0.0) -> float:
         """Return the learning rate after ``epoch`` epochs and a ``fraction`` of the next one.
 

@@ -14,7 +14,7 @@ from jax import Array
 from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.bilstm import BiLstmConfig
 from distill_jax.students.networks.bilstm import DIRECTIONS, lstm_step, reversed_texts
-from distill_jax.students.student import Params
+from distill_jax.students.params import Params
 
 
 class GateLookup(TokenLookup[BiLstmConfig]):

@@ -19,7 +19,8 @@ from distill_jax.data.compaction import Compaction
 from distill_jax.data.ragged import TokenRows, flatten
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.processors import usable_processors
-from distill_jax.students.student import Params, Student, to_device
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student, to_device
 
 EVAL_BATCH = 256
 # On a CPU: what the CNN computes for so many tokens still fits a core's cache; with four times as many it is a third

@@ -3,26 +3,29 @@
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.inference.logits import EVAL_BATCH, start_logits
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
-from distill_jax.jax_setup import require_own_jax
-from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.config import student_of
-from distill_jax.runs.folder import CHECKPOINTS, CONFIG, TOKENIZER, read_config
+from distill_jax.runs.folder import CONFIG, TOKENIZER, read_config
+from distill_jax.runs.weights import read_weights
 from distill_jax.students.config import StudentConfig
-from distill_jax.students.student import Params, Student, to_device
+from distill_jax.students.params import Params, flat_params, nested_params
+
+if TYPE_CHECKING:
+    from distill_jax.students.student import Student
 
 _TEXTS_AT_ONCE = 4096
 _STARTED_AT_ONCE = 2
+_ROWS = (1, 16, 256)  # what a program takes: few sizes, so that few are compiled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Predictor:
 
     Attributes:
         label_names: the classes, in class order.
-        student: the student.
+        config: the student.
         params: its parameters.
         tokenizer: the teacher's tokenizer.
         max_length: the tokens of a text that the student sees.
@@ -48,7 +51,7 @@ class Predictor:
     """
 
     label_names: tuple[str, ...]
-    student: Student
+    config: StudentConfig
     params: Params
     tokenizer: FastTokenizer
     max_length: int
@@ -56,7 +59,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Predictor":
-        """Load a run folder's latest checkpoint.
+        """Load a run folder: the finished run, or its latest checkpoint.
 
         Raises:
             MissingInputError: no such folder, or a file is not in it.
@@ -66,15 +69,14 @@ class Predictor:
         if not (folder / CONFIG).is_file():
             raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
         config = read_config(folder)
-        student = Student(student_of(config, f"run configuration {folder / CONFIG}"))
+        student = student_of(config, f"run configuration {folder / CONFIG}")
         max_length = _max_length(config, folder)
         tokenizer = load_tokenizer(folder / TOKENIZER, max_length)
-        require_ids_below(student.config.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
-        require_own_jax()
-        params = load_params(folder / CHECKPOINTS)
+        require_ids_below(student.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
+        params = read_weights(folder)
         _require_shapes(student, params, folder)
         names = tuple(config["export"]["label_names"])
-        return cls.of(names, student.config, params, FastTokenizer(tokenizer, max_length), max_length)
+        return cls.of(names, student, params, FastTokenizer(tokenizer, max_length), max_length)
 
     @classmethod
     def of(
@@ -86,16 +88,24 @@ class Predictor:
         max_length: int,
     ) -> "Predictor":
         """Return the predictor of a student with these parameters, NumPy arrays."""
-        student = Student(config)
         scores = config.token_scores(params, max_length)
         if scores is not None:
-            return cls(label_names, student, params, tokenizer, max_length, scores)
-        return cls(label_names, student, to_device(params), tokenizer, max_length)
+            return cls(label_names, config, params, tokenizer, max_length, scores)
+        from distill_jax.students.student import to_device
+
+        return cls(label_names, config, to_device(params), tokenizer, max_length)
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Any, ...]]:
         """Return how to make it anew, on the device that is then the default."""
-        params = _to_host(self.params)
-        return Predictor.of, (self.label_names, self.student.config, params, self.tokenizer, self.max_length)
+        params = nested_params({name: np.asarray(array) for name, array in flat_params(self.params).items()})
+        return Predictor.of, (self.label_names, self.config, params, self.tokenizer, self.max_length)
+
+    @cached_property
+    def student(self) -> "Student":
+        """The student as functions of its parameters."""
+        from distill_jax.students.student import Student
+
+        return Student(self.config)
 
     def logits(self, texts: Iterable[str]) -> np.ndarray:
         """Return logits, float32 [texts, classes].
@@ -125,7 +135,9 @@ class Predictor:
         if self.scores is not None:
             logits = self.scores.logits(rows)
             return lambda: logits
-        input_ids = rows.padded(self.max_length, self.student.config.pad_id)
+        from distill_jax.inference.logits import start_logits
+
+        input_ids = rows.padded(self.max_length, self.config.pad_id)
         return start_logits(self.student, self.params, input_ids, batch_size, fixed_cuts=True)
 
     def probabilities(self, texts: Iterable[str]) -> np.ndarray:
@@ -146,12 +158,6 @@ def _require_finite(logits: np.ndarray) -> None:
             f"student: its logits are not finite for {(~finite).sum():,} of {len(finite):,} texts, so its training has "
             "diverged; train it again, with a lower learning rate"
         )
-
-
-def _to_host(params: Params) -> Params:
-    import jax
-
-    return jax.tree.map(np.asarray, params)
 
 
 def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: str) -> None:
@@ -182,21 +188,16 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 
 
 def _batch_size(texts: int) -> int:
-    """Return rows a program takes: few sizes, so that few are compiled, and one text does not pay for hundreds."""
-    return next(size for size in (1, 16, EVAL_BATCH) if texts <= size or size == EVAL_BATCH)
+    """Return rows a program takes, so that one text does not pay for hundreds."""
+    return next(size for size in _ROWS if texts <= size or size == _ROWS[-1])
 
 
-def _require_shapes(student: Student, params: Params, folder: Path) -> None:
-    import jax
-
-    expected = jax.tree_util.tree_leaves_with_path(student.shapes())
-    found = dict(jax.tree_util.tree_leaves_with_path(params))
-    for path, leaf in expected:
-        name = jax.tree_util.keystr(path)
-        got = found.get(path)
-        if got is None or got.shape != leaf.shape:
-            shape = None if got is None else list(got.shape)
+def _require_shapes(config: StudentConfig, params: Params, folder: Path) -> None:
+    found = flat_params(params)
+    for name, shape in config.parameter_shapes().items():
+        got = list(np.shape(found[name])) if name in found else None
+        if got != list(shape):
             raise InputError(
-                f"checkpoints {folder / CHECKPOINTS}: parameter {name}: expected {list(leaf.shape)} (config.json), "
-                f"got {shape}; the folder's files belong to different runs"
+                f"run folder {folder}: parameter {name}: expected {list(shape)} ({CONFIG}), got {got}; the folder's "
+                "files belong to different runs"
             )

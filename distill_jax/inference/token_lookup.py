@@ -11,7 +11,7 @@ from jax import Array
 from distill_jax.data.batching import padded_rows
 from distill_jax.data.compaction import Compaction
 from distill_jax.students.config import StudentConfig
-from distill_jax.students.student import Params
+from distill_jax.students.params import Params
 
 _FEWEST_TOKENS = 4096  # so many in all texts together, or nothing is gained
 _MOST_BYTES = 1 << 28  # of the shares: they are several times larger than the embeddings

@@ -14,7 +14,7 @@ from jax import Array
 
 from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.cnn import CnnConfig
-from distill_jax.students.student import Params
+from distill_jax.students.params import Params
 
 _LANES = 16  # filters are filled up to whole vector registers of float32
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.students.student import Params
+from distill_jax.jax_setup import require_own_jax
+from distill_jax.students.params import Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +148,7 @@ def _load(folder: Path, name: str) -> Any:
     import jax
     from orbax.checkpoint import v1 as ocp
 
+    require_own_jax()
     numbers = _numbers(folder)
     if not numbers:
         raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")

@@ -1,6 +1,7 @@
 """The run folder: what training leaves behind, its names, and how it is read and validated.
 
-``config.json``, ``history.csv``, ``metrics.json``, ``test_predictions.npz``, ``checkpoints/`` and ``tokenizer.json``.
+``config.json``, ``history.csv``, ``metrics.json``, ``test_predictions.npz``, ``weights.npz``, ``tokenizer.json`` and,
+while it is not finished, ``checkpoints/``.
 The training loop writes under these names; reports and predictions read them. NumPy and the standard library only,
 but for the history, which is a pandas table.
 """
@@ -26,6 +27,7 @@ HISTORY = "history.csv"
 METRICS = "metrics.json"
 TEST_PREDICTIONS = "test_predictions.npz"
 CHECKPOINTS = "checkpoints"
+WEIGHTS = "weights.npz"
 TOKENIZER = "tokenizer.json"
 
 

@@ -17,13 +17,24 @@ from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
-from distill_jax.runs.folder import CHECKPOINTS, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, is_run, read_config
+from distill_jax.runs.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    TEST_PREDICTIONS,
+    WEIGHTS,
+    is_run,
+    read_config,
+)
 from distill_jax.runs.seed_scores import SEEDS, seed_folders
+from distill_jax.runs.weights import write_weights
 from distill_jax.students.config import StudentConfig
+from distill_jax.students.params import Params
 from distill_jax.students.registry import student_to_json
 
 RunState = Literal["new", "overwrite", "resume", "done"]
-_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS)
+_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS)
 
 
 def run_config(
@@ -58,7 +69,7 @@ def _identity(config: dict[str, Any], where: str) -> dict[str, Any]:
     """
     training = training_of(config, where)
     train = dataclasses.asdict(training)
-    if training.schedule == "step" and not training.transfer_passes:
+    if training.can_go_on:
         train.pop("epochs")
     fingerprint = config.get("export", {}).get("fingerprint")
     return {
@@ -122,15 +133,20 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
     """Write the configuration and copy the tokenizer, so that the folder is enough to predict from."""
     workdir.mkdir(parents=True, exist_ok=True)
     remove_temporaries(workdir)
-    for name in (METRICS, SEEDS):  # more epochs were asked for: the old figures no longer hold
+    for name in (METRICS, SEEDS, WEIGHTS):  # more epochs were asked for: the old figures no longer hold
         (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
         stream.write(tokenizer.read_bytes())
 
 
-def finish_run(workdir: Path, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:
-    """Write the test predictions and, last of all, the metrics: a run that has them is done."""
+def finish_run(
+    workdir: Path, train: TrainConfig, params: Params, metrics: dict[str, Any], logits: np.ndarray, test: Examples
+) -> None:
+    """Write parameters, test predictions and, last of all, the metrics: a run that has them is done.
+
+    Checkpoints, which are several times the parameters' size, stay only where further epochs may be asked for.
+    """
     buffer = io.BytesIO()
     assert test.example_ids is not None
     assert test.teacher_logits is not None
@@ -143,7 +159,10 @@ def finish_run(workdir: Path, metrics: dict[str, Any], logits: np.ndarray, test:
     )
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
+    write_weights(workdir, params)
     write_json(workdir / METRICS, metrics)
+    if not train.can_go_on:
+        shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
 
 
 def timed(function: Any, *arguments: Any) -> tuple[Any, float]:

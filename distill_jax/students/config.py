@@ -112,6 +112,13 @@ class StudentConfig(abc.ABC):
         """Whether logits are a sum over tokens of what each says for each class (``token_scores``)."""
         return False
 
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter by its dotted name."""
+        from distill_jax.students.params import flat_params
+        from distill_jax.students.student import Student
+
+        return {name: tuple(leaf.shape) for name, leaf in flat_params(Student(self).shapes()).items()}
+
     def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
         """Return what each token adds to each class's logit where the student is linear; None = it is not.
 

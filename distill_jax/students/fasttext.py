@@ -62,6 +62,12 @@ class FastTextConfig(BagConfig):
         """Whether logits are a sum over tokens: a maximum is none."""
         return self.pooling == "mean"
 
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter, without the network: a linear prediction needs no JAX."""
+        features = self.embedding_dim * (1 if self.is_linear else 3)
+        head = {"output.kernel": (features, self.num_labels), "output.bias": (self.num_labels,)}
+        return {self.table_name: (self.ids, self.embedding_dim), **head}
+
     def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
         """Return what each token adds to each class's logit; None with ``mean-max-min``."""
         from distill_jax.inference.token_scores import TokenScores

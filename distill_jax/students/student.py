@@ -15,9 +15,8 @@ from jax import Array
 
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.students.config import StudentConfig
+from distill_jax.students.params import Params
 from distill_jax.students.registry import student_config
-
-Params = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.students.params import Params, flat_params, nested_params
 from distill_jax.students.registry import student_kind, student_names
-from distill_jax.students.student import Params
 
 State = dict[str, np.ndarray]
 
@@ -70,14 +70,7 @@ class TorchLayout(abc.ABC):
         _require_names(arrays, names, where)
         _require_floats(arrays, where)
         self.require_shapes(arrays, where)
-        params: Params = {}
-        for key, own in names.items():
-            layer, _, kind = own.partition(".")
-            if kind:
-                params.setdefault(layer, {})[kind] = _from_torch(own, arrays[key])
-            else:
-                params[layer] = arrays[key]
-        return params
+        return nested_params({own: _from_torch(own, arrays[key]) for key, own in names.items()})
 
     def to_torch(self, params: Params, where: str = "parameters") -> State:
         """Return a student's torch state dict (new NumPy arrays): the inverse of ``from_torch``, bit for bit.
@@ -85,7 +78,9 @@ class TorchLayout(abc.ABC):
         Raises:
             InputError: as ``from_torch`` does, of ``params``.
         """
-        arrays = _flatten(_mapping(params, where, "nested mapping"))
+        arrays = {
+            name: np.asarray(array) for name, array in flat_params(_mapping(params, where, "nested mapping")).items()
+        }
         names = self.own_names(arrays)
         _require_names(arrays, names.values(), where)
         _require_floats(arrays, where)
@@ -319,14 +314,3 @@ def _to_torch(own_name: str, array: np.ndarray) -> np.ndarray:
     if kind.endswith("kernel"):
         array = array.transpose(2, 0, 1)[:, None] if layer.startswith("conv") else array.T
     return np.array(array, order="C")
-
-
-def _flatten(params: Mapping[str, Any]) -> State:
-    """Return parameters by dotted name; a mapping is a layer, anything else an array."""
-    flat: State = {}
-    for layer, value in params.items():
-        if isinstance(value, Mapping):
-            flat.update({f"{layer}.{kind}": np.asarray(array) for kind, array in value.items()})
-        else:
-            flat[str(layer)] = np.asarray(value)
-    return flat

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from distill_jax.data.compaction import Compaction
-from distill_jax.students.student import Params, Student
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student
 
 
 class CompactTables:

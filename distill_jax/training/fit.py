@@ -16,7 +16,8 @@ from distill_jax.inference.logits import split_logits
 from distill_jax.losses import objective_of
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame
-from distill_jax.students.student import Params, Student
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student
 from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epochs import EpochRows, best_epoch, evaluation_scores, train_scores, validation_loss
 from distill_jax.training.runners import EpochRunner, make_runner

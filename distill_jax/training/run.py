@@ -18,7 +18,8 @@ from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
-from distill_jax.students.student import Params, Student, parameter_count, to_device
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student, parameter_count, to_device
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.fit import FitResult, check_examples, fit
 from distill_jax.training.run_data import TrainData
@@ -86,7 +87,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
             f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
         ) from None
     metrics = _metrics(result, student, len(EpochRows.of(train, run.train)), test)
-    finish_run(run.workdir, metrics, result.test_logits, test)
+    finish_run(run.workdir, run.train, result.params, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "

@@ -19,7 +19,8 @@ from distill_jax.data.ragged import flatten
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import objective_of
 from distill_jax.students.fasttext import FastTextConfig
-from distill_jax.students.student import Params, Student
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from distill_jax.losses import Objective
-from distill_jax.students.student import Params
+from distill_jax.students.params import Params
 
 
 @partial(jax.jit, static_argnames=("objective", "batch_size", "written_out"), donate_argnums=(0,))

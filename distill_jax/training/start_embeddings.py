@@ -11,7 +11,8 @@ from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, Manifest
 from distill_jax.export.reader import read_token_embeddings
-from distill_jax.students.student import Params, Student
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student
 
 RANDOM = "random"
 TEACHER = "teacher"

@@ -10,7 +10,8 @@ from jax import Array
 
 from distill_jax.config import OptimizerName
 from distill_jax.losses import Objective
-from distill_jax.students.student import Params, Student
+from distill_jax.students.params import Params
+from distill_jax.students.student import Student
 from distill_jax.training.optimizers import make_optimizer
 
 

@@ -16,7 +16,8 @@ from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, write_json
 from distill_jax.runs.config import FORMAT_VERSION
-from distill_jax.runs.folder import CHECKPOINTS, CONFIG
+from distill_jax.runs.folder import CONFIG
+from distill_jax.runs.weights import write_weights
 from distill_jax.students.bilstm import States
 from distill_jax.students.config import StudentConfig, own_options
 from distill_jax.students.registry import student_config, student_kind, student_to_json
@@ -45,7 +46,6 @@ def checkpoint_to_run(
         InputError: the checkpoint is damaged or of another kind, or does not fit its surroundings.
     """
     from distill_jax.data.tokenizer import load_tokenizer
-    from distill_jax.runs.checkpoints import Snapshot, save_checkpoint
     from distill_jax.students.torch_state import params_from_torch, student_of_state
 
     state = read_state(source)
@@ -72,12 +72,10 @@ def checkpoint_to_run(
         "student": student_to_json(student),
         "export": {**around.export, "vocab_size": student.vocab_size},
     }
-    nothing: dict[str, Any] = {"losses": np.zeros(0), "predictions": np.zeros(0, np.int32), "history": np.zeros((0, 7))}
     with _whole_folder(output) as folder:
         with atomic_write(folder / TOKENIZER) as stream:
             stream.write(around.tokenizer.read_bytes())
-        snapshot = Snapshot(params=params, opt_state=[], epoch=0, step=0, seconds=0.0, **nothing)
-        save_checkpoint(folder / CHECKPOINTS, snapshot, 0)
+        write_weights(folder, params)
         write_json(folder / CONFIG, config)
     say(f"{source}: a {name} of {student.vocab_size:,} tokens and {student.num_labels} classes; written to {output}")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {output}")

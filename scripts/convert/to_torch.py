@@ -6,7 +6,8 @@ from distill_jax.console import say, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import atomic_write
 from distill_jax.runs.config import student_of
-from distill_jax.runs.folder import CHECKPOINTS, CONFIG, read_config
+from distill_jax.runs.folder import CONFIG, read_config
+from distill_jax.runs.weights import read_weights
 
 
 def run_to_checkpoint(run: Path, output: Path) -> None:
@@ -17,7 +18,6 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
     """
     import torch
 
-    from distill_jax.runs.checkpoints import load_params
     from distill_jax.students.torch_state import params_to_torch
 
     if not (run / CONFIG).is_file():
@@ -28,7 +28,7 @@ def run_to_checkpoint(run: Path, output: Path) -> None:
             f"run folder {run}: it was trained with n-grams, which the notebook's model cannot count; train with "
             "--ngrams 1 --buckets 0"
         )
-    state = params_to_torch(student.name, load_params(run / CHECKPOINTS))
+    state = params_to_torch(student.name, read_weights(run))
     with atomic_write(output) as stream:
         torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)
     if getattr(student, "mask_padding", False):

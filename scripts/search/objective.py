@@ -14,8 +14,9 @@ from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.students.config import own_options
+from distill_jax.students.params import Params
 from distill_jax.students.registry import student_config, student_kind
-from distill_jax.students.student import Params, Student, parameter_count
+from distill_jax.students.student import Student, parameter_count
 from distill_jax.training.fit import NonFiniteLossError, fit
 from distill_jax.training.start_embeddings import initial_params
 from scripts.search.data import SearchData

@@ -12,9 +12,9 @@ from command_lines import call, refusal
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
-from distill_jax.runs.checkpoints import load_params
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
+from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
 from distill_jax.training.steps import apply_gradients, batch_gradients
 
@@ -144,9 +144,7 @@ def test_each_seed_is_the_run_that_it_would_be_alone(trained, words, tmp_path, c
     assert call(capsys, main, *words, "--workdir", alone, "--seed", "9")[0] == 0
     expected = trained[0] / "seed-9"
     assert (alone / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
-    jax.tree.map(
-        np.testing.assert_array_equal, load_params(alone / "checkpoints"), load_params(expected / "checkpoints")
-    )
+    jax.tree.map(np.testing.assert_array_equal, read_weights(alone), read_weights(expected))
     assert not (alone / "seeds.json").exists()
 
 

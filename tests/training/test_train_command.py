@@ -13,8 +13,9 @@ import pytest
 
 from command_lines import call, finish, refusal, start
 from distill_jax.cache import CACHE_VARIABLE
-from distill_jax.runs.checkpoints import has_checkpoint, load_params, load_snapshot
+from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot
 from distill_jax.runs.folder import read_run
+from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
 from tiny_export import write_tiny_export
 
@@ -52,9 +53,7 @@ def _wait_for_epoch(process, workdir, epoch):
 def _assert_same_run(found, expected):
     assert (found / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
     assert (found / "test_predictions.npz").read_bytes() == (expected / "test_predictions.npz").read_bytes()
-    jax.tree.map(
-        np.testing.assert_array_equal, load_params(found / "checkpoints"), load_params(expected / "checkpoints")
-    )
+    jax.tree.map(np.testing.assert_array_equal, read_weights(found), read_weights(expected))
 
 
 def test_it_writes_every_file_of_the_run_folder(reference, tiny_export):
