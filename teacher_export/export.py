@@ -12,6 +12,7 @@ from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
 from distill_jax.locks import exclusive
+from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
 from teacher_export.identity import (
     describe_export,
@@ -252,7 +253,11 @@ class _Export:
         return Part(split.example_ids[rows], token_ids, token_offsets, split.labels[rows], logits[:, self.columns])
 
     def _write_timing(self, splits: dict[str, dict[str, Any]]) -> None:
-        """Write the documents that this run has labelled and the seconds that it took, of each split and of all."""
+        """Write the documents that this run has labelled and the seconds that it took, of each split and of all.
+
+        The seconds are those from raw texts to written parts: tokenizing, the teacher's pass, writing; loading is not
+        in them.
+        """
         import torch
 
         documents, seconds = (sum(spent[what] for spent in splits.values()) for what in ("documents", "seconds"))
@@ -264,6 +269,7 @@ class _Export:
             "splits": splits,
             "device": name,
             "threads": torch.get_num_threads(),
+            "machine": machine(),
         }
         write_json(self.folder / TIMING, timing)
         say(f"{documents:,} documents in {seconds:.1f} s: {documents / seconds:,.0f} documents/s")
@@ -273,7 +279,7 @@ class _Export:
         names = self.dataset.label_names
         answers = {split: read_predictions(self.folder, writer.parts(split, count)) for split, count in parts.items()}
         answers = {split: answer for split, answer in answers.items() if len(answer[0])}
-        scores = {split: score(*answer, len(names)) for split, answer in answers.items()}
+        scores = {split: score(*answer) for split, answer in answers.items()}
         in_doubt = self.config.teacher.label_map or takes_classes_in_order(self.source, self.teacher.class_names)
         order_is_known = self.settings is not None or not in_doubt
         teacher = {

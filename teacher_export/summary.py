@@ -9,6 +9,7 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_part_arrays
+from distill_jax.metrics.classification import accuracy, macro_f1
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
 _NAMES_SHOWN = 20
@@ -25,12 +26,9 @@ def read_predictions(folder: Path, parts: Sequence[PartInfo]) -> tuple[np.ndarra
     return np.concatenate(labels), np.concatenate(predictions)
 
 
-def score(labels: np.ndarray, predictions: np.ndarray, num_labels: int) -> dict[str, float]:
-    """Return accuracy and macro F1 (scikit-learn's; a class that never occurs counts as 0)."""
-    from sklearn.metrics import accuracy_score, f1_score
-
-    macro_f1 = f1_score(labels, predictions, labels=range(num_labels), average="macro", zero_division=0)
-    return {"accuracy": float(accuracy_score(labels, predictions)), "macro_f1": float(macro_f1)}
+def score(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    """Return accuracy and macro F1, the same as training and reports count them."""
+    return {"accuracy": accuracy(labels, predictions), "macro_f1": macro_f1(labels, predictions)}
 
 
 def teacher_warnings(

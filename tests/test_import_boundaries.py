@@ -13,7 +13,7 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = ("errors", "files", "console", "cache", "locks", "processors", "export")
+SHARED = ("errors", "files", "console", "cache", "locks", "processors", "machine", "export", "metrics/classification")
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
@@ -44,6 +44,13 @@ def _packages(names):
     return {name.partition(".")[0] for name in names}
 
 
+def _ours(names):
+    """Return which rooms or modules of ours are imported; of the metrics, which module."""
+    parts = [name.split(".")[1:] for name in names if name.startswith("distill_jax.")]
+    ours = {"/".join(part[:2]) if part[0] == "metrics" else part[0] for part in parts}
+    return ours - {"metrics"}
+
+
 def _imports_the_other_half(path):
     return bool(_packages(_imports(path)) & (TORCH | {"teacher_export"}))
 
@@ -66,7 +73,7 @@ def test_an_import_planted_in_a_nested_folder_is_found(tmp_path):
 def test_the_torch_half_imports_no_jax_and_of_the_other_half_the_shared_modules_alone(path):
     names = _imports(path)
     assert not _packages(names) & JAX
-    others = {name.split(".")[1] for name in names if name.startswith("distill_jax.")}
+    others = _ours(names)
     assert others <= {*SHARED, "__version__"}
 
 
@@ -75,7 +82,7 @@ def test_a_shared_module_needs_the_standard_library_and_numpy_alone(path):
     allowed = set(sys.stdlib_module_names) | {"numpy", "distill_jax"}
     assert _packages(_imports(path, top_level_only=True)) <= allowed
     assert _packages(_imports(path)) <= allowed | {"tqdm", "tyro", "platformdirs"}  # inside functions
-    ours = {name.split(".")[1] for name in _imports(path) if name.startswith("distill_jax.")}
+    ours = _ours(_imports(path))
     assert ours <= {*SHARED, "__version__"}
 
 

@@ -1,6 +1,7 @@
 """Bootstrap intervals of accuracy and macro F1, and of two models' differences on the same rows, by SciPy."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def bootstrap_intervals(table: OutcomeTable, *, resamples: int = RESAMPLES, seed
 
     A row is drawn with the label and every model's prediction at once, so the differences are paired. The intervals
     are percentile, not BCa: BCa is undefined where no resample differs (two equal models) and costs a jackknife of n²
-    elements, and over hundreds of rows the two agree.
+    elements, and over hundreds of rows the two agree. One row alone says nothing of others: its intervals are all that
+    is possible, 0 to 1 for a score and -1 to 1 for a difference.
 
     Args:
         table: one or two models' outcomes.
@@ -62,6 +64,8 @@ def bootstrap_intervals(table: OutcomeTable, *, resamples: int = RESAMPLES, seed
         return _statistics(table, _count_cells(drawn, len(table.counts))).T.reshape(-1, *cells.shape[:-1])
 
     observed = _statistics(table, table.counts[None])[0]
+    if table.rows == 1:
+        return _by_model(_whole_range(observed, table.models), table.models)
     found = stats.bootstrap(
         (table.row_cells,),
         statistic,
@@ -72,13 +76,22 @@ def bootstrap_intervals(table: OutcomeTable, *, resamples: int = RESAMPLES, seed
         confidence_level=CONFIDENCE,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    intervals = tuple(
-        Interval(float(value), float(low), float(high))
-        for value, low, high in zip(observed, found.low, found.high, strict=True)
-    )
-    models = table.models
+    limits = zip(observed, found.low, found.high, strict=True)
+    return _by_model([Interval(float(value), float(low), float(high)) for value, low, high in limits], table.models)
+
+
+def _whole_range(observed: np.ndarray, models: int) -> list[Interval]:
+    """Return the intervals that one row allows, which says nothing of others: all that a number may be."""
+    lows = [0.0] * 2 * models + [-1.0] * (len(observed) - 2 * models)
+    return [Interval(float(value), low, 1.0) for value, low in zip(observed, lows, strict=True)]
+
+
+def _by_model(intervals: Sequence[Interval], models: int) -> BootstrapIntervals:
+    """Return the intervals of accuracies, of macro F1 scores and, for two models, of their differences, by name."""
     differences = intervals[2 * models :] or (None, None)
-    return BootstrapIntervals(intervals[:models], intervals[models : 2 * models], differences[0], differences[1])
+    return BootstrapIntervals(
+        tuple(intervals[:models]), tuple(intervals[models : 2 * models]), differences[0], differences[1]
+    )
 
 
 def _count_cells(drawn: np.ndarray, cells: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from distill_jax.metrics.bootstrap import Interval
 from distill_jax.reporting.html_tables import escape, numbers_table, table_line, with_interval
 from distill_jax.reporting.numbers import UNKNOWN, count, p_value, percent, points, points_interval, probability, score
+from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.table import Row, Table
 
 _PAIR_HEADER = (
@@ -70,8 +71,9 @@ def _measure_line(row: Row, table: Table) -> str:
 
 def certainty_text(table: Table) -> str:
     """Return what the intervals and probabilities mean, in words."""
+    verb = "is" if table.test_rows == 1 else "are"
     text = (
-        f"The {count(table.test_rows)} test texts are a sample: other texts would have given other scores. The small "
+        f"The {number_of_texts(table.test_rows)} {verb} a sample: other texts would have given other scores. The small "
         "figures are 95 % intervals, by drawing the test texts again and again with replacement."
     )
     if any(row.lead is not None for row in table.students):

@@ -11,6 +11,7 @@ from distill_jax.metrics.significance import CLEAR, PairCertainty
 from distill_jax.reporting.comparable_runs import display_names, read_runs
 from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.reporting.numbers import count, interval, p_value, percent, points, points_interval, probability, score
+from distill_jax.reporting.results import number_of_texts
 
 TEACHER = "Teacher"
 
@@ -88,7 +89,7 @@ def comparison_text(comparison: Comparison) -> list[str]:
     return [
         f"A: {first.name} ({first.run})",
         f"B: {second.name} ({second.run})",
-        f"{count(comparison.test_rows)} test texts; intervals are of 95 %, by bootstrap over the texts",
+        f"{number_of_texts(comparison.test_rows)}; intervals are of 95 %, by bootstrap over the texts",
         "",
         format_table(("", "A", "B", "A − B"), _rows(first.measures, second.measures, lead)),
         "",

@@ -96,15 +96,16 @@ def duration(seconds: float | None) -> str:
 
 
 def factor(ratio: float) -> str:
-    """Return how many times, to two significant digits below a hundred and three above: ``1.3``, ``42``, ``1,230``."""
-    if ratio < 9.95:
-        return f"{ratio:.1f}"
-    if ratio < 999.5:
-        return f"{ratio:.0f}"
-    step = 10 ** (len(str(int(ratio))) - 3)
-    return f"{round(ratio / step) * step:,}"
+    """Return how many times, to two significant digits: ``1.3``, ``42``, ``1,200``."""
+    return f"{ratio:.1f}" if ratio < 9.95 else two_digits(ratio)
 
 
 def join_names(names: Sequence[str]) -> str:
     """Return names as a sentence has them: ``A``, ``A and B``, ``A, B and C``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def two_digits(value: float) -> str:
+    """Return a positive number to two significant digits: ``0.35``, ``4.2``, ``1,200``."""
+    rounded = float(f"{value:.1e}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"

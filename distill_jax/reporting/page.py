@@ -9,7 +9,7 @@ from distill_jax.reporting.certainty import certainty_text, measures_table, pair
 from distill_jax.reporting.chart_style import svg
 from distill_jax.reporting.charts import history_chart, reliability_chart
 from distill_jax.reporting.html_tables import escape, numbers_table, score_with_interval, table_line
-from distill_jax.reporting.matrix import LARGE, class_key, matrix_figure, matrix_text
+from distill_jax.reporting.matrix import LARGE, matrix_figure, matrix_text
 from distill_jax.reporting.results import cells
 from distill_jax.reporting.seeds import cell_of_seeds, seeds_section
 from distill_jax.reporting.settings import shared_facts, varied_settings
@@ -70,7 +70,6 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         matrix_text=matrix_text(table.label_names),
         matrix_class=" large" if large else "",
         matrices="\n".join(matrix_figure(row, table.label_names) for row in table.rows),
-        key=class_key(table.label_names),
         facts=_definition_list(shared_facts(table, runs)),
         settings=_settings(table, runs),
     )

@@ -56,6 +56,11 @@ CSV_COLUMNS = (
 _TERMINAL_COLUMNS = 120
 
 
+def number_of_texts(rows: int) -> str:
+    """Return how many test texts there are: ``1 test text``, ``2,826 test texts``."""
+    return f"{count(rows)} test {'text' if rows == 1 else 'texts'}"
+
+
 def cells(row: Row) -> list[str]:
     """Return a row's texts, in the order of ``HEADER``."""
     return [

@@ -5,7 +5,8 @@ import dataclasses
 from distill_jax.console import format_table
 from distill_jax.reporting.html_tables import escape, numbers_table, table_line
 from distill_jax.reporting.numbers import count, join_names, percent, points, spread
-from distill_jax.reporting.table import Row, Table, share_of_gap
+from distill_jax.reporting.shares import share_kept, share_of_gap
+from distill_jax.reporting.table import Row, Table
 from distill_jax.runs.seed_scores import SeedScores
 
 SEED_COLUMNS = (
@@ -26,7 +27,7 @@ class SeedLine:
     Attributes:
         model: its name in the report.
         scores: its scores with each seed.
-        kept: mean accuracy / the teacher's accuracy; None where that is 0.
+        kept: mean accuracy / the teacher's accuracy (``report_shares.share_kept``).
         twin: the direct twin's name; None on a direct student, and where the twin was trained with one seed.
         gain: mean accuracy - the direct twin's; None where there is no twin.
         gap_closed: gain / (the teacher's accuracy - the twin's mean); None unless the teacher is the better one.
@@ -63,7 +64,7 @@ def _line(row: Row, scores: SeedScores, twin: SeedScores | None, table: Table) -
 
 def kept_by_mean(row: Row, teacher: Row) -> float | None:
     """Return a student's accuracy, its mean where there are several seeds, as a share of the teacher's."""
-    return row.mean_accuracy / teacher.accuracy if teacher.accuracy else None
+    return share_kept(row.mean_accuracy, teacher)
 
 
 def seed_values(line: SeedLine) -> dict[str, float | None]:

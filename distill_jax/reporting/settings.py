@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from distill_jax.reporting.comparable_runs import folder_name
-from distill_jax.reporting.numbers import UNKNOWN, count
+from distill_jax.reporting.numbers import UNKNOWN
+from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.table import Table
 from distill_jax.runs.folder import Run
 
@@ -17,7 +18,7 @@ def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Return what holds for the whole report, as (name, text): data, teacher, then the settings that all runs share."""
     export = runs[0].config["export"]
     facts = [
-        ("Data", f"{table.export_name}: {count(table.test_rows)} test texts, {len(table.label_names)} classes"),
+        ("Data", f"{table.export_name}: {number_of_texts(table.test_rows)}, {len(table.label_names)} classes"),
         ("Teacher", " · ".join(filter(None, (table.teacher_name, _fingerprint(export), table.teacher.device)))),
     ]
     settings = [_settings(run) for run in runs]

@@ -3,13 +3,29 @@
 import dataclasses
 
 from distill_jax.metrics.significance import CLEAR
-from distill_jax.reporting.numbers import count, factor, join_names, percent, points, probability, score, spread
-from distill_jax.reporting.seeds import kept_by_mean, seed_notes
+from distill_jax.reporting.numbers import (
+    factor,
+    join_names,
+    percent,
+    points,
+    points_interval,
+    probability,
+    score,
+    spread,
+)
+from distill_jax.reporting.results import number_of_texts
+from distill_jax.reporting.seeds import seed_notes
+from distill_jax.reporting.shares import most_frequent_share, share_kept
+from distill_jax.reporting.speed import speed_notes, speed_ratio, speed_sentence
 from distill_jax.reporting.table import Row, Table
 
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5
 _NAMED_PAIRS = 4
+# A class of so many test texts at least is ignored if it is named for no more than this share of their number.
+_ENOUGH_ROWS = 5
+_IGNORED = 0.05
+_NAMED_CLASSES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,29 +37,41 @@ class Tile:
 
 
 def headline(table: Table) -> str:
-    """Return the paragraph's first sentences: the best student against the teacher."""
-    best, teacher = table.best, table.teacher
+    """Return the paragraph's first sentences: the best student against the teacher, in accuracy, size and speed."""
+    best = table.best
     if len(table.students) > 1:
         subject = f"Of the {len(table.students)} students, {best.model} is the most accurate: it"
     else:
         subject = f"The student, {best.model},"
-    kept = kept_by_mean(best, teacher)
-    if kept is None:
-        right = percent(best.accuracy)
-        return f"{subject} gets {right} of the {count(table.test_rows)} test texts right; the teacher, none."
-    accuracy = score(best.accuracy)
-    if best.seeds is not None:
-        accuracy = f"{spread(best.seeds.test_acc)}, the mean of {len(best.seeds.seeds)} seeds,"
-    sentence = (
-        f"{subject} {_keeps(kept)} of the teacher’s accuracy ({accuracy} against "
-        f"{score(teacher.accuracy)} on {count(table.test_rows)} test texts)"
+    size = _size_text(best, table.teacher)
+    sentence = f"{subject} {standing(best, table)}{f', and is {size}' if size else ''}."
+    return " ".join(filter(None, (sentence, speed_sentence(best, table.teacher), _fastest(table))))
+
+
+def standing(row: Row, table: Table) -> str:
+    """Return how a student's accuracy stands to the teacher's, as the rest of a sentence."""
+    teacher, texts = table.teacher, number_of_texts(table.test_rows)
+    accuracy = score(row.accuracy)
+    if row.seeds is not None:
+        accuracy = f"{spread(row.seeds.test_acc)}, the mean of {len(row.seeds.seeds)} seeds,"
+    if table.teacher_at_chance:
+        return f"has an accuracy of {accuracy} on {texts}"
+    above = row.mean_accuracy - teacher.accuracy
+    if above <= 0:
+        kept = percent(share_kept(row.mean_accuracy, teacher))
+        return f"keeps {kept} of the teacher’s accuracy ({accuracy} against {score(teacher.accuracy)} on {texts})"
+    return (
+        f"is more accurate than its teacher, by {points(above)}{_certainty_of_lead(row)} ({accuracy} against "
+        f"{score(teacher.accuracy)} on {texts})"
     )
-    comparisons = [text for text in (_size_text(best, teacher), _speed_text(best, teacher)) if text]
-    return f"{sentence}{', and is ' + ' and '.join(comparisons) if comparisons else ''}.{_fastest(table)}"
 
 
-def _keeps(kept: float) -> str:
-    return f"{'keeps' if kept <= 1 else 'reaches'} {percent(kept)}"
+def _certainty_of_lead(row: Row) -> str:
+    lead = row.teacher_lead
+    if lead is None or row.seeds is not None:
+        return ""
+    chance = "" if lead.accuracy_probability >= CLEAR else ", which is within chance"
+    return f", 95 % interval {points_interval(lead.accuracy_difference)}{chance}"
 
 
 def _fastest(table: Table) -> str:
@@ -54,28 +82,17 @@ def _fastest(table: Table) -> str:
         key=lambda row: (row.documents_per_second or 0.0, row.mean_accuracy),
         default=None,
     )
-    kept = None if fastest is None else kept_by_mean(fastest, table.teacher)
-    if fastest is None or not best.documents_per_second or kept is None:
+    if fastest is None or not best.documents_per_second:
         return ""
-    ratio = (fastest.documents_per_second or 0.0) / best.documents_per_second
-    if ratio < _CLEARLY_FASTER:
+    if (fastest.documents_per_second or 0.0) / best.documents_per_second < _CLEARLY_FASTER:
         return ""
-    versus_teacher = _speed_text(fastest, table.teacher)
-    speed = f"{versus_teacher} than the teacher" if versus_teacher else f"{factor(ratio)} times faster than that"
-    mean = "" if fastest.seeds is None else f" in the mean of {len(fastest.seeds.seeds)} seeds"
-    return f" The fastest, {fastest.model}, {_keeps(kept)}{mean} and is {speed}."
+    return f"The fastest, {fastest.model}, {standing(fastest, table)}. {speed_sentence(fastest, table.teacher)}"
 
 
 def _size_text(row: Row, teacher: Row) -> str | None:
     if not row.bytes or not teacher.bytes:
         return None
     return _times(teacher.bytes / row.bytes, "smaller", "larger")
-
-
-def _speed_text(row: Row, teacher: Row) -> str | None:
-    if not row.documents_per_second or not teacher.documents_per_second:
-        return None
-    return _times(row.documents_per_second / teacher.documents_per_second, "faster", "slower")
 
 
 def _times(ratio: float, better: str, worse: str) -> str:
@@ -101,11 +118,14 @@ def distillation(table: Table) -> str:
     if helped:
         sentences.append(f"Learning from the teacher instead of the labels helped {_list_gains(helped)}.")
     if hurt:
-        sentences.append(f"Distillation did not help {_list_gains(hurt)}: it cost accuracy.")
+        sentences.append(
+            f"Distillation did not help {_list_gains(hurt)}: it cost accuracy. Use the direct student, which "
+            "is clearly better."
+        )
     if unclear:
         sentences.append(
             f"Distillation made no clear difference for {_list_gains(unclear)}: "
-            f"with {count(table.test_rows)} test texts that is within chance."
+            f"with {number_of_texts(table.test_rows)} that is within chance."
         )
     return " ".join(sentences)
 
@@ -143,26 +163,29 @@ def tiles(table: Table) -> list[Tile]:
     """Return the best student's headline figures, those that are known."""
     best, teacher = table.best, table.teacher
     found = []
-    kept = kept_by_mean(best, teacher)
-    if kept is not None:
-        mean = "" if best.seeds is None else f", mean of {len(best.seeds.seeds)} seeds"
-        found.append(Tile(percent(kept), f"of the teacher’s accuracy{mean}"))
-    for text, unit in (
-        (_size_text(best, teacher), "than the teacher"),
-        (_speed_text(best, teacher), "than the teacher"),
-    ):
-        if text:
-            figure, word = text.split(" times ")
-            found.append(Tile(f"{figure}×", f"{word} {unit}"))
+    mean = "" if best.seeds is None else f", mean of {len(best.seeds.seeds)} seeds"
+    above = best.mean_accuracy - teacher.accuracy
+    if table.teacher_at_chance:
+        found.append(Tile(score(best.mean_accuracy), f"accuracy{mean}"))
+    elif above > 0:
+        found.append(Tile(points(above), f"accuracy over the teacher’s{mean}"))
+    else:
+        found.append(Tile(percent(share_kept(best.mean_accuracy, teacher)), f"of the teacher’s accuracy{mean}"))
+    if size := _size_text(best, teacher):
+        figure, word = size.split(" times ")
+        found.append(Tile(f"{figure}×", f"{word} than the teacher"))
+    ratio = speed_ratio(best, teacher)
+    if ratio is not None:
+        found.append(Tile(f"{factor(ratio)}×", "the teacher’s documents a second, from raw text"))
     found.append(Tile(percent(best.measures.agreement), "agreement with the teacher"))
     return found
 
 
 def notes(table: Table) -> list[str]:
     """Return what a reader of the table must know and cannot see in it."""
-    found = seed_notes(table)
+    found = [*_teacher_notes(table), *seed_notes(table)]
     undefined = [row.model for row in table.students if row.gain is not None and row.gap_closed is None]
-    if undefined:
+    if undefined and not table.teacher_at_chance:
         found.append(
             f"The gap closed is undefined for {join_names(undefined)}: the teacher is not more accurate than the "
             "direct student, so there is no gap to close."
@@ -178,6 +201,12 @@ def notes(table: Table) -> list[str]:
         for row in table.students
         if row.epochs and row.epochs_done is not None and row.epochs_done < row.epochs
     ]
+    found += [
+        f"{row.model}: its training accuracy is at chance, and its training loss still falls: train it for more epochs."
+        for row in table.students
+        if row.unlearnt
+    ]
+    found += speed_notes(table)
     unknown = [
         what
         for what, value in (("size", table.teacher.bytes), ("speed", table.teacher.documents_per_second))
@@ -185,4 +214,29 @@ def notes(table: Table) -> list[str]:
     ]
     if unknown:
         found.append(f"The teacher’s {' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not recorded.")
+    return found
+
+
+def _teacher_notes(table: Table) -> list[str]:
+    """Return what is wrong with the teacher: the classes that it ignores, and an accuracy that anyone would reach."""
+    teacher, found = table.teacher, []
+    if table.teacher_at_chance:
+        found.append(
+            f"The teacher is no better than naming the most frequent class for every text: accuracy "
+            f"{score(teacher.accuracy)} against {score(most_frequent_share(teacher))}. So there is no accuracy "
+            "of its own to keep, and no gap to close."
+        )
+    true, predicted = teacher.confusion.sum(axis=1), teacher.confusion.sum(axis=0)
+    ignored = [
+        name
+        for name, rows, times in zip(table.label_names, true, predicted, strict=True)
+        if rows >= _ENOUGH_ROWS and times <= _IGNORED * rows
+    ]
+    if ignored:
+        named = join_names(ignored[:_NAMED_CLASSES])
+        more = f" and {len(ignored) - _NAMED_CLASSES} more" if len(ignored) > _NAMED_CLASSES else ""
+        found.append(
+            f"The teacher ignores {len(ignored)} of the {int((true > 0).sum())} classes of the test texts, naming them "
+            f"never or almost never: {named}{more}. Students can hardly learn them from it."
+        )
     return found

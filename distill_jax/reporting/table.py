@@ -13,8 +13,10 @@ from distill_jax.metrics.classification import confusion
 from distill_jax.metrics.significance import PairCertainty
 from distill_jax.reporting.comparable_runs import display_names
 from distill_jax.reporting.measures import Measures, measure, measure_pair
+from distill_jax.reporting.shares import ROUNDING, most_frequent_share, share_kept, share_of_gap
 from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run, scored
 from distill_jax.runs.seed_scores import SeedScores, read_seeds_of
+from distill_jax.runs.text_speed import TextSpeed
 
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.
@@ -23,8 +25,8 @@ _TWIN_FREE_SETTINGS = frozenset(
 )
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4
-# Differences of accuracies that are equal are this small.
-_ROUNDING = 1e-12
+# A training accuracy up to this many times that of naming one class for all is no sign of anything learned.
+_NEAR_CHANCE = 1.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,20 +40,25 @@ class Row:
         distilled: whether it learned from the teacher's logits; None for the teacher.
         accuracy: over the labelled test rows.
         macro_f1: the same rows.
-        accuracy_kept: accuracy / the teacher's accuracy; None where that is 0.
+        accuracy_kept: accuracy / the teacher's accuracy (``report_shares.share_kept``).
         twin: the model name of the direct twin, on a distilled row that has one.
         gain: accuracy - the direct twin's.
         lead: what the test rows say of that gain: its interval, McNemar's test, the probability that it is one.
-        gap_closed: gain / (the teacher's accuracy - the direct twin's); None unless the teacher is the better one.
+        gap_closed: gain / (the teacher's accuracy - the direct twin's) (``report_shares.share_of_gap``).
+        teacher_lead: what the test rows say of its lead over the teacher, where it has one.
         measures: accuracy and macro F1 with their intervals, agreement with the teacher, calibration, ratings.
         parameters: count.
         bytes: size of the parameters.
         train_seconds: wall time of the training.
-        documents_per_second: prediction of the test split.
-        device: what it was trained and measured on.
+        documents_per_second: from raw text; a student's is the median over repeats, the teacher's its export's.
+        text_speed: a student's speed with its spread; None in a run of an older version.
+        token_speed: in a run of an older version its documents a second from token ids, without tokenizing.
+        device: what it was trained on; the teacher's, what the export was made on.
+        machine: the processor that the teacher's export was made with; None where that is not recorded.
         epochs_done: epochs trained.
         epochs: epochs asked for.
         confusion: int64 [classes, classes], row = true class.
+        unlearnt: whether its training accuracy is no better than chance while its training loss still falls.
         seeds: its scores with several seeds, of which the run's is the first; None where it was trained once.
     """
 
@@ -66,15 +73,20 @@ class Row:
     gain: float | None
     lead: PairCertainty | None
     gap_closed: float | None
+    teacher_lead: PairCertainty | None
     measures: Measures
     parameters: int | None
     bytes: int | None
     train_seconds: float | None
     documents_per_second: float | None
+    text_speed: TextSpeed | None
+    token_speed: float | None
     device: str | None
+    machine: str | None
     epochs_done: int | None
     epochs: int | None
     confusion: np.ndarray
+    unlearnt: bool = False
     seeds: SeedScores | None = None
 
     @property
@@ -101,6 +113,11 @@ class Table:
     test_rows: int
     export_name: str
     teacher_name: str
+
+    @property
+    def teacher_at_chance(self) -> bool:
+        """Whether the teacher is no more accurate than naming the most frequent class for every test text."""
+        return self.teacher.accuracy <= most_frequent_share(self.teacher) + ROUNDING
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -173,12 +190,16 @@ def _teacher_row(run: Run) -> Row:
         gain=None,
         lead=None,
         gap_closed=None,
+        teacher_lead=None,
         measures=measures,
         parameters=_count(teacher.get("parameters")),
         bytes=_count(teacher.get("bytes")),
         train_seconds=_number(teacher.get("train_seconds")),
         documents_per_second=_number(teacher.get("documents_per_second")),
+        text_speed=None,
+        token_speed=None,
         device=teacher.get("device"),
+        machine=teacher.get("machine"),
         epochs_done=None,
         epochs=None,
         confusion=confusion(labels, predicted, len(run.label_names)),
@@ -191,11 +212,13 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
     measures = measure(run)
     score = measures.scores.accuracy.value
     _require_same_epoch(run, score)
+    speed = TextSpeed.read(metrics.get("raw_text_documents_per_second"))
     lead = gain = gap_closed = None
     if twin is not None:
         lead = measure_pair(run, twin)
         gain = lead.accuracy_difference.value
         gap_closed = share_of_gap(gain, score - gain, teacher)
+    above = score > teacher.accuracy + ROUNDING
     return Row(
         model=name,
         run=str(run.folder),
@@ -203,34 +226,33 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         distilled=train["distil"],
         accuracy=score,
         macro_f1=measures.scores.macro_f1.value,
-        accuracy_kept=score / teacher.accuracy if teacher.accuracy else None,
+        accuracy_kept=share_kept(score, teacher),
         twin=twin_name,
         gain=gain,
         lead=lead,
         gap_closed=gap_closed,
+        teacher_lead=measure_pair(run, run, second_is_teacher=True) if above else None,
         measures=measures,
         parameters=metrics["parameters"],
         bytes=metrics["bytes"],
         train_seconds=_number(metrics.get("train_seconds")),
-        documents_per_second=_number(metrics.get("predict_examples_per_second")),
+        documents_per_second=None if speed is None else speed.median,
+        text_speed=speed,
+        token_speed=_number(metrics.get("predict_examples_per_second")),
         device=metrics.get("device"),
+        machine=None,
         epochs_done=metrics["epochs_done"],
         epochs=_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
+        unlearnt=_is_unlearnt(run, most_frequent_share(teacher)),
         seeds=read_seeds_of(run.folder, train.get("seed"), score),
     )
 
 
-def share_of_gap(gain: float, direct: float, teacher: Row) -> float | None:
-    """Return a gain as a share of what a direct student lacks to the teacher; None where it lacks nothing.
-
-    Args:
-        gain: the distilled student's accuracy - ``direct``.
-        direct: its direct twin's accuracy.
-        teacher: the teacher's row.
-    """
-    gap = teacher.accuracy - direct
-    return gain / gap if gap > _ROUNDING else None
+def _is_unlearnt(run: Run, chance: float) -> bool:
+    accuracy, loss = run.history["train_acc"].iloc[-1], run.history["train_loss"]
+    chance = max(chance, 1 / len(run.label_names))
+    return bool(len(loss) > 1 and accuracy <= _NEAR_CHANCE * chance and loss.iloc[-1] < loss.iloc[-2])
 
 
 def _require_same_epoch(run: Run, score: float) -> None:

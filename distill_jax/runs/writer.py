@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import shutil
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,9 +27,7 @@ from distill_jax.runs.folder import (
     read_config,
 )
 from distill_jax.runs.seed_scores import SEEDS, seed_folders
-from distill_jax.runs.weights import write_weights
 from distill_jax.students.config import StudentConfig
-from distill_jax.students.params import Params
 from distill_jax.students.registry import student_to_json
 
 RunState = Literal["new", "overwrite", "resume", "done"]
@@ -38,12 +35,13 @@ _OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SE
 
 
 def run_config(
-    train: TrainConfig, student: StudentConfig, export: Path, manifest: Manifest, teacher_speed: float | None
+    train: TrainConfig, student: StudentConfig, export: Path, manifest: Manifest, teacher_speed: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the contents of ``config.json``: everything needed to repeat the run and to predict from it."""
-    teacher = dict(manifest.teacher)
-    if teacher_speed:
-        teacher["documents_per_second"] = teacher_speed
+    """Return the contents of ``config.json``: everything needed to repeat the run and to predict from it.
+
+    ``teacher_speed`` is what the export measured of its teacher (``TrainData.teacher_speed``).
+    """
+    teacher = {**manifest.teacher, **teacher_speed}
     return {
         "format_version": FORMAT_VERSION,
         "program": f"distill-jax {__version__}",
@@ -140,10 +138,8 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
         stream.write(tokenizer.read_bytes())
 
 
-def finish_run(
-    workdir: Path, train: TrainConfig, params: Params, metrics: dict[str, Any], logits: np.ndarray, test: Examples
-) -> None:
-    """Write parameters, test predictions and, last of all, the metrics: a run that has them is done.
+def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:
+    """Write the test predictions and, last of all, the metrics: a run that has them is done.
 
     Checkpoints, which are several times the parameters' size, stay only where further epochs may be asked for.
     """
@@ -159,15 +155,6 @@ def finish_run(
     )
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
-    write_weights(workdir, params)
     write_json(workdir / METRICS, metrics)
     if not train.can_go_on:
         shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
-
-
-def timed(function: Any, *arguments: Any) -> tuple[Any, float]:
-    """Return what a function returns and the seconds that its second call took (the first one compiles)."""
-    function(*arguments)
-    started = time.perf_counter()
-    result = function(*arguments)
-    return result, time.perf_counter() - started

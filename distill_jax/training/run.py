@@ -12,12 +12,14 @@ from distill_jax.console import format_table, resume_command, say, stop_on_signa
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
+from distill_jax.inference.speed import measure_text_speed
 from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
-from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
+from distill_jax.runs.weights import write_weights
+from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student, parameter_count, to_device
 from distill_jax.training.epochs import EpochRows
@@ -86,12 +88,15 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         raise Interrupted(
             f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
         ) from None
-    metrics = _metrics(result, student, len(EpochRows.of(train, run.train)), test)
-    finish_run(run.workdir, run.train, result.params, metrics, result.test_logits, test)
+    write_weights(run.workdir, result.params)
+    metrics = _metrics(result, len(EpochRows.of(train, run.train)))
+    speed = measure_text_speed(run.workdir, test.input_ids)
+    metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
+    finish_run(run.workdir, run.train, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
-        f"{metrics['predict_examples_per_second']:,.0f} documents/s from token ids; written to {run.workdir}"
+        f"{speed.median:,.0f} documents/s from raw text; written to {run.workdir}"
     )
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
 
@@ -147,9 +152,7 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     )
 
 
-def _metrics(result: FitResult, student: Student, epoch_rows: int, test: Examples) -> dict[str, Any]:
-    params = to_device(result.params)
-    _, seconds = timed(predict_logits, student, params, test.input_ids)
+def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
     count = parameter_count(result.params)
     kept = result.history.iloc[result.kept_epoch]
     scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
@@ -161,7 +164,6 @@ def _metrics(result: FitResult, student: Student, epoch_rows: int, test: Example
         "bytes": 4 * count,
         "train_seconds": result.seconds,
         "train_examples_per_second": epoch_rows * len(result.history) / result.seconds,
-        "predict_examples_per_second": len(test) / seconds,
         "device": jax.devices()[0].device_kind,
     }
 

@@ -47,21 +47,24 @@ class TrainData:
         self._require_tokens_in_vocabulary()
 
     @cached_property
-    def teacher_speed(self) -> float | None:
-        """The teacher's documents a second as the export measured them, None where that is not known.
+    def teacher_speed(self) -> dict[str, Any]:
+        """What the export measured of its teacher: ``documents_per_second``, ``device``, ``machine``; {} if nothing.
 
-        On the test split where that is known, which students are timed on too: a changed copy in the transfer set may
-        be half as long.
+        From raw text to written logits, once; on the test split where that is known, whose texts the students are timed
+        on too: a changed copy in the transfer set may be half as long.
         """
         path = self.export / "timing.json"
         if not path.is_file():
-            return None
+            return {}
         timing = read_json(path, "timing")
+        speed = timing.get("teacher_documents_per_second")
         match timing.get("splits"):
             case {"test": {"documents": int(documents), "seconds": float(seconds)}} if seconds > 0:
-                return documents / seconds
-        speed = timing.get("teacher_documents_per_second")
-        return float(speed) if isinstance(speed, int | float) else None
+                speed = documents / seconds
+        if not isinstance(speed, int | float):
+            return {}
+        places = {name: timing[name] for name in ("device", "machine") if isinstance(timing.get(name), str)}
+        return {"documents_per_second": float(speed), **places}
 
     @cached_property
     def train(self) -> Examples:

@@ -88,7 +88,9 @@ def _say_scores(scores: SeedScores, workdir: Path) -> None:
         say(f"seed {seed}: " + ", ".join(f"{name} {spread.values[index]:.4f}" for name, spread in named.items()))
     means = [f"{name} {spread.mean:.4f} ± {spread.standard_deviation:.4f}" for name, spread in named.items()]
     teacher = _teacher_accuracy(read_run(workdir))
-    if teacher:
+    if scores.test_acc.mean > teacher:
+        means[0] += f" (more than the teacher's {teacher:.4f})"
+    elif teacher:
         means[0] += f" ({100 * scores.test_acc.mean / teacher:.1f} % of the teacher's {teacher:.4f})"
     say(f"{len(scores.seeds)} seeds: " + ", ".join(means))
     say(f"± is the sample standard deviation; written to {workdir / SEEDS}")

@@ -277,7 +277,8 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     (run / "tokenizer.json").write_text("{}")
     assert "tokenizer.json: expected a file of the tokenizers library" in refusal(capsys, main, "--run", run)
     (run / "kept").rename(run / "tokenizer.json")
-    shutil.rmtree(run / "checkpoints")
+    (run / "weights.npz").rename(run / "kept")
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
     assert "expected a checkpoint, found none" in refusal(capsys, main, "--run", run)
 
 
@@ -285,7 +286,7 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     ("section", "field", "value", "message"),
     [
         ("export", "max_length", None, "export: max_length: expected a number of tokens, got None"),
-        ("student", "vocab_size", 65, r"parameter ..embeddings.*: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
+        ("student", "vocab_size", 65, r"parameter embeddings: expected \[65, 12\] \(config.json\), got \[64, 12\]"),
         ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
         ("student", "depth", 3, "student: --depth: student fasttext has no such option"),
     ],

@@ -136,7 +136,10 @@ def test_a_forked_process_answers_as_its_parent_or_refuses(name, runs):
         assert answer["shared"] == answer["parent"]
     else:
         assert answer["shared"].startswith(refused)
-    assert answer["loaded"].startswith(refused)
+    if name == "fasttext":  # NumPy alone
+        assert answer["loaded"] == answer["parent"]
+    else:
+        assert answer["loaded"].startswith(refused)
 
 
 _FORK_FIRST = """

@@ -82,6 +82,15 @@ def test_bootstrap_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.89 < posterior_covered / trials < 0.99
 
 
+def test_one_row_leaves_all_scores_and_differences_possible():
+    row = np.array([1])
+    found = pair_certainty(row, row, np.array([2]), CLASSES)
+    for difference in (found.accuracy_difference, found.macro_f1_difference):
+        assert (difference.value, difference.low, difference.high) == (1, -1, 1)
+    alone = score_certainty(row, row, CLASSES)
+    assert [(score.value, score.low, score.high) for score in (alone.accuracy, alone.macro_f1)] == [(1, 0, 1)] * 2
+
+
 def test_identical_models_do_not_differ(rows):
     labels, first, _ = rows
     found = pair_certainty(labels, first, first.copy(), CLASSES)

@@ -14,10 +14,9 @@ from distill_jax.reporting import numbers
 from distill_jax.reporting import results as report_text
 from distill_jax.reporting.charts import history_chart, history_frame, reliability_frame
 from distill_jax.reporting.comparable_runs import find_runs, read_runs
-from distill_jax.reporting.matrix import LARGE
 from distill_jax.reporting.summary import distillation, headline, notes
 from distill_jax.reporting.table import build_table
-from run_folders import LABELS, MODELS, TEACHER, write_run
+from run_folders import LABELS, MODELS, SPEED, TEACHER, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)
@@ -118,6 +117,7 @@ def many_rows(right, total=1000):
     [
         (400, 500, "helped CNN (+0.100"),
         (500, 400, "did not help CNN (−0.100"),
+        (500, 400, "Use the direct student, which is clearly better."),
         (400, 402, "no clear difference for CNN (+0.002"),
     ],
 )
@@ -132,18 +132,23 @@ def test_the_page_says_whether_distillation_helped(tmp_path, direct, distilled, 
 def test_the_headline_has_what_is_known_and_nothing_else(tmp_path, runs):
     assert headline(table_of(runs)) == (
         "Of the 2 students, CNN (distilled) is the most accurate: it keeps 75.0 % of the teacher’s accuracy (0.600 "
-        "against 0.800 on 10 test texts), and is 200 times smaller and 200 times faster."
+        "against 0.800 on 10 test texts), and is 200 times smaller. From raw text to label it makes 10,000 documents/s "
+        "(9,000 to 11,000 in 5 repeats) on a processor, 2 cores; the teacher’s pass in the export made 50, tokenizing "
+        "and writing included, on the same: about 200 times as fast."
     )
     unknown = {"parameters": None, "bytes": None, "documents_per_second": None}
-    table = table_of(write_run(tmp_path / "alone", DIRECT, teacher_fields=unknown))
+    metrics = {"raw_text_documents_per_second": None}
+    table = table_of(write_run(tmp_path / "alone", DIRECT, teacher_fields=unknown, metrics=metrics))
     assert headline(table).endswith("on 10 test texts).")
     assert "The teacher’s size and speed are not recorded." in notes(table)
 
 
 def test_a_larger_slower_student_is_called_so(tmp_path):
-    numbers = {"bytes": 16_000_000, "predict_examples_per_second": 10.0}
+    speed = {**SPEED, "median": 10.0, "low": 9.0, "high": 11.0}
+    numbers = {"bytes": 16_000_000, "raw_text_documents_per_second": speed}
     said = headline(table_of(write_run(tmp_path / "cnn", DIRECT, metrics=numbers)))
-    assert "2.0 times larger and 5.0 times slower" in said
+    assert "is 2.0 times larger." in said
+    assert said.endswith("on the same: about 5.0 times as slow.")
 
 
 def test_an_unfinished_run_is_noted(tmp_path):
@@ -261,17 +266,6 @@ def test_a_history_without_a_finite_number_still_makes_a_report(tmp_path):
     assert "CNN" in Page(report(tmp_path)).text
 
 
-@pytest.mark.parametrize("classes", [2, LARGE, LARGE + 1, 30])
-def test_the_matrix_shows_counts_while_they_fit(tmp_path, classes):
-    labels = tuple(index % classes for index in range(7 * classes))
-    names = [f"class {index}" for index in range(classes)]
-    write_run(tmp_path / "cnn", labels, labels=labels, teacher=labels, label_names=names)
-    page = report(tmp_path)
-    cells = re.findall(r"<td[^>]*--share[^>]*>([^<]*)</td>", page)
-    assert cells.count("7") == (2 * classes if classes <= LARGE else 0)
-    assert page.count("--share:1.000") == 2 * classes
-
-
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -344,9 +338,9 @@ def test_numbers_as_people_read_them():
     assert [numbers.factor(r) for r in (1.26, 42.4, 712.6, 1_234, 98_765)] == [
         "1.3",
         "42",
-        "713",
-        "1,230",
-        "98,800",
+        "710",
+        "1,200",
+        "99,000",
     ]
     assert (numbers.percent(-0.052), numbers.points(-0.0072), numbers.score(None)) == (
         "−5.2 %",

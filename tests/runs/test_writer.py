@@ -16,7 +16,7 @@ STUDENT = student_config("cnn", vocab_size=64, num_labels=3)
 
 
 def _config(export, student=STUDENT, **changes):
-    return run_config(TrainConfig.notebook("cnn", **changes), student, export, read_manifest(export), None)
+    return run_config(TrainConfig.notebook("cnn", **changes), student, export, read_manifest(export), {})
 
 
 def _prepare(workdir, config, *, resume=False, overwrite=False):
@@ -144,7 +144,7 @@ def test_the_configuration_holds_what_repeats_the_run(begun, tiny_export):
 
 def test_the_teacher_s_speed_is_kept_where_it_is_known(tiny_export):
     manifest = read_manifest(tiny_export)
-    config = run_config(TrainConfig.notebook("cnn"), STUDENT, tiny_export, manifest, 330.0)
+    config = run_config(TrainConfig.notebook("cnn"), STUDENT, tiny_export, manifest, {"documents_per_second": 330.0})
     assert config["export"]["teacher"]["documents_per_second"] == 330.0
     assert "documents_per_second" not in manifest.teacher
 
@@ -169,9 +169,9 @@ def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr("distill_jax.runs.writer.np.savez", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
+            finish_run(tmp_path, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
     assert not (tmp_path / "metrics.json").exists()
-    finish_run(tmp_path, {"accuracy": 1.0}, logits, test)
+    finish_run(tmp_path, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"accuracy": 1.0}
     predictions = read_predictions(tmp_path / "test_predictions.npz", 3)
     np.testing.assert_array_equal(predictions.teacher_logits, test.teacher_logits)

@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
 
+from distill_jax.metrics.classification import macro_f1
+from distill_jax.metrics.outcomes import class_sums, count_outcomes
 from teacher_export.summary import score, teacher_warnings
 from teacher_export.teacher.label_order import wrong_order
 
@@ -90,6 +95,20 @@ def test_an_export_without_a_labelled_row_has_no_warning():
     assert teacher_warnings({}, NAMES, order_is_known=False) == []
 
 
-def test_scores_count_a_class_that_never_occurs_as_zero():
-    figures = score(np.array([0, 0, 1]), np.array([0, 0, 0]), 3)
-    assert figures == {"accuracy": pytest.approx(2 / 3), "macro_f1": pytest.approx(0.8 / 3)}
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_manifest_training_and_report_have_the_macro_f1_of_scikit_learn(pairs):
+    labels, predictions = np.array(pairs, np.int32).T
+    wanted = f1_score(labels, predictions, average="macro", zero_division=0)
+    table = count_outcomes(labels, predictions, num_labels=6)
+    sums = class_sums(table, table.counts[None])
+    assert score(labels, predictions) == {
+        "accuracy": accuracy_score(labels, predictions),
+        "macro_f1": wanted,
+    }
+    assert macro_f1(labels, predictions) == wanted
+    assert sums.macro_f1()[0, 0] == pytest.approx(wanted, rel=1e-12)  # other order of the same sum of six terms
+
+
+def test_a_class_that_occurs_nowhere_does_not_lower_the_manifest_s_macro_f1():
+    assert score(np.array([0, 0, 1]), np.array([0, 0, 1]))["macro_f1"] == 1.0

@@ -12,15 +12,19 @@ TOTAL = {"teacher_documents_per_second": 800.0}
 TEST = {"splits": {"test": {"documents": 300, "seconds": 0.5}, "transfer": {"documents": 900, "seconds": 1.0}}}
 
 
+PLACE = {"device": "cpu", "machine": "a processor, 2 cores"}
+
+
 @pytest.mark.parametrize(
     ("timing", "speed"),
     [
-        (TOTAL | TEST, 600.0),
-        (TOTAL, 800.0),
-        (TOTAL | {"splits": {"transfer": {"documents": 900, "seconds": 1.0}}}, 800.0),
-        (TOTAL | {"splits": {"test": {"documents": 0, "seconds": 0.0}}}, 800.0),
-        ({"teacher_documents_per_second": "fast"}, None),
-        (None, None),
+        (TOTAL | TEST, {"documents_per_second": 600.0}),
+        (TOTAL | TEST | PLACE, {"documents_per_second": 600.0, **PLACE}),
+        (TOTAL, {"documents_per_second": 800.0}),
+        (TOTAL | {"splits": {"transfer": {"documents": 900, "seconds": 1.0}}}, {"documents_per_second": 800.0}),
+        (TOTAL | {"splits": {"test": {"documents": 0, "seconds": 0.0}}}, {"documents_per_second": 800.0}),
+        ({"teacher_documents_per_second": "fast"} | PLACE, {}),
+        (None, {}),
     ],
 )
 def test_the_teacher_s_speed_is_that_of_the_test_split_where_it_is_known(tiny_export, tmp_path, timing, speed):

@@ -182,7 +182,7 @@ def test_an_interrupted_set_goes_on_at_the_seed_that_was_interrupted(trained, wo
 
     def interrupted(*arguments):
         calls.append(1)
-        if len(calls) == 4:  # twice before the training and after it, then before the second seed's
+        if len(calls) == 2:  # before the first seed's training, then before the second's
             raise KeyboardInterrupt
         return predict_logits(*arguments)
 

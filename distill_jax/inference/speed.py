@@ -1,0 +1,67 @@
+"""How many raw texts a trained student labels in a second, by the path that a user's predictions take."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from distill_jax.data.tokenizer import load_tokenizer
+from distill_jax.inference.predictor import Predictor
+from distill_jax.machine import machine
+from distill_jax.runs.folder import TOKENIZER, read_config
+from distill_jax.runs.text_speed import TextSpeed
+
+REPEATS = 5
+_MOST_TEXTS = 2_048
+_SECONDS = 0.4  # of a repeat, about; slow students label fewer texts in it
+
+
+def texts_like(folder: Path, input_ids: np.ndarray) -> list[str]:
+    """Return texts with the lengths and words of token ids, for an export holds no texts.
+
+    What the export cut off beyond its ``max_length`` is not in them.
+
+    Args:
+        folder: a run folder, for its tokenizer.
+        input_ids: int32 [n, length], padded with the run's ``pad_id``.
+    """
+    export = read_config(folder)["export"]
+    tokenizer = load_tokenizer(folder / TOKENIZER, export["max_length"])
+    added = [export["pad_id"], *tokenizer.encode("").ids]
+    rows = [row[~np.isin(row, added)].tolist() for row in input_ids]
+    return list(tokenizer.decode_batch(rows, skip_special_tokens=True))
+
+
+def measure_text_speed(folder: Path, input_ids: np.ndarray) -> TextSpeed:
+    """Label the texts of token ids, as far as 2,048 of them, five times with the student in a run folder.
+
+    Every repeat has a predictor of its own, loaded beforehand and not counted: the words that a tokenizer remembers
+    would otherwise come from the same texts. Programs are compiled before the first repeat.
+
+    Args:
+        folder: the run folder; its checkpoint, configuration and tokenizer are written.
+        input_ids: int32 [n, length], n at least 1.
+    """
+    texts = texts_like(folder, input_ids[:_MOST_TEXTS])
+    predictor = Predictor.load(folder)
+    predictor.labels(texts)
+    seconds = _seconds(folder, texts)
+    if seconds > _SECONDS:
+        texts = texts[: max(1, int(len(texts) * _SECONDS / seconds))]
+        _seconds(folder, texts)
+    # The linear student's scores are looked up by NumPy, whatever JAX's device is.
+    device = "cpu" if predictor.scores is not None else _device()
+    return TextSpeed.of_repeats(len(texts), [_seconds(folder, texts) for _ in range(REPEATS)], device, machine())
+
+
+def _device() -> str:
+    import jax
+
+    return str(jax.devices()[0].device_kind)
+
+
+def _seconds(folder: Path, texts: list[str]) -> float:
+    predictor = Predictor.load(folder)
+    started = time.perf_counter()
+    predictor.labels(texts)
+    return time.perf_counter() - started

@@ -1,0 +1,21 @@
+"""The machine that something was measured on, in words that name neither it nor its user. Standard library only."""
+
+import platform
+from pathlib import Path
+
+from distill_jax.processors import usable_processors
+
+
+def machine() -> str:
+    """Return the processor's model and the cores that this process may use, such as ``AMD EPYC 9R14, 2 cores``."""
+    cores = usable_processors()
+    return f"{_processor()}, {cores} {'core' if cores == 1 else 'cores'}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name") and ":" in line)
+    return next(models, "") or platform.processor() or platform.machine()
