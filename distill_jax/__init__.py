@@ -1,6 +1,58 @@
-"""The JAX half: train students from an export folder, predict with them, report on them.
+"""Turn a slow text classifier into a small JAX/Flax student: train it, see what it keeps, predict with it.
 
-Nothing heavy is imported here, so that ``--help`` answers at once.
+The names below are the library; they are imported when they are first used, so that this import takes no time.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from distill_jax import losses as losses
+    from distill_jax.config import TrainConfig as TrainConfig
+    from distill_jax.data.examples import Examples as Examples
+    from distill_jax.data.exports import Export as Export
+    from distill_jax.errors import InputError as InputError
+    from distill_jax.estimator import TextClassifier as TextClassifier
+    from distill_jax.inference.predictor import Predictor as Predictor
+    from distill_jax.inference.predictor import load as load
+    from distill_jax.students.config import StudentConfig as StudentConfig
+    from distill_jax.students.registry import register as register
+    from distill_jax.training.library import Trained as Trained
+    from distill_jax.training.library import fit as fit
+    from distill_jax.training.library import student as student
+
+_HOMES = {
+    "Examples": "distill_jax.data.examples",
+    "Export": "distill_jax.data.exports",
+    "InputError": "distill_jax.errors",
+    "Predictor": "distill_jax.inference.predictor",
+    "StudentConfig": "distill_jax.students.config",
+    "TextClassifier": "distill_jax.estimator",
+    "TrainConfig": "distill_jax.config",
+    "Trained": "distill_jax.training.library",
+    "fit": "distill_jax.training.library",
+    "load": "distill_jax.inference.predictor",
+    "losses": "distill_jax.losses",
+    "register": "distill_jax.students.registry",
+    "student": "distill_jax.training.library",
+}
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - all of them are strings
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "losses":  # a module
+        value: object = importlib.import_module("distill_jax.losses")
+    else:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

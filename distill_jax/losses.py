@@ -58,6 +58,37 @@ def standardise(logits: Array) -> Array:
     return centred / jnp.sqrt(jnp.square(centred).mean(axis=-1, keepdims=True) + 1e-12)
 
 
+def distillation(
+    logits: Array,
+    labels: Array,
+    teacher_logits: Array,
+    *,
+    alpha: float = 0.0,
+    soft: SoftLoss = "kl",
+    temperature: float = 1.0,
+    standardised: bool = False,
+) -> Array:
+    """Return each example's loss, [batch]: ``alpha · cross_entropy + (1 − alpha) · soft`` (``Objective``).
+
+    Args:
+        logits: the student's, [batch, classes].
+        labels: int [batch], −1 = unlabelled.
+        teacher_logits: [batch, classes], raw.
+        alpha: the weight of the labels.
+        soft: ``kl`` at a temperature, or ``mse`` on logits.
+        temperature: of ``kl``.
+        standardised: give both sides' logits mean 0 and deviation 1 before the soft term.
+
+    Example:
+        >>> import distill_jax as dj
+        >>> import jax.numpy as jnp
+        >>> logits = jnp.array([[1.0, 2.0]])
+        >>> float(dj.losses.distillation(logits, jnp.array([1]), logits)[0])
+        0.0
+    """
+    return Objective(alpha, soft, temperature, standardised)(logits, labels, teacher_logits)
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
     """What training minimises: ``alpha · cross_entropy + (1 − alpha) · soft`` (Tang et al. 2019, equation 4).

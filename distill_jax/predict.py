@@ -102,7 +102,7 @@ def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, 
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     lines = JsonLines(predictor.label_names, ensure_ascii=escape)
     for texts in _blocks(stream, where, at_once):
-        sys.stdout.write(lines.format(predictor.probabilities(texts)))
+        sys.stdout.write(lines.format(predictor.predict_proba(texts)))
         sys.stdout.flush()
 
 

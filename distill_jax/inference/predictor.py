@@ -45,9 +45,10 @@ class Predictor:
         scores: for the linear student, what each token says for each class.
 
     Example:
-        >>> predictor = Predictor.load("runs/demo/cnn-distil")          # doctest: +SKIP
-        >>> predictor.labels(["What a lovely film."])                   # doctest: +SKIP
-        ['5 stars']
+        >>> import distill_jax as dj
+        >>> model = dj.Predictor.load("runs/demo/fasttext-distil")
+        >>> model.predict_proba(["What a lovely film."]).shape
+        (1, 3)
     """
 
     label_names: tuple[str, ...]
@@ -58,7 +59,7 @@ class Predictor:
     scores: TokenScores | None = None
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Predictor":
+    def load(cls, folder: str | Path, *, module: "Callable[..., Any] | None" = None) -> "Predictor":
         """Load a run folder: the finished run, or its latest checkpoint.
 
         Raises:
@@ -69,7 +70,7 @@ class Predictor:
         if not (folder / CONFIG).is_file():
             raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
         config = read_config(folder)
-        student = student_of(config, f"run configuration {folder / CONFIG}")
+        student = student_of(config, f"run configuration {folder / CONFIG}", module)
         max_length = _max_length(config, folder)
         tokenizer = load_tokenizer(folder / TOKENIZER, max_length)
         require_ids_below(student.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
@@ -140,15 +141,40 @@ class Predictor:
         input_ids = rows.padded(self.max_length, self.config.pad_id)
         return start_logits(self.student, self.params, input_ids, batch_size, fixed_cuts=True)
 
-    def probabilities(self, texts: Iterable[str]) -> np.ndarray:
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes' names, in class order, as scikit-learn calls them."""
+        return np.array(self.label_names, object)
+
+    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
         """Return probabilities, float64 [texts, classes], each row summing to 1; ``texts`` as for ``logits``."""
         logits = self.logits(texts).astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def labels(self, texts: Iterable[str]) -> list[str]:
-        """Return the most probable class of each text; ``texts`` as for ``logits``."""
-        return [self.label_names[index] for index in self.logits(texts).argmax(axis=1)]
+    def predict(self, texts: Iterable[str]) -> np.ndarray:
+        """Return the name of each text's most probable class, [texts]; ``texts`` as for ``logits``."""
+        return self.classes_[self.logits(texts).argmax(axis=1)]
+
+
+def load(folder: str | Path, *, module: "Callable[..., Any] | None" = None) -> Predictor:
+    """Load a trained student from its run folder.
+
+    Args:
+        folder: the run folder.
+        module: of a module of one's own, the function that built it.
+
+    Raises:
+        MissingInputError: no such folder, or a file is not in it.
+        InputError: a file in it is damaged, or belongs to another run.
+
+    Example:
+        >>> import distill_jax as dj
+        >>> model = dj.load("runs/demo/fasttext-distil")
+        >>> model.predict(["What a lovely film."]).shape
+        (1,)
+    """
+    return Predictor.load(folder, module=module)
 
 
 def _require_finite(logits: np.ndarray) -> None:

@@ -44,7 +44,7 @@ def measure_text_speed(folder: Path, input_ids: np.ndarray) -> TextSpeed:
     """
     texts = texts_like(folder, input_ids[:_MOST_TEXTS])
     predictor = Predictor.load(folder)
-    predictor.labels(texts)
+    predictor.predict(texts)
     seconds = _seconds(folder, texts)
     if seconds > _SECONDS:
         texts = texts[: max(1, int(len(texts) * _SECONDS / seconds))]
@@ -63,5 +63,5 @@ def _device() -> str:
 def _seconds(folder: Path, texts: list[str]) -> float:
     predictor = Predictor.load(folder)
     started = time.perf_counter()
-    predictor.labels(texts)
+    predictor.predict(texts)
     return time.perf_counter() - started

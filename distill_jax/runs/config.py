@@ -1,12 +1,13 @@
 """``config.json`` of a run folder: what it says of student and training, also in the form that version 0.1 wrote."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.students.config import StudentConfig, own_options
+from distill_jax.students.own_module import OwnModuleConfig
 from distill_jax.students.registry import student_from_json, student_kind
 
 FORMAT_VERSION = 2
@@ -60,8 +61,13 @@ def _training_of_version_1(values: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
-def student_of(config: Mapping[str, Any], where: str) -> StudentConfig:
+def student_of(config: Mapping[str, Any], where: str, module: Callable[..., Any] | None = None) -> StudentConfig:
     """Return the student of a configuration in today's form.
+
+    Args:
+        config: the configuration.
+        where: what an error calls it.
+        module: of a module of one's own, the function that builds it.
 
     Raises:
         InputError: a field is missing, unknown, or out of range.
@@ -70,6 +76,9 @@ def student_of(config: Mapping[str, Any], where: str) -> StudentConfig:
     if not isinstance(values, dict):
         raise InputError(f"{where}: student: expected a JSON object, got {values!r}")
     try:
+        if values.get("name") == OwnModuleConfig.name and module is not None:
+            fields = {name: values[name] for name in ("vocab_size", "num_labels", "pad_id", "embedding_dim")}
+            return OwnModuleConfig(**fields, build=module)
         return student_from_json(values)
     except InputError as error:
         raise InputError(f"{where}: student: {error}") from None

@@ -10,6 +10,7 @@ from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.config import StudentConfig, require_own
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.fasttext import FastTextConfig
+from distill_jax.students.own_module import OwnModuleConfig
 
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
@@ -42,6 +43,8 @@ def student_kind(name: str) -> type[StudentConfig]:
     Raises:
         InputError: there is none.
     """
+    if name == OwnModuleConfig.name:
+        return OwnModuleConfig
     if name not in _KINDS:
         raise InputError(f"--student: expected one of {', '.join(_KINDS)}, got {name!r}")
     return _KINDS[name]
@@ -90,4 +93,8 @@ def student_from_json(values: Mapping[str, Any]) -> StudentConfig:
     missing = [name for name in ("name", "vocab_size", "num_labels", "pad_id") if name not in fields]
     if missing:
         raise InputError(f"missing field {missing[0]!r}")
+    if fields["name"] == OwnModuleConfig.name:
+        raise InputError(
+            f"it was built by {fields.get('build')}, a function of your own: give it, as load(folder, module=…) does"
+        )
     return student_config(**fields)

@@ -30,7 +30,9 @@ class CompactTables:
         Raises:
             InputError: an id lies outside the vocabulary.
         """
-        self.compaction = Compaction.of(inputs, student.config.ids, student.config.pad_id)
+        # A student that names no table keeps every id in its place.
+        seen = inputs if student.config.tables else [*inputs, np.arange(student.config.ids)[None]]
+        self.compaction = Compaction.of(seen, student.config.ids, student.config.pad_id)
         tokens = self.compaction.tokens
         self.student = Student(student.config.compacted(tokens, self.compaction.pad_id))
         self._kept = {name: tokens[tokens < rows] for name, rows in student.config.tables.items()}

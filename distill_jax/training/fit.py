@@ -37,14 +37,14 @@ class FitResult:
     Attributes:
         params: the trained parameters (NumPy arrays); with a validation split, those of its best epoch.
         history: the notebook's columns, a row an epoch; with a validation split, two more.
-        test_logits: the test split's logits, [n, classes], in row order.
+        test_logits: the test split's logits, [n, classes], in row order; None without one.
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
         kept_epoch: the epoch that ``params`` and ``test_logits`` are of, counted from 0.
     """
 
     params: Params
     history: "pd.DataFrame"
-    test_logits: np.ndarray
+    test_logits: np.ndarray | None
     seconds: float
     kept_epoch: int
 
@@ -54,7 +54,7 @@ def fit(
     params: Params,
     *,
     train: Examples,
-    test: Examples,
+    test: Examples | None = None,
     config: TrainConfig,
     validation: Examples | None = None,
     resume: Snapshot | None = None,
@@ -62,7 +62,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     show_progress: bool = False,
 ) -> FitResult:
-    """Train a student and evaluate it on the test split after every epoch.
+    """Train a student and evaluate it after every epoch.
 
     The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX
     was imported; the numbers are the same up to rounding.
@@ -72,7 +72,7 @@ def fit(
         params: its initial parameters; they are not changed.
         train: the training rows, taken in their order, the same every epoch (unless the configuration shuffles);
             unlabelled ones are left out where the labels alone are learnt from.
-        test: the rows that every epoch's test columns are measured on.
+        test: the rows that every epoch's test columns are measured on; None = those columns are NaN.
         config: how to train.
         validation: rows that choose the epoch whose parameters are kept (``epoch_choice.best_epoch``), and that early
             stopping looks at.
@@ -103,10 +103,12 @@ def fit(
     return FitResult(loop.best_params(), history, loop.evaluate_best(), loop.seconds, loop.kept_epoch())
 
 
-def check_examples(student: Student, train: Examples, test: Examples, config: TrainConfig) -> None:
+def check_examples(student: Student, train: Examples, test: Examples | None, config: TrainConfig) -> None:
     """Raise ``InputError`` where examples do not fit a student or its training."""
     classes = student.config.num_labels
     for name, examples in (("train", train), ("test", test)):
+        if examples is None:
+            continue
         if not len(examples):
             raise InputError(f"{name}: expected at least one row, got none")
         labels = examples.labels
@@ -119,7 +121,7 @@ def check_examples(student: Student, train: Examples, test: Examples, config: Tr
         raise InputError("train: teacher_logits: distillation needs them, got None")
     if not config.distil and (train.labels < 0).all():
         raise InputError("train: labels: training without --distil needs labelled rows, all are −1")
-    if (test.labels < 0).all():
+    if test is not None and (test.labels < 0).all():
         raise InputError("test: labels: the test split needs labelled rows, all are −1")
     check_training(student.config, config)
 
@@ -132,7 +134,7 @@ class _Loop:
         student: Student,
         params: Params,
         train: Examples,
-        test: Examples,
+        test: Examples | None,
         validation: Examples | None,
         config: TrainConfig,
         resume: Snapshot | None,
@@ -144,7 +146,8 @@ class _Loop:
         self._student, compaction = self._tables.student, self._tables.compaction
         train = dataclasses.replace(train, input_ids=inputs["train"])
         self._runner: EpochRunner = make_runner(self._student, train, config, compaction)
-        self._test_logits = split_logits(self._student, inputs["test"], compaction)
+        if test is not None:
+            self._test_logits = split_logits(self._student, inputs["test"], compaction)
         if validation is not None:
             self._validation_logits = split_logits(self._student, inputs["validation"], compaction)
         self.epoch_rows = len(EpochRows.of(train, config))
@@ -233,11 +236,16 @@ class _Loop:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
         params = self._runner.params()
-        logits = self._test_logits(params)
-        if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
-            raise NonFiniteLossError(self._describe_divergence("the test logits became infinite or NaN", self._steps))
         row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
-        row += evaluation_scores(logits, self._test.labels, mean)
+        logits = None if self._test is None else self._test_logits(params)
+        if self._test is None or logits is None:
+            row += [float("nan")] * 3
+        else:
+            if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
+                raise NonFiniteLossError(
+                    self._describe_divergence("the test logits became infinite or NaN", self._steps)
+                )
+            row += evaluation_scores(logits, self._test.labels, mean)
         if self._validation is not None:
             validation_logits = self._validation_logits(params)
             labels, teacher_logits = self._validation.labels, self._validation.teacher_logits
@@ -253,8 +261,10 @@ class _Loop:
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
 
-    def evaluate_best(self) -> np.ndarray:
+    def evaluate_best(self) -> np.ndarray | None:
         """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
+        if self._test is None:
+            return None
         if self._kept_logits is not None:
             return self._kept_logits
         return self._test_logits(self._runner.params() if self._best is None else self._best)

@@ -92,6 +92,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
     speed = measure_text_speed(run.workdir, test.input_ids)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
+    assert result.test_logits is not None
     finish_run(run.workdir, run.train, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(

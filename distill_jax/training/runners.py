@@ -227,7 +227,7 @@ class DenseRunner:
         """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
         self._begin_epoch(epoch)
         stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
-        dtype = self._params[self._student.config.table_name].dtype
+        dtype = jax.tree.leaves(self._params)[0].dtype
         rate = jnp.asarray(self._config.learning_rate_at(epoch, step / len(self._cuts)), dtype)
         cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []

@@ -52,7 +52,7 @@ def predict_texts(student: str, export: str, folder: str, texts: int | None, rec
     def turn() -> Measurement:
         predictor = Predictor.load(run)
         started = time.perf_counter()
-        predictor.labels(sentences)
+        predictor.predict(sentences)
         return Measurement(len(sentences), time.perf_counter() - started)
 
     return turn

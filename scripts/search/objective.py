@@ -152,6 +152,7 @@ class Objective:
         trial.set_user_attr(EPOCHS, len(result.history))
         trial.set_user_attr(SECONDS, round(result.seconds, 3))
         trial.set_user_attr(F1_MACRO, float(result.history["validation_f1_macro"].iloc[result.kept_epoch]))
+        assert result.test_logits is not None  # of the validation rows
         return divergence(self._teacher_logits, result.test_logits)
 
     @property

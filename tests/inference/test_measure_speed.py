@@ -86,7 +86,7 @@ def test_every_repeat_labels_the_texts_with_a_predictor_that_has_met_none_of_the
 
                 def labels(self, texts):
                     calls.append(list(texts))
-                    return predictor.labels(texts)
+                    return predictor.predict(texts).tolist()
 
             return Wrapped()
 

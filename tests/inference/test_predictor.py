@@ -112,16 +112,16 @@ def test_a_text_has_the_same_logits_alone_and_among_others(name, predictors):
     for row, text in enumerate(texts):
         np.testing.assert_allclose(predictors[name].logits([text])[0], together[row], atol=1e-5)
     assert predictors[name].logits([]).shape == (0, 3)
-    assert predictors[name].labels([]) == []
+    assert predictors[name].predict([]).tolist() == []
 
 
 def test_labels_and_probabilities_belong_together(predictors):
     predictor = predictors["cnn"]
     texts, _ = tiny_texts(20, 5)
-    probabilities = predictor.probabilities(texts)
+    probabilities = predictor.predict_proba(texts)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
-    assert predictor.labels(texts) == [predictor.label_names[index] for index in probabilities.argmax(axis=1)]
-    assert len(set(predictor.labels(texts))) > 1
+    assert predictor.predict(texts).tolist() == [predictor.label_names[index] for index in probabilities.argmax(axis=1)]
+    assert len(set(predictor.predict(texts).tolist())) > 1
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -164,7 +164,7 @@ def test_a_line_in_a_line_out(capsys, tmp_path, tiny_runs, predictors, source):
     status, output, error = call(capsys, main, *arguments, stdin=content)
     assert (status, error) == (0, "")
     results = _lines(output)
-    expected = predictors["cnn"].probabilities(["w1 w4", "", "w2 w5", "w0"])
+    expected = predictors["cnn"].predict_proba(["w1 w4", "", "w2 w5", "w0"])
     assert len(results) == 4
     for result, row in zip(results, expected, strict=True):
         assert list(result) == ["label", "probabilities"]
@@ -360,7 +360,7 @@ def test_it_needs_the_run_folder_alone_and_neither_torch_nor_transformers_nor_pa
     moved = tmp_path / "far" / "away"
     shutil.copytree(tiny_runs["cnn"], moved)
     results = _lines(python(_PREDICT_BLOCKING, moved))
-    expected = predictors["cnn"].probabilities(["w1 w4", "", "w2"])
+    expected = predictors["cnn"].predict_proba(["w1 w4", "", "w2"])
     found = [list(result["probabilities"].values()) for result in results]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

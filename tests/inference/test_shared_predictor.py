@@ -76,7 +76,7 @@ def test_an_event_loop_s_executor_shares_a_predictor(runs):
         loop = asyncio.get_running_loop()
         return await asyncio.gather(*(loop.run_in_executor(None, shared.labels, [text]) for text in texts))
 
-    assert [label for labels in asyncio.run(serve()) for label in labels] == shared.labels(texts)
+    assert [label for labels in asyncio.run(serve()) for label in labels] == shared.predict(texts).tolist()
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -147,7 +147,7 @@ import multiprocessing, sys
 from distill_jax.inference.predictor import Predictor
 
 fork = multiprocessing.get_context("fork")
-process = fork.Process(target=lambda: print(Predictor.load(sys.argv[1]).labels(["ab c"]), flush=True))
+process = fork.Process(target=lambda: print(Predictor.load(sys.argv[1]).predict(["ab c"]).tolist(), flush=True))
 process.start()
 process.join(60)
 sys.exit(process.exitcode)

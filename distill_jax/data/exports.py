@@ -1,0 +1,80 @@
+"""An export folder as a Python object: what its manifest says, and its splits when they are asked for."""
+
+from functools import cached_property
+from pathlib import Path
+
+from distill_jax.data.examples import Examples, read_examples
+from distill_jax.errors import MissingInputError
+from distill_jax.export.format import TOKENIZER, Manifest, read_manifest
+
+
+class Export:
+    """An export folder.
+
+    Attributes:
+        folder: where it is.
+        manifest: its manifest.
+
+    Example:
+        >>> import distill_jax as dj
+        >>> export = dj.Export.open("exports/demo")
+        >>> export.label_names[0]
+        'bad'
+        >>> len(export.train) == export.manifest.examples("train")
+        True
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Export":
+        """Read the manifest, and nothing else yet.
+
+        Raises:
+            MissingInputError: no such folder, or no finished export in it.
+            ExportFormatError: its manifest breaks a rule.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        if not (folder / TOKENIZER).is_file():
+            raise MissingInputError(f"export folder {folder}: it has no {TOKENIZER}; export again")
+        return cls(folder, manifest)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The classes, in class order."""
+        return tuple(self.manifest.label_names)
+
+    @property
+    def tokenizer(self) -> Path:
+        """The file of the teacher's tokenizer."""
+        return self.folder / TOKENIZER
+
+    @cached_property
+    def train(self) -> Examples:
+        """The training rows."""
+        return self.split("train")
+
+    @cached_property
+    def test(self) -> Examples:
+        """The test rows."""
+        return self.split("test")
+
+    @cached_property
+    def validation(self) -> Examples | None:
+        """The validation rows; None where the export has none."""
+        return self.split("validation") if "validation" in self.manifest.splits else None
+
+    @cached_property
+    def transfer(self) -> Examples | None:
+        """The rows that the teacher alone has labelled; None where the export has none."""
+        return self.split("transfer") if "transfer" in self.manifest.splits else None
+
+    def split(self, name: str) -> Examples:
+        """Read a split.
+
+        Raises:
+            InputError: the export has no such split, or a part of it is damaged.
+        """
+        return read_examples(self.folder, self.manifest, name)

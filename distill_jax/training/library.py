@@ -1,0 +1,209 @@
+"""``student`` and ``fit`` for Python: from an export to a trained student in a few lines, without a word printed."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distill_jax.config import TrainConfig, train_config
+from distill_jax.data.examples import Examples, concatenate
+from distill_jax.data.exports import Export
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
+from distill_jax.errors import InputError
+from distill_jax.inference.logits import predict_logits
+from distill_jax.inference.predictor import Predictor
+from distill_jax.locks import exclusive
+from distill_jax.recipes import DEFAULT_RECIPE
+from distill_jax.runs.checkpoints import Snapshot
+from distill_jax.runs.folder import HISTORY
+from distill_jax.runs.history import NUMBER_COLUMNS, write_history
+from distill_jax.runs.weights import write_weights
+from distill_jax.runs.writer import begin_run, finish_run, run_config
+from distill_jax.students.own_module import OwnModuleConfig
+from distill_jax.students.registry import student_config, student_kind
+from distill_jax.students.student import Student, parameter_count, to_device
+from distill_jax.training.fit import FitResult
+from distill_jax.training.fit import fit as fit_params
+from distill_jax.training.start_embeddings import initial_params
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from flax import nnx
+
+OwnModule = Callable[[OwnModuleConfig, "nnx.Rngs"], "nnx.Module"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportStudent:
+    """An untrained student over an export's vocabulary and classes.
+
+    Attributes:
+        student: the student.
+        export: the export.
+        recipe: the recipe that its training starts from.
+    """
+
+    student: Student
+    export: Export
+    recipe: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What ``fit`` returns.
+
+    Attributes:
+        history: the epochs' numbers, a row each.
+        model: the trained student, which predicts.
+        config: how it was trained.
+        logits: each of the ``evaluate`` splits' logits, float32 [n, classes], in row order, under its name.
+        kept_epoch: the epoch that ``model`` is of, counted from 0.
+        seconds: time spent in training steps.
+    """
+
+    history: "pd.DataFrame"
+    model: Predictor
+    config: TrainConfig
+    logits: Mapping[str, np.ndarray]
+    kept_epoch: int
+    seconds: float
+    _export: Export
+    _splits: Mapping[str, Examples]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder, which ``load``, ``python -m distill_jax.predict`` and the report read.
+
+        Raises:
+            InputError: the folder exists and is not empty, or the student was not evaluated on a test split.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"run folder {folder}: expected a new or an empty folder; name another")
+        if "test" not in self.logits:
+            raise InputError('save: a run holds its test scores: expected fit(…, evaluate={"test": export.test})')
+        export = self._export
+        with exclusive(folder, "run folder"):
+            config = run_config(self.config, self.model.config, export.folder, export.manifest, {})
+            begin_run(folder, config, export.tokenizer)
+            write_history(folder / HISTORY, self.history)
+            write_weights(folder, self.model.params)
+            finish_run(folder, self.config, self._metrics(), self.logits["test"], self._splits["test"])
+        return folder
+
+    def _metrics(self) -> dict[str, Any]:
+        count = parameter_count(self.model.params)
+        kept = self.history.iloc[self.kept_epoch]
+        scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
+        return {
+            "epochs_done": len(self.history),
+            "kept_epoch": self.kept_epoch,
+            **{name: value if math.isfinite(value) else None for name, value in scores.items()},
+            "parameters": count,
+            "bytes": 4 * count,
+            "train_seconds": self.seconds,
+        }
+
+
+def student(name: "str | OwnModule", export: Export, *, recipe: str = DEFAULT_RECIPE, **options: Any) -> ExportStudent:
+    """Return an untrained student for an export: the recipe's architecture, with ``options`` in its place.
+
+    Args:
+        name: ``cnn``, ``fasttext``, ``bilstm``, ``ensemble``, one that was registered, or a function that builds an NNX
+            module of one's own (``students.own_module.OwnModuleConfig.build``).
+        export: the export.
+        recipe: ``best`` or ``notebook``.
+        options: the student's own fields.
+
+    Raises:
+        InputError: no such student, recipe or option, or a value is out of range.
+    """
+    manifest = export.manifest
+    sizes = {"vocab_size": manifest.vocab_size, "num_labels": manifest.num_labels, "pad_id": manifest.pad_id}
+    if callable(name):
+        return ExportStudent(Student(OwnModuleConfig(**sizes, **options, build=name)), export, recipe)
+    recipes = student_kind(name).recipes
+    if recipe not in recipes:
+        raise InputError(f"recipe: expected one of {', '.join(recipes)}, got {recipe!r}")
+    return ExportStudent(
+        Student(student_config(name, **sizes, **{**recipes[recipe].student, **options})), export, recipe
+    )
+
+
+def fit(
+    student: ExportStudent,
+    train: Examples,
+    *,
+    distil: bool = False,
+    transfer: Examples | None = None,
+    evaluate: Mapping[str, Examples] | None = None,
+    select_on: Examples | None = None,
+    callbacks: Iterable[Callable[[Snapshot], None]] = (),
+    **options: Any,
+) -> Trained:
+    """Train a student and return it with its history.
+
+    Args:
+        student: what ``student`` returned.
+        train: the rows to learn from.
+        distil: learn from the teacher's logits instead of the labels.
+        transfer: with ``distil``, further rows that the teacher alone has labelled.
+        evaluate: rows to score; those of ``test`` after every epoch, all of them at the end.
+        select_on: rows that choose the epoch that is kept.
+        callbacks: called with a snapshot after every epoch; an exception that one raises ends the training.
+        options: fields of ``TrainConfig`` in place of the recipe's (``epochs=3``, ``learning_rate=…``, ``seed=…``).
+
+    Raises:
+        InputError: rows or options do not fit the student.
+        NonFiniteLossError: the loss is no longer a finite number.
+    """
+    splits = dict(evaluate or {})
+    config = _config(student, distil=distil, transfer=transfer, options=options)
+    rows = train if transfer is None else concatenate(train, transfer.share(config.transfer_share, config.seed))
+    params = initial_params(student.student, config, student.export.folder, student.export.manifest)
+    result = fit_params(
+        student.student,
+        params,
+        train=rows,
+        test=splits.get("test"),
+        config=config,
+        validation=select_on,
+        on_epoch=_all_of(tuple(callbacks)),
+    )
+    return _trained(student, config, result, splits)
+
+
+def _all_of(callbacks: tuple[Callable[[Snapshot], None], ...]) -> Callable[[Snapshot], None] | None:
+    def call(snapshot: Snapshot) -> None:
+        for callback in callbacks:
+            callback(snapshot)
+
+    return call if callbacks else None
+
+
+def _config(
+    student: ExportStudent, *, distil: bool, transfer: Examples | None, options: Mapping[str, Any]
+) -> TrainConfig:
+    if transfer is not None and not distil:
+        raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
+    changes = {**options, "transfer": transfer is not None}
+    return train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
+
+
+def _trained(student: ExportStudent, config: TrainConfig, result: FitResult, splits: Mapping[str, Examples]) -> Trained:
+    export, params = student.export, to_device(result.params)
+    logits: dict[str, np.ndarray] = {}
+    for name, rows in splits.items():
+        of_test = result.test_logits if name == "test" else None
+        logits[name] = predict_logits(student.student, params, rows.input_ids) if of_test is None else of_test
+    length = export.manifest.max_length
+    model = Predictor.of(
+        export.label_names,
+        student.student.config,
+        result.params,
+        FastTokenizer(load_tokenizer(export.tokenizer, length), length),
+        length,
+    )
+    return Trained(result.history, model, config, logits, result.kept_epoch, result.seconds, export, splits)
