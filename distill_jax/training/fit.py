@@ -204,13 +204,13 @@ class _Loop:
         bar.set_description(f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}")
         while self.step < self._steps:
             started = time.perf_counter()
-            stretch = self._runner.run(self.epoch, self.step)
+            chunk = self._runner.run(self.epoch, self.step)
             self.seconds += time.perf_counter() - started
-            self._require_finite(stretch.losses)
-            self.step += len(stretch.losses)
-            self.losses.append(stretch.losses)
-            self.predictions.append(stretch.predictions)
-            bar.update(len(stretch.predictions))
+            self._require_finite(chunk.losses)
+            self.step += len(chunk.losses)
+            self.losses.append(chunk.losses)
+            self.predictions.append(chunk.predictions)
+            bar.update(len(chunk.predictions))
             if self.step < self._steps and self.should_stop():
                 self._stop()
         self._finish_epoch()
@@ -225,7 +225,7 @@ class _Loop:
     def _describe_divergence(self, what: str, step: int) -> str:
         return (
             f"{what} in epoch {self.epoch + 1}, step {step} of {self._steps}, at learning rate "
-            f"{self.config.learning_rate_at(self.epoch):g}; try a lower --learning-rate (the last whole epoch is kept)"
+            f"{self.config.learning_rates(self.epoch, self._steps)[step - 1]:g}; try a lower --learning-rate (the last whole epoch is kept)"
         )
 
     def _finish_epoch(self) -> None:

@@ -108,9 +108,9 @@ def test_one_seed_one_result_another_seed_another(name, tiny_examples):
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_SCAN", 16)
-    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_STRETCH", 2)
-    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
+    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_CHUNK", 16)
+    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_CHUNK", 2)
+    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three chunks
     student, config = _student(name), _config(name, distil=True, alpha=0.3)
     whole = _fit(student, train, test, config)
     for stop_at in range(1, 6):
