@@ -20,7 +20,8 @@ from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_histor
 from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config, timed
 from distill_jax.students.student import Params, Student, parameter_count, to_device
 from distill_jax.training.epochs import EpochRows
-from distill_jax.training.fit import FitResult, check_examples, fit
+from distill_jax.training.example_checks import check_examples
+from distill_jax.training.fit import FitResult, fit
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
@@ -72,7 +73,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         _say_history(run.workdir)
         return
     train, test = data.train, data.test
-    check_examples(student, train, test, run.train)
+    check_examples(student, run.train, train=train, test=test, validation=data.validation)
     params = params_from(data.start_table, student, run.train.seed)
     if state == "overwrite":
         delete_run(run.workdir)
@@ -86,6 +87,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
             f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
         ) from None
     metrics = _metrics(result, student, len(EpochRows.of(train, run.train)), test)
+    assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
