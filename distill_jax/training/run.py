@@ -72,14 +72,16 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
         _say_history(run.workdir)
         return
-    train, test = data.train, data.test
+    train, test = data.train(run.train.seed), data.test
     check_examples(student, run.train, train=train, test=test, validation=data.validation)
+    if not run.train.distil:
+        train = train.labelled()  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
     if state == "overwrite":
         delete_run(run.workdir)
     begin_run(run.workdir, _config(run, data), data.tokenizer)
     try:
-        result = _fit(run, params, data)
+        result = _fit(run, params, data, train)
     except Interrupted as reason:
         raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
     except KeyboardInterrupt:
@@ -106,7 +108,7 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
     return run_config(run.train, data.student.config, run.export, data.manifest, data.teacher_speed)
 
 
-def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
+def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> FitResult:
     snapshot = None
     checkpoints = run.workdir / CHECKPOINTS
     if run.resume and has_checkpoint(checkpoints):
@@ -114,7 +116,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.test)
-    steps = -(-len(EpochRows.of(data.train, run.train)) // run.train.batch_size)
+    steps = -(-len(EpochRows.of(train, run.train)) // run.train.batch_size)
 
     def save(snapshot: Snapshot) -> None:
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
@@ -124,7 +126,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         return fit(
             data.student,
             params,
-            train=data.train,
+            train=train,
             test=data.test,
             config=run.train,
             validation=data.validation,

@@ -1,4 +1,7 @@
-"""What trainings read of an export folder: each thing when it is first asked for, and once for all seeds."""
+"""What trainings read of an export folder: each thing when it is first asked for, and once for all seeds.
+
+What hangs on the seed is no part of it: it is drawn anew for every run.
+"""
 
 from functools import cached_property
 from pathlib import Path
@@ -62,19 +65,37 @@ class TrainData:
         speed = timing.get("teacher_documents_per_second")
         return float(speed) if isinstance(speed, int | float) else None
 
+    def train(self, seed: int) -> Examples:
+        """Return the training rows, followed by what a seed draws of the transfer split where it is learnt from.
+
+        Args:
+            seed: the run's own; without ``--transfer-share`` every seed has the same rows.
+        """
+        if self._transfer_split is None or self._config.transfer_share == 1:
+            return self._whole
+        return self._with(self._transfer_split.share(self._config.transfer_share, seed))
+
     @cached_property
-    def train(self) -> Examples:
-        """The training rows, followed by the transfer split's where the training learns from it."""
+    def _whole(self) -> Examples:
+        return self._train_split if self._transfer_split is None else self._with(self._transfer_split)
+
+    def _with(self, transfer: Examples) -> Examples:
+        train = self._train_split
+        say(f"and {len(transfer):,} rows that the teacher alone has labelled")
+        return concatenate(train, transfer)
+
+    @cached_property
+    def _train_split(self) -> Examples:
         manifest = self.manifest
         rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
         say(f"reading {self.export}: {rows}")
-        train = read_examples(self.export, manifest, "train")
-        if not (self._config.distil and self._config.transfer and "transfer" in manifest.splits):
-            return train
-        config = self._config
-        transfer = read_examples(self.export, manifest, "transfer").share(config.transfer_share, config.seed)
-        say(f"and {len(transfer):,} rows that the teacher alone has labelled")
-        return concatenate(train, transfer)
+        return read_examples(self.export, manifest, "train")
+
+    @cached_property
+    def _transfer_split(self) -> Examples | None:
+        if not (self._config.distil and self._config.transfer and "transfer" in self.manifest.splits):
+            return None
+        return read_examples(self.export, self.manifest, "transfer")
 
     @cached_property
     def test(self) -> Examples:
