@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class TrainRun:
         student: fields of ``StudentConfig`` that differ from its defaults.
         resume: go on with an unfinished run.
         overwrite: delete the run that is there.
+        command: the words of the command line that asked for it, for the message that says how to go on; without
+            them it speaks of ``resume``.
     """
 
     export: Path
@@ -45,6 +48,14 @@ class TrainRun:
     student: dict[str, Any]
     resume: bool = False
     overwrite: bool = False
+    command: tuple[str, ...] = ()
+
+    @property
+    def how_to_resume(self) -> str:
+        """What goes on with this training where it was interrupted."""
+        if not self.command:
+            return "the same TrainRun with resume=True, overwrite=False"
+        return resume_command("distill_jax.train", self.command)
 
 
 def train_run(run: TrainRun, data: TrainData | None = None) -> None:
@@ -83,11 +94,9 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
     try:
         result = _fit(run, params, data, train)
     except Interrupted as reason:
-        raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
+        raise Interrupted(f"{reason}; saved. Go on with:\n  {run.how_to_resume}") from None
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
-        ) from None
+        raise Interrupted(f"interrupted; the last checkpoint is kept. Go on with:\n  {run.how_to_resume}") from None
     metrics = _metrics(result, student, len(EpochRows.of(train, run.train)), test)
     assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, metrics, result.test_logits, test)
@@ -96,7 +105,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
         f"{metrics['predict_examples_per_second']:,.0f} documents/s from token ids; written to {run.workdir}"
     )
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
 
 
 def run_state(run: TrainRun, data: TrainData) -> RunState:

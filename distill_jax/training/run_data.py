@@ -71,31 +71,28 @@ class TrainData:
         Args:
             seed: the run's own; without ``--transfer-share`` every seed has the same rows.
         """
-        if self._transfer_split is None or self._config.transfer_share == 1:
+        if self._config.transfer_share == 1:
             return self._whole
-        return self._with(self._transfer_split.share(self._config.transfer_share, seed))
+        train, transfer = self._splits
+        return _joined(train, transfer and transfer.share(self._config.transfer_share, seed))
 
     @cached_property
     def _whole(self) -> Examples:
-        return self._train_split if self._transfer_split is None else self._with(self._transfer_split)
-
-    def _with(self, transfer: Examples) -> Examples:
-        train = self._train_split
-        say(f"and {len(transfer):,} rows that the teacher alone has labelled")
-        return concatenate(train, transfer)
+        return _joined(*self._read_splits())
 
     @cached_property
-    def _train_split(self) -> Examples:
+    def _splits(self) -> tuple[Examples, Examples | None]:
+        return self._read_splits()
+
+    def _read_splits(self) -> tuple[Examples, Examples | None]:
+        """Return the train split, and the transfer split where the training learns from it."""
         manifest = self.manifest
         rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
         say(f"reading {self.export}: {rows}")
-        return read_examples(self.export, manifest, "train")
-
-    @cached_property
-    def _transfer_split(self) -> Examples | None:
-        if not (self._config.distil and self._config.transfer and "transfer" in self.manifest.splits):
-            return None
-        return read_examples(self.export, self.manifest, "transfer")
+        train = read_examples(self.export, manifest, "train")
+        if not (self._config.distil and self._config.transfer and "transfer" in manifest.splits):
+            return train, None
+        return train, read_examples(self.export, manifest, "transfer")
 
     @cached_property
     def test(self) -> Examples:
@@ -123,3 +120,10 @@ class TrainData:
                 f"tokenizer {self.tokenizer}: expected ids below {vocab_size} (the manifest's vocab_size), got "
                 f"{tokens[token]} for {token!r}; the tokenizer and the manifest belong to different exports"
             )
+
+
+def _joined(train: Examples, transfer: Examples | None) -> Examples:
+    if transfer is None:
+        return train
+    say(f"and {len(transfer):,} rows that the teacher alone has labelled")
+    return concatenate(train, transfer)
