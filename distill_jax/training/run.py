@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from distill_jax.config import TrainConfig
-from distill_jax.console import format_table, resume_command, say, stop_on_signal
+from distill_jax.console import format_table, resume_command, say, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
@@ -23,6 +23,7 @@ from distill_jax.students.student import Params, Student, parameter_count, to_de
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, fit
+from distill_jax.training.fit_warnings import untrained_warning
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
@@ -105,6 +106,9 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
         f"{metrics['predict_examples_per_second']:,.0f} documents/s from token ids; written to {run.workdir}"
     )
+    warning = untrained_warning(result.history, train.labels)
+    if warning:
+        warn(warning)
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
 
 

@@ -74,7 +74,7 @@ class TrainData:
         if self._config.transfer_share == 1:
             return self._whole
         train, transfer = self._splits
-        return _joined(train, transfer and transfer.share(self._config.transfer_share, seed))
+        return _joined(train, None if transfer is None else transfer.share(self._config.transfer_share, seed))
 
     @cached_property
     def _whole(self) -> Examples:

@@ -64,3 +64,10 @@ def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
     numbers = [int(folder.name) for folder in (run.workdir / "checkpoints").iterdir() if folder.name.isdigit()]
     assert max(numbers) == 2 * 14  # 110 rows in batches of eight
     assert load_snapshot(run.workdir / "checkpoints").epoch == 2
+
+
+def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, capsys):
+    train_run(_run(tiny_export, tmp_path / "stopped", learning_rate=1e-4))
+    assert "the loss still falls: train longer (--epochs 4)" in capsys.readouterr().err
+    train_run(_run(tiny_export, tmp_path / "trained", learning_rate=2.0, epochs=6))
+    assert "train longer" not in capsys.readouterr().err
