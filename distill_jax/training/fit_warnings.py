@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def untrained_warning(history: "pd.DataFrame", labels: np.ndarray) -> str | None
         return None
     share = np.bincount(known).max() / len(known)
     correct = round(float(history["train_acc"].iloc[-1]) * len(known))
-    if share == 1 or binom.sf(correct - 1, len(known), share) < _SIGNIFICANCE:
+    if share == 1 or bdtrc(correct - 1, len(known), share) < _SIGNIFICANCE:
         return None
     epochs = 2 * len(losses)
     return f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})"
