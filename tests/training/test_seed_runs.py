@@ -248,7 +248,12 @@ def _drawn_config(number):
     student = ("cnn", "fasttext", "bilstm", "ensemble")[number % 4]
     distil = number < 4 or bool(rng.integers(2))
     changes = {"shuffle": bool(rng.integers(2)), "schedule": str(rng.choice(["step", "cosine"]))}
-    changes |= {"seed": int(rng.integers(1000)), "epochs": 2, "batch_size": int(rng.integers(16, 40))}
+    changes |= {
+        "learning_rate_decay": 1.0,
+        "seed": int(rng.integers(1000)),
+        "epochs": 2,
+        "batch_size": int(rng.integers(16, 40)),
+    }
     if distil:
         changes |= {"alpha": float(rng.choice([0.0, 0.5])), "transfer": True}
         changes |= {"transfer_share": float(rng.choice([0.3, 0.5])), "transfer_passes": int(rng.integers(2))}
