@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 
 from distill_jax.errors import InputError
@@ -149,6 +150,13 @@ class TrainConfig:
         if self.schedule == "step":
             return self.learning_rate * self.learning_rate_decay**epoch
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / self.epochs))
+
+    def learning_rates(self, epoch: int, steps: int) -> np.ndarray:
+        """Return the learning rate of each step of an epoch, float64 [steps]."""
+        if self.schedule == "step":
+            return np.full(steps, self.learning_rate_at(epoch))
+        done = epoch + np.arange(steps) / steps
+        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs))
 
 
 def train_config(student: str, *, distil: bool = False, recipe: str = DEFAULT_RECIPE, **changes: Any) -> TrainConfig:

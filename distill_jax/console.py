@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -156,17 +157,21 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def resume_command(program: str, arguments: list[str] | None = None) -> str:
+def resume_command(program: str, arguments: Sequence[str]) -> str:
     """Return the command that goes on with an interrupted run, ready to paste."""
-    given = [
-        word for word in (sys.argv[1:] if arguments is None else arguments) if word not in ("--overwrite", "--resume")
-    ]
+    given = [word for word in arguments if word not in ("--overwrite", "--resume")]
     return shlex.join(["python", "-m", program, *given, "--resume"])
 
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
+    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once.
+
+    Signals are the main thread's; in another one none comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     came: list[int] = []
 
     def note(number: int, _frame: object) -> None:

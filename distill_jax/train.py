@@ -126,6 +126,7 @@ def main() -> None:
             student=arguments.student.options(),
             resume=run.resume,
             overwrite=run.overwrite,
+            command=tuple(sys.argv[1:]),
         ),
         run.seeds,
     )

@@ -93,13 +93,17 @@ def validation_loss(
 def best_epoch(history: np.ndarray, config: TrainConfig) -> int:
     """Return the epoch to keep, the first of equals, from the finished epochs' numbers [epochs, 10].
 
+    An epoch without a finite score is never the best.
+
     A distilled student's is the one of the lowest validation loss: against the teacher's whole distribution over the
     classes, a thousand rows tell epochs apart whose accuracies differ by chance. Trained on labels, it is the one of
     the highest macro F1: cross-entropy on labels rises, with growing confidence, while accuracy still improves.
     """
     if config.distil:
-        return int(np.argmin(history[:, _COLUMNS.index("validation_loss")]))
-    return int(np.argmax(history[:, _COLUMNS.index("validation_f1_macro")]))
+        costs = history[:, _COLUMNS.index("validation_loss")]
+    else:
+        costs = -history[:, _COLUMNS.index("validation_f1_macro")]
+    return int(np.argmin(np.where(np.isfinite(costs), costs, np.inf)))
 
 
 def train_scores(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from distill_jax.config import TrainConfig, check_training
+from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
@@ -20,6 +20,7 @@ from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epochs import EpochRows, best_epoch, evaluation_scores, train_scores, validation_loss
+from distill_jax.training.example_checks import check_examples
 from distill_jax.training.runners import EpochRunner, make_runner
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ class FitResult:
     Attributes:
         params: the trained parameters (NumPy arrays); with a validation split, those of its best epoch.
         history: the notebook's columns, a row an epoch; with a validation split, two more.
-        test_logits: the test split's logits, [n, classes], in row order; None without one.
+        test_logits: the test split's logits, [n, classes], in row order; None where there is no such split.
+        validation_logits: those of the validation split.
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
-        kept_epoch: the epoch that ``params`` and ``test_logits`` are of, counted from 0.
+        kept_epoch: the epoch that ``params`` and the logits are of, counted from 0.
     """
 
     params: Params
     history: "pd.DataFrame"
     test_logits: np.ndarray | None
+    validation_logits: np.ndarray | None
     seconds: float
     kept_epoch: int
 
@@ -62,7 +65,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     show_progress: bool = False,
 ) -> FitResult:
-    """Train a student and evaluate it after every epoch.
+    """Train a student and evaluate it on the splits given after every epoch.
 
     The linear student trains twice as fast where ``jax_setup.configure_jax(fused_loops=True)`` was called before JAX
     was imported; the numbers are the same up to rounding.
@@ -72,9 +75,9 @@ def fit(
         params: its initial parameters; they are not changed.
         train: the training rows, taken in their order, the same every epoch (unless the configuration shuffles);
             unlabelled ones are left out where the labels alone are learnt from.
-        test: the rows that every epoch's test columns are measured on; None = those columns are NaN.
+        test: the rows that every epoch's test columns are measured on; None = those are NaN.
         config: how to train.
-        validation: rows that choose the epoch whose parameters are kept (``epoch_choice.best_epoch``), and that early
+        validation: rows that choose the epoch whose parameters are kept (``epochs.best_epoch``), and that early
             stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
         on_epoch: called with a snapshot after every epoch; without it no snapshot is made.
@@ -84,15 +87,16 @@ def fit(
 
     Raises:
         InputError: the examples do not fit the student or the configuration.
-        NonFiniteLossError: the loss is no longer a finite number.
+        NonFiniteLossError: the loss, or what the splits are scored by, is no longer a finite number.
         Interrupted: ``should_stop`` said so.
     """
-    check_examples(student, train, test, config)
+    check_examples(student, config, train=train, test=test, validation=validation)
     if config.patience and validation is None:
         raise InputError("--patience needs a validation split: export one with --validation-fraction")
     if not config.distil:
         train = train.labelled()
-    loop = _Loop(student, resume.params if resume else params, train, test, validation, config, resume)
+    evaluated = {name: split for name, split in (("test", test), ("validation", validation)) if split is not None}
+    loop = _Loop(student, resume.params if resume else params, train, evaluated, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch
     done, rows = loop.epoch * loop.epoch_rows + loop.step * config.batch_size, config.epochs * loop.epoch_rows
@@ -100,30 +104,10 @@ def fit(
         while loop.epoch < config.epochs and not loop.is_exhausted():
             loop.run_epoch(bar)
     history = history_frame(np.array(loop.history), config.model_name)
-    return FitResult(loop.best_params(), history, loop.evaluate_best(), loop.seconds, loop.kept_epoch())
-
-
-def check_examples(student: Student, train: Examples, test: Examples | None, config: TrainConfig) -> None:
-    """Raise ``InputError`` where examples do not fit a student or its training."""
-    classes = student.config.num_labels
-    for name, examples in (("train", train), ("test", test)):
-        if examples is None:
-            continue
-        if not len(examples):
-            raise InputError(f"{name}: expected at least one row, got none")
-        labels = examples.labels
-        if labels.min() < -1 or labels.max() >= classes:
-            raise InputError(f"{name}: labels: expected −1 to {classes - 1}, got {labels.min()} to {labels.max()}")
-        logits = examples.teacher_logits
-        if logits is not None and logits.shape[1:] != (classes,):
-            raise InputError(f"{name}: teacher_logits: expected [{len(examples)}, {classes}], got {list(logits.shape)}")
-    if config.distil and train.teacher_logits is None:
-        raise InputError("train: teacher_logits: distillation needs them, got None")
-    if not config.distil and (train.labels < 0).all():
-        raise InputError("train: labels: training without --distil needs labelled rows, all are −1")
-    if test is not None and (test.labels < 0).all():
-        raise InputError("test: labels: the test split needs labelled rows, all are −1")
-    check_training(student.config, config)
+    logits = loop.evaluate_best()
+    return FitResult(
+        loop.best_params(), history, logits.get("test"), logits.get("validation"), loop.seconds, loop.kept_epoch()
+    )
 
 
 class _Loop:
@@ -134,26 +118,22 @@ class _Loop:
         student: Student,
         params: Params,
         train: Examples,
-        test: Examples | None,
-        validation: Examples | None,
+        evaluated: dict[str, Examples],
         config: TrainConfig,
         resume: Snapshot | None,
     ) -> None:
-        self.config, self._train_labels, self._test, self._validation = config, train.labels, test, validation
-        given = {"train": train, "test": test, "validation": validation}
-        inputs = {name: student.config.inputs(split.input_ids) for name, split in given.items() if split is not None}
+        self.config, self._train_labels, self._evaluated = config, train.labels, evaluated
+        splits = {"train": train, **evaluated}
+        inputs = {name: student.config.inputs(split.input_ids) for name, split in splits.items()}
         self._tables = CompactTables(student, params, list(inputs.values()))
         self._student, compaction = self._tables.student, self._tables.compaction
         train = dataclasses.replace(train, input_ids=inputs["train"])
         self._runner: EpochRunner = make_runner(self._student, train, config, compaction)
-        if test is not None:
-            self._test_logits = split_logits(self._student, inputs["test"], compaction)
-        if validation is not None:
-            self._validation_logits = split_logits(self._student, inputs["validation"], compaction)
+        self._logits = {name: split_logits(self._student, inputs[name], compaction) for name in evaluated}
         self.epoch_rows = len(EpochRows.of(train, config))
         self._steps = -(-self.epoch_rows // config.batch_size)
         self._best = self._tables.compact(resume.best) if resume and resume.best else None
-        self._kept_logits: np.ndarray | None = None
+        self._kept_logits: dict[str, np.ndarray] | None = None
         self.should_stop: Callable[[], bool]
         self.on_epoch: Callable[[Snapshot], None] | None
         self.epoch, self.step, self.seconds = 0, 0, 0.0
@@ -179,7 +159,7 @@ class _Loop:
 
     def kept_epoch(self) -> int:
         """Return the epoch whose parameters are kept."""
-        return len(self.history) - 1 if self._validation is None else self._best_epoch()
+        return len(self.history) - 1 if "validation" not in self._evaluated else self._best_epoch()
 
     def _best_epoch(self) -> int:
         return best_epoch(np.array(self.history), self.config)
@@ -208,13 +188,13 @@ class _Loop:
         bar.set_description(f"{self.config.model_name}, epoch {self.epoch + 1} of {self.config.epochs}")
         while self.step < self._steps:
             started = time.perf_counter()
-            stretch = self._runner.run(self.epoch, self.step)
+            chunk = self._runner.run(self.epoch, self.step)
             self.seconds += time.perf_counter() - started
-            self._require_finite(stretch.losses)
-            self.step += len(stretch.losses)
-            self.losses.append(stretch.losses)
-            self.predictions.append(stretch.predictions)
-            bar.update(len(stretch.predictions))
+            self._require_finite(chunk.losses)
+            self.step += len(chunk.losses)
+            self.losses.append(chunk.losses)
+            self.predictions.append(chunk.predictions)
+            bar.update(len(chunk.predictions))
             if self.step < self._steps and self.should_stop():
                 self._stop()
         self._finish_epoch()
@@ -227,47 +207,54 @@ class _Loop:
             raise NonFiniteLossError(self._describe_divergence(what, self.step + first + 1))
 
     def _describe_divergence(self, what: str, step: int) -> str:
+        rate = self.config.learning_rates(self.epoch, self._steps)[step - 1]
         return (
-            f"{what} in epoch {self.epoch + 1}, step {step} of {self._steps}, at learning rate "
-            f"{self.config.learning_rate_at(self.epoch):g}; try a lower --learning-rate (the last whole epoch is kept)"
+            f"{what} in epoch {self.epoch + 1}, step {step} of {self._steps}, at learning rate {rate:g}; try a lower "
+            "--learning-rate (the last whole epoch is kept)"
         )
 
     def _finish_epoch(self) -> None:
         predictions, losses = np.concatenate(self.predictions), np.concatenate(self.losses)
         labels, mean = self._train_labels[self._runner.order(self.epoch)], self.config.loss_mean
         params = self._runner.params()
+        logits = {name: logits_of(params) for name, logits_of in self._logits.items()}
+        # The epoch's last step may be the one that went too far.
+        self._require_finite_scores({f"{name} logits": array for name, array in logits.items()} or params)
         row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
-        logits = None if self._test is None else self._test_logits(params)
-        if self._test is None or logits is None:
-            row += [float("nan")] * 3
+        if "test" in logits:
+            row += evaluation_scores(logits["test"], self._evaluated["test"].labels, mean)
         else:
-            if not np.isfinite(logits).all():  # the epoch's last step may be the one that went too far
-                raise NonFiniteLossError(
-                    self._describe_divergence("the test logits became infinite or NaN", self._steps)
-                )
-            row += evaluation_scores(logits, self._test.labels, mean)
-        if self._validation is not None:
-            validation_logits = self._validation_logits(params)
-            labels, teacher_logits = self._validation.labels, self._validation.teacher_logits
-            row.append(validation_loss(objective_of(self.config), validation_logits, labels, teacher_logits))
-            row += evaluation_scores(validation_logits, labels, mean)[1:]
+            row += [float("nan")] * 3
+        if "validation" in logits:
+            row += self._validation_scores(logits["validation"])
         self.history.append(row)
         if self.kept_epoch() == self.epoch:
             self._kept_logits = logits
-            if self._validation is not None:
+            if "validation" in logits:
                 self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
         self._hand_over()
         if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
 
-    def evaluate_best(self) -> np.ndarray | None:
-        """Return the test split's logits under the parameters that are kept, maybe of an epoch before a resume."""
-        if self._test is None:
-            return None
+    def _require_finite_scores(self, arrays: dict[str, Any]) -> None:
+        for name, array in arrays.items():
+            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(array)):
+                raise NonFiniteLossError(self._describe_divergence(f"the {name} became infinite or NaN", self._steps))
+
+    def _validation_scores(self, logits: np.ndarray) -> list[float]:
+        """Return the training's own loss, accuracy and macro F1 on the validation split."""
+        validation = self._evaluated["validation"]
+        loss = validation_loss(objective_of(self.config), logits, validation.labels, validation.teacher_logits)
+        self._require_finite_scores({"validation loss": loss})
+        return [loss, *evaluation_scores(logits, validation.labels, self.config.loss_mean)[1:]]
+
+    def evaluate_best(self) -> dict[str, np.ndarray]:
+        """Return each split's logits under the parameters that are kept, maybe of an epoch before a resume."""
         if self._kept_logits is not None:
             return self._kept_logits
-        return self._test_logits(self._runner.params() if self._best is None else self._best)
+        params = self._runner.params() if self._best is None else self._best
+        return {name: logits_of(params) for name, logits_of in self._logits.items()}
 
     def _stop(self) -> None:
         self._hand_over()

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from distill_jax.config import TrainConfig
-from distill_jax.console import format_table, resume_command, say, stop_on_signal
+from distill_jax.console import format_table, resume_command, say, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
@@ -23,7 +24,9 @@ from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run,
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student, parameter_count, to_device
 from distill_jax.training.epochs import EpochRows
-from distill_jax.training.fit import FitResult, check_examples, fit
+from distill_jax.training.example_checks import check_examples
+from distill_jax.training.fit import FitResult, fit
+from distill_jax.training.fit_warnings import untrained_warning
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
@@ -39,6 +42,8 @@ class TrainRun:
         student: fields of ``StudentConfig`` that differ from its defaults.
         resume: go on with an unfinished run.
         overwrite: delete the run that is there.
+        command: the words of the command line that asked for it, for the message that says how to go on; without
+            them it speaks of ``resume``.
     """
 
     export: Path
@@ -47,6 +52,14 @@ class TrainRun:
     student: dict[str, Any]
     resume: bool = False
     overwrite: bool = False
+    command: tuple[str, ...] = ()
+
+    @property
+    def how_to_resume(self) -> str:
+        """What goes on with this training where it was interrupted."""
+        if not self.command:
+            return "the same TrainRun with resume=True, overwrite=False"
+        return resume_command("distill_jax.train", self.command)
 
 
 def train_run(run: TrainRun, data: TrainData | None = None) -> None:
@@ -74,32 +87,35 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
         _say_history(run.workdir)
         return
-    train, test = data.train, data.test
-    check_examples(student, train, test, run.train)
+    train, test = data.train(run.train.seed), data.test
+    check_examples(student, run.train, train=train, test=test, validation=data.validation)
+    if not run.train.distil:
+        train = train.labelled()  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
     if state == "overwrite":
         delete_run(run.workdir)
     begin_run(run.workdir, _config(run, data), data.tokenizer)
     try:
-        result = _fit(run, params, data)
+        result = _fit(run, params, data, train)
     except Interrupted as reason:
-        raise Interrupted(f"{reason}; saved. Go on with:\n  {resume_command('distill_jax.train')}") from None
+        raise Interrupted(f"{reason}; saved. Go on with:\n  {run.how_to_resume}") from None
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; the last checkpoint is kept. Go on with:\n  {resume_command('distill_jax.train')}"
-        ) from None
+        raise Interrupted(f"interrupted; the last checkpoint is kept. Go on with:\n  {run.how_to_resume}") from None
     write_weights(run.workdir, result.params)
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
     speed = measure_text_speed(run.workdir, test.input_ids)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
-    assert result.test_logits is not None
+    assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, run.train, metrics, result.test_logits, test)
     _say_history(run.workdir)
     say(
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
         f"{speed.median:,.0f} documents/s from raw text; written to {run.workdir}"
     )
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {run.workdir}")
+    warning = untrained_warning(result.history, train.labels)
+    if warning:
+        warn(warning)
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
 
 
 def run_state(run: TrainRun, data: TrainData) -> RunState:
@@ -111,7 +127,7 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
     return run_config(run.train, data.student.config, run.export, data.manifest, data.teacher_speed)
 
 
-def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
+def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> FitResult:
     snapshot = None
     checkpoints = run.workdir / CHECKPOINTS
     if run.resume and has_checkpoint(checkpoints):
@@ -119,7 +135,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.test)
-    steps = -(-len(EpochRows.of(data.train, run.train)) // run.train.batch_size)
+    steps = -(-len(EpochRows.of(train, run.train)) // run.train.batch_size)
 
     def save(snapshot: Snapshot) -> None:
         save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
@@ -129,7 +145,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData) -> FitResult:
         return fit(
             data.student,
             params,
-            train=data.train,
+            train=train,
             test=data.test,
             config=run.train,
             validation=data.validation,

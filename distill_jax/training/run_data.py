@@ -1,4 +1,7 @@
-"""What trainings read of an export folder: each thing when it is first asked for, and once for all seeds."""
+"""What trainings read of an export folder: each thing when it is first asked for, and once for all seeds.
+
+What hangs on the seed is no part of it: it is drawn anew for every run.
+"""
 
 from functools import cached_property
 from pathlib import Path
@@ -66,19 +69,34 @@ class TrainData:
         places = {name: timing[name] for name in ("device", "machine") if isinstance(timing.get(name), str)}
         return {"documents_per_second": float(speed), **places}
 
+    def train(self, seed: int) -> Examples:
+        """Return the training rows, followed by what a seed draws of the transfer split where it is learnt from.
+
+        Args:
+            seed: the run's own; without ``--transfer-share`` every seed has the same rows.
+        """
+        if self._config.transfer_share == 1:
+            return self._whole
+        train, transfer = self._splits
+        return _joined(train, None if transfer is None else transfer.share(self._config.transfer_share, seed))
+
     @cached_property
-    def train(self) -> Examples:
-        """The training rows, followed by the transfer split's where the training learns from it."""
+    def _whole(self) -> Examples:
+        return _joined(*self._read_splits())
+
+    @cached_property
+    def _splits(self) -> tuple[Examples, Examples | None]:
+        return self._read_splits()
+
+    def _read_splits(self) -> tuple[Examples, Examples | None]:
+        """Return the train split, and the transfer split where the training learns from it."""
         manifest = self.manifest
         rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
         say(f"reading {self.export}: {rows}")
         train = read_examples(self.export, manifest, "train")
         if not (self._config.distil and self._config.transfer and "transfer" in manifest.splits):
-            return train
-        config = self._config
-        transfer = read_examples(self.export, manifest, "transfer").share(config.transfer_share, config.seed)
-        say(f"and {len(transfer):,} rows that the teacher alone has labelled")
-        return concatenate(train, transfer)
+            return train, None
+        return train, read_examples(self.export, manifest, "transfer")
 
     @cached_property
     def test(self) -> Examples:
@@ -100,3 +118,10 @@ class TrainData:
     def _require_tokens_in_vocabulary(self) -> None:
         tokenizer = load_tokenizer(self.tokenizer, 1 << 20)
         require_ids_below(self.manifest.vocab_size, tokenizer, self.tokenizer, MANIFEST)
+
+
+def _joined(train: Examples, transfer: Examples | None) -> Examples:
+    if transfer is None:
+        return train
+    say(f"and {len(transfer):,} rows that the teacher alone has labelled")
+    return concatenate(train, transfer)

@@ -26,13 +26,14 @@ from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients
 
-ROWS_PER_SCAN = 8192
-STEPS_PER_STRETCH = 64
-WRITTEN_OUT = 8
+# How much is run between two looks of the host. They decide the speed and no number.
+ROWS_PER_CHUNK = 8192
+STEPS_PER_CHUNK = 64
+UNROLL = 8
 
 
 @dataclasses.dataclass
-class Stretch:
+class Chunk:
     """What a run of consecutive steps gave: each step's loss [steps], each row's predicted class [rows]."""
 
     losses: np.ndarray
@@ -45,7 +46,7 @@ class EpochRunner(Protocol):
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters, the optimiser state's leaves (None = a new one) and the count of steps done."""
 
-    def run(self, epoch: int, step: int) -> Stretch:
+    def run(self, epoch: int, step: int) -> Chunk:
         """Take some steps of an epoch, from ``step`` on."""
 
     def order(self, epoch: int) -> np.ndarray:
@@ -68,8 +69,8 @@ def make_runner(student: Student, train: Examples, config: TrainConfig, compacti
         compaction: from the whole vocabulary to the student's.
     """
     if student.config.takes_sparse_steps(config.optimizer):
-        return SparseSgdRunner(student, train, config, compaction)
-    return DenseRunner(student, train, config, compaction)
+        return SparseSgdRunner(student, train, config, compaction, rows_per_chunk=ROWS_PER_CHUNK)
+    return DenseRunner(student, train, config, compaction, steps_per_chunk=STEPS_PER_CHUNK)
 
 
 def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
@@ -84,13 +85,21 @@ class SparseSgdRunner:
     It runs on the CPU also where a GPU is: a loop of such small steps is bound by launches there.
     """
 
-    def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
+    def __init__(
+        self,
+        student: Student,
+        train: Examples,
+        config: TrainConfig,
+        compaction: Compaction,
+        *,
+        rows_per_chunk: int = ROWS_PER_CHUNK,
+    ) -> None:
         self._student, self._config, self._objective = student, config, objective_of(config)
         self._device = jax.devices("cpu")[0]
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
         batch = config.batch_size
-        self._chunk = min(max(batch, ROWS_PER_SCAN // batch * batch), -(-self._rows // batch) * batch)
+        self._chunk = min(max(batch, rows_per_chunk // batch * batch), -(-self._rows // batch) * batch)
         texts = flatten(train.input_ids, compaction)
         self._tokens = jax.device_put(texts.tokens, self._device)
         assert isinstance(student.config, FastTextConfig)
@@ -102,7 +111,7 @@ class SparseSgdRunner:
             "labels": train.labels,
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
         }
-        self._written_out = WRITTEN_OUT if loops_are_fused() else 1
+        self._unroll = UNROLL if loops_are_fused() else 1
         self._epoch = -1
 
     def order(self, epoch: int) -> np.ndarray:
@@ -113,14 +122,17 @@ class SparseSgdRunner:
         return rows[np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)]
 
     def _data(self, epoch: int, chunk: int) -> dict[str, Any]:
-        """Return what the steps of a stretch of an epoch take, filled up with empty texts."""
+        """Return what the steps of a chunk of an epoch take, filled up with empty texts and their rates."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self.order(epoch)
+            self._rates = self._config.learning_rates(epoch, -(-self._rows // self._config.batch_size))
         rows = self._order[chunk * self._chunk : (chunk + 1) * self._chunk]
         data = {name: padded_rows(array[rows], self._chunk) for name, array in self._arrays.items()}
         dtype = self._params["embeddings"].dtype
         data["weights"] = 1 / np.maximum(data.pop("divisors"), 1).astype(dtype)
-        return {**data, "tokens": self._tokens}
+        steps = self._chunk // self._config.batch_size
+        rates = padded_rows(self._rates[chunk * steps : (chunk + 1) * steps], steps).astype(dtype)
+        return {**data, "tokens": self._tokens, "learning_rates": rates}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters; plain SGD has no state and no randomness."""
@@ -129,26 +141,23 @@ class SparseSgdRunner:
             copies = jax.tree.map(jnp.array, jax.device_put(params, self._device))  # the step gives them away
             self._params = widen(copies)
 
-    def run(self, epoch: int, step: int) -> Stretch:
-        """Take the steps of one stretch, or what is left of it from ``step`` on."""
+    def run(self, epoch: int, step: int) -> Chunk:
+        """Take the steps of one chunk, or what is left of it from ``step`` on."""
         chunk, offset = divmod(step * self._config.batch_size, self._chunk)
         if offset:
-            raise ValueError(f"a stretch starts at a multiple of {self._chunk} rows, got step {step}")
+            raise ValueError(f"a chunk starts at a multiple of {self._chunk} rows, got step {step}")
         rows = min(self._chunk, self._rows - chunk * self._chunk)
-        done = chunk * self._chunk / self._rows
-        rate = np.asarray(self._config.learning_rate_at(epoch, done), self._params["embeddings"].dtype)
         with jax.default_device(self._device):
             self._params, losses, predictions = sparse_sgd_steps(
                 self._params,
                 self._data(epoch, chunk),
                 np.int32(rows),
-                rate,
                 objective=self._objective,
                 batch_size=self._config.batch_size,
-                written_out=self._written_out,
+                unroll=self._unroll,
             )
         steps = -(-rows // self._config.batch_size)
-        return Stretch(np.asarray(losses)[:steps], np.asarray(predictions)[:rows])
+        return Chunk(np.asarray(losses)[:steps], np.asarray(predictions)[:rows])
 
     def params(self) -> Params:
         """Return the parameters, without the columns added for speed."""
@@ -162,7 +171,16 @@ class SparseSgdRunner:
 class DenseRunner:
     """Any student under any Optax optimiser: the split on the device, one compiled step a batch."""
 
-    def __init__(self, student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> None:
+    def __init__(
+        self,
+        student: Student,
+        train: Examples,
+        config: TrainConfig,
+        compaction: Compaction,
+        *,
+        steps_per_chunk: int = STEPS_PER_CHUNK,
+    ) -> None:
+        self._steps_per_chunk = steps_per_chunk
         self._student, self._config, self._objective = student, config, objective_of(config)
         batch, pad_id = config.batch_size, student.config.pad_id
         self._plan = EpochRows.of(train, config)
@@ -223,12 +241,12 @@ class DenseRunner:
             self._opt_state = jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in opt_state])
         self._global_step = global_step
 
-    def run(self, epoch: int, step: int) -> Stretch:
-        """Take up to ``STEPS_PER_STRETCH`` steps; the host waits for the device once, at the end."""
+    def run(self, epoch: int, step: int) -> Chunk:
+        """Take up to ``steps_per_chunk`` steps; the host waits for the device once, at the end."""
         self._begin_epoch(epoch)
-        stop = min(step + STEPS_PER_STRETCH, len(self._cuts))
+        stop = min(step + self._steps_per_chunk, len(self._cuts))
         dtype = jax.tree.leaves(self._params)[0].dtype
-        rate = jnp.asarray(self._config.learning_rate_at(epoch, step / len(self._cuts)), dtype)
+        rates = self._config.learning_rates(epoch, len(self._cuts)).astype(dtype)
         cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []
         for index in range(step, stop):
@@ -245,7 +263,7 @@ class DenseRunner:
                 self._params,
                 self._opt_state,
                 gradients,
-                rate,
+                rates[index],
                 optimizer=self._config.optimizer,
                 clip_norm=self._config.clip_norm,
             )
@@ -253,7 +271,7 @@ class DenseRunner:
         self._global_step += stop - step
         losses = np.array([np.asarray(loss) for loss, _ in results])
         predictions = np.concatenate([np.asarray(predicted) for _, predicted in results])
-        return Stretch(losses, predictions[: self._rows - step * self._config.batch_size])
+        return Chunk(losses, predictions[: self._rows - step * self._config.batch_size])
 
     def params(self) -> Params:
         """Return the parameters."""

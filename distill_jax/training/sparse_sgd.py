@@ -17,16 +17,15 @@ from distill_jax.losses import Objective
 from distill_jax.students.params import Params
 
 
-@partial(jax.jit, static_argnames=("objective", "batch_size", "written_out"), donate_argnums=(0,))
+@partial(jax.jit, static_argnames=("objective", "batch_size", "unroll"), donate_argnums=(0,))
 def sparse_sgd_steps(
     params: Params,
     data: dict[str, Array],
     rows: Array,
-    learning_rate: Array,
     *,
     objective: Objective,
     batch_size: int,
-    written_out: int = 1,
+    unroll: int = 1,
 ) -> tuple[Params, Array, Array]:
     """Take many steps of SGD on the linear student, each touching only the rows of the table that its texts use.
 
@@ -37,14 +36,14 @@ def sparse_sgd_steps(
 
     Args:
         params: the linear student's parameters, given away; fastest when widened (``widen``).
-        data: ``tokens`` int [room], those of all texts without padding; and for a stretch of n rows, a multiple of
+        data: ``tokens`` int [room], those of all texts without padding; and for a chunk of n rows, a multiple of
             ``batch_size``: ``starts`` and ``stops`` int32 [n], each text's place among the tokens, ``weights`` [n],
-            what its sum is multiplied by, ``labels`` [n], ``teacher_logits`` [n, classes].
+            what its sum is multiplied by, ``labels`` [n], ``teacher_logits`` [n, classes];
+            ``learning_rates`` [n / batch_size], one a step.
         rows: int scalar, how many of the n rows are real; the others, whose texts are empty, change nothing.
-        learning_rate: scalar.
         objective: the loss of an example.
         batch_size: rows a step.
-        written_out: tokens that one turn of an inner loop takes; the result is the same. More than one is faster with
+        unroll: tokens that one turn of an inner loop takes; the result is the same. More than one is faster with
             fused loops and slower without.
 
     Returns:
@@ -54,7 +53,7 @@ def sparse_sgd_steps(
     table, head, labels = params["embeddings"], params["output"], data["labels"]
     teacher_logits = data["teacher_logits"].astype(table.dtype)
     shares = _shares(len(labels), rows, batch_size, table.dtype)
-    each_token = partial(_each_token, data["tokens"], written_out)
+    each_token = partial(_each_token, data["tokens"], unroll)
 
     def step(index: Array, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         table, kernel, bias, seen = carry
@@ -71,7 +70,7 @@ def sparse_sgd_steps(
         def loss_of(logits: Array) -> Array:
             return (objective(logits, batch(labels), batch(teacher_logits)) * batch(shares)).sum()
 
-        moves = -learning_rate * jax.grad(loss_of)(logits)
+        moves = -_slice(data["learning_rates"], index, 1) * jax.grad(loss_of)(logits)
         table = _move(table, places, (moves @ kernel) * weights, each_token)
         kernel, bias = kernel + moves.T @ means, bias + moves.sum(axis=0)
         return table, kernel, bias, _put(seen, logits, index * batch_size)
@@ -129,7 +128,7 @@ def _move(table: Array, places: tuple[Array, Array], moves: Array, each_token: C
 
 def _each_token(
     tokens: Array,
-    written_out: int,
+    unroll: int,
     text: Array,
     places: tuple[Array, Array],
     body: Callable[[Array, Any], Any],
@@ -142,15 +141,15 @@ def _each_token(
         return body(_slice(tokens, place, 1)[0], carry)
 
     def several(turn: Array, carry: Any) -> Any:
-        for i in range(written_out):
-            carry = one(start + turn * written_out + i, carry)
+        for i in range(unroll):
+            carry = one(start + turn * unroll + i, carry)
         return carry
 
-    if written_out == 1:
+    if unroll == 1:
         return jax.lax.fori_loop(start, stop, one, carry)
-    turns = (stop - start) // written_out
+    turns = (stop - start) // unroll
     carry = jax.lax.fori_loop(0, turns, several, carry)
-    return jax.lax.fori_loop(start + turns * written_out, stop, one, carry)
+    return jax.lax.fori_loop(start + turns * unroll, stop, one, carry)
 
 
 def widen(params: Params, multiple: int = 8) -> Params:

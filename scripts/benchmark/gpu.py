@@ -88,7 +88,7 @@ def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
     from distill_jax.data.ragged import flatten
     from distill_jax.losses import Objective
     from distill_jax.students.student import build_student
-    from distill_jax.training.runners import WRITTEN_OUT
+    from distill_jax.training.runners import UNROLL
     from distill_jax.training.sparse_sgd import sparse_sgd_steps, widen
     from scripts.benchmark.synthetic import CLASSES, PAD_ID, Language, padded_rows
 
@@ -104,14 +104,15 @@ def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
             "weights": np.full(len(labels), 1 / length, np.float32),
             "labels": labels,
             "teacher_logits": np.zeros((len(labels), CLASSES), np.float32),
+            "learning_rates": np.full(len(labels), 0.5, np.float32),
         }
     )
     state = [widen(jax.device_put(student.init(0)))]
-    settings = {"objective": Objective(alpha=1.0), "batch_size": 1, "written_out": WRITTEN_OUT}
+    settings = {"objective": Objective(alpha=1.0), "batch_size": 1, "unroll": UNROLL}
 
     def turn() -> Measurement:
         started = time.perf_counter()
-        state[0], losses, _ = sparse_sgd_steps(state[0], data, np.int32(len(labels)), np.float32(0.5), **settings)
+        state[0], losses, _ = sparse_sgd_steps(state[0], data, np.int32(len(labels)), **settings)
         losses.block_until_ready()
         return Measurement(len(labels), time.perf_counter() - started)
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +79,7 @@ def checkpoint_to_run(
         write_weights(folder, params)
         write_json(folder / CONFIG, config)
     say(f"{source}: a {name} of {student.vocab_size:,} tokens and {student.num_labels} classes; written to {output}")
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {output}")
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(output))}")
 
 
 def _student_config(

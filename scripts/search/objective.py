@@ -135,12 +135,10 @@ class Objective:
             raise TooLargeError(f"{size / 1e6:.1f} MB, too large, not trained")
         watch = _Watch(trial, chosen.train.epochs, lambda params: self._divergence(student, params))
         try:
-            # The validation split stands in the test split's place too: fit evaluates on what it is given.
             result = fit(
                 student,
                 initial_params(student, chosen.train, self._data.export, self._data.manifest),
                 train=self._data.training_rows(chosen.train),
-                test=self._data.validation,
                 validation=self._data.validation,
                 config=chosen.train,
                 on_epoch=watch,
@@ -152,8 +150,8 @@ class Objective:
         trial.set_user_attr(EPOCHS, len(result.history))
         trial.set_user_attr(SECONDS, round(result.seconds, 3))
         trial.set_user_attr(F1_MACRO, float(result.history["validation_f1_macro"].iloc[result.kept_epoch]))
-        assert result.test_logits is not None  # of the validation rows
-        return divergence(self._teacher_logits, result.test_logits)
+        assert result.validation_logits is not None  # the validation split was given
+        return divergence(self._teacher_logits, result.validation_logits)
 
     @property
     def _teacher_logits(self) -> np.ndarray:

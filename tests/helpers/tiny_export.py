@@ -70,11 +70,15 @@ def tiny_header() -> Manifest:
     )
 
 
-def write_tiny_export(folder: Path, train_rows: int = 330, test_rows: int = 90, part_rows: int = 200) -> Path:
+def write_tiny_export(
+    folder: Path, train_rows: int = 330, test_rows: int = 90, part_rows: int = 200, transfer_rows: int = 0
+) -> Path:
     """Write the export folder and return it."""
     writer = ExportWriter(folder, tiny_header())
     first_id, counts = 0, {}
-    for split, rows, seed in (("train", train_rows, 1), ("test", test_rows, 2)):
+    for split, rows, seed in (("train", train_rows, 1), ("test", test_rows, 2), ("transfer", transfer_rows, 3)):
+        if not rows:
+            continue
         counts[split] = -(-rows // part_rows)
         for index in range(counts[split]):
             size = min(part_rows, rows - index * part_rows)

@@ -216,8 +216,8 @@ def test_it_learns(distil, tiny_examples):
 
 
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_STRETCH", 2)
-    train, test = (_first(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
+    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_CHUNK", 2)
+    train, test = (_first(examples, 45) for examples in tiny_examples)  # six steps an epoch: three chunks
     student = _tiny_student()
     config = TrainConfig.notebook("bilstm", distil=True, alpha=0.3, epochs=2, batch_size=8)
     params = student.init(0)

@@ -15,6 +15,7 @@ from distill_jax.inference.logits import predict_logits
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
+from distill_jax.training.epochs import best_epoch
 from distill_jax.training.fit import NonFiniteLossError, fit
 from student_options import padding
 
@@ -108,9 +109,9 @@ def test_one_seed_one_result_another_seed_another(name, tiny_examples):
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_SCAN", 16)
-    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_STRETCH", 2)
-    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three stretches
+    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_CHUNK", 16)
+    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_CHUNK", 2)
+    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three chunks
     student, config = _student(name), _config(name, distil=True, alpha=0.3)
     whole = _fit(student, train, test, config)
     for stop_at in range(1, 6):
@@ -310,3 +311,90 @@ def test_a_snapshot_holds_numpy_arrays_alone(tiny_examples):
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(snapshot.params))
     assert all(isinstance(leaf, np.ndarray) for leaf in snapshot.opt_state)
     assert snapshot.history.shape == (1, 7)
+
+
+@pytest.mark.parametrize("split", ["train", "test", "validation"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (lambda rows: {"labels": np.full_like(rows.labels, CLASSES)}, "labels: expected −1 to 2, got 3 to 3"),
+        (lambda rows: {"labels": np.full_like(rows.labels, -2)}, "labels: expected −1 to 2, got -2 to -2"),
+        (
+            lambda rows: {"teacher_logits": rows.teacher_logits[:, :2]},
+            r"teacher_logits: expected .*3\], got .*2\]",
+        ),
+        (
+            lambda rows: {"teacher_logits": rows.teacher_logits * np.nan},
+            "teacher_logits: expected finite .* row 0",
+        ),
+        (
+            lambda rows: {"teacher_logits": rows.teacher_logits + np.inf},
+            "teacher_logits: expected finite .* row 0",
+        ),
+    ],
+)
+def test_every_split_is_checked_alike(split, changes, message, tiny_examples):
+    splits = dict.fromkeys(("train", "test", "validation"), _cut(tiny_examples[0], 20))
+    splits[split] = dataclasses.replace(splits[split], **changes(splits[split]))
+    student = _student("fasttext")
+    for distil in (False, True):
+        with pytest.raises(InputError, match=f"^{split}: {message}"):
+            fit(student, student.init(0), config=_config("fasttext", distil=distil), **splits)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_the_splits_that_the_loss_is_taken_of_have_what_it_needs(split, tiny_examples):
+    splits = dict.fromkeys(("train", "test", "validation"), _cut(tiny_examples[0], 20))
+    student, rows = _student("fasttext"), splits[split]
+    splits[split] = dataclasses.replace(rows, teacher_logits=None)
+    with pytest.raises(InputError, match=f"^{split}: teacher_logits: distillation needs them, got None"):
+        fit(student, student.init(0), config=_config("fasttext", distil=True), **splits)
+    splits[split] = dataclasses.replace(rows, labels=np.full_like(rows.labels, -1))
+    with pytest.raises(InputError, match=f"^{split}: labels: training without --distil needs labelled rows"):
+        fit(student, student.init(0), config=_config("fasttext"), **splits)
+
+
+def test_a_validation_score_that_is_not_finite_stops_and_names_the_epoch(tiny_examples):
+    train, test = (_cut(examples, 20) for examples in tiny_examples)
+    far = dataclasses.replace(test, teacher_logits=np.full_like(test.teacher_logits, 1e30))  # its square is infinite
+    with pytest.raises(NonFiniteLossError, match="the validation loss became infinite or NaN in epoch 1"):
+        _fit(_student("fasttext"), train, test, _config("fasttext", distil=True), validation=far)
+
+
+@pytest.mark.parametrize("distil", [False, True])
+def test_an_epoch_without_a_finite_score_is_never_the_best(distil):
+    history = np.zeros((4, 10))
+    history[:, 7] = [np.nan, 0.5, 0.25, -np.inf]
+    history[:, 9] = [np.nan, 0.5, 0.75, np.inf]
+    assert best_epoch(history, _config("cnn", distil=distil)) == 2
+
+
+@pytest.mark.parametrize("name", ["cnn", "fasttext"])
+def test_without_a_test_split_the_training_is_the_same_and_its_test_columns_are_empty(name, tiny_examples):
+    train, test = (_cut(examples, 40) for examples in tiny_examples)
+    student, config = _student(name), _config(name, distil=True)
+    whole = _fit(student, train, test, config, validation=test)
+    without = _fit(student, train, None, config, validation=test)
+    jax.tree.map(np.testing.assert_array_equal, without.params, whole.params)
+    assert list(without.history.columns) == list(whole.history.columns)
+    columns = ["test_loss", "test_acc", "test_f1_macro"]
+    assert without.history[columns].isna().all(axis=None)
+    assert without.history.drop(columns=columns).equals(whole.history.drop(columns=columns))
+    assert without.test_logits is None
+    np.testing.assert_array_equal(without.validation_logits, whole.test_logits)
+    alone = _fit(student, train, None, config)
+    assert alone.test_logits is None
+    assert alone.validation_logits is None
+    assert alone.kept_epoch == 1
+
+
+def test_a_last_step_that_goes_too_far_is_noticed_without_any_split_to_evaluate(tiny_examples):
+    train = _cut(tiny_examples[0], 8)
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    student = _student("fasttext")
+    params = student.init(0)
+    params["output"]["kernel"] = np.full((8, CLASSES), 1e30, np.float32)
+    params["embeddings"] = params["embeddings"] * np.float32(1e-20)
+    config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
+    with pytest.raises(NonFiniteLossError, match="became infinite or NaN in epoch 1, step 1 of 1"):
+        fit(student, params, train=huge, config=config)

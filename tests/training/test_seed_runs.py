@@ -1,5 +1,6 @@
 """``seeds.json``, and ``python -m distill_jax.train --seeds``."""
 
+import dataclasses
 import json
 import shutil
 import statistics
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from command_lines import call, refusal
+from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
@@ -16,7 +18,11 @@ from distill_jax.runs.folder import read_run
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
 from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
+from distill_jax.training.run import TrainRun, train_run
+from distill_jax.training.seed_runs import train_seeds
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from student_options import padding
+from tiny_export import write_tiny_export
 
 SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))
 
@@ -227,3 +233,46 @@ def test_the_last_seed_is_a_seed_too(tmp_path, words, capsys):
     message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--seed", str(2**31 - 1))
     assert message.startswith("--seed: expected a number at least 0")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def export_with_transfer(tmp_path_factory):
+    return write_tiny_export(tmp_path_factory.mktemp("transfer") / "export", transfer_rows=40)
+
+
+def _drawn_config(number):
+    """Return a random small configuration and the student's options; four of them share in the transfer set."""
+    rng = np.random.default_rng([5, number])
+    student = ("cnn", "fasttext", "bilstm", "ensemble")[number % 4]
+    distil = number < 4 or bool(rng.integers(2))
+    changes = {"shuffle": bool(rng.integers(2)), "schedule": str(rng.choice(["step", "cosine"]))}
+    changes |= {
+        "learning_rate_decay": 1.0,
+        "seed": int(rng.integers(1000)),
+        "epochs": 2,
+        "batch_size": int(rng.integers(16, 40)),
+    }
+    if distil:
+        changes |= {"alpha": float(rng.choice([0.0, 0.5])), "transfer": True}
+        changes |= {"transfer_share": float(rng.choice([0.3, 0.5])), "transfer_passes": int(rng.integers(2))}
+    config = TrainConfig.notebook(student, distil=distil, **changes)
+    options = {"embedding_dim": 6, **padding(student, "masked")}
+    if student in ("cnn", "ensemble"):
+        options["filters"] = 4
+    if student == "ensemble":
+        options |= {"ngrams": 2, "buckets": 50}
+    return config, options
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_every_seed_of_several_is_trained_as_it_is_alone(number, export_with_transfer, tmp_path):
+    config, options = _drawn_config(number)
+    several = TrainRun(export_with_transfer, tmp_path / "several", config, options)
+    train_seeds(several, 2)
+    alone = dataclasses.replace(config, seed=config.seed + 1)
+    train_run(TrainRun(export_with_transfer, tmp_path / "alone", alone, options))
+    (second,) = seed_folders(tmp_path / "several")
+    for name in ("test_predictions.npz", "history.csv"):
+        assert (second / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    found, expected = (read_weights(folder) for folder in (second, tmp_path / "alone"))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)

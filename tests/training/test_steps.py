@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -54,15 +55,15 @@ def _runner(student, train, config, kind=make_runner, seed=0):
 
 
 def _run_epochs(runner, train, config, epochs=1):
-    """Return the losses and predictions of some epochs, whatever stretches they come in."""
+    """Return the losses and predictions of some epochs, whatever chunks they come in."""
     losses, predictions = [], []
     for epoch in range(epochs):
         step, steps = 0, -(-len(train) // config.batch_size)
         while step < steps:
-            stretch = runner.run(epoch, step)
-            step += len(stretch.losses)
-            losses.append(stretch.losses)
-            predictions.append(stretch.predictions)
+            chunk = runner.run(epoch, step)
+            step += len(chunk.losses)
+            losses.append(chunk.losses)
+            predictions.append(chunk.predictions)
     return np.concatenate(losses), np.concatenate(predictions)
 
 
@@ -182,10 +183,9 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
                 "weights": np.full(8, 1 / LENGTH, np.float32),
                 "labels": jnp.asarray(labels),
                 "teacher_logits": jnp.asarray(teacher),
+                "learning_rates": np.full(1, 0.5, np.float32),
             }
-            params, losses, _ = sparse_sgd_steps(
-                params, data, np.int32(rows), np.float32(0.5), objective=objective, batch_size=8
-            )
+            params, losses, _ = sparse_sgd_steps(params, data, np.int32(rows), objective=objective, batch_size=8)
             return params, losses[0]
         data = {
             "input_ids": jnp.asarray(student.config.inputs(ids)),
@@ -266,17 +266,47 @@ def test_widened_parameters_are_narrowed_to_what_they_were():
     jax.tree.map(np.testing.assert_array_equal, narrow(wide, 10), params)
 
 
-def test_stretches_of_many_scans_train_like_one(monkeypatch):
+def test_many_chunks_train_like_one(monkeypatch):
     train, student = _examples(50), _student("fasttext", "masked")
     config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=4)
     whole = _runner(student, train, config)
     expected = _run_epochs(whole, train, config)
-    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_SCAN", 18)  # 16 rows: whole batches
+    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_CHUNK", 18)  # 16 rows: whole batches
     pieces = _runner(student, train, config)
-    assert len(pieces.run(0, 0).losses) == 4  # of 13: a stretch
+    assert len(pieces.run(0, 0).losses) == 4  # of 13: a chunk
     pieces.load(student.init(0), None, 0)
     found = _run_epochs(pieces, train, config)
     np.testing.assert_array_equal(found[1], expected[1])
     jax.tree.map(lambda a, b: assert_close(a, b, **OF_STEPS), pieces.params(), whole.params())
-    with pytest.raises(ValueError, match="a stretch starts at a multiple of 16 rows, got step 3"):
+    with pytest.raises(ValueError, match="a chunk starts at a multiple of 16 rows, got step 3"):
         pieces.run(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "option", "sizes"),
+    [
+        ("fasttext", SparseSgdRunner, "rows_per_chunk", (1, 6, 24, 8192)),
+        ("cnn", DenseRunner, "steps_per_chunk", (1, 2, 5, 64)),
+        ("fasttext", DenseRunner, "steps_per_chunk", (1, 3, 64)),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_how_many_steps_are_run_at_once_decides_no_number(name, kind, option, sizes, batch_size):
+    train, student = _examples(50), _student(name)
+    config = TrainConfig(
+        name, optimizer="sgd", learning_rate=0.5, batch_size=batch_size, epochs=2, schedule="cosine", shuffle=True
+    )
+    found = []
+    for size in sizes:
+        runner = _runner(student, train, config, partial(kind, **{option: size}))
+        found.append((_run_epochs(runner, train, config, 2), runner.params()))
+    for other in found[1:]:
+        jax.tree.map(np.testing.assert_array_equal, other, found[0])
+
+
+def test_the_cosine_falls_with_every_step_and_one_epoch_goes_on_from_the_last():
+    config = TrainConfig("cnn", epochs=2, schedule="cosine", learning_rate=2.0)
+    rates = np.concatenate([config.learning_rates(epoch, 5) for epoch in range(2)])
+    np.testing.assert_allclose(rates, 1 + np.cos(np.pi * np.arange(10) / 10), rtol=1e-12)
+    step = dataclasses.replace(config, schedule="step", learning_rate_decay=0.5)
+    assert step.learning_rates(1, 3).tolist() == [1.0] * 3

@@ -19,7 +19,7 @@ from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
 from tiny_export import write_tiny_export
 
-# Long enough to be killed in the middle: 83 steps an epoch, in two stretches.
+# Long enough to be killed in the middle: 83 steps an epoch, in two chunks.
 _LONG = ("--recipe", "notebook", "--distil", "--batch-size", "4", "--epochs", "12", "--embedding-dim", "8")
 # The default recipe for an export whose teacher's table is 8 wide.
 _NARROW = ("--embedding-dim", "8")

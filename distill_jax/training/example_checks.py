@@ -1,0 +1,49 @@
+"""Whether examples fit a student and its training; every split is checked alike."""
+
+import numpy as np
+
+from distill_jax.config import TrainConfig, check_training
+from distill_jax.data.examples import Examples
+from distill_jax.errors import InputError
+from distill_jax.students.student import Student
+
+
+def check_examples(
+    student: Student,
+    config: TrainConfig,
+    *,
+    train: Examples,
+    test: Examples | None = None,
+    validation: Examples | None = None,
+) -> None:
+    """Raise ``InputError`` where examples do not fit a student or its training."""
+    for name, examples in (("train", train), ("test", test), ("validation", validation)):
+        if examples is not None:
+            _check_split(name, examples, student.config.num_labels)
+    for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
+        if examples is None:
+            continue
+        if config.distil and examples.teacher_logits is None:
+            raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
+        if not config.distil and (examples.labels < 0).all():
+            raise InputError(f"{name}: labels: training without --distil needs labelled rows, all are −1")
+    if test is not None and (test.labels < 0).all():
+        raise InputError("test: labels: the test split needs labelled rows, all are −1")
+    check_training(student.config, config)
+
+
+def _check_split(name: str, examples: Examples, classes: int) -> None:
+    if not len(examples):
+        raise InputError(f"{name}: expected at least one row, got none")
+    labels, logits = examples.labels, examples.teacher_logits
+    if labels.min() < -1 or labels.max() >= classes:
+        raise InputError(f"{name}: labels: expected −1 to {classes - 1}, got {labels.min()} to {labels.max()}")
+    if logits is None:
+        return
+    if logits.shape[1:] != (classes,):
+        raise InputError(f"{name}: teacher_logits: expected [{len(examples)}, {classes}], got {list(logits.shape)}")
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"{name}: teacher_logits: expected finite numbers, got NaN or infinity in row {finite.argmin()}"
+        )

@@ -1,0 +1,73 @@
+"""A training called from Python: in any thread, in any folder, without a command line."""
+
+import dataclasses
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from distill_jax.config import TrainConfig
+from distill_jax.data.examples import Examples
+from distill_jax.errors import Interrupted
+from distill_jax.runs.checkpoints import load_snapshot
+from distill_jax.runs.folder import read_run
+from distill_jax.training.run import TrainRun, train_run
+from distill_jax.training.run_data import TrainData
+from student_options import padding
+
+_OPTIONS = {"embedding_dim": 6, **padding("fasttext", "masked")}
+
+
+def _run(export, workdir, **changes):
+    config = TrainConfig.notebook("fasttext", **{"epochs": 2, "batch_size": 8, **changes})
+    return TrainRun(export, workdir, config, _OPTIONS)
+
+
+def test_it_trains_in_a_thread_and_the_folder_s_name_is_quoted(tiny_export, tmp_path, capsys):
+    workdir = tmp_path / "my run's folder"
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(train_run, _run(tiny_export, workdir)).result()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("predict with: ")]
+    assert shlex.split(line)[-2:] == ["--run", str(workdir)]
+
+
+@pytest.mark.parametrize("command", [(), ("--distil", "--export", "a folder")])
+def test_an_interruption_says_how_to_go_on_and_never_reads_another_program_s_words(
+    command, tiny_export, tmp_path, monkeypatch
+):
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["a notebook", "--its-own", "words"])
+    monkeypatch.setattr("distill_jax.training.run.fit", interrupt)
+    run = dataclasses.replace(_run(tiny_export, tmp_path / "run"), command=command)
+    with pytest.raises(Interrupted) as caught:
+        train_run(run)
+    message = str(caught.value)
+    assert "--its-own" not in message
+    expected = "python -m distill_jax.train --distil --export 'a folder' --resume" if command else "resume=True"
+    assert expected in message
+
+
+def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
+    run = _run(tiny_export, tmp_path / "run")
+    data = TrainData(run.export, run.train, run.student)
+    whole = data.train(0)
+    labels = np.where(np.arange(len(whole)) % 3 == 0, whole.labels, -1)
+    partly = Examples(whole.input_ids, labels.astype(np.int32), whole.teacher_logits, whole.example_ids)
+    data.train = lambda _seed: partly
+    train_run(run, data)
+    metrics = read_run(run.workdir).metrics
+    rows = metrics["train_examples_per_second"] * metrics["train_seconds"] / 2
+    assert rows == pytest.approx(110)
+    numbers = [int(folder.name) for folder in (run.workdir / "checkpoints").iterdir() if folder.name.isdigit()]
+    assert max(numbers) == 2 * 14  # 110 rows in batches of eight
+    assert load_snapshot(run.workdir / "checkpoints").epoch == 2
+
+
+def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, capsys):
+    train_run(_run(tiny_export, tmp_path / "stopped", learning_rate=1e-4))
+    assert "the loss still falls: train longer (--epochs 4)" in capsys.readouterr().err
+    train_run(_run(tiny_export, tmp_path / "trained", learning_rate=2.0, epochs=6))
+    assert "train longer" not in capsys.readouterr().err
