@@ -62,7 +62,9 @@ def test_a_command_that_succeeds_just_returns(capsys):
     "words",
     [
         *(["-m", f"distill_jax.{name}"] for name in ("train", "predict", "report", "compare")),
-        *([f"scripts/{name}.py"] for name in ("export_logits", "growth", "search", "convert_checkpoint")),
+        *(["-m", f"scripts.{name}"] for name in ("search", "convert", "ablation", "benchmark", "benchmark.growth")),
+        ["-m", "teacher_export"],
+        ["scripts/export_logits.py"],
     ],
     ids=" ".join,
 )

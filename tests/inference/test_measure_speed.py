@@ -84,7 +84,7 @@ def test_every_repeat_labels_the_texts_with_a_predictor_that_has_met_none_of_the
             class Wrapped:
                 scores = predictor.scores
 
-                def labels(self, texts):
+                def predict(self, texts):
                     calls.append(list(texts))
                     return predictor.predict(texts).tolist()
 

@@ -136,7 +136,7 @@ def test_a_series_is_taken_by_position_and_an_iterator_whole(name, predictors, m
 
 def test_what_is_no_text_is_refused_by_every_method(predictors):
     predictor = predictors["fasttext"]
-    for ask in (predictor.logits, predictor.probabilities, predictor.labels):
+    for ask in (predictor.logits, predictor.predict_proba, predictor.predict):
         for given, message in (
             ("w1", "got one string"),
             (pd.DataFrame({"text": ["w1"]}), "got a table"),
@@ -315,7 +315,7 @@ def test_a_student_whose_training_diverged_is_refused(name, predictors):
     healthy = predictors[name]
     params = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, np.float32), healthy.params)
     broken = Predictor.of(healthy.label_names, healthy.student.config, params, healthy.tokenizer, healthy.max_length)
-    for ask in (broken.logits, broken.probabilities, broken.labels):
+    for ask in (broken.logits, broken.predict_proba, broken.predict):
         with pytest.raises(InputError, match="student: its logits are not finite for 2 of 2 texts"):
             ask(["w1 w2", "w3"])
 

@@ -74,7 +74,7 @@ def test_an_event_loop_s_executor_shares_a_predictor(runs):
 
     async def serve():
         loop = asyncio.get_running_loop()
-        return await asyncio.gather(*(loop.run_in_executor(None, shared.labels, [text]) for text in texts))
+        return await asyncio.gather(*(loop.run_in_executor(None, shared.predict, [text]) for text in texts))
 
     assert [label for labels in asyncio.run(serve()) for label in labels] == shared.predict(texts).tolist()
 
