@@ -156,6 +156,14 @@ class Predictor:
         """Return the name of each text's most probable class, [texts]; ``texts`` as for ``logits``."""
         return self.classes_[self.logits(texts).argmax(axis=1)]
 
+    def labels(self, texts: Iterable[str]) -> list[str]:
+        """Return what ``predict`` does as a list: version 0.1's name for it."""
+        return [str(name) for name in self.predict(texts)]
+
+    def probabilities(self, texts: Iterable[str]) -> np.ndarray:
+        """Return what ``predict_proba`` does: version 0.1's name for it."""
+        return self.predict_proba(texts)
+
 
 def load(folder: str | Path, *, module: "Callable[..., Any] | None" = None) -> Predictor:
     """Load a trained student from its run folder.

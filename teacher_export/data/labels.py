@@ -48,6 +48,19 @@ class _Found:
         return _NUMBER.fullmatch(str(canonical_label(self.first.cells[0]))) is not None
 
 
+def require_unicode(value: str, row: Row, column: str) -> None:
+    """Raise ``InputError`` for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    if value.isascii():
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
+            f"(\\u{ord(value[error.start]):04x}) in it"
+        ) from None
+
+
 class LabelColumn:
     """Gives each row a preliminary code as its label comes; what the classes are is known at the end.
 
@@ -75,6 +88,7 @@ class LabelColumn:
             return None
         found = self._found.get(name)
         if found is None:
+            require_unicode(name, row, self._name)
             if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be the unlabelled -1
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "

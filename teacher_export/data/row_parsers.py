@@ -4,7 +4,7 @@ import math
 from typing import Any, Protocol
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import LabelColumn
+from teacher_export.data.labels import LabelColumn, require_unicode
 from teacher_export.data.rows import Row
 from teacher_export.data.sources import not_utf8
 
@@ -120,14 +120,7 @@ def as_text(value: Any, row: Row, column: str) -> str | None:
         except UnicodeDecodeError as error:
             raise not_utf8(f"{row.where}: column {column!r}", error) from None
     if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:  # JSON can spell half a character: "\ud83d"
-                raise InputError(
-                    f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
-                    f"(\\u{ord(value[error.start]):04x}) in it"
-                ) from None
+        require_unicode(value, row, column)
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None

@@ -367,3 +367,9 @@ def test_it_needs_the_run_folder_alone_and_neither_torch_nor_transformers_nor_pa
 
 def test_the_tokenizer_of_a_run_is_the_export_s(tiny_runs):
     assert (tiny_runs["cnn"] / "tokenizer.json").read_text() == tiny_tokenizer().to_str()
+
+
+def test_version_0_1_s_names_still_answer(predictors):
+    predictor, texts = predictors["fasttext"], ["w1 w4", "w2"]
+    assert predictor.labels(texts) == predictor.predict(texts).tolist()
+    np.testing.assert_array_equal(predictor.probabilities(texts), predictor.predict_proba(texts))

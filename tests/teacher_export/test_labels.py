@@ -76,3 +76,8 @@ def test_too_many_classes_are_refused():
 def test_a_label_of_another_kind_is_refused(value, kind):
     with pytest.raises(InputError, match=rf"row 2 \(line 3\): column 'stars': expected a label .*, got {kind}"):
         classes_of(["1", value])
+
+
+def test_half_a_surrogate_pair_in_a_label_is_refused_with_its_row():
+    with pytest.raises(InputError, match=r"row 2 \(line 3\): column 'stars': .*half a surrogate pair \(\\ud83d\)"):
+        classes_of(["good", "bad\ud83d"])
