@@ -11,7 +11,7 @@ from distill_jax.errors import InputError
 from distill_jax.options import Choice, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
 from distill_jax.students.config import StudentConfig
-from distill_jax.students.registry import model_name, student_kind, student_names
+from distill_jax.students.registry import student_kind, student_names
 
 LossMean = Literal["batches", "examples"]
 OptimizerName = Literal["adam", "sgd"]
@@ -118,10 +118,7 @@ class TrainConfig:
         Raises:
             InputError: no such recipe or student, or a value is out of range.
         """
-        recipes = student_kind(student).recipes
-        if recipe not in recipes:
-            raise InputError(f"--recipe: expected one of {', '.join(recipes)}, got {recipe!r}")
-        fields = {**recipes[recipe].training(distil=distil), **changes}
+        fields = {**student_kind(student).recipe(recipe).training(distil=distil), **changes}
         if "transfer_passes" not in changes:
             passes = fields.get("transfer_passes", 0) if fields.get("transfer", False) else 0
             fields["transfer_passes"] = min(passes, fields["epochs"])
@@ -135,7 +132,7 @@ class TrainConfig:
     @property
     def model_name(self) -> str:
         """The name in the history's ``model`` column: ``CNN``, ``Linear (distilled)``, …."""
-        return model_name(self.student, distil=self.distil)
+        return student_kind(self.student).title + (" (distilled)" if self.distil else "")
 
     @property
     def can_go_on(self) -> bool:

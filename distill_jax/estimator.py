@@ -90,7 +90,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             )
         tokenizer, pad_id = self._tokenizer(texts)
         fast = FastTokenizer(tokenizer, self.max_length)
-        recipe = student_kind(self.student).recipes[BEST].student
+        recipe = student_kind(self.student).recipe(BEST).student
         config = student_config(
             self.student,
             vocab_size=tokenizer.get_vocab_size(),

@@ -7,6 +7,7 @@ help, the field's default the option's. Standard library only.
 import dataclasses
 import math
 import typing
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from distill_jax.errors import InputError, require_range
@@ -45,8 +46,8 @@ def check_fields(config: Any) -> None:
     """Raise ``InputError`` for the first field of a configuration whose value is not of its type or out of its range.
 
     Args:
-        config: a dataclass whose annotations are ``bool``, ``int``, ``float``, ``str``, a ``Literal`` or a ``tuple`` of
-            one of them, with a ``Range`` or a ``Choice`` as further metadata.
+        config: a dataclass whose annotations are ``bool``, ``int``, ``float``, ``str``, a ``Literal``, a ``Callable``
+            or a ``tuple`` of one of them, with a ``Range`` or a ``Choice`` as further metadata.
     """
     hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
@@ -73,6 +74,10 @@ def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> N
     if choices:
         if value not in choices:
             raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+        return
+    if typing.get_origin(kind) is Callable:
+        if not callable(value):
+            raise InputError(f"{name}: expected a function, got {value!r}")
         return
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):

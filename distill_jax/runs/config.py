@@ -7,7 +7,6 @@ from typing import Any
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
 from distill_jax.students.config import StudentConfig, own_options
-from distill_jax.students.own_module import OwnModuleConfig
 from distill_jax.students.registry import student_from_json, student_kind
 
 FORMAT_VERSION = 2
@@ -76,10 +75,7 @@ def student_of(config: Mapping[str, Any], where: str, module: Callable[..., Any]
     if not isinstance(values, dict):
         raise InputError(f"{where}: student: expected a JSON object, got {values!r}")
     try:
-        if values.get("name") == OwnModuleConfig.name and module is not None:
-            fields = {name: values[name] for name in ("vocab_size", "num_labels", "pad_id", "embedding_dim")}
-            return OwnModuleConfig(**fields, build=module)
-        return student_from_json(values)
+        return student_from_json(values, module)
     except InputError as error:
         raise InputError(f"{where}: student: {error}") from None
 

@@ -33,7 +33,7 @@ _SIZES = ("vocab_size", "num_labels", "pad_id")  # the export's, not the user's 
 class StudentConfig(abc.ABC):
     """A student's architecture: its fields are its options, its methods what makes it different from the others.
 
-    A further student is a subclass, its own file, and a line ``students.register(…)``. Whatever can be left out has an
+    A further student is a subclass, its own file, and a line ``registry.register(…)``. Whatever can be left out has an
     answer here that is right for a network over padded rows of token ids.
 
     Attributes:
@@ -76,6 +76,17 @@ class StudentConfig(abc.ABC):
         ``inputs`` as ``inputs()`` gives them, ``padded_length`` the length that cut rows stand for, ``dropout_rng``
         None = no dropout.
         """
+
+    @classmethod
+    def recipe(cls, name: str) -> Recipe:
+        """Return a recipe by its name.
+
+        Raises:
+            InputError: the student has none of this name.
+        """
+        if name not in cls.recipes:
+            raise InputError(f"--recipe: expected one of {', '.join(cls.recipes)}, got {name!r}")
+        return cls.recipes[name]
 
     def check_options(self) -> None:  # noqa: B027 - most students have nothing to refuse
         """Raise ``InputError`` where options that a user chose make no sense together."""

@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from distill_jax.errors import InputError
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
 from distill_jax.students.config import StudentConfig
 
@@ -36,17 +35,12 @@ class OwnModuleConfig(StudentConfig):
         BEST: Recipe({}, _training(BEST_ADAM), BEST_DISTILLED),
     }
 
-    build: "Callable[[OwnModuleConfig, nnx.Rngs], nnx.Module] | None" = None
-
-    def __post_init__(self) -> None:
-        if not callable(self.build):
-            raise InputError(f"student: expected a function (config, rngs) → nnx.Module, got {self.build!r}")
+    build: Callable[..., Any] = dataclasses.field(kw_only=True)
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the user's module behind the call that all students have."""
         from distill_jax.students.networks.own import Own
 
-        assert self.build is not None
         return Own(self.build(self, rngs))
 
     def options(self) -> dict[str, Any]:

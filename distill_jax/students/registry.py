@@ -1,6 +1,6 @@
 """Which students there are, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from distill_jax.errors import InputError
@@ -15,7 +15,7 @@ from distill_jax.students.own_module import OwnModuleConfig
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
 _KINDS: dict[str, type[StudentConfig]] = {
-    kind.name: kind for kind in (CnnConfig, FastTextConfig, BiLstmConfig, EnsembleConfig)
+    kind.name: kind for kind in (CnnConfig, FastTextConfig, BiLstmConfig, EnsembleConfig, OwnModuleConfig)
 }
 
 
@@ -25,16 +25,16 @@ def register(kind: _Kind) -> _Kind:
     Raises:
         InputError: another student has that name.
     """
-    other = _KINDS.setdefault(kind.name, kind)
-    if other is not kind and (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+    other = _KINDS.get(kind.name, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
         raise InputError(f"student: the name {kind.name!r} is {other.__module__}.{other.__qualname__}'s already")
     _KINDS[kind.name] = kind
     return kind
 
 
 def student_names() -> tuple[str, ...]:
-    """Return the names of the students."""
-    return tuple(_KINDS)
+    """Return the names that a user can give; a module of one's own is given itself."""
+    return tuple(name for name in _KINDS if name != OwnModuleConfig.name)
 
 
 def student_kind(name: str) -> type[StudentConfig]:
@@ -43,16 +43,9 @@ def student_kind(name: str) -> type[StudentConfig]:
     Raises:
         InputError: there is none.
     """
-    if name == OwnModuleConfig.name:
-        return OwnModuleConfig
     if name not in _KINDS:
-        raise InputError(f"--student: expected one of {', '.join(_KINDS)}, got {name!r}")
+        raise InputError(f"--student: expected one of {', '.join(student_names())}, got {name!r}")
     return _KINDS[name]
-
-
-def model_name(student: str, *, distil: bool) -> str:
-    """Return a model's name in histories and reports: ``CNN``, ``Linear (distilled)``, …."""
-    return student_kind(student).title + (" (distilled)" if distil else "")
 
 
 def student_config(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, **options: Any) -> StudentConfig:
@@ -71,7 +64,7 @@ def student_config(name: str, *, vocab_size: int, num_labels: int, pad_id: int =
 def recipe_student(name: str, recipe: str = DEFAULT_RECIPE) -> StudentConfig:
     """Return a recipe's student, over as few tokens and classes as there can be: for those who ask what it is like."""
     kind = student_kind(name)
-    return kind(vocab_size=2, num_labels=2, **kind.recipes[recipe].student)
+    return kind(vocab_size=2, num_labels=2, **kind.recipe(recipe).student)
 
 
 def student_to_json(config: StudentConfig) -> dict[str, Any]:
@@ -81,8 +74,12 @@ def student_to_json(config: StudentConfig) -> dict[str, Any]:
     return {"name": config.name, **sizes, **options}
 
 
-def student_from_json(values: Mapping[str, Any]) -> StudentConfig:
+def student_from_json(values: Mapping[str, Any], module: Callable[..., Any] | None = None) -> StudentConfig:
     """Return the student that ``student_to_json`` described.
+
+    Args:
+        values: the description.
+        module: of a module of one's own, the function that builds it; the description only names it.
 
     Raises:
         InputError: a field is missing, unknown or out of range.
@@ -94,7 +91,10 @@ def student_from_json(values: Mapping[str, Any]) -> StudentConfig:
     if missing:
         raise InputError(f"missing field {missing[0]!r}")
     if fields["name"] == OwnModuleConfig.name:
-        raise InputError(
-            f"it was built by {fields.get('build')}, a function of your own: give it, as load(folder, module=…) does"
-        )
+        if module is None:
+            raise InputError(
+                f"it was built by {fields.get('build')}, a function of your own: give it, as load(folder, module=…) "
+                "does"
+            )
+        fields["build"] = module
     return student_config(**fields)

@@ -123,13 +123,9 @@ def student(name: "str | OwnModule", export: Export, *, recipe: str = DEFAULT_RE
     manifest = export.manifest
     sizes = {"vocab_size": manifest.vocab_size, "num_labels": manifest.num_labels, "pad_id": manifest.pad_id}
     if callable(name):
-        return ExportStudent(Student(OwnModuleConfig(**sizes, **options, build=name)), export, recipe)
-    recipes = student_kind(name).recipes
-    if recipe not in recipes:
-        raise InputError(f"recipe: expected one of {', '.join(recipes)}, got {recipe!r}")
-    return ExportStudent(
-        Student(student_config(name, **sizes, **{**recipes[recipe].student, **options})), export, recipe
-    )
+        name, options = OwnModuleConfig.name, {**options, "build": name}
+    chosen = {**student_kind(name).recipe(recipe).student, **options}
+    return ExportStudent(Student(student_config(name, **sizes, **chosen)), export, recipe)
 
 
 def fit(

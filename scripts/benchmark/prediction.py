@@ -45,7 +45,7 @@ def predict_texts(student: str, export: str, folder: str, texts: int | None, rec
     from distill_jax.training.run import TrainRun, train_run
 
     run = Path(folder) / f"run-{recipe}-{student}"
-    train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(student_kind(student).recipes[recipe].student)
+    train, shape = TrainConfig.of_recipe(recipe, student, epochs=1), dict(student_kind(student).recipe(recipe).student)
     train_run(TrainRun(Path(export), run, train, shape, overwrite=run.exists()))
     sentences = demo_texts(texts)[0]
 

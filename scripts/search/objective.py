@@ -49,7 +49,7 @@ class Base:
     def of_recipe(cls, student: str, seed: int) -> "Base":
         """Return the best recipe of a student, distilled."""
         train = TrainConfig.of_recipe(DEFAULT_RECIPE, student, distil=True, seed=seed)
-        return cls(student_kind(student).recipes[DEFAULT_RECIPE].student, train)
+        return cls(student_kind(student).recipe(DEFAULT_RECIPE).student, train)
 
     def settings(self) -> dict[str, Any]:
         """Return every setting by its name."""

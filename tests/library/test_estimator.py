@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from distill_jax import InputError, TextClassifier
+from distill_jax.students.cnn import CnnConfig
 
 TEXTS = [f"{word} film number {i}" for i in range(30) for word in ("good", "bad")]
 LABELS = ["yes", "no"] * 30
@@ -57,3 +58,9 @@ def test_it_is_cloned_searched_and_piped_as_others_are():
 def test_bad_input_is_one_sentence(texts, labels, logits, message):
     with pytest.raises(InputError, match=message):
         TextClassifier().fit(texts, labels, teacher_logits=logits)
+
+
+def test_a_student_without_the_best_recipe_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(CnnConfig, "recipes", {"notebook": CnnConfig.recipes["notebook"]})
+    with pytest.raises(InputError, match="--recipe: expected one of notebook, got 'best'"):
+        TextClassifier("cnn").fit(TEXTS, LABELS)

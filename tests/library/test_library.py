@@ -133,3 +133,12 @@ def test_an_export_is_opened_and_read_when_asked(tiny_export, tmp_path):
     assert export.validation is None
     with pytest.raises(dj.InputError, match="there is no such folder"):
         Export.open(tmp_path / "none")
+
+
+def test_a_module_s_options_are_checked_as_every_student_s(export):
+    with pytest.raises(dj.InputError, match="--embedding-dim: expected a number at least 1"):
+        dj.student(build, export, embedding_dim=0)
+    with pytest.raises(dj.InputError, match="--filters: student own has no such option"):
+        dj.student(build, export, filters=3)
+    with pytest.raises(dj.InputError, match="--recipe: expected one of notebook, best, got 'worst'"):
+        dj.student(build, export, recipe="worst")
