@@ -109,6 +109,11 @@ def _pad_into(target: np.ndarray, part: Part, where: str) -> None:
     target[np.arange(target.shape[1]) < lengths[:, None]] = part.token_ids
 
 
+def with_transfer(train: Examples, transfer: Examples | None, share: float, seed: int) -> Examples:
+    """Return the training rows, followed by the ``share`` of the transfer set that ``seed`` draws, if there is one."""
+    return train if transfer is None else concatenate(train, transfer.share(share, seed))
+
+
 def concatenate(first: Examples, second: Examples) -> Examples:
     """Return the training rows and those of the transfer set behind them; both have teacher logits."""
     assert first.teacher_logits is not None

@@ -3,9 +3,12 @@
 from functools import cached_property
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from distill_jax.data.examples import Examples, read_examples
+from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
 from distill_jax.errors import MissingInputError
-from distill_jax.export.format import TOKENIZER, Manifest, read_manifest
+from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest
 
 
 class Export:
@@ -50,6 +53,16 @@ class Export:
     def tokenizer(self) -> Path:
         """The file of the teacher's tokenizer."""
         return self.folder / TOKENIZER
+
+    def load_tokenizer(self) -> Tokenizer:
+        """Load the tokenizer, which truncates to the manifest's ``max_length``.
+
+        Raises:
+            InputError: it is damaged, or knows more tokens than the vocabulary has: it is another export's.
+        """
+        tokenizer = load_tokenizer(self.tokenizer, self.manifest.max_length)
+        require_ids_below(self.manifest.vocab_size, tokenizer, self.tokenizer, MANIFEST)
+        return tokenizer
 
     @cached_property
     def train(self) -> Examples:

@@ -224,3 +224,21 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     tokenizer.enable_truncation(max_length)
     tokenizer.no_padding()
     return tokenizer
+
+
+def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: str) -> None:
+    """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp ids silently.
+
+    Args:
+        vocab_size: the student's.
+        tokenizer: the tokenizer.
+        path: its file.
+        where: the file that names ``vocab_size``.
+    """
+    tokens = tokenizer.get_vocab()
+    token = max(tokens, key=tokens.__getitem__, default="")
+    if tokens.get(token, 0) >= vocab_size:
+        raise InputError(
+            f"tokenizer {path}: expected ids below {vocab_size} (vocab_size in {where}), got {tokens[token]} for "
+            f"{token!r}; the two files do not belong together"
+        )

@@ -1,8 +1,8 @@
 """The export folder, the border between the two halves: its schema, and its manifest.
 
 ``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy`` and ``<split>/part-00000.npz`` …; see
-``docs/export-format.md``. NumPy and the standard library only. Arrays are read in ``export_reader.py``; all of it is
-written in ``export_writer.py``.
+``docs/export-format.md``. NumPy and the standard library only. Arrays are read in ``reader.py``; all of it is
+written in ``writer.py``.
 """
 
 import dataclasses
@@ -75,6 +75,11 @@ class Manifest:
     def num_labels(self) -> int:
         """The number of classes."""
         return len(self.label_names)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a student takes from here: ``vocab_size``, ``num_labels`` and ``pad_id``."""
+        return {"vocab_size": self.vocab_size, "num_labels": self.num_labels, "pad_id": self.pad_id}
 
     def examples(self, split: str) -> int:
         """Return the number of rows of a split, 0 where there is no such split."""

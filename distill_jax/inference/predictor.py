@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
@@ -191,24 +190,6 @@ def _require_finite(logits: np.ndarray) -> None:
         raise InputError(
             f"student: its logits are not finite for {(~finite).sum():,} of {len(finite):,} texts, so its training has "
             "diverged; train it again, with a lower learning rate"
-        )
-
-
-def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: str) -> None:
-    """Refuse a tokenizer that knows more tokens than the student has embeddings: JAX would clamp ids silently.
-
-    Args:
-        vocab_size: the student's.
-        tokenizer: the tokenizer.
-        path: its file.
-        where: the file that names ``vocab_size``.
-    """
-    tokens = tokenizer.get_vocab()
-    token = max(tokens, key=tokens.__getitem__, default="")
-    if tokens.get(token, 0) >= vocab_size:
-        raise InputError(
-            f"tokenizer {path}: expected ids below {vocab_size} (vocab_size in {where}), got {tokens[token]} for "
-            f"{token!r}; the two files do not belong together"
         )
 
 

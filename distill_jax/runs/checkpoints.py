@@ -14,7 +14,7 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.jax_setup import require_own_jax
-from distill_jax.students.params import Params
+from distill_jax.students.params import Params, flat_params, nested_params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ def load_params(folder: Path) -> Params:
     Raises:
         InputError: the folder holds no checkpoint, or a damaged one.
     """
-    return _load(folder, "params")
+    return _with_numbers(_load(folder, "params"))
 
 
 def load_snapshot(folder: Path) -> Snapshot:
@@ -131,9 +131,9 @@ def load_snapshot(folder: Path) -> Snapshot:
     """
     state = _load(folder, "state")
     leaves = state["opt_state"]
-    params = _load(folder, "params")
+    params = load_params(folder)
     return Snapshot(
-        params=state.get("current", params),
+        params=_with_numbers(state["current"]) if "current" in state else params,
         best=params if "current" in state else None,
         opt_state=[leaves[str(index)] for index in range(len(leaves))] if "0" in leaves else [],
         epoch=int(state["epoch"]),
@@ -159,6 +159,11 @@ def _load(folder: Path, name: str) -> Any:
         reason = str(error).splitlines()[0]
         raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
     return jax.tree.map(np.asarray, tree)
+
+
+def _with_numbers(params: Params) -> Params:
+    """Return parameters with the numbers of lists of layers as numbers again; Orbax has made strings of them."""
+    return nested_params(flat_params(params))
 
 
 def _with_lead(array: np.ndarray) -> np.ndarray:

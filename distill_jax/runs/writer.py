@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import io
+import math
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,9 +27,14 @@ from distill_jax.runs.folder import (
     is_run,
     read_config,
 )
+from distill_jax.runs.history import NUMBER_COLUMNS
 from distill_jax.runs.seed_scores import SEEDS, seed_folders
 from distill_jax.students.config import StudentConfig
+from distill_jax.students.params import Params, parameter_count
 from distill_jax.students.registry import student_to_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RunState = Literal["new", "overwrite", "resume", "done"]
 _OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS)
@@ -136,6 +142,28 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
         stream.write(tokenizer.read_bytes())
+
+
+def training_figures(history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float) -> dict[str, Any]:
+    """Return what ``metrics.json`` says of every training: the kept epoch's scores, the student's size, the time.
+
+    Args:
+        history: a row an epoch.
+        kept_epoch: the epoch that the parameters are of.
+        params: the student's parameters.
+        seconds: spent in training steps.
+    """
+    kept = history.iloc[kept_epoch]
+    scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
+    count = parameter_count(params)
+    return {
+        "epochs_done": len(history),
+        "kept_epoch": kept_epoch,
+        **{name: value if math.isfinite(value) else None for name, value in scores.items()},
+        "parameters": count,
+        "bytes": 4 * count,
+        "train_seconds": seconds,
+    }
 
 
 def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:

@@ -68,11 +68,6 @@ def build_student(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 
     return Student(student_config(name, vocab_size=vocab_size, num_labels=num_labels, pad_id=pad_id, **options))
 
 
-def parameter_count(params: Params) -> int:
-    """Return the number of numbers among the parameters."""
-    return sum(int(np.prod(np.shape(leaf))) for leaf in jax.tree.leaves(params))
-
-
 def to_device(params: Params) -> Params:
     """Return the parameters as arrays on JAX's default device."""
     require_own_jax()

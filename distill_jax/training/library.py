@@ -1,7 +1,6 @@
 """``student`` and ``fit`` for Python: from an export to a trained student in a few lines, without a word printed."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distill_jax.config import TrainConfig, train_config
-from distill_jax.data.examples import Examples, concatenate
+from distill_jax.data.examples import Examples, with_transfer
 from distill_jax.data.exports import Export
-from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
+from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.predictor import Predictor
@@ -19,12 +18,12 @@ from distill_jax.locks import exclusive
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.folder import HISTORY
-from distill_jax.runs.history import NUMBER_COLUMNS, write_history
+from distill_jax.runs.history import write_history
 from distill_jax.runs.weights import write_weights
-from distill_jax.runs.writer import begin_run, finish_run, run_config
+from distill_jax.runs.writer import begin_run, finish_run, run_config, training_figures
 from distill_jax.students.own_module import OwnModuleConfig
 from distill_jax.students.registry import student_config, student_kind
-from distill_jax.students.student import Student, parameter_count, to_device
+from distill_jax.students.student import Student, to_device
 from distill_jax.training.fit import FitResult
 from distill_jax.training.fit import fit as fit_params
 from distill_jax.training.start_embeddings import initial_params
@@ -90,21 +89,9 @@ class Trained:
             begin_run(folder, config, export.tokenizer)
             write_history(folder / HISTORY, self.history)
             write_weights(folder, self.model.params)
-            finish_run(folder, self.config, self._metrics(), self.logits["test"], self._splits["test"])
+            figures = training_figures(self.history, self.kept_epoch, self.model.params, self.seconds)
+            finish_run(folder, self.config, figures, self.logits["test"], self._splits["test"])
         return folder
-
-    def _metrics(self) -> dict[str, Any]:
-        count = parameter_count(self.model.params)
-        kept = self.history.iloc[self.kept_epoch]
-        scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
-        return {
-            "epochs_done": len(self.history),
-            "kept_epoch": self.kept_epoch,
-            **{name: value if math.isfinite(value) else None for name, value in scores.items()},
-            "parameters": count,
-            "bytes": 4 * count,
-            "train_seconds": self.seconds,
-        }
 
 
 def student(name: "str | OwnModule", export: Export, *, recipe: str = DEFAULT_RECIPE, **options: Any) -> ExportStudent:
@@ -120,12 +107,10 @@ def student(name: "str | OwnModule", export: Export, *, recipe: str = DEFAULT_RE
     Raises:
         InputError: no such student, recipe or option, or a value is out of range.
     """
-    manifest = export.manifest
-    sizes = {"vocab_size": manifest.vocab_size, "num_labels": manifest.num_labels, "pad_id": manifest.pad_id}
     if callable(name):
         name, options = OwnModuleConfig.name, {**options, "build": name}
     chosen = {**student_kind(name).recipe(recipe).student, **options}
-    return ExportStudent(Student(student_config(name, **sizes, **chosen)), export, recipe)
+    return ExportStudent(Student(student_config(name, **export.manifest.sizes, **chosen)), export, recipe)
 
 
 def fit(
@@ -156,8 +141,10 @@ def fit(
         NonFiniteLossError: the loss is no longer a finite number.
     """
     splits = dict(evaluate or {})
+    length = student.export.manifest.max_length
+    tokenizer = FastTokenizer(student.export.load_tokenizer(), length)  # refused before the training, not after
     config = _config(student, distil=distil, transfer=transfer, options=options)
-    rows = train if transfer is None else concatenate(train, transfer.share(config.transfer_share, config.seed))
+    rows = with_transfer(train, transfer, config.transfer_share, config.seed)
     params = initial_params(student.student, config, student.export.folder, student.export.manifest)
     result = fit_params(
         student.student,
@@ -168,7 +155,10 @@ def fit(
         validation=select_on,
         on_epoch=_all_of(tuple(callbacks)),
     )
-    return _trained(student, config, result, splits)
+    export = student.export
+    model = Predictor.of(export.label_names, student.student.config, result.params, tokenizer, length)
+    logits = _logits(student.student, result, splits)
+    return Trained(result.history, model, config, logits, result.kept_epoch, result.seconds, export, splits)
 
 
 def _all_of(callbacks: tuple[Callable[[Snapshot], None], ...]) -> Callable[[Snapshot], None] | None:
@@ -188,18 +178,11 @@ def _config(
     return train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
 
 
-def _trained(student: ExportStudent, config: TrainConfig, result: FitResult, splits: Mapping[str, Examples]) -> Trained:
-    export, params = student.export, to_device(result.params)
-    logits: dict[str, np.ndarray] = {}
-    for name, rows in splits.items():
-        of_test = result.test_logits if name == "test" else None
-        logits[name] = predict_logits(student.student, params, rows.input_ids) if of_test is None else of_test
-    length = export.manifest.max_length
-    model = Predictor.of(
-        export.label_names,
-        student.student.config,
-        result.params,
-        FastTokenizer(load_tokenizer(export.tokenizer, length), length),
-        length,
-    )
-    return Trained(result.history, model, config, logits, result.kept_epoch, result.seconds, export, splits)
+def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples]) -> dict[str, np.ndarray]:
+    """Return the kept epoch's logits of each split; those of ``test`` are there already."""
+    found = {} if result.test_logits is None else {"test": result.test_logits}
+    others = {name: rows for name, rows in splits.items() if name not in found}
+    if others:
+        params = to_device(result.params)
+        found |= {name: predict_logits(student, params, rows.input_ids) for name, rows in others.items()}
+    return found

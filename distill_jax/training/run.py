@@ -1,7 +1,6 @@
 """Train a student from an export folder into a run folder; what ``python -m distill_jax.train`` does."""
 
 import dataclasses
-import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,17 @@ from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
 from distill_jax.runs.weights import write_weights
-from distill_jax.runs.writer import RunState, begin_run, delete_run, finish_run, prepare_run, run_config
+from distill_jax.runs.writer import (
+    RunState,
+    begin_run,
+    delete_run,
+    finish_run,
+    prepare_run,
+    run_config,
+    training_figures,
+)
 from distill_jax.students.params import Params
-from distill_jax.students.student import Student, parameter_count, to_device
+from distill_jax.students.student import Student, to_device
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, fit
@@ -87,14 +94,15 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
         _say_history(run.workdir)
         return
-    train, test = data.train(run.train.seed), data.test
-    check_examples(student, run.train, train=train, test=test, validation=data.validation)
+    export = data.export
+    train, test = data.train(run.train.seed), export.test
+    check_examples(student, run.train, train=train, test=test, validation=export.validation)
     if not run.train.distil:
         train = train.labelled()  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
     if state == "overwrite":
         delete_run(run.workdir)
-    begin_run(run.workdir, _config(run, data), data.tokenizer)
+    begin_run(run.workdir, _config(run, data), export.tokenizer)
     try:
         result = _fit(run, params, data, train)
     except Interrupted as reason:
@@ -124,7 +132,7 @@ def run_state(run: TrainRun, data: TrainData) -> RunState:
 
 
 def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
-    return run_config(run.train, data.student.config, run.export, data.manifest, data.teacher_speed)
+    return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed)
 
 
 def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> FitResult:
@@ -134,7 +142,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> Fit
         snapshot = load_snapshot(checkpoints)
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
-        _say_sanity_check(data.student, params, data.test)
+        _say_sanity_check(data.student, params, data.export.test)
     steps = -(-len(EpochRows.of(train, run.train)) // run.train.batch_size)
 
     def save(snapshot: Snapshot) -> None:
@@ -146,9 +154,9 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> Fit
             data.student,
             params,
             train=train,
-            test=data.test,
+            test=data.export.test,
             config=run.train,
-            validation=data.validation,
+            validation=data.export.validation,
             resume=snapshot,
             on_epoch=save,
             should_stop=should_stop,
@@ -170,16 +178,9 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
 
 
 def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
-    count = parameter_count(result.params)
-    kept = result.history.iloc[result.kept_epoch]
-    scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
+    figures = training_figures(result.history, result.kept_epoch, result.params, result.seconds)
     return {
-        "epochs_done": len(result.history),
-        "kept_epoch": result.kept_epoch,
-        **{name: value if math.isfinite(value) else None for name, value in scores.items()},
-        "parameters": count,
-        "bytes": 4 * count,
-        "train_seconds": result.seconds,
+        **figures,
         "train_examples_per_second": epoch_rows * len(result.history) / result.seconds,
         "device": jax.devices()[0].device_kind,
     }

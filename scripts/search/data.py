@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.examples import Examples, concatenate, drawn_rows, read_examples
+from distill_jax.data.examples import Examples, drawn_rows, read_examples, with_transfer
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest
 
@@ -29,9 +29,8 @@ class SearchData:
 
     def training_rows(self, config: TrainConfig) -> Examples:
         """Return the rows that a training learns from, the same that ``python -m distill_jax.train`` takes."""
-        if self.transfer is None or not config.transfer:
-            return self.train
-        return concatenate(self.train, self.transfer.share(config.transfer_share, config.seed))
+        transfer = self.transfer if config.transfer else None
+        return with_transfer(self.train, transfer, config.transfer_share, config.seed)
 
 
 def require_validation(export: Path, manifest: Manifest) -> None:

@@ -14,9 +14,9 @@ from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.students.config import own_options
-from distill_jax.students.params import Params
+from distill_jax.students.params import Params, parameter_count
 from distill_jax.students.registry import student_config, student_kind
-from distill_jax.students.student import Student, parameter_count
+from distill_jax.students.student import Student
 from distill_jax.training.fit import NonFiniteLossError, fit
 from distill_jax.training.start_embeddings import initial_params
 from scripts.search.data import SearchData
@@ -70,16 +70,7 @@ class Base:
 
     def build(self, data: SearchData) -> Student:
         """Return the student for an export."""
-        manifest = data.manifest
-        return Student(
-            student_config(
-                self.train.student,
-                vocab_size=manifest.vocab_size,
-                num_labels=manifest.num_labels,
-                pad_id=manifest.pad_id,
-                **self.student,
-            )
-        )
+        return Student(student_config(self.train.student, **data.manifest.sizes, **self.student))
 
 
 def student_bytes(student: Student) -> int:

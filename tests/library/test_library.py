@@ -142,3 +142,25 @@ def test_a_module_s_options_are_checked_as_every_student_s(export):
         dj.student(build, export, filters=3)
     with pytest.raises(dj.InputError, match="--recipe: expected one of notebook, best, got 'worst'"):
         dj.student(build, export, recipe="worst")
+
+
+class Deep(nnx.Module):
+    """A network with a list of layers, whose parameters have numbers among their names."""
+
+    def __init__(self, config, rngs):
+        self.table = nnx.Embed(config.vocab_size, 4, rngs=rngs)
+        self.layers = nnx.List([nnx.Linear(4, 4, rngs=rngs) for _ in range(12)])
+        self.out = nnx.Linear(4, config.num_labels, rngs=rngs)
+
+    def __call__(self, ids):
+        features = self.table(ids).mean(axis=1)
+        for layer in self.layers:
+            features = nnx.relu(layer(features))
+        return self.out(features)
+
+
+def test_a_module_with_a_list_of_layers_is_loaded_as_it_was(export, tmp_path):
+    student = dj.student(Deep, export, recipe="notebook")
+    result = dj.fit(student, export.train, evaluate={"test": export.test}, epochs=1)
+    loaded, texts = dj.load(result.save(tmp_path / "run"), module=Deep), tiny_texts(5, seed=1)[0]
+    np.testing.assert_array_equal(loaded.logits(texts), result.model.logits(texts))

@@ -90,3 +90,13 @@ def test_a_damaged_checkpoint_is_said(tmp_path):
     shutil.rmtree(tmp_path / "1" / "params")
     with pytest.raises(InputError, match=r"the latest one cannot be read .*; train again"):
         load_params(tmp_path)
+
+
+def test_the_numbers_of_a_list_of_layers_stay_numbers_in_their_order(tmp_path):
+    layers = {number: {"kernel": np.full(1, number, np.float32)} for number in range(12)}
+    history, losses, none = np.zeros((1, 7)), np.zeros(0, np.float32), np.zeros(0, np.int32)
+    snapshot = Snapshot({"layers": layers}, [], 1, 0, losses, none, history, 0.0, {"layers": layers})
+    save_checkpoint(tmp_path, snapshot, 1)
+    found = load_snapshot(tmp_path)
+    for params in (load_params(tmp_path), found.params, found.best):
+        assert [float(leaf[0]) for leaf in jax.tree.leaves(params)] == list(range(12))

@@ -8,7 +8,8 @@ import pytest
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.students.networks.layers import dropout, real_lengths
-from distill_jax.students.student import build_student, parameter_count
+from distill_jax.students.params import parameter_count
+from distill_jax.students.student import build_student
 from student_options import padding
 from tolerances import assert_close
 
