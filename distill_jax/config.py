@@ -1,7 +1,6 @@
 """How a student is trained: a frozen dataclass whose fields are the command line's options."""
 
 import dataclasses
-import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -146,14 +145,17 @@ class TrainConfig:
         """
         if self.schedule == "step":
             return self.learning_rate * self.learning_rate_decay**epoch
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / self.epochs))
+        return float(self._cosine(np.float64(epoch + fraction)))
 
     def learning_rates(self, epoch: int, steps: int) -> np.ndarray:
         """Return the learning rate of each step of an epoch, float64 [steps]."""
         if self.schedule == "step":
             return np.full(steps, self.learning_rate_at(epoch))
-        done = epoch + np.arange(steps) / steps
-        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs))
+        return self._cosine(epoch + np.arange(steps) / steps)
+
+    def _cosine(self, done: np.ndarray | np.float64) -> np.ndarray:
+        """Return the rates after ``done`` epochs, along half a cosine down to 0."""
+        return np.asarray(self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs)))
 
 
 def train_config(student: str, *, distil: bool = False, recipe: str = DEFAULT_RECIPE, **changes: Any) -> TrainConfig:

@@ -9,10 +9,11 @@ from distill_jax.processors import usable_processors
 def machine() -> str:
     """Return the processor's model and the cores that this process may use, such as ``AMD EPYC 9R14, 2 cores``."""
     cores = usable_processors()
-    return f"{_processor()}, {cores} {'core' if cores == 1 else 'cores'}"
+    return f"{processor()}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's model, or its kind where the system does not tell the model."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -90,7 +90,7 @@ def _require_plain_name(file: Path) -> None:
     if suffix in _TABLES:
         raise InputError(
             f"{file}: expected a text on each line and nothing else, found a table ({suffix}); write its column of "
-            "texts to a file, or give it to Predictor.labels from Python. If there is a text on each line after all, "
+            "texts to a file, or give it to Predictor.predict from Python. If there is a text on each line after all, "
             "give the file on standard input"
         )
 

@@ -92,15 +92,10 @@ def parse(words: Sequence[str]) -> Arguments[Any]:
         description=_DESCRIPTION,
         default=start,
     )
-    check_fields_of_run(arguments)
-    return arguments
-
-
-def check_fields_of_run(arguments: Arguments[Any]) -> None:
-    """Raise ``InputError`` where the arguments cannot be trained with."""
     check_fields(arguments.run)
     arguments.student.check_options()
     check_training(arguments.student, arguments.train)
+    return arguments
 
 
 def default_workdir(export: Path, config: TrainConfig) -> Path:

@@ -27,7 +27,7 @@ class SeedLine:
     Attributes:
         model: its name in the report.
         scores: its scores with each seed.
-        kept: mean accuracy / the teacher's accuracy (``report_shares.share_kept``).
+        kept: mean accuracy / the teacher's accuracy (``shares.share_kept``).
         twin: the direct twin's name; None on a direct student, and where the twin was trained with one seed.
         gain: mean accuracy - the direct twin's; None where there is no twin.
         gap_closed: gain / (the teacher's accuracy - the twin's mean); None unless the teacher is the better one.

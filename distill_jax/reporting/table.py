@@ -40,11 +40,11 @@ class Row:
         distilled: whether it learned from the teacher's logits; None for the teacher.
         accuracy: over the labelled test rows.
         macro_f1: the same rows.
-        accuracy_kept: accuracy / the teacher's accuracy (``report_shares.share_kept``).
+        accuracy_kept: accuracy / the teacher's accuracy (``shares.share_kept``).
         twin: the model name of the direct twin, on a distilled row that has one.
         gain: accuracy - the direct twin's.
         lead: what the test rows say of that gain: its interval, McNemar's test, the probability that it is one.
-        gap_closed: gain / (the teacher's accuracy - the direct twin's) (``report_shares.share_of_gap``).
+        gap_closed: gain / (the teacher's accuracy - the direct twin's) (``shares.share_of_gap``).
         teacher_lead: what the test rows say of its lead over the teacher, where it has one.
         measures: accuracy and macro F1 with their intervals, agreement with the teacher, calibration, ratings.
         parameters: count.
@@ -134,7 +134,7 @@ class Table:
 
 
 def build_table(runs: Sequence[Run]) -> Table:
-    """Compute the table of comparable runs (``report_runs.read_runs``).
+    """Compute the table of comparable runs (``comparable_runs.read_runs``).
 
     Raises:
         InputError: a run's ``metrics.json`` and test predictions are of different epochs.

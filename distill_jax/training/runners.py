@@ -214,14 +214,17 @@ class DenseRunner:
         return self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
 
     def _begin_epoch(self, epoch: int) -> None:
-        """Choose what each batch of an epoch is cut to.
+        """Choose what each batch of an epoch is cut to, and its steps' learning rates.
 
         The lengths to choose from suit the first epoch of seed 0, whatever the seed: every seed then runs the same
         compiled programs.
         """
-        if epoch == self._epoch or (self._epoch >= 0 and self._in_order):
+        if epoch == self._epoch:
             return
-        self._epoch = epoch
+        begun, self._epoch = self._epoch >= 0, epoch
+        self._rates = self._config.learning_rates(epoch, -(-self._rows // self._config.batch_size))
+        if begun and self._in_order:
+            return
         padding = np.full(-self._rows % self._config.batch_size, len(self._needed) - 1)  # rows that do not count
         if self._buckets is None:
             longest = self._data["input_ids"].shape[1]
@@ -246,7 +249,7 @@ class DenseRunner:
         self._begin_epoch(epoch)
         stop = min(step + self._steps_per_chunk, len(self._cuts))
         dtype = jax.tree.leaves(self._params)[0].dtype
-        rates = self._config.learning_rates(epoch, len(self._cuts)).astype(dtype)
+        rates = self._rates[step:stop].astype(dtype)
         cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
         results = []
         for index in range(step, stop):
@@ -263,7 +266,7 @@ class DenseRunner:
                 self._params,
                 self._opt_state,
                 gradients,
-                rates[index],
+                rates[index - step],
                 optimizer=self._config.optimizer,
                 clip_norm=self._config.clip_norm,
             )

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from distill_jax.machine import processor
 from distill_jax.processors import usable_processors
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "tokenizers", "torch", "transformers", "fasttext")
@@ -17,10 +18,10 @@ _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 def describe_machine() -> dict[str, Any]:
     """Return processor, cores, memory, GPUs, system and date, as JSON takes them; nothing that names the user."""
-    processor, flags = _processor()
+    flags = _flags()
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "processor": processor,
+        "processor": processor(),
         "vector_instructions": [flag for flag in _FLAGS if flag in flags],
         "cores": usable_processors(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -49,13 +50,11 @@ def gpus() -> list[str]:
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
-def _processor() -> tuple[str, set[str]]:
+def _flags() -> set[str]:
+    """Return the names of what the first processor can do; none where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine(), set()
-    pairs = (line.split(":", 1) for line in reversed(lines) if ":" in line)
-    fields = {name.strip(): value.strip() for name, value in pairs}
-    return fields.get("model name", platform.machine()), set(
-        (fields.get("flags") or fields.get("Features") or "").split()
-    )
+        return set()
+    told = (line.split(":", 1)[1] for line in lines if line.startswith(("flags", "Features")) and ":" in line)
+    return set(next(told, "").split())
