@@ -16,9 +16,6 @@ from export_helpers import (
     configure_finetuned,
     contents,
     count_predictions,
-    make_bare_teacher,
-    make_reversed_teacher,
-    use_small_data,
 )
 from teacher_export import export
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
@@ -26,19 +23,7 @@ from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
 DATASET_ROWS = {"train": 150, "test": 50}
 
 
-@pytest.fixture(autouse=True)
-def _data(monkeypatch):
-    use_small_data(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def headed(tmp_path_factory):
-    return make_reversed_teacher(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    return make_bare_teacher(tmp_path_factory)
+pytestmark = pytest.mark.usefixtures("small_data")
 
 
 def test_the_export_holds_every_row_and_the_teachers_own_logits_in_the_datas_class_order(headed, tmp_path):

@@ -9,28 +9,12 @@ from export_helpers import (
     all_logits,
     configure,
     configure_finetuned,
-    make_bare_teacher,
-    make_reversed_teacher,
-    use_small_data,
 )
 from teacher_export import export
 from teacher_export.data import dataset as datasets
 from tiny_teacher import make_config, make_teacher, make_tokenizer
 
-
-@pytest.fixture(autouse=True)
-def _data(monkeypatch):
-    use_small_data(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def headed(tmp_path_factory):
-    return make_reversed_teacher(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    return make_bare_teacher(tmp_path_factory)
+pytestmark = pytest.mark.usefixtures("small_data")
 
 
 @pytest.mark.parametrize(

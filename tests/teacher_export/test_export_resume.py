@@ -14,9 +14,6 @@ from export_helpers import (
     configure_finetuned,
     contents,
     count_predictions,
-    make_bare_teacher,
-    make_reversed_teacher,
-    use_small_data,
 )
 from teacher_export import export
 from teacher_export.data import dataset as datasets
@@ -35,19 +32,7 @@ HEAVY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _data(monkeypatch):
-    use_small_data(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def headed(tmp_path_factory):
-    return make_reversed_teacher(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    return make_bare_teacher(tmp_path_factory)
+pytestmark = pytest.mark.usefixtures("small_data")
 
 
 def test_ctrl_c_keeps_the_whole_parts(headed, tmp_path, monkeypatch):

@@ -18,8 +18,6 @@ from export_helpers import (
     configure_finetuned,
     contents,
     count_predictions,
-    make_bare_teacher,
-    make_reversed_teacher,
 )
 from teacher_export import export
 from teacher_export.data import dataset as datasets
@@ -63,16 +61,6 @@ def make_dataset():
 @pytest.fixture(autouse=True)
 def _data(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", lambda _: make_dataset())
-
-
-@pytest.fixture(scope="module")
-def headed(tmp_path_factory):
-    return make_reversed_teacher(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    return make_bare_teacher(tmp_path_factory)
 
 
 @pytest.fixture
