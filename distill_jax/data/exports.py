@@ -21,8 +21,8 @@ class Export:
     Example:
         >>> import distill_jax as dj
         >>> export = dj.Export.open("exports/demo")
-        >>> export.label_names[0]
-        'bad'
+        >>> len(export.label_names) == export.manifest.num_labels
+        True
         >>> len(export.train) == export.manifest.examples("train")
         True
     """
