@@ -10,7 +10,8 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.students.networks.bilstm import reversed_texts
-from distill_jax.students.student import build_student, parameter_count
+from distill_jax.students.params import parameter_count
+from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from distill_jax.training.steps import apply_gradients, batch_gradients
 from tolerances import assert_close
