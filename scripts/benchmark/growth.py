@@ -1,11 +1,11 @@
 """Time and memory of whole commands by the number of rows: made-up export, training, prediction, export of texts."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -140,18 +140,37 @@ def _run(command: CommandName, rows: int, words: list[str], folder: Path) -> Cos
     Raises:
         RuntimeError: it failed; the message holds the end of what it said.
     """
-    with (folder / "output").open("wb") as output, (folder / "errors").open("w+b") as errors:
-        started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *words], stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            errors.seek(0)
-            last = errors.read()[-3000:].decode(errors="replace")
-            raise RuntimeError(f"{command} ended with status {process.returncode}:\n{last}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(command, rows, seconds, usage.ru_maxrss * unit)
+    output, errors = folder / "output", folder / "errors"
+    status, seconds, peak_bytes = run_measured(words, output, errors)
+    if status:
+        last = errors.read_bytes()[-3000:].decode(errors="replace")
+        raise RuntimeError(f"{command} ended with status {status}:\n{last}")
+    return Cost(command, rows, seconds, peak_bytes)
+
+
+# Started between this process and the measured one; prints its exit status, its seconds and its peak memory.
+_STARTER = """
+import json, os, subprocess, sys, time
+with open(sys.argv[1], "wb") as output, open(sys.argv[2], "wb") as errors:
+    started = time.perf_counter()
+    command = [sys.executable, *sys.argv[3:]]
+    process = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss]))
+"""
+
+
+def run_measured(words: Sequence[str], output: Path, errors: Path) -> tuple[int, float, int]:
+    """Run Python with ``words``, its streams into files; return its exit status, seconds and peak memory in bytes.
+
+    A small process stands between: the system counts a process's peak from that of the one which it was forked from,
+    and this one may be larger than what is measured.
+    """
+    starter = [sys.executable, "-c", _STARTER, str(output), str(errors), *words]
+    done = subprocess.run(starter, check=True, stdout=subprocess.PIPE)
+    status, seconds, peak = json.loads(done.stdout)
+    return status, seconds, peak * (1 if sys.platform == "darwin" else 1024)
 
 
 def table(costs: Sequence[Cost]) -> str:

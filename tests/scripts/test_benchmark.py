@@ -154,6 +154,16 @@ def test_growth_shows_what_a_further_row_takes():
     assert second.split()[-5:] == ["1,000", "µs,", "1,500,000", "bytes", "no"]
 
 
+def test_a_command_s_peak_is_its_own_and_not_that_of_the_process_which_measures(tmp_path):
+    ballast = np.ones(400_000_000, np.uint8)  # in this process, from which the other one is forked
+    status, seconds, peak = growth.run_measured(["-c", "print(7)"], tmp_path / "output", tmp_path / "errors")
+    assert (status, (tmp_path / "output").read_bytes()) == (0, b"7\n")
+    assert peak < len(ballast) / 2
+    assert seconds > 0
+    status, *_ = growth.run_measured(["-c", "raise SystemExit(3)"], tmp_path / "output", tmp_path / "errors")
+    assert status == 3
+
+
 def test_growth_measures_a_real_training(tmp_path, test_cache):
     (cost,) = growth.measure(tmp_path / "rows", 1000, ["train-fasttext"])
     assert (cost.command, cost.rows, cost.within_limit) == ("train-fasttext", 1000, True)
