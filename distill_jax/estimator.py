@@ -99,9 +99,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             **{**recipe, **(self.options or {})},
         )
         rows = Examples(
-            fast.encode(texts).padded(self.max_length, pad_id),
+            fast.encode(texts),
             labels.astype(np.int32),
             None if teacher_logits is None else np.asarray(teacher_logits, np.float32),
+            length=self.max_length,
         )
         training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **(self.training or {})}
         train = train_config(self.student, distil=teacher_logits is not None, **training)

@@ -238,11 +238,10 @@ class _Export:
         from teacher_export.teacher.tokens import encode
 
         rows = slice(first, first + self.config.output.part_rows)
-        token_ids, token_offsets = encode(self.teacher.tokenizer, split.texts[rows])
+        tokens = encode(self.teacher.tokenizer, split.texts[rows])
         logits = predict_logits(
             model,
-            token_ids,
-            token_offsets,
+            tokens,
             pad_id=self.teacher.pad_id,
             precision=self.precision,
             batch_size=self.config.teacher.batch_size,
@@ -250,7 +249,7 @@ class _Export:
             where=where,
             advance=bar.update,
         )
-        return Part(split.example_ids[rows], token_ids, token_offsets, split.labels[rows], logits[:, self.columns])
+        return Part(split.example_ids[rows], tokens, split.labels[rows], logits[:, self.columns])
 
     def _write_timing(self, splits: dict[str, dict[str, Any]]) -> None:
         """Write the documents that this run has labelled and the seconds that it took, of each split and of all.

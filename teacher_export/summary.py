@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
-from distill_jax.export.reader import load_part_arrays
+from distill_jax.export.reader import load_arrays
 from distill_jax.metrics.classification import accuracy, macro_f1
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
@@ -19,10 +19,10 @@ def read_predictions(folder: Path, parts: Sequence[PartInfo]) -> tuple[np.ndarra
     """Return labels and predicted classes, int [n] each, of a split's labelled rows."""
     labels, predictions = [], []
     for info in parts:
-        part = load_part_arrays(folder / info.file)
-        labelled = part.labels >= 0
-        labels.append(part.labels[labelled])
-        predictions.append(part.teacher_logits[labelled].argmax(axis=1))
+        part = load_arrays(folder / info.file)
+        labelled = part["labels"] >= 0
+        labels.append(part["labels"][labelled])
+        predictions.append(part["teacher_logits"][labelled].argmax(axis=1))
     return np.concatenate(labels), np.concatenate(predictions)
 
 

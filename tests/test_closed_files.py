@@ -10,7 +10,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
-from distill_jax.export.reader import load_part_arrays, read_token_embeddings
+from distill_jax.export.reader import load_arrays, read_token_embeddings
 from distill_jax.runs.folder import read_predictions
 from tiny_export import tiny_part
 
@@ -36,7 +36,7 @@ def test_every_file_is_closed(tmp_path, tiny_export, reader, content):
     path = tmp_path / "token_embeddings.npy"
     path.write_bytes(content)
     read = {
-        "part": lambda: load_part_arrays(path),
+        "part": lambda: load_arrays(path),
         "embeddings": lambda: read_token_embeddings(tmp_path, read_manifest(tiny_export)),
         "predictions": lambda: read_predictions(path, 3),
     }[reader]

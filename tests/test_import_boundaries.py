@@ -13,7 +13,8 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = ("errors", "files", "console", "cache", "locks", "processors", "machine", "export", "metrics/classification")
+SINGLE = ("data/ragged", "metrics/classification")  # of these rooms, one module each
+SHARED = ("errors", "files", "console", "cache", "locks", "processors", "machine", "export", *SINGLE)
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
@@ -45,10 +46,11 @@ def _packages(names):
 
 
 def _ours(names):
-    """Return which rooms or modules of ours are imported; of the metrics, which module."""
+    """Return which rooms or modules of ours are imported; of rooms that are shared in part, which module."""
     parts = [name.split(".")[1:] for name in names if name.startswith("distill_jax.")]
-    ours = {"/".join(part[:2]) if part[0] == "metrics" else part[0] for part in parts}
-    return ours - {"metrics"}
+    in_part = {name.partition("/")[0] for name in SINGLE}
+    ours = {"/".join(part[:2]) if part[0] in in_part else part[0] for part in parts}
+    return ours - in_part
 
 
 def _imports_the_other_half(path):

@@ -3,19 +3,6 @@
 import numpy as np
 
 
-def real_lengths(input_ids: np.ndarray, pad_id: int) -> np.ndarray:
-    """Return one more than the position of each row's last token that is not padding, int64 [n]; 0 = none.
-
-    Args:
-        input_ids: int [n, length], or [n, length, ngrams] with the token itself first.
-        pad_id: the id of padding.
-    """
-    input_ids = input_ids if input_ids.ndim == 2 else input_ids[:, :, 0]
-    length = input_ids.shape[1]
-    from_the_end = (input_ids != pad_id)[:, ::-1].argmax(axis=1)
-    return np.where((input_ids != pad_id).any(axis=1), length - from_the_end, 0)
-
-
 def length_buckets(needed: np.ndarray, longest: int, limit: int = 4, multiple: int = 8) -> np.ndarray:
     """Return at most ``limit`` lengths that batches are cut to, int64, ascending, the last one enough for all.
 

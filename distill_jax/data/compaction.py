@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
 
@@ -40,6 +41,6 @@ class Compaction:
         compact_of[tokens] = np.arange(len(tokens), dtype=np.int32)
         return cls(tokens, int(compact_of[pad_id]), compact_of)
 
-    def apply(self, input_ids: np.ndarray) -> np.ndarray:
-        """Return the same texts in compact ids, int32, in the same shape."""
-        return self.compact_of[input_ids]
+    def apply(self, tokens: Ragged) -> Ragged:
+        """Return the same rows in compact ids."""
+        return Ragged(self.compact_of[tokens.ids], tokens.lengths)

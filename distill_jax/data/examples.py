@@ -1,10 +1,11 @@
-"""Examples as padded arrays, and how rows are cut, batched and compacted without changing a result."""
+"""Examples: the rows of a split, with their tokens, labels and teacher's logits."""
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.reader import iterate_parts
@@ -12,41 +13,51 @@ from distill_jax.export.reader import iterate_parts
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Rows of a split, padded to one length.
+    """Rows of a split.
 
     Attributes:
-        input_ids: int32 [n, length], padded on the right; or what ``Student.inputs`` made of it.
+        tokens: the rows' tokens, special ones included.
         labels: int32 [n]; −1 = unlabelled.
         teacher_logits: float32 [n, classes], or None.
         example_ids: int64 [n], the rows' numbers in the source, or None.
+        length: the tokens that rows are padded to; no row has more.
         transfer_rows: how many of the last rows are a transfer set's.
     """
 
-    input_ids: np.ndarray
+    tokens: Ragged
     labels: np.ndarray
     teacher_logits: np.ndarray | None = None
     example_ids: np.ndarray | None = None
-    transfer_rows: int = 0
+    length: int = dataclasses.field(kw_only=True)
+    transfer_rows: int = dataclasses.field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
-        if self.input_ids.ndim not in (2, 3) or len(self.input_ids) != rows:
-            raise InputError(
-                f"input_ids: expected [{rows}, length], as many rows as labels, got {self.input_ids.shape}"
-            )
-        for name in ("teacher_logits", "example_ids"):
+        for name in ("tokens", "teacher_logits", "example_ids"):
             array = getattr(self, name)
             if array is not None and len(array) != rows:
                 raise InputError(f"{name}: expected {rows} rows, as many as labels, got {len(array)}")
+        longest = int(self.tokens.lengths.max(initial=0))
+        if longest > self.length:
+            raise InputError(f"tokens: expected rows of at most {self.length} tokens (length), got one of {longest}")
+
+    @classmethod
+    def from_padded(
+        cls,
+        input_ids: np.ndarray,
+        labels: np.ndarray,
+        teacher_logits: np.ndarray | None = None,
+        example_ids: np.ndarray | None = None,
+        *,
+        pad_id: int = 0,
+    ) -> "Examples":
+        """Return the examples of rows [n, length] that ``pad_id`` fills up on the right."""
+        tokens = Ragged.from_padded(input_ids, pad_id)
+        return cls(tokens, labels, teacher_logits, example_ids, length=np.shape(input_ids)[1])
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.labels)
-
-    @property
-    def length(self) -> int:
-        """The padded length, in tokens."""
-        return self.input_ids.shape[1]
 
     def labelled(self) -> "Examples":
         """Return the rows that have a label."""
@@ -57,10 +68,11 @@ class Examples:
         """Return some of the rows: those of these numbers, in their order, or those where a mask is true."""
         logits, ids = self.teacher_logits, self.example_ids
         return Examples(
-            self.input_ids[rows],
+            self.tokens.take(rows),
             self.labels[rows],
             None if logits is None else logits[rows],
             None if ids is None else ids[rows],
+            length=self.length,
         )
 
     def share(self, share: float, seed: int) -> "Examples":
@@ -75,38 +87,35 @@ def drawn_rows(rows: int, count: int, seed: int) -> np.ndarray:
 
 
 def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
-    """Read a split of an export folder, padded to the manifest's ``max_length``, part by part.
+    """Read a split of an export folder, part by part.
 
     Raises:
-        ExportFormatError: a part is damaged, or a text is longer than ``max_length``.
-        InputError: the split has no rows.
+        ExportFormatError: a part is damaged.
+        InputError: the split has no rows, or a text is longer than the manifest's ``max_length``.
     """
-    rows = manifest.examples(split)
-    if not rows:
+    if not manifest.examples(split):
         raise InputError(f"export folder {folder}: split {split!r}: expected at least one row, got none")
-    input_ids = np.full((rows, manifest.max_length), manifest.pad_id, np.int32)
-    labels = np.empty(rows, np.int32)
-    example_ids = np.empty(rows, np.int64)
-    teacher_logits = np.empty((rows, manifest.num_labels), np.float32)
-    start = 0
+    parts = []
     for part in iterate_parts(folder, manifest, split):
-        stop = start + len(part)
-        _pad_into(input_ids[start:stop], part, f"export folder {folder}: split {split!r}")
-        labels[start:stop], example_ids[start:stop] = part.labels, part.example_ids
-        teacher_logits[start:stop] = part.teacher_logits
-        start = stop
-    return Examples(input_ids, labels, teacher_logits, example_ids)
+        _require_length(part, manifest.max_length, f"export folder {folder}: split {split!r}")
+        parts.append(part)
+    return Examples(
+        Ragged.concatenate([part.tokens for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.teacher_logits for part in parts]),
+        np.concatenate([part.example_ids for part in parts]),
+        length=manifest.max_length,
+    )
 
 
-def _pad_into(target: np.ndarray, part: Part, where: str) -> None:
-    lengths = np.diff(part.token_offsets)
-    if len(lengths) and lengths.max() > target.shape[1]:
+def _require_length(part: Part, most: int, where: str) -> None:
+    lengths = part.tokens.lengths
+    if lengths.max(initial=0) > most:
         row = int(lengths.argmax())
         raise InputError(
             f"{where}: example {part.example_ids[row]} has {lengths[row]} tokens, more than the manifest's max_length "
-            f"{target.shape[1]}; export again"
+            f"{most}; export again"
         )
-    target[np.arange(target.shape[1]) < lengths[:, None]] = part.token_ids
 
 
 def with_transfer(train: Examples, transfer: Examples | None, share: float, seed: int) -> Examples:
@@ -119,8 +128,9 @@ def concatenate(first: Examples, second: Examples) -> Examples:
     assert first.teacher_logits is not None
     assert second.teacher_logits is not None
     return Examples(
-        np.concatenate([first.input_ids, second.input_ids]),
+        Ragged.concatenate([first.tokens, second.tokens]),
         np.concatenate([first.labels, second.labels]),
         np.concatenate([first.teacher_logits, second.teacher_logits]),
+        length=max(first.length, second.length),
         transfer_rows=len(second),
     )

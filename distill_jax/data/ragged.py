@@ -1,102 +1,120 @@
-"""Texts as one run of tokens without padding, which is all that the linear student sees."""
+"""Rows of tokens of unequal length, one after the other: the form in which tokens are held everywhere but in a batch.
+
+Padding comes last, a batch at a time. NumPy alone: both halves of the product hold tokens so.
+"""
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
-from distill_jax.data.compaction import Compaction
 from distill_jax.errors import InputError
 
-_ROWS_AT_ONCE = 4_096  # few enough for the processor's cache
-_ALIGNMENT = 64  # bytes; XLA on the CPU takes an array that begins at a multiple as it is, without a copy
-_MOST_TOKENS = 2**31 - 1  # places are int32
-
 
 @dataclasses.dataclass(frozen=True)
-class Texts:
-    """The real tokens of many texts, one text after the other.
+class Ragged:
+    """Rows of token ids, one row after the other, without padding.
 
     Attributes:
-        tokens: int32 [room], compact ids; beyond the last text there is room that nothing looks at.
-        starts: int32 [n], where each text begins.
-        stops: int32 [n], where it ends.
-    """
-
-    tokens: np.ndarray
-    starts: np.ndarray
-    stops: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """The real tokens of each text, int32 [n]."""
-        return self.stops - self.starts
-
-
-def flatten(input_ids: np.ndarray, compaction: Compaction) -> Texts:
-    """Return padded rows [n, length], or [n, length, ngrams], without their padding, in compact ids.
-
-    Padding is left out wherever it stands: its embedding is zero and frozen.
-
-    Raises:
-        InputError: more tokens than can be counted.
-    """
-    pad_id = int(compaction.tokens[compaction.pad_id])
-    input_ids = input_ids.reshape(len(input_ids), -1)
-    blocks = [input_ids[start : start + _ROWS_AT_ONCE] for start in range(0, len(input_ids), _ROWS_AT_ONCE)]
-    lengths = np.concatenate([(block != pad_id).sum(axis=1, dtype=np.int64) for block in blocks])
-    stops = np.cumsum(lengths)
-    if stops[-1] > _MOST_TOKENS:
-        raise InputError(f"train: expected at most {_MOST_TOKENS:,} tokens, got {stops[-1]:,}")
-    tokens = _aligned(_room(int(stops[-1])))
-    start = 0
-    for block in blocks:
-        real = block[block != pad_id]
-        # "clip" only because it does not buffer ``out``: all ids are in range.
-        np.take(compaction.compact_of, real, out=tokens[start : start + len(real)], mode="clip")
-        start += len(real)
-    return Texts(tokens, (stops - lengths).astype(np.int32), stops.astype(np.int32))
-
-
-def _room(tokens: int) -> int:
-    """Return room for so many tokens: a size that other splits share, so that they share the compiled program.
-
-    The room that is not used is never touched and takes no memory.
-    """
-    return 1 << max(10, (tokens - 1).bit_length())
-
-
-def _aligned(size: int) -> np.ndarray:
-    """Return an int32 array [size], not initialised, that begins at a multiple of ``_ALIGNMENT`` bytes."""
-    buffer = np.empty(size * 4 + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + size * 4].view(np.int32)
-
-
-@dataclasses.dataclass(frozen=True)
-class TokenRows:
-    """Token ids of texts, one text after the other, special tokens included, no padding.
-
-    Attributes:
-        ids: int32 [tokens].
-        lengths: int64 [texts], how many of them are each text's.
+        ids: int32 [tokens], or [tokens, ngrams] where each token has its n-grams beside it.
+        lengths: int64 [rows], how many tokens are each row's.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
 
-    def take(self, order: np.ndarray) -> "TokenRows":
-        """Return the texts ``order`` [m], in that order."""
-        starts = np.cumsum(self.lengths) - self.lengths
-        return TokenRows(self.ids[_spans(starts[order], self.lengths[order])], self.lengths[order])
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> Self:
+        """Return rows given as lists of ids."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        return cls(np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths)
+
+    @classmethod
+    def from_padded(cls, input_ids: np.ndarray, pad_id: int) -> Self:
+        """Return padded rows, int [rows, length], without what fills them up on the right.
+
+        Raises:
+            InputError: the array has another form, or an id does not fit int32.
+        """
+        ids = np.asarray(input_ids)
+        if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+            raise InputError(f"input_ids: expected integers [rows, length], got {ids.dtype} {list(ids.shape)}")
+        flat = ids.reshape(-1).astype(np.int32)
+        if not np.array_equal(flat, ids.reshape(-1)):
+            raise InputError(f"input_ids: expected ids that fit int32, got {ids.max()}")
+        return cls(flat, np.full(len(ids), ids.shape[1], np.int64)).trimmed(pad_id)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Ragged"]) -> Self:
+        """Return the rows of several, one part's after the other's."""
+        return cls(np.concatenate([part.ids for part in parts]), np.concatenate([part.lengths for part in parts]))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.lengths)
+
+    @cached_property
+    def stops(self) -> np.ndarray:
+        """One more than the index of each row's last token, int64 [rows]."""
+        return np.cumsum(self.lengths)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """The index of each row's first token, int64 [rows]."""
+        return self.stops - self.lengths
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Each token's place in its row, from 0, int64 [tokens]."""
+        return spans(np.zeros_like(self.lengths), self.lengths)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some of the rows: those of these numbers, in their order, or those where a mask is true."""
+        lengths = self.lengths[rows]
+        return type(self)(self.ids[spans(self.starts[rows], lengths)], lengths)
+
+    def where(self, kept: np.ndarray) -> Self:
+        """Return the rows with those of their tokens alone for which ``kept``, bool [tokens], is true."""
+        counted = np.concatenate([[0], np.cumsum(kept)])
+        return type(self)(self.ids[kept], counted[self.stops] - counted[self.starts])
+
+    def without(self, pad_id: int) -> Self:
+        """Return the rows without a token, wherever it stands in them; of n-grams none may be beside the tokens."""
+        kept = self.ids != pad_id
+        return self if kept.all() else self.where(kept)
+
+    def trimmed(self, pad_id: int) -> Self:
+        """Return the rows without the ``pad_id`` at their ends; inside a row it stays."""
+        tokens = self.ids if self.ids.ndim == 1 else self.ids[:, 0]
+        filled = self.lengths > 0
+        if not np.any(tokens[self.stops[filled] - 1] == pad_id):
+            return self
+        columns = self.columns
+        lengths = np.zeros_like(self.lengths)
+        lengths[filled] = np.maximum.reduceat(np.where(tokens != pad_id, columns + 1, 0), self.starts[filled])
+        return type(self)(self.ids[columns < np.repeat(lengths, self.lengths)], lengths)
+
+    def flattened(self) -> Self:
+        """Return the rows with their n-grams as tokens among the others, in the order in which they start."""
+        ngrams = 1 if self.ids.ndim == 1 else self.ids.shape[1]
+        return type(self)(self.ids.reshape(-1), self.lengths * ngrams)
 
     def padded(self, length: int, pad_id: int) -> np.ndarray:
-        """Return int32 [texts, length], filled up with ``pad_id``; ``length`` is at least the longest text's."""
-        rows = np.full((len(self.lengths), length), pad_id, np.int32)
+        """Return int32 [rows, length], or [rows, length, ngrams], filled up on the right with ``pad_id``.
+
+        Args:
+            length: at least the longest row's.
+            pad_id: what stands behind a row's last token.
+        """
+        rows = np.full((len(self), length, *self.ids.shape[1:]), pad_id, np.int32)
         rows[np.arange(length) < self.lengths[:, None]] = self.ids
         return rows
 
 
-def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return ``starts[0], starts[0] + 1, …`` (``counts[0]`` of them), then ``starts[1], …``: int64 [counts.sum()]."""
     ends = np.cumsum(counts)
     return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())

@@ -12,7 +12,6 @@ entry is right from the moment it is there, and a dictionary takes it in one ste
 without a lock, and nothing that interrupts a call, or forks the process in the middle of one, leaves it half done.
 """
 
-import dataclasses
 import itertools
 import json
 import string
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from distill_jax.data.ragged import TokenRows, _spans
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 
 WORDS_KEPT = 500_000
@@ -62,7 +61,7 @@ class FastTokenizer:
         """Whether words are looked up; otherwise the library tokenizes every text."""
         return self._words is not None
 
-    def encode(self, texts: Iterable[str]) -> TokenRows:
+    def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order."""
         texts = list(texts)
         if self._words is None or not texts:
@@ -74,7 +73,7 @@ class FastTokenizer:
         fast = [index for index in range(len(texts)) if index not in others]
         parts = [self._words.encode([texts[index] for index in fast])] if fast else []
         parts.append(self._by_library([texts[index] for index in slow]))
-        rows = TokenRows(*(np.concatenate(arrays) for arrays in zip(*map(dataclasses.astuple, parts), strict=True)))
+        rows = Ragged.concatenate(parts)
         return rows.take(np.argsort(np.array(fast + slow)))
 
     def _with_added_tokens(self, texts: list[str]) -> list[int]:
@@ -84,11 +83,8 @@ class FastTokenizer:
             return []
         return [index for index, text in enumerate(texts) if any(token in text for token in present)]
 
-    def _by_library(self, texts: list[str]) -> TokenRows:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))
-        return TokenRows(ids, lengths)
+    def _by_library(self, texts: list[str]) -> Ragged:
+        return Ragged.of([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])
 
 
 class _Known(dict[bytes, bytes]):
@@ -164,7 +160,7 @@ class _Words:
         # No text has room for more than ``room`` pieces.
         return _Known(self._alone, self._room, [*self._suffix, _BORDER, *self._prefix])
 
-    def encode(self, texts: list[str]) -> TokenRows:
+    def encode(self, texts: list[str]) -> Ragged:
         """Return the token ids of texts without added tokens."""
         if len(self._known) > WORDS_KEPT or self._known.size > BYTES_KEPT:
             self._known = self._nothing_known()  # a call under way in another thread goes on with the old one
@@ -172,7 +168,7 @@ class _Words:
         borders = np.flatnonzero(ids == _BORDER)  # each text's end; the next one's prefix follows
         ids = np.concatenate([np.array(self._prefix, np.int32), np.delete(ids[: borders[-1]], borders[:-1])])
         lengths = np.diff(borders, prepend=-1 - len(self._prefix)) - 1
-        return self._truncated(TokenRows(ids, lengths))
+        return self._truncated(Ragged(ids, lengths))
 
     def _split(self, texts: list[str]) -> list[bytes]:
         """Return the words of all texts, ``_END`` after each text's."""
@@ -183,14 +179,13 @@ class _Words:
                 joined = joined.replace(character, b" " + character + b" ")
         return joined.split()
 
-    def _truncated(self, rows: TokenRows) -> TokenRows:
+    def _truncated(self, rows: Ragged) -> Ragged:
         longest = self._room + len(self._prefix) + len(self._suffix)
         if rows.lengths.max() <= longest:
             return rows
-        column = _spans(np.zeros_like(rows.lengths), rows.lengths)
-        from_the_end = np.repeat(rows.lengths, rows.lengths) - column
-        kept = (column < len(self._prefix) + self._room) | (from_the_end <= len(self._suffix))
-        return TokenRows(rows.ids[kept], np.minimum(rows.lengths, longest))
+        columns = rows.columns
+        from_the_end = np.repeat(rows.lengths, rows.lengths) - columns
+        return rows.where((columns < len(self._prefix) + self._room) | (from_the_end <= len(self._suffix)))
 
 
 def _as_bytes(ids: list[int]) -> bytes:

@@ -7,11 +7,13 @@ written in ``writer.py``.
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 
@@ -29,25 +31,39 @@ class ExportFormatError(InputError):
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The arrays of one part file, or of several parts joined.
+    """The rows of one part file.
 
     Attributes:
         example_ids: int64 [n], the row's number in the source.
-        token_ids: int32 [m], special tokens included, no padding.
-        token_offsets: int64 [n+1]; row i is ``token_ids[token_offsets[i]:token_offsets[i+1]]``.
+        tokens: the rows' tokens, special ones included.
         labels: int32 [n], 0 … classes-1, or -1 = unlabelled.
         teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
     """
 
     example_ids: np.ndarray
-    token_ids: np.ndarray
-    token_offsets: np.ndarray
+    tokens: Ragged
     labels: np.ndarray
     teacher_logits: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.example_ids)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> "Part":
+        """Return the rows that a part file's arrays hold; they keep the rules of the format (``validate_arrays``)."""
+        tokens = Ragged(arrays["token_ids"], np.diff(arrays["token_offsets"]))
+        return cls(arrays["example_ids"], tokens, arrays["labels"], arrays["teacher_logits"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the part's file; row i is ``token_ids[token_offsets[i]:token_offsets[i+1]]``."""
+        return {
+            "example_ids": self.example_ids,
+            "token_ids": self.tokens.ids,
+            "token_offsets": np.concatenate([np.zeros(1, np.int64), self.tokens.stops]),
+            "labels": self.labels,
+            "teacher_logits": self.teacher_logits,
+        }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,22 +37,23 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
             f"part {path}: its bytes do not match the manifest (expected SHA-256 {info.sha256[:12]}…, "
             f"got {digest[:12]}…); it was changed or damaged: delete it and export again"
         )
-    part = load_part_arrays(path)
-    validate_part(part, manifest.num_labels, manifest.vocab_size, f"part {path}")
+    arrays = load_arrays(path)
+    validate_arrays(arrays, manifest.num_labels, manifest.vocab_size, f"part {path}")
+    part = Part.of(arrays)
     if len(part) != info.examples:
         raise ExportFormatError(f"part {path}: expected {info.examples} rows (the manifest), got {len(part)}")
     return part
 
 
-def load_part_arrays(path: Path) -> Part:
-    """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_part``'s business."""
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_arrays``'s business."""
     try:
         # Opened here, for np.load leaves a broken archive open.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = sorted(set(_PART_DTYPES) - set(arrays.files))
             if missing:
                 raise ExportFormatError(f"part {path}: missing array {missing[0]}; it has {sorted(arrays.files)}")
-            return Part(**{name: np.asarray(arrays[name]) for name in _PART_DTYPES})
+            return {name: np.asarray(arrays[name]) for name in _PART_DTYPES}
     # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, TypeError) as error:
         raise ExportFormatError(f"part {path}: expected a NumPy .npz file, got something else ({error})") from None
@@ -62,34 +63,35 @@ def load_part_arrays(path: Path) -> Part:
         raise ExportFormatError(f"part {path}: expected plain arrays without pickles ({error})") from None
 
 
-def validate_part(part: Part, num_labels: int, vocab_size: int, where: str) -> None:
-    """Raise ``ExportFormatError`` for the first rule that the arrays break; ``where`` names the part."""
-    rows = part.example_ids.size
+def validate_arrays(arrays: Mapping[str, np.ndarray], num_labels: int, vocab_size: int, where: str) -> None:
+    """Raise ``ExportFormatError`` for the first rule that a part's arrays break; ``where`` names the part."""
+    rows = arrays["example_ids"].size
     shapes = {
         "example_ids": (rows,),
-        "token_ids": (part.token_ids.size,),
+        "token_ids": (arrays["token_ids"].size,),
         "token_offsets": (rows + 1,),
         "labels": (rows,),
         "teacher_logits": (rows, num_labels),
     }
     for name, dtype in _PART_DTYPES.items():
-        array = getattr(part, name)
+        array = arrays[name]
         if array.dtype != dtype or array.shape != shapes[name]:
             raise ExportFormatError(
                 f"{where}: {name}: expected {dtype} {list(shapes[name])}, got {array.dtype} {list(array.shape)}"
             )
-    offsets, total = part.token_offsets, len(part.token_ids)
+    offsets, total = arrays["token_offsets"], len(arrays["token_ids"])
     if offsets[0] != 0 or offsets[-1] != total or np.any(np.diff(offsets) < 0):
         raise ExportFormatError(f"{where}: token_offsets: expected to start at 0, never decrease and end at {total}")
-    if len(np.unique(part.example_ids)) != rows:
+    if len(np.unique(arrays["example_ids"])) != rows:
         raise ExportFormatError(f"{where}: example_ids: expected every row's to differ, got repeated ones")
-    _require_between(part.token_ids, 0, vocab_size - 1, f"{where}: token_ids (token {{index}})")
-    _require_between(part.labels, UNLABELLED, num_labels - 1, f"{where}: labels (row {{index}})")
-    finite = np.isfinite(part.teacher_logits).all(axis=1)
+    _require_between(arrays["token_ids"], 0, vocab_size - 1, f"{where}: token_ids (token {{index}})")
+    _require_between(arrays["labels"], UNLABELLED, num_labels - 1, f"{where}: labels (row {{index}})")
+    logits = arrays["teacher_logits"]
+    finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
         raise ExportFormatError(
-            f"{where}: teacher_logits (row {row}): expected finite numbers, got {part.teacher_logits[row].tolist()}"
+            f"{where}: teacher_logits (row {row}): expected finite numbers, got {logits[row].tolist()}"
         )
 
 

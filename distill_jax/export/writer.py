@@ -21,7 +21,7 @@ from distill_jax.export.format import (
     PartInfo,
     part_file,
 )
-from distill_jax.export.reader import validate_part
+from distill_jax.export.reader import validate_arrays
 from distill_jax.files import (
     atomic_write,
     first_difference,
@@ -102,10 +102,11 @@ class ExportWriter:
         """
         name = part_file(split, index)
         path = self.folder / name
-        validate_part(part, self.header.num_labels, self.header.vocab_size, f"part {path}")
+        arrays: dict[str, Any] = part.arrays()
+        validate_arrays(arrays, self.header.num_labels, self.header.vocab_size, f"part {path}")
         self.begin()
         with atomic_write(path) as stream:
-            np.savez(stream, **{field.name: getattr(part, field.name) for field in dataclasses.fields(part)})
+            np.savez(stream, **arrays)
         self._recorded[name] = PartInfo(name, len(part), sha256_file(path))
         self._hash_checked.add(name)
         self._record()

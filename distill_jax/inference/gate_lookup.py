@@ -33,7 +33,8 @@ class GateLookup(TokenLookup[BiLstmConfig]):
 
     def logits(self, index: np.ndarray) -> Array:
         """Return the logits of some of the texts, [len(index), classes]."""
-        places, lengths = self.compaction.apply(self.input_ids[index]), self.lengths[index].astype(np.int32)
+        tokens = self.tokens.take(index)
+        places, lengths = tokens.padded(self.length, self.compaction.pad_id), tokens.lengths.astype(np.int32)
         return _logits(self.params, self.shares, places, lengths, config=self.config)
 
 

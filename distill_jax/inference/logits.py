@@ -14,9 +14,9 @@ import jax
 import numpy as np
 from jax import Array
 
-from distill_jax.data.batching import length_buckets, real_lengths
+from distill_jax.data.batching import length_buckets
 from distill_jax.data.compaction import Compaction
-from distill_jax.data.ragged import TokenRows, flatten
+from distill_jax.data.ragged import Ragged
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.processors import usable_processors
 from distill_jax.students.params import Params
@@ -33,44 +33,46 @@ _JAX_OPTIONS = [option for option in vars(jax).values() if isinstance(option, ty
 def predict_logits(
     student: Student,
     params: Params,
-    input_ids: np.ndarray,
+    tokens: Ragged,
+    length: int,
     batch_size: int = EVAL_BATCH,
     *,
     fixed_cuts: bool = False,
 ) -> np.ndarray:
-    """Return the logits of padded rows, [n, classes], in the rows' order.
+    """Return the logits of rows of tokens, [rows, classes], in the rows' order.
 
     Args:
         student: the student.
         params: its parameters; on the device already for speed.
-        input_ids: int32 [n, length], or what ``StudentConfig.inputs`` made of it.
+        tokens: the rows, or what ``StudentConfig.inputs`` made of them.
+        length: the tokens that rows are padded to; no row has more.
         batch_size: rows at a time, at most.
         fixed_cuts: cut to the same few lengths in every call (for a service); otherwise to the best for these rows.
     """
-    return start_logits(student, params, input_ids, batch_size, fixed_cuts=fixed_cuts)()
+    return start_logits(student, params, tokens, length, batch_size, fixed_cuts=fixed_cuts)()
 
 
 def start_logits(
-    student: Student, params: Params, input_ids: np.ndarray, batch_size: int, *, fixed_cuts: bool
+    student: Student, params: Params, tokens: Ragged, length: int, batch_size: int, *, fixed_cuts: bool
 ) -> Callable[[], np.ndarray]:
     """Start what ``predict_logits`` does, and return the function that waits for its result."""
-    rows, length = input_ids.shape[:2]
+    rows = len(tokens)
     if not rows:
         return lambda: np.zeros((0, student.config.num_labels), np.float32)
     require_own_jax()
-    input_ids = student.config.inputs(input_ids)
-    lengths = real_lengths(input_ids, student.config.pad_id)
+    pad_id = student.config.pad_id
+    tokens = student.config.inputs(tokens).trimmed(pad_id)
     lookups = student.config.lookup()
-    lookup = lookups.of(student.config, params, input_ids, lengths) if lookups else None
+    lookup = lookups.of(student.config, params, tokens, length) if lookups else None
     pending: list[tuple[np.ndarray, Callable[[], jax.Array]]] = []
     with _threads(several=lookup is not None or student.config.is_loop) as start:
         if lookup is not None:
-            batches = np.split(np.argsort(lengths, kind="stable"), range(batch_size, rows, batch_size))
+            batches = np.split(np.argsort(tokens.lengths, kind="stable"), range(batch_size, rows, batch_size))
             pending += [(index, start(lookup.logits, _filled_up(index, batch_size))) for index in batches]
         else:
-            needed = np.minimum(lengths + student.config.cut_margin, length)
+            needed = np.minimum(tokens.lengths + student.config.cut_margin, length)
             for index, cut, size in _batches(needed, length, batch_size, fixed_cuts=fixed_cuts):
-                batch = input_ids[_filled_up(index, size), :cut]
+                batch = tokens.take(_filled_up(index, size)).padded(cut, pad_id)
                 pending.append((index, start(eval_logits, params, batch, student=student, padded_length=length)))
 
     def finish() -> np.ndarray:
@@ -141,26 +143,26 @@ def _batches(
             yield index[first : first + size], cut, size
 
 
-def split_logits(student: Student, inputs: np.ndarray, compaction: Compaction) -> Callable[[Params], np.ndarray]:
+def split_logits(
+    student: Student, inputs: Ragged, length: int, compaction: Compaction
+) -> Callable[[Params], np.ndarray]:
     """Return the function from parameters to a split's logits, [n, classes], for use after epoch upon epoch.
 
     Args:
         student: the student over the compact vocabulary.
         inputs: what ``StudentConfig.inputs`` gave, in the ids of the whole vocabulary.
+        length: the tokens that rows are padded to.
         compaction: from the whole vocabulary to the student's.
     """
-    config = student.config
+    config, inputs = student.config, compaction.apply(inputs)
     if not config.is_linear:
-        inputs = compaction.apply(inputs)
-        return lambda params: predict_logits(student, to_device(params), inputs)
-    texts = flatten(inputs, compaction)
-    rows = TokenRows(texts.tokens[: texts.stops[-1]], texts.lengths)
+        return lambda params: predict_logits(student, to_device(params), inputs, length)
 
     def linear_logits(params: Params) -> np.ndarray:
         with np.errstate(all="ignore"):  # whoever asks looks whether they are finite
-            scores = config.token_scores(params, inputs.shape[1])
+            scores = config.token_scores(params, length)
             assert scores is not None
-            return scores.logits_of_inputs(rows)
+            return scores.logits(inputs)
 
     return linear_logits
 

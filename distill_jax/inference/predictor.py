@@ -131,14 +131,13 @@ class Predictor:
         return logits
 
     def _start(self, texts: list[str], batch_size: int) -> Callable[[], np.ndarray]:
-        rows = self.tokenizer.encode(texts)
+        tokens = self.tokenizer.encode(texts)
         if self.scores is not None:
-            logits = self.scores.logits(rows)
+            logits = self.scores.logits(tokens)
             return lambda: logits
         from distill_jax.inference.logits import start_logits
 
-        input_ids = rows.padded(self.max_length, self.config.pad_id)
-        return start_logits(self.student, self.params, input_ids, batch_size, fixed_cuts=True)
+        return start_logits(self.student, self.params, tokens, self.max_length, batch_size, fixed_cuts=True)
 
     @property
     def classes_(self) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.inference.predictor import Predictor
 from distill_jax.machine import machine
@@ -16,23 +17,24 @@ _MOST_TEXTS = 2_048
 _SECONDS = 0.4  # of a repeat, about; slow students label fewer texts in it
 
 
-def texts_like(folder: Path, input_ids: np.ndarray) -> list[str]:
+def texts_like(folder: Path, tokens: Ragged) -> list[str]:
     """Return texts with the lengths and words of token ids, for an export holds no texts.
 
     What the export cut off beyond its ``max_length`` is not in them.
 
     Args:
         folder: a run folder, for its tokenizer.
-        input_ids: int32 [n, length], padded with the run's ``pad_id``.
+        tokens: rows of token ids.
     """
     export = read_config(folder)["export"]
     tokenizer = load_tokenizer(folder / TOKENIZER, export["max_length"])
     added = [export["pad_id"], *tokenizer.encode("").ids]
-    rows = [row[~np.isin(row, added)].tolist() for row in input_ids]
+    words = tokens.where(~np.isin(tokens.ids, added))
+    rows = [row.tolist() for row in np.split(words.ids, words.stops[:-1])]
     return list(tokenizer.decode_batch(rows, skip_special_tokens=True))
 
 
-def measure_text_speed(folder: Path, input_ids: np.ndarray) -> TextSpeed:
+def measure_text_speed(folder: Path, tokens: Ragged) -> TextSpeed:
     """Label the texts of token ids, as far as 2,048 of them, five times with the student in a run folder.
 
     Every repeat has a predictor of its own, loaded beforehand and not counted: the words that a tokenizer remembers
@@ -40,9 +42,9 @@ def measure_text_speed(folder: Path, input_ids: np.ndarray) -> TextSpeed:
 
     Args:
         folder: the run folder; its checkpoint, configuration and tokenizer are written.
-        input_ids: int32 [n, length], n at least 1.
+        tokens: rows of token ids, one at least.
     """
-    texts = texts_like(folder, input_ids[:_MOST_TEXTS])
+    texts = texts_like(folder, tokens.take(np.arange(min(len(tokens), _MOST_TEXTS))))
     predictor = Predictor.load(folder)
     predictor.predict(texts)
     seconds = _seconds(folder, texts)

@@ -10,6 +10,7 @@ from jax import Array
 
 from distill_jax.data.batching import padded_rows
 from distill_jax.data.compaction import Compaction
+from distill_jax.data.ragged import Ragged
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params
 
@@ -27,8 +28,8 @@ class TokenLookup(abc.ABC, Generic[_Config]):
     Attributes:
         config: the student's shape.
         params: its parameters.
-        input_ids: int32 [n, length], the texts.
-        lengths: int [n], the position after each text's last token that is not padding.
+        tokens: the texts, in compact ids.
+        length: the tokens that they are padded to.
         compaction: from the vocabulary to the tokens that occur.
         shares: arrays of a row for each of these; further rows, one at least, fill them up to a power of two, so that
             few programs are compiled.
@@ -36,30 +37,36 @@ class TokenLookup(abc.ABC, Generic[_Config]):
 
     config: _Config
     params: Params
-    input_ids: np.ndarray
-    lengths: np.ndarray
+    tokens: Ragged
+    length: int
     compaction: Compaction
     shares: Any
 
     @classmethod
-    def of(cls, config: _Config, params: Params, input_ids: np.ndarray, lengths: np.ndarray) -> Self | None:
+    def of(cls, config: _Config, params: Params, tokens: Ragged, length: int) -> Self | None:
         """Look the texts' tokens up; None where the student's own module does better.
 
         It pays on a CPU, for many texts that repeat their tokens; a GPU multiplies faster than it looks up.
 
+        Args:
+            config: the student's shape.
+            params: its parameters.
+            tokens: the texts, without padding at their ends.
+            length: the tokens that they are padded to.
+
         Raises:
             InputError: an id lies outside the vocabulary.
         """
-        real = int(lengths.sum())
+        real = len(tokens.ids)
         if jax.default_backend() != "cpu" or real < _FEWEST_TOKENS:
             return None
-        compaction = Compaction.of([input_ids], config.vocab_size, config.pad_id)
+        compaction = Compaction.of([tokens.ids], config.vocab_size, config.pad_id)
         count = len(compaction.tokens)
         rows = 1 << count.bit_length()
         if 4 * count > 3 * real or 4 * rows * cls.width(config) > _MOST_BYTES:
             return None
         shares = cls.token_shares(config, params, padded_rows(compaction.tokens, rows), count)
-        return cls(config, params, input_ids, lengths, compaction, shares)
+        return cls(config, params, compaction.apply(tokens), length, compaction, shares)
 
     @staticmethod
     @abc.abstractmethod

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.data.ngrams import hashed_ngrams_of_flat
-from distill_jax.data.ragged import TokenRows
+from distill_jax.data.ragged import Ragged
 from distill_jax.students.fasttext import FastTextConfig
 
 _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
@@ -49,33 +48,16 @@ class TokenScores:
         bias = np.asarray(output["bias"], np.float64)
         return cls(scores, bias, config, None if config.mask_padding else padded_length, table.dtype)
 
-    def logits(self, rows: TokenRows) -> np.ndarray:
-        """Return the texts' logits, [texts, classes]."""
-        return self.logits_of_inputs(self._with_ngrams(rows))
-
-    def logits_of_inputs(self, rows: TokenRows) -> np.ndarray:
-        """Return the same for texts that have their n-grams' buckets among their tokens already."""
-        sums = np.stack([_sums(scores[rows.ids], rows.lengths) for scores in self.scores], axis=1)
+    def logits(self, tokens: Ragged) -> np.ndarray:
+        """Return the rows' logits, [rows, classes]."""
+        inputs = self.config.inputs(tokens).flattened()
+        sums = np.stack([_sums(scores[inputs.ids], inputs.lengths) for scores in self.scores], axis=1)
         if self.padded_length is not None:
             means = sums / self.padded_length
         else:
-            real = (rows.ids != self.config.pad_id).astype(np.int64)
-            means = sums / np.maximum(_sums(real, rows.lengths), 1)[:, None]
+            real = (inputs.ids != self.config.pad_id).astype(np.int64)
+            means = sums / np.maximum(_sums(real, inputs.lengths), 1)[:, None]
         return (means + self.bias).astype(self.dtype)
-
-    def _with_ngrams(self, rows: TokenRows) -> TokenRows:
-        config = self.config
-        if config.ngrams == 1 or not len(rows.ids):
-            return rows
-        ids = hashed_ngrams_of_flat(
-            rows.ids,
-            np.repeat(np.cumsum(rows.lengths), rows.lengths),
-            config.ngrams,
-            vocab_size=config.vocab_size,
-            buckets=config.buckets,
-            pad_id=config.pad_id,
-        )
-        return TokenRows(ids.reshape(-1), rows.lengths * config.ngrams)
 
 
 def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

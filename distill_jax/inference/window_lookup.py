@@ -34,14 +34,13 @@ class WindowLookup(TokenLookup[CnnConfig]):
 
     def logits(self, index: np.ndarray) -> Array:
         """Return the logits of some of the texts, [len(index), classes]."""
-        heights, length = self.config.filter_heights, self.input_ids.shape[1]
-        lengths, tallest = self.lengths[index], max(heights)
+        heights, length = self.config.filter_heights, self.length
+        tokens, tallest = self.tokens.take(index), max(heights)
+        lengths = tokens.lengths
         # Behind a text stand zeros, the row after the last token's; or else padding.
         masked = self.config.mask_padding
         behind = len(self.compaction.tokens) if masked else self.compaction.pad_id
-        places = np.full((len(index), length + tallest), behind, np.int32)
-        inside = np.arange(length) < lengths[:, None]
-        places[:, :length][inside] = self.compaction.apply(self.input_ids[index])[inside]
+        places = tokens.padded(length + tallest, behind)
         if masked:
             starts = np.maximum(lengths, 1)[:, None].repeat(len(heights), axis=1)
         else:  # a padded row has so many windows; those of padding alone are all alike, and one of them is enough

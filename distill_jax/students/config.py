@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import numpy as np
 import tyro
 
+from distill_jax.data.ngrams import hashed_ngrams
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.options import Range, check_fields, option_of
 from distill_jax.recipes import Recipe
@@ -105,9 +107,9 @@ class StudentConfig(abc.ABC):
         """The parameters that have a row for each id, by name, with how many ids that is, counted from 0."""
         return {self.table_name: self.vocab_size}
 
-    def inputs(self, input_ids: np.ndarray) -> np.ndarray:
-        """Return what the network is fed for padded token ids [n, length]; inputs are returned as they are."""
-        return input_ids
+    def inputs(self, tokens: Ragged) -> Ragged:
+        """Return what the network is fed, a batch at a time and padded, for rows of tokens; inputs stay as they are."""
+        return tokens
 
     def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
@@ -181,15 +183,11 @@ class BagConfig(StudentConfig):
         """How many ids there are: the vocabulary's and the buckets'."""
         return self.vocab_size + self.buckets
 
-    def inputs(self, input_ids: np.ndarray) -> np.ndarray:
-        """Return padded token ids [n, length], or with n-grams their buckets' beside them, [n, length, ngrams]."""
-        from distill_jax.data.ngrams import hashed_ngrams
-
-        if self.ngrams == 1 or input_ids.ndim == 3:
-            return input_ids
-        return hashed_ngrams(
-            input_ids, self.ngrams, vocab_size=self.vocab_size, buckets=self.buckets, pad_id=self.pad_id
-        )
+    def inputs(self, tokens: Ragged) -> Ragged:
+        """Return the tokens, or with n-grams their buckets beside them, ids [tokens, ngrams]."""
+        if self.ngrams == 1 or tokens.ids.ndim == 2:
+            return tokens
+        return hashed_ngrams(tokens, self.ngrams, vocab_size=self.vocab_size, buckets=self.buckets, pad_id=self.pad_id)
 
     def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""

@@ -50,8 +50,8 @@ class Student:
 
         Args:
             params: the student's parameters.
-            inputs: what ``StudentConfig.inputs`` makes of token ids, int [batch, length], padded with ``pad_id`` on the
-                right; with n-grams [batch, length, ngrams].
+            inputs: what ``StudentConfig.inputs`` makes of token ids, padded with ``pad_id`` on the right: int
+                [batch, length]; with n-grams [batch, length, ngrams].
             padded_length: the length that the rows stand for, where padding was cut off.
             dropout_rng: the key of the dropout in training; None = no dropout.
         """

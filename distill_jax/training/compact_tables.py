@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from distill_jax.data.compaction import Compaction
+from distill_jax.data.ragged import Ragged
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 
@@ -19,7 +20,7 @@ class CompactTables:
         student: the student over them alone.
     """
 
-    def __init__(self, student: Student, params: Params, inputs: list[np.ndarray]) -> None:
+    def __init__(self, student: Student, params: Params, inputs: list[Ragged]) -> None:
         """Look at the ids of all inputs that the student will be trained and evaluated on.
 
         Args:
@@ -31,7 +32,9 @@ class CompactTables:
             InputError: an id lies outside the vocabulary.
         """
         # A student that names no table keeps every id in its place.
-        seen = inputs if student.config.tables else [*inputs, np.arange(student.config.ids)[None]]
+        seen = [tokens.ids for tokens in inputs]
+        if not student.config.tables:
+            seen.append(np.arange(student.config.ids))
         self.compaction = Compaction.of(seen, student.config.ids, student.config.pad_id)
         tokens = self.compaction.tokens
         self.student = Student(student.config.compacted(tokens, self.compaction.pad_id))

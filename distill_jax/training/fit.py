@@ -124,12 +124,15 @@ class _Loop:
     ) -> None:
         self.config, self._train_labels, self._evaluated = config, train.labels, evaluated
         splits = {"train": train, **evaluated}
-        inputs = {name: student.config.inputs(split.input_ids) for name, split in splits.items()}
+        inputs = {name: student.config.inputs(split.tokens) for name, split in splits.items()}
         self._tables = CompactTables(student, params, list(inputs.values()))
         self._student, compaction = self._tables.student, self._tables.compaction
-        train = dataclasses.replace(train, input_ids=inputs["train"])
+        train = dataclasses.replace(train, tokens=inputs["train"])
         self._runner: EpochRunner = make_runner(self._student, train, config, compaction)
-        self._logits = {name: split_logits(self._student, inputs[name], compaction) for name in evaluated}
+        self._logits = {
+            name: split_logits(self._student, inputs[name], split.length, compaction)
+            for name, split in evaluated.items()
+        }
         self.epoch_rows = len(EpochRows.of(train, config))
         self._steps = -(-self.epoch_rows // config.batch_size)
         self._best = self._tables.compact(resume.best) if resume and resume.best else None

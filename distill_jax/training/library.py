@@ -184,5 +184,5 @@ def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples])
     others = {name: rows for name, rows in splits.items() if name not in found}
     if others:
         params = to_device(result.params)
-        found |= {name: predict_logits(student, params, rows.input_ids) for name, rows in others.items()}
+        found |= {name: predict_logits(student, params, rows.tokens, rows.length) for name, rows in others.items()}
     return found

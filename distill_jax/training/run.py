@@ -111,7 +111,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         raise Interrupted(f"interrupted; the last checkpoint is kept. Go on with:\n  {run.how_to_resume}") from None
     write_weights(run.workdir, result.params)
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
-    speed = measure_text_speed(run.workdir, test.input_ids)
+    speed = measure_text_speed(run.workdir, test.tokens)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
     assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, run.train, metrics, result.test_logits, test)
@@ -168,7 +168,7 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
     labelled = test.labels >= 0
     labels = test.labels[labelled]
-    logits = predict_logits(student, to_device(params), test.input_ids)[labelled]
+    logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]
     loss = mean_of_batch_means(cross_entropies(logits, labels), NOTEBOOK_EVAL_BATCH)
     accuracy = (logits.argmax(axis=1) == labels).mean()
     say(

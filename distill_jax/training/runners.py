@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.batching import length_buckets, padded_rows, real_lengths, shuffled_by_length
+from distill_jax.data.batching import length_buckets, padded_rows, shuffled_by_length
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
-from distill_jax.data.ragged import flatten
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import objective_of
 from distill_jax.students.fasttext import FastTextConfig
@@ -25,6 +24,7 @@ from distill_jax.training.epochs import EpochRows
 from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from distill_jax.training.token_arrays import token_arrays
 
 # How much is run between two looks of the host. They decide the speed and no number.
 ROWS_PER_CHUNK = 8192
@@ -100,14 +100,15 @@ class SparseSgdRunner:
         self._rows = len(self._plan)
         batch = config.batch_size
         self._chunk = min(max(batch, rows_per_chunk // batch * batch), -(-self._rows // batch) * batch)
-        texts = flatten(train.input_ids, compaction)
-        self._tokens = jax.device_put(texts.tokens, self._device)
+        # Padding is left out wherever it stands: its embedding is zero and frozen.
+        tokens = compaction.apply(train.tokens).flattened().without(compaction.pad_id)
+        arrays = token_arrays(tokens)
+        self._tokens = jax.device_put(arrays.pop("tokens"), self._device)
         assert isinstance(student.config, FastTextConfig)
         padded = not student.config.mask_padding
         self._arrays = {
-            "starts": texts.starts,
-            "stops": texts.stops,
-            "divisors": np.full(len(train), train.length) if padded else np.maximum(texts.lengths, 1),
+            **arrays,
+            "divisors": np.full(len(train), train.length) if padded else np.maximum(tokens.lengths, 1),
             "labels": train.labels,
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
         }
@@ -186,15 +187,18 @@ class DenseRunner:
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
         self._in_order = self._plan.is_whole and not config.shuffle
-        input_ids = padded_rows(compaction.apply(train.input_ids), batch, pad_id)
+        tokens = compaction.apply(train.tokens).trimmed(pad_id)
+        arrays = token_arrays(tokens)
         self._data = {
-            "input_ids": jnp.asarray(input_ids),
+            "tokens": jnp.asarray(arrays.pop("tokens")),
+            **{name: jnp.asarray(padded_rows(array, batch)) for name, array in arrays.items()},
             "labels": jnp.asarray(padded_rows(train.labels, batch)),
             "teacher_logits": jnp.asarray(padded_rows(_teacher_logits(train, student.config.num_labels), batch)),
             "rows": jnp.int32(self._rows),
             "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
         }
-        self._needed = np.minimum(real_lengths(input_ids, pad_id) + student.config.cut_margin, train.length)
+        needed = padded_rows(tokens.lengths, batch) + student.config.cut_margin
+        self._length, self._needed = train.length, np.minimum(needed, train.length)
         self._buckets: np.ndarray | None = None
         self._epoch = -1
         self._begin_epoch(0)
@@ -227,9 +231,8 @@ class DenseRunner:
             return
         padding = np.full(-self._rows % self._config.batch_size, len(self._needed) - 1)  # rows that do not count
         if self._buckets is None:
-            longest = self._data["input_ids"].shape[1]
             typical = self._needed_by_batch(np.concatenate([self._order_of(0, 0), padding]))
-            self._buckets = np.unique([*length_buckets(typical, longest), self._needed.max()])
+            self._buckets = np.unique([*length_buckets(typical, self._length), self._needed.max()])
         order = np.concatenate([self.order(epoch), padding])
         self._cuts = self._buckets[np.searchsorted(self._buckets, self._needed_by_batch(order))]
         if not self._in_order:
@@ -260,6 +263,7 @@ class DenseRunner:
                 student=self._student,
                 objective=self._objective,
                 batch_size=self._config.batch_size,
+                length=self._length,
                 cut=int(self._cuts[index]),
             )
             self._params, self._opt_state = apply_gradients(

@@ -15,7 +15,7 @@ from distill_jax.students.student import Student
 from distill_jax.training.optimizers import make_optimizer
 
 
-@partial(jax.jit, static_argnames=("student", "objective", "batch_size", "cut"), donate_argnames=("cursor",))
+@partial(jax.jit, static_argnames=("student", "objective", "batch_size", "length", "cut"), donate_argnames=("cursor",))
 def batch_gradients(
     params: Params,
     cursor: dict[str, Array],
@@ -24,6 +24,7 @@ def batch_gradients(
     student: Student,
     objective: Objective,
     batch_size: int,
+    length: int,
     cut: int,
 ) -> tuple[Params, dict[str, Array], tuple[Array, Array]]:
     """Return the gradients on the next batch of the split. Nothing comes from the host: the cursor is on the device.
@@ -31,19 +32,19 @@ def batch_gradients(
     Args:
         params: the parameters.
         cursor: scalars, given away: ``step`` in the epoch, ``global_step``.
-        data: the whole split on the device: ``input_ids`` [n, length], ``labels`` [n], ``teacher_logits``
-            [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how many are real; ``dropout_key``; and,
-            where rows are shuffled, ``order`` [n], the place of each row of this epoch.
+        data: the whole split on the device: ``tokens`` of all rows (``token_arrays``); ``starts``, ``stops`` and
+            ``labels`` [n] and ``teacher_logits`` [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how
+            many are real; ``dropout_key``; and, where rows are shuffled, ``order`` [n], each row of this epoch.
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
+        length: the tokens that rows are padded to.
         cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
 
     Returns:
         The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, predicted classes
         [batch_size]).
     """
-    length = data["input_ids"].shape[1]
     start = cursor["step"] * batch_size
 
     def batch(name: str) -> Array:
@@ -51,12 +52,13 @@ def batch_gradients(
             return data[name][jax.lax.dynamic_slice_in_dim(data["order"], start, batch_size)]
         return jax.lax.dynamic_slice_in_dim(data[name], start, batch_size)
 
-    input_ids, labels, teacher_logits = batch("input_ids")[:, :cut], batch("labels"), batch("teacher_logits")
+    inputs = _padded(data["tokens"], batch("starts"), batch("stops"), cut, student.config.pad_id)
+    labels, teacher_logits = batch("labels"), batch("teacher_logits")
     counted = start + jnp.arange(batch_size) < data["rows"]
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
 
     def loss_of(params: Params) -> tuple[Array, Array]:
-        logits = student.logits(params, input_ids, padded_length=length, dropout_rng=dropout_rng)
+        logits = student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng)
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
@@ -66,6 +68,13 @@ def batch_gradients(
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
     return gradients, cursor, (loss, logits.argmax(axis=-1).astype(jnp.int32))
+
+
+def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:
+    """Return a batch's rows, [batch, cut] or [batch, cut, ngrams], filled up on the right with ``pad_id``."""
+    index = starts[:, None] + jnp.arange(cut, dtype=starts.dtype)
+    real = (index < stops[:, None]).reshape(*index.shape, *[1] * (tokens.ndim - 1))
+    return jnp.where(real, tokens.at[index].get(mode="clip"), pad_id)
 
 
 @partial(jax.jit, static_argnames=("optimizer", "clip_norm"), donate_argnames=("params", "opt_state"))

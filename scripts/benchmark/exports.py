@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.writer import ExportWriter
 from scripts.benchmark.synthetic import CLASSES, PAD_ID, Language, draw_lengths
@@ -23,15 +24,14 @@ _ODD = 0x9E3779B97F4A7C15
 
 def text_blocks(
     language: Language, rows: int, length: int, mean_length: float | None, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield ``(tokens int32 [m], offsets int64 [n+1], labels int32 [n])`` of some thousand rows at a time."""
+) -> Iterator[tuple[Ragged, np.ndarray]]:
+    """Yield the tokens and the labels, int32 [n], of some thousand rows at a time."""
     for index, start in enumerate(range(0, rows, _PART_ROWS)):
         rng = np.random.default_rng([seed, index])
         count = min(_PART_ROWS, rows - start)
         lengths = draw_lengths(count, length, mean_length, rng)
         labels = rng.integers(0, CLASSES, count).astype(np.int32)
-        tokens = language.draw(int(lengths.sum()), rng, np.repeat(labels, lengths))
-        yield tokens, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), labels
+        yield Ragged(language.draw(int(lengths.sum()), rng, np.repeat(labels, lengths)), lengths), labels
 
 
 def write_export(
@@ -53,11 +53,11 @@ def write_export(
     counts, first = {}, 0
     for seed, (split, rows) in enumerate({"train": train, "test": test}.items(), start=1):
         blocks = text_blocks(language, rows, length, mean_length, seed)
-        for index, (tokens, offsets, labels) in enumerate(blocks):
+        for index, (tokens, labels) in enumerate(blocks):
             noise = np.random.default_rng([seed, index, 1]).normal(size=(len(labels), CLASSES))
             logits = (2 * np.eye(CLASSES)[labels] + noise).astype(np.float32)
             ids = sparse_ids(first, len(labels))
-            writer.write(split, index, Part(ids, tokens, offsets, labels, logits))
+            writer.write(split, index, Part(ids, tokens, labels, logits))
             first += len(labels)
             counts[split] = index + 1
     writer.write_tokenizer(word_tokenizer(language.vocab_size).to_str())
@@ -94,9 +94,9 @@ def write_texts(path: Path, language: Language, rows: int, mean_length: float, l
     with path.open("w", encoding="utf-8") as stream:
         if table:
             stream.write("text,label\n")
-        for tokens, offsets, labels in text_blocks(language, rows, length, mean_length, seed=3):
-            words = [f"w{token}" for token in np.maximum(tokens, len(_SPECIAL)).tolist()]
-            bounds = offsets.tolist()
+        for tokens, labels in text_blocks(language, rows, length, mean_length, seed=3):
+            words = [f"w{token}" for token in np.maximum(tokens.ids, len(_SPECIAL)).tolist()]
+            bounds = [0, *tokens.stops.tolist()]
             for row, label in enumerate(labels.tolist()):
                 text = " ".join(words[bounds[row] : bounds[row + 1]])
                 stream.write(f"{text},{LABEL_NAMES[label]}\n" if table else text + "\n")

@@ -28,16 +28,15 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
     source = resolve_teacher(TeacherConfig(teacher))
     loaded = load_teacher(source, LABEL_NAMES, _MAX_LENGTH, 0)
     model = loaded.model.to("cuda").eval()
-    token_ids, offsets = encode(loaded.tokenizer, demo_texts(texts)[0])
-    operations = encoder_operations(model.config, np.diff(offsets))
+    tokens = encode(loaded.tokenizer, demo_texts(texts)[0])
+    operations = encoder_operations(model.config, tokens.lengths)
     peak = _matrix_rate()
 
     def turn() -> Measurement:
         started = time.perf_counter()
         predict_logits(
             model,
-            token_ids,
-            offsets,
+            tokens,
             pad_id=loaded.pad_id,
             precision="bfloat16",
             batch_size=batch_size,
@@ -45,7 +44,7 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
         )
         seconds = time.perf_counter() - started
         notes = {"matrix_operations_per_second": peak, "share_of_matrix_rate": operations / seconds / peak}
-        return Measurement(len(offsets) - 1, seconds, notes)
+        return Measurement(len(tokens), seconds, notes)
 
     return turn
 
@@ -85,22 +84,21 @@ def sparse_steps(vocab_size: int, occurring: int, length: int) -> Turn:
     import jax
 
     from distill_jax.data.compaction import Compaction
-    from distill_jax.data.ragged import flatten
+    from distill_jax.data.ragged import Ragged
     from distill_jax.losses import Objective
     from distill_jax.students.student import build_student
     from distill_jax.training.runners import UNROLL
     from distill_jax.training.sparse_sgd import sparse_sgd_steps, widen
+    from distill_jax.training.token_arrays import token_arrays
     from scripts.benchmark.synthetic import CLASSES, PAD_ID, Language, padded_rows
 
     input_ids, labels = padded_rows(Language(vocab_size, occurring), _SPARSE_STEPS, length)
-    compaction = Compaction.of([input_ids], vocab_size, PAD_ID)
-    texts = flatten(input_ids, compaction)
+    tokens = Ragged.from_padded(input_ids, PAD_ID)
+    compaction = Compaction.of([tokens.ids], vocab_size, PAD_ID)
     student = build_student("fasttext", vocab_size=len(compaction.tokens), num_labels=CLASSES, pad_id=compaction.pad_id)
     data = jax.device_put(
         {
-            "tokens": texts.tokens,
-            "starts": texts.starts,
-            "stops": texts.stops,
+            **token_arrays(compaction.apply(tokens)),
             "weights": np.full(len(labels), 1 / length, np.float32),
             "labels": labels,
             "teacher_logits": np.zeros((len(labels), CLASSES), np.float32),

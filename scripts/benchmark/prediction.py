@@ -10,10 +10,11 @@ from scripts.benchmark.sizes import Sizes
 def predict_token_ids(
     student: str, vocab_size: int, occurring: int, length: int, rows: int, mean_length: float | None = None
 ) -> Turn:
-    """Prepare ``predict_logits`` on padded rows: what ``fit`` evaluates with, and what prediction ends in."""
+    """Prepare ``predict_logits`` on rows of token ids: what ``fit`` evaluates with, and what prediction ends in."""
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
+    from distill_jax.data.ragged import Ragged
     from distill_jax.inference.logits import predict_logits
     from distill_jax.students.student import build_student, to_device
     from scripts.benchmark.synthetic import CLASSES, PAD_ID, Language, padded_rows
@@ -21,10 +22,11 @@ def predict_token_ids(
     built = build_student(student, vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
     params = to_device(built.init(0))
     input_ids, _ = padded_rows(Language(vocab_size, occurring), rows, length, mean_length)
+    tokens = Ragged.from_padded(input_ids, PAD_ID)
 
     def turn() -> Measurement:
         started = time.perf_counter()
-        predict_logits(built, params, input_ids)
+        predict_logits(built, params, tokens, length)
         return Measurement(rows, time.perf_counter() - started)
 
     return turn

@@ -30,8 +30,8 @@ def fit_student(
     from scripts.benchmark.synthetic import CLASSES, PAD_ID, Language, padded_rows
 
     language = Language(vocab_size, occurring)
-    train = Examples(*padded_rows(language, rows, length, mean_length))
-    test = Examples(*padded_rows(language, test_rows, length, mean_length, seed=2))
+    train = Examples.from_padded(*padded_rows(language, rows, length, mean_length), pad_id=PAD_ID)
+    test = Examples.from_padded(*padded_rows(language, test_rows, length, mean_length, seed=2), pad_id=PAD_ID)
     built = build_student(student, vocab_size=vocab_size, num_labels=CLASSES, pad_id=PAD_ID)
     params = built.init(0)
     steps = -(-rows // config.batch_size) * epochs

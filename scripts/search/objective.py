@@ -151,7 +151,8 @@ class Objective:
         return logits
 
     def _divergence(self, student: Student, params: Params) -> float:
-        return divergence(self._teacher_logits, predict_logits(student, params, self._data.validation.input_ids))
+        validation = self._data.validation
+        return divergence(self._teacher_logits, predict_logits(student, params, validation.tokens, validation.length))
 
 
 class _Watch:

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from distill_jax.console import progress, say
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, Interrupted
 from teacher_export.teacher.finetune_state import read_state, remove_leftovers, save_finetuned, state_file, write_state
-from teacher_export.teacher.tokens import encode, pad_rows
+from teacher_export.teacher.tokens import encode, padded_batch
 from teacher_export.teacher.training_rows import write_training_rows
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class FinetuneRun:
     def __init__(
         self,
         teacher: "Teacher",
-        tokens: tuple[np.ndarray, np.ndarray],
+        tokens: Ragged,
         labels: np.ndarray,
         settings: dict[str, Any],
         device: torch.device,
@@ -104,8 +105,7 @@ class FinetuneRun:
 
     def train_epoch(self, bar: Any) -> None:
         """Pass once over the rows; raises ``InputError`` at the first loss that is not finite."""
-        lengths = np.diff(self.tokens[1])
-        batches = length_batches(lengths, self.settings["batch_size"], [self.settings["seed"], self.epoch])
+        batches = length_batches(self.tokens.lengths, self.settings["batch_size"], [self.settings["seed"], self.epoch])
         for step, rows in enumerate(batches):
             loss = self.train_step(rows)
             if not np.isfinite(loss):
@@ -120,7 +120,7 @@ class FinetuneRun:
 
     def train_step(self, rows: np.ndarray) -> float:
         """Make one step on the named rows, unless the loss is not finite; return the loss."""
-        arrays = (*pad_rows(*self.tokens, rows, self.pad_id), self.labels[rows])
+        arrays = (*padded_batch(self.tokens.take(rows), self.pad_id), self.labels[rows])
         input_ids, mask, labels = (torch.from_numpy(array).to(self.device) for array in arrays)
         lowered = self.settings["precision"] == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lowered):

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
-from teacher_export.teacher.tokens import pad_rows
+from teacher_export.teacher.tokens import padded_batch
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
@@ -39,8 +40,7 @@ def plan_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
 
 def predict_logits(
     model: Any,
-    token_ids: np.ndarray,
-    token_offsets: np.ndarray,
+    tokens: Ragged,
     *,
     pad_id: int,
     precision: str,
@@ -53,8 +53,7 @@ def predict_logits(
 
     Args:
         model: a sequence classifier in evaluation mode, in float32, on the device that is to be used.
-        token_ids: int32 [m].
-        token_offsets: int64 [n+1].
+        tokens: the rows' tokens, special ones included.
         precision: ``float32``; or ``bfloat16`` or ``float16``, in which products are computed, the rest in float32 (on
             a CPU nearer to float32's logits than a model stored in bfloat16: off by 0.003 against 0.006 on average).
         pad_id: fills the shorter rows of a batch, masked.
@@ -72,13 +71,13 @@ def predict_logits(
     """
     device = next(model.parameters()).device
     on_gpu = device.type == "cuda"
-    tokens = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
-    batches = plan_batches(np.diff(token_offsets), tokens)
+    most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
+    batches = plan_batches(tokens.lengths, most)
     own = is_supported(model)
     classify, outputs = _classifier(model, device, precision, own=own), []
 
     def logits_of(rows: np.ndarray) -> torch.Tensor:
-        tensors = [torch.from_numpy(array) for array in pad_rows(token_ids, token_offsets, rows, pad_id)]
+        tensors = [torch.from_numpy(array) for array in padded_batch(tokens.take(rows), pad_id)]
         if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
             tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
         with torch.inference_mode():
@@ -94,7 +93,7 @@ def predict_logits(
         raise InputError(
             f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
         ) from None
-    result = np.empty((len(token_offsets) - 1, model.config.num_labels), np.float32)
+    result = np.empty((len(tokens), model.config.num_labels), np.float32)
     if outputs:
         result[np.concatenate(batches)] = torch.cat(outputs).cpu().numpy()
     _require_finite(result, where)

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distill_jax.data.batching import length_buckets, padded_rows, real_lengths
+from distill_jax.data.batching import length_buckets, padded_rows
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples, read_examples
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
+from padded import padded
 from tiny_export import MAX_LENGTH, PAD_ID, tiny_part, write_tiny_export
 
 TEXTS = arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 9)), elements=st.integers(0, 9))
@@ -32,13 +34,14 @@ def test_a_share_of_the_rows_is_drawn_by_seed_and_keeps_their_order(tiny_export)
 
 def test_read_examples_pads_each_text_on_the_right_and_keeps_the_rows_order(tiny_export):
     examples = read_examples(tiny_export, read_manifest(tiny_export), "train")
-    assert examples.input_ids.shape == (330, MAX_LENGTH)
+    rows = padded(examples, PAD_ID)
+    assert rows.shape == (330, MAX_LENGTH)
     first, second = tiny_part(200, 10, 0), tiny_part(130, 11, 200)
     for row in (0, 17, 199, 200, 329):
         part, index = (first, row) if row < 200 else (second, row - 200)
-        text = part.token_ids[part.token_offsets[index] : part.token_offsets[index + 1]]
-        assert examples.input_ids[row, : len(text)].tolist() == text.tolist()
-        assert (examples.input_ids[row, len(text) :] == PAD_ID).all()
+        text = part.tokens.take(np.array([index])).ids
+        assert rows[row, : len(text)].tolist() == text.tolist()
+        assert (rows[row, len(text) :] == PAD_ID).all()
         assert examples.labels[row] == part.labels[index]
         np.testing.assert_array_equal(examples.teacher_logits[row], part.teacher_logits[index])
     assert examples.example_ids.tolist() == list(range(330))
@@ -54,27 +57,19 @@ def test_a_text_longer_than_the_manifest_allows_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"tokens": Ragged.of([[1], [2, 3]])}, "tokens: expected 3 rows, as many as labels, got 2"),
         (
-            {"input_ids": np.zeros(3, np.int32)},
-            r"input_ids: expected \[3, length\], as many rows as labels, got \(3,\)",
+            {"tokens": Ragged.of([[1] * 5, [], []])},
+            "rows of at most 4 tokens .*, got one of 5",
         ),
-        ({"input_ids": np.zeros((2, 4), np.int32)}, r"input_ids: expected \[3, length\].* got \(2, 4\)"),
         ({"teacher_logits": np.zeros((2, 5))}, "teacher_logits: expected 3 rows, as many as labels, got 2"),
         ({"example_ids": np.zeros(4)}, "example_ids: expected 3 rows, as many as labels, got 4"),
     ],
 )
 def test_arrays_of_different_lengths_are_refused(changes, message):
-    arrays = {"input_ids": np.zeros((3, 4), np.int32), "labels": np.zeros(3, np.int32)}
+    arrays = {"tokens": Ragged.of([[1], [2, 3], []]), "labels": np.zeros(3, np.int32), "length": 4}
     with pytest.raises(InputError, match=message):
         Examples(**{**arrays, **changes})
-
-
-@settings(max_examples=150, deadline=None)
-@given(TEXTS, st.integers(0, 9))
-def test_real_lengths_end_at_the_last_token_that_is_not_padding(input_ids, pad_id):
-    for text, length in zip(input_ids, real_lengths(input_ids, pad_id), strict=True):
-        assert (text[length:] == pad_id).all()
-        assert length == 0 or text[length - 1] != pad_id
 
 
 def _cost(needed, lengths, multiple, longest):
@@ -116,9 +111,10 @@ def test_length_buckets_fit_every_batch_and_no_choice_is_cheaper(needed, above, 
 def test_compaction_can_be_undone_and_drops_what_does_not_occur(first, second, pad_id):
     compaction = Compaction.of([first, second], 10, pad_id)
     for ids in (first, second):
-        compact = compaction.apply(ids)
-        assert compact.dtype == np.int32
-        np.testing.assert_array_equal(compaction.tokens[compact], ids)
+        compact = compaction.apply(Ragged.from_padded(ids, pad_id))
+        assert compact.ids.dtype == np.int32
+        whole = compact.padded(ids.shape[1], compaction.pad_id)
+        np.testing.assert_array_equal(compaction.tokens[whole], ids)
     assert set(compaction.tokens.tolist()) == {*first.ravel().tolist(), *second.ravel().tolist(), pad_id}
     assert compaction.tokens[compaction.pad_id] == pad_id
 

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill_jax.data.ngrams import hashed_ngrams, hashed_ngrams_of_flat
+from distill_jax.data.ngrams import hashed_ngrams
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.students.student import build_student
+from padded import padded_inputs
 from student_options import padding
 from tolerances import assert_close
 
@@ -30,48 +32,33 @@ def _plain(rows, ngrams, vocab_size, buckets, pad_id):
                     break
                 value = (value * 116_049_371 + run[-1]) % 2**64
                 places[start][extra] = vocab_size + value % buckets
-    return np.array(found)
+    return [np.array(row, np.int32).reshape(-1, ngrams) for row in found]
 
 
-_ROWS = st.integers(1, 9).flatmap(
-    lambda length: st.lists(st.lists(st.integers(0, 119_546), min_size=length, max_size=length), min_size=1, max_size=6)
-)
+_ROWS = st.lists(st.lists(st.integers(0, 119_546), max_size=9), min_size=1, max_size=6)
 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=_ROWS, ngrams=st.integers(1, 5), buckets=st.sampled_from([1, 7, 131_072, 2_000_000]))
 def test_hashing_is_fasttext_s_formula_in_a_plain_loop(rows, ngrams, buckets):
     shape = {"vocab_size": 119_547, "buckets": buckets, "pad_id": 0}
-    found = hashed_ngrams(np.array(rows, np.int32), ngrams, **shape)
-    assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, _plain(rows, ngrams, **shape))
+    tokens = Ragged.of(rows)
+    found = hashed_ngrams(tokens, ngrams, **shape)
+    assert (found.ids.dtype, found.ids.shape) == (np.int32, (len(tokens.ids), ngrams))
+    np.testing.assert_array_equal(found.ids, np.concatenate(_plain(rows, ngrams, **shape)))
+    np.testing.assert_array_equal(found.lengths, tokens.lengths)
 
 
 def test_padding_inside_a_text_breaks_its_n_grams():
-    found = hashed_ngrams(np.array([[5, 6, 0, 7, 8, 9]], np.int32), 3, vocab_size=_VOCAB, buckets=1000, pad_id=0)[0]
+    found = hashed_ngrams(Ragged.of([[5, 6, 0, 7, 8, 9]]), 3, vocab_size=_VOCAB, buckets=1000, pad_id=0).ids
     assert (found[:, 1] >= _VOCAB).tolist() == [True, False, False, True, True, False]
     assert (found[:, 2] >= _VOCAB).tolist() == [False, False, False, True, False, False]
     assert found[:, 0].tolist() == [5, 6, 0, 7, 8, 9]
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    texts=st.lists(st.lists(st.integers(1, _VOCAB - 1), max_size=7), min_size=1, max_size=6), ngrams=st.integers(2, 4)
-)
-def test_texts_one_after_the_other_have_the_n_grams_of_padded_rows(texts, ngrams):
-    """No n-gram reaches from a text into the next."""
-    shape = {"vocab_size": _VOCAB, "buckets": 50, "pad_id": _PAD}
-    lengths = np.array([len(text) for text in texts])
-    flat = np.array([token for text in texts for token in text], np.int32)
-    found = hashed_ngrams_of_flat(flat, np.repeat(np.cumsum(lengths), lengths), ngrams, **shape)
-    padded = hashed_ngrams(_pad(texts, 9), ngrams, **shape)
-    expected = [padded[row, : len(text)] for row, text in enumerate(texts)]
-    np.testing.assert_array_equal(found, np.concatenate(expected))
-
-
 def test_n_grams_without_buckets_are_refused():
     with pytest.raises(InputError, match="buckets: expected at least 1 for n-grams, got 0"):
-        hashed_ngrams(np.ones((2, 3), np.int32), 2, vocab_size=_VOCAB, buckets=0, pad_id=0)
+        hashed_ngrams(Ragged.of([[1, 1, 1]]), 2, vocab_size=_VOCAB, buckets=0, pad_id=0)
 
 
 def _pad(texts, length):
@@ -92,7 +79,7 @@ def _params(student, seed=0):
 
 
 def _logits(student, params, ids):
-    return np.asarray(student.logits(params, jnp.asarray(student.config.inputs(ids))))
+    return np.asarray(student.logits(params, jnp.asarray(padded_inputs(student.config, ids))))
 
 
 def test_bigrams_know_the_order_of_words_and_unigrams_do_not():
@@ -112,7 +99,7 @@ def test_the_mean_is_over_tokens_and_n_grams(ngrams):
     found = _logits(student, params, _pad(texts, 8))
     table, output = params["embeddings"], params["output"]
     for row, text in enumerate(texts):
-        ids = _plain([text], ngrams, _VOCAB, 500, _PAD).reshape(-1) if text else np.zeros(0, int)
+        ids = _plain([text], ngrams, _VOCAB, 500, _PAD)[0].reshape(-1)
         ids = ids[ids != _PAD]
         mean = table[ids].sum(axis=0) / max(len(ids), 1)
         assert_close(found[row], mean @ output["kernel"] + output["bias"], **OF_LOGITS)

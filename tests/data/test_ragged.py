@@ -1,49 +1,63 @@
+"""Rows of tokens against the same rows as lists and as padded arrays."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distill_jax.data.compaction import Compaction
-from distill_jax.data.ragged import flatten
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
-TEXTS = arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 15)), elements=st.integers(0, 6))
+ROWS = st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=12)
+PADDED = arrays(np.int32, st.tuples(st.integers(0, 12), st.integers(0, 15)), elements=st.integers(0, 6))
+
+
+def _lists(tokens):
+    return [tokens.ids[start:stop].tolist() for start, stop in zip(tokens.starts, tokens.stops, strict=True)]
 
 
 @settings(max_examples=150, deadline=None)
-@given(TEXTS, st.integers(0, 6))
-def test_each_text_keeps_its_tokens_in_their_order_and_loses_its_padding(input_ids, pad_id):
-    compaction = Compaction.of([input_ids], 7, pad_id)
-    texts = flatten(input_ids, compaction)
-    assert {texts.tokens.dtype, texts.starts.dtype, texts.stops.dtype} == {np.dtype(np.int32)}
-    assert texts.lengths.tolist() == (input_ids != pad_id).sum(axis=1).tolist()
-    for text, start, stop in zip(input_ids, texts.starts, texts.stops, strict=True):
-        assert compaction.tokens[texts.tokens[start:stop]].tolist() == text[text != pad_id].tolist()
+@given(ROWS, st.data())
+def test_rows_are_taken_padded_cut_and_put_together_as_lists_are(rows, data):
+    tokens = Ragged.of(rows)
+    assert (tokens.ids.dtype, tokens.lengths.dtype, len(tokens)) == (np.int32, np.int64, len(rows))
+    assert _lists(tokens) == rows
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=20)) if rows else []
+    assert _lists(tokens.take(np.array(chosen, int))) == [rows[index] for index in chosen]
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
+    assert _lists(tokens.take(mask)) == [row for row, kept in zip(rows, mask, strict=True) if kept]
+    assert tokens.padded(9, 7).tolist() == [row + [7] * (9 - len(row)) for row in rows]
+    assert tokens.columns.tolist() == [column for row in rows for column in range(len(row))]
+    assert _lists(tokens.without(3)) == [[token for token in row if token != 3] for row in rows]
+    assert _lists(Ragged.concatenate([tokens, tokens])) == rows + rows
 
 
-def test_blocks_of_rows_give_what_all_rows_at_once_give(monkeypatch):
-    input_ids = np.random.default_rng(0).integers(0, 9, (50, 11)).astype(np.int32)
-    compaction = Compaction.of([input_ids], 9, 0)
-    whole = flatten(input_ids, compaction)
-    monkeypatch.setattr("distill_jax.data.ragged._ROWS_AT_ONCE", 7)
-    blocks = flatten(input_ids, compaction)
-    np.testing.assert_array_equal(blocks.stops, whole.stops)
-    np.testing.assert_array_equal(blocks.tokens[: whole.stops[-1]], whole.tokens[: whole.stops[-1]])
+@settings(max_examples=150, deadline=None)
+@given(PADDED, st.integers(0, 6))
+def test_padding_is_what_stands_at_the_end_of_a_row(input_ids, pad_id):
+    tokens = Ragged.from_padded(input_ids, pad_id)
+    np.testing.assert_array_equal(tokens.padded(input_ids.shape[1], pad_id), input_ids)
+    assert all(not row or row[-1] != pad_id for row in _lists(tokens))
+    assert _lists(tokens.trimmed(pad_id)) == _lists(tokens)
 
 
-def test_splits_of_like_size_have_room_of_one_size_and_begin_where_xla_needs_no_copy():
-    rooms = set()
-    for rows in (700, 900, 1000):
-        input_ids = np.ones((rows, 10), np.int32)
-        texts = flatten(input_ids, Compaction.of([input_ids], 2, 0))
-        rooms.add(len(texts.tokens))
-        assert texts.tokens.ctypes.data % 64 == 0
-    assert rooms == {8192, 16384}
+def test_n_grams_stand_beside_their_token_until_they_are_tokens_themselves():
+    tokens = Ragged(np.array([[1, 8], [2, 0], [3, 0]], np.int32), np.array([2, 0, 1]))
+    assert tokens.padded(2, 0).tolist() == [[[1, 8], [2, 0]], [[0, 0], [0, 0]], [[3, 0], [0, 0]]]
+    assert _lists(tokens.flattened()) == [[1, 8, 2, 0], [], [3, 0]]
+    assert _lists(tokens.flattened().without(0)) == [[1, 8, 2], [], [3]]
+    assert tokens.take(np.array([2, 0])).ids.tolist() == [[3, 0], [1, 8], [2, 0]]
 
 
-def test_more_tokens_than_can_be_counted_are_refused(monkeypatch):
-    monkeypatch.setattr("distill_jax.data.ragged._MOST_TOKENS", 5)
-    input_ids = np.ones((2, 3), np.int32)
-    with pytest.raises(InputError, match="expected at most 5 tokens, got 6"):
-        flatten(input_ids, Compaction.of([input_ids], 2, 0))
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.zeros(3, np.int32), r"input_ids: expected integers \[rows, length\], got int32 \[3\]"),
+        (np.zeros((2, 2)), r"input_ids: expected integers \[rows, length\], got float64 \[2, 2\]"),
+        (np.array([[1, 2**32 + 5]]), f"input_ids: expected ids that fit int32, got {2**32 + 5}"),
+    ],
+)
+def test_what_is_no_padded_array_of_ids_is_refused(rows, message):
+    with pytest.raises(InputError, match=message):
+        Ragged.from_padded(rows, 0)

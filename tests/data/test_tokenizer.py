@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from distill_jax.data import tokenizer as fast_tokenizer
-from distill_jax.data.ragged import TokenRows
 from distill_jax.data.tokenizer import FastTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -263,11 +262,3 @@ def test_any_other_tokenizer_is_left_to_the_library(what):
     rows = fast.encode(texts)
     assert rows.ids.tolist() == [token for encoding in tokenizer.encode_batch(texts) for token in encoding.ids]
     assert rows.lengths.tolist() == [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
-
-
-def test_rows_are_padded_and_taken():
-    rows = TokenRows(np.array([5, 6, 7, 8], np.int32), np.array([1, 0, 3]))
-    assert rows.padded(4, 9).tolist() == [[5, 9, 9, 9], [9, 9, 9, 9], [6, 7, 8, 9]]
-    taken = rows.take(np.array([2, 1, 0, 2]))
-    assert taken.ids.tolist() == [6, 7, 8, 5, 6, 7, 8]
-    assert taken.lengths.tolist() == [3, 0, 1, 3]

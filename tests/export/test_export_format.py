@@ -13,12 +13,13 @@ import pytest
 from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import ExportFormatError, Manifest, parse_manifest, read_manifest
-from distill_jax.export.reader import iterate_parts, load_part_arrays, read_token_embeddings, validate_part
+from distill_jax.export.reader import iterate_parts, load_arrays, read_token_embeddings, validate_arrays
 from distill_jax.files import sha256_file
 from golden_export import FOLDER as GOLDEN
 from golden_export import PARTS
 
 PART = PARTS["train"][0]  # two rows, of 4 and 2 tokens, three classes, a vocabulary of 12
+ARRAYS = PART.arrays()
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def _record(folder, part_file, content):
 
 def _npz(part=PART, **changes):
     stream = io.BytesIO()
-    arrays = {**vars(part), **changes}
+    arrays = {**part.arrays(), **changes}
     np.savez(stream, **{name: array for name, array in arrays.items() if array is not ...})
     return stream.getvalue()
 
@@ -227,9 +228,9 @@ def test_a_pickle_is_never_executed(folder, tmp_path):
     [
         ("example_ids", PART.example_ids.astype(np.int32), r"expected int64 \[2\], got int32 \[2\]"),
         ("example_ids", np.int64(3), r"expected int64 \[1\], got int64 \[\]"),
-        ("token_ids", PART.token_ids.astype(np.int64), r"expected int32 \[6\], got int64 \[6\]"),
-        ("token_ids", PART.token_ids[None], r"expected int32 \[6\], got int32 \[1, 6\]"),
-        ("token_offsets", PART.token_offsets[:-1], r"expected int64 \[3\], got int64 \[2\]"),
+        ("token_ids", ARRAYS["token_ids"].astype(np.int64), r"expected int32 \[6\], got int64 \[6\]"),
+        ("token_ids", ARRAYS["token_ids"][None], r"expected int32 \[6\], got int32 \[1, 6\]"),
+        ("token_offsets", ARRAYS["token_offsets"][:-1], r"expected int64 \[3\], got int64 \[2\]"),
         ("labels", PART.labels.astype(np.float32), r"expected int32 \[2\], got float32 \[2\]"),
         ("labels", PART.labels[:1], r"expected int32 \[2\], got int32 \[1\]"),
         ("teacher_logits", PART.teacher_logits.astype(np.float64), r"expected float32 \[2, 3\], got float64 \[2, 3\]"),
@@ -238,16 +239,16 @@ def test_a_pickle_is_never_executed(folder, tmp_path):
     ],
 )
 def test_each_array_has_its_type_and_shape(name, array, message):
-    part = dataclasses.replace(PART, **{name: np.asarray(array)})
+    arrays = {**ARRAYS, name: np.asarray(array)}
     with pytest.raises(ExportFormatError, match=f"^part p: {name}: {message}$"):
-        validate_part(part, 3, 12, "part p")
+        validate_arrays(arrays, 3, 12, "part p")
 
 
 @pytest.mark.parametrize("offsets", [[1, 4, 6], [0, 4, 5], [0, 5, 4], [0, 7, 6], [0, -1, 6]])
 def test_offsets_start_at_0_never_decrease_and_end_at_the_tokens_count(offsets):
-    part = dataclasses.replace(PART, token_offsets=np.array(offsets, np.int64))
+    arrays = {**ARRAYS, "token_offsets": np.array(offsets, np.int64)}
     with pytest.raises(ExportFormatError, match=r"token_offsets: expected to start at 0, never decrease and end at 6$"):
-        validate_part(part, 3, 12, "part p")
+        validate_arrays(arrays, 3, 12, "part p")
 
 
 @pytest.mark.parametrize(
@@ -263,16 +264,16 @@ def test_offsets_start_at_0_never_decrease_and_end_at_the_tokens_count(offsets):
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_row(name, value, message):
-    array = getattr(PART, name).copy()
+    array = ARRAYS[name].copy()
     array[1] = value
     with pytest.raises(ExportFormatError, match=f"^part p: {message}$"):
-        validate_part(dataclasses.replace(PART, **{name: array}), 3, 12, "part p")
+        validate_arrays({**ARRAYS, name: array}, 3, 12, "part p")
 
 
 def test_minus_1_is_unlabelled_and_an_empty_text_is_a_row():
-    validate_part(PARTS["transfer"][0], 3, 12, "part p")
+    validate_arrays(PARTS["transfer"][0].arrays(), 3, 12, "part p")
     assert PARTS["transfer"][0].labels.tolist() == [-1, -1]
-    assert PARTS["transfer"][0].token_offsets.tolist() == [0, 0, 3]
+    assert PARTS["transfer"][0].arrays()["token_offsets"].tolist() == [0, 0, 3]
 
 
 def test_an_example_id_in_two_parts_is_refused(folder):
@@ -303,7 +304,7 @@ def test_an_array_of_other_bytes_is_refused(folder, tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.npy", b"these are no NumPy bytes")
     with pytest.raises(ExportFormatError):
-        validate_part(load_part_arrays(path), 3, 12, "part p")
+        validate_arrays(load_arrays(path), 3, 12, "part p")
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def test_reading_the_golden_folder_gives_what_went_into_it():
         parts = list(iterate_parts(FOLDER, manifest, split))
         assert len(parts) == len(expected)
         for part, wanted in zip(parts, expected, strict=True):
-            for name, array in vars(wanted).items():
-                found = getattr(part, name)
+            for name, array in wanted.arrays().items():
+                found = part.arrays()[name]
                 assert found.dtype == array.dtype
                 np.testing.assert_array_equal(found, array)
     np.testing.assert_array_equal(read_token_embeddings(FOLDER, manifest), TOKEN_EMBEDDINGS)

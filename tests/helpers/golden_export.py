@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.writer import ExportWriter
 
@@ -30,8 +31,7 @@ TOKEN_EMBEDDINGS = (np.arange(24).reshape(12, 2) / 8 - 1.5).astype(np.float16)
 def _part(example_ids: list[int], rows: list[list[int]], labels: list[int], logits: list[list[float]]) -> Part:
     return Part(
         example_ids=np.array(example_ids, np.int64),
-        token_ids=np.array([token for row in rows for token in row], np.int32),
-        token_offsets=np.cumsum([0, *map(len, rows)]).astype(np.int64),
+        tokens=Ragged.of(rows),
         labels=np.array(labels, np.int32),
         teacher_logits=np.array(logits, np.float32).reshape(-1, 3),
     )

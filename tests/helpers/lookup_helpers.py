@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from distill_jax.data.batching import real_lengths
+from distill_jax.data.ragged import Ragged
 from distill_jax.inference.gate_lookup import GateLookup
 from distill_jax.inference.logits import eval_logits
 from distill_jax.inference.window_lookup import WindowLookup
@@ -35,7 +35,7 @@ def random_texts(rows=50, length=20, seed=0):
 
 def looked_up(student, params, ids):
     """Return the lookup of texts."""
-    return LOOKUPS[student.config.name].of(student.config, params, ids, real_lengths(ids, PAD))
+    return LOOKUPS[student.config.name].of(student.config, params, Ragged.from_padded(ids, PAD), ids.shape[1])
 
 
 def module_logits(student, params, ids):

@@ -13,6 +13,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.students.student import Student, build_student
 from distill_jax.students.torch_state import params_from_torch, params_to_torch
 from distill_jax.training.fit import FitResult, fit
+from padded import padded, with_ids
 from reference_torch import build_reference, state_arrays, train_reference
 from student_options import own, padding
 
@@ -54,7 +55,7 @@ def random_examples(rows, seed, **shape):
     votes = np.random.default_rng(0).normal(size=(shape.get("vocab", VOCAB), CLASSES))
     logits = votes[input_ids].mean(axis=1) * 4
     labels = (logits + rng.normal(scale=0.5, size=logits.shape)).argmax(axis=1).astype(np.int32)
-    return Examples(input_ids, labels, logits.astype(np.float32))
+    return Examples.from_padded(input_ids, labels, logits.astype(np.float32), pad_id=shape.get("pad_id", 0))
 
 
 @dataclasses.dataclass
@@ -92,7 +93,9 @@ class Trained:
 def train_both(name, precision_name, *, distil, epochs=3, train_rows=333, test_rows=77, **options):
     """Train both students of a pair on the same rows, as the notebook does."""
     train, test = random_examples(train_rows, TRAIN_SEED), random_examples(test_rows, TEST_SEED)
-    train.input_ids[-40:, 12:] = 0  # batches to be cut
+    ids = padded(train)
+    ids[-40:, 12:] = 0  # batches to be cut
+    train = with_ids(train, ids)
     pair = make_pair(name, precision_name, **options)
     reference, history = train_reference(name, pair.reference, train, test, distil=distil, epochs=epochs)
     config = TrainConfig.notebook(name, distil=distil, epochs=epochs)

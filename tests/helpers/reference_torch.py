@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
 
+from padded import padded
+
 EVAL_BATCH = 32
 
 
@@ -148,13 +150,13 @@ def train_reference(
 ):
     """Train a copy of ``model`` as the notebook does; return (the trained copy, a history row an epoch).
 
-    ``train`` and ``test`` are objects with ``input_ids``, ``labels``, ``teacher_logits`` as NumPy arrays;
+    ``train`` and ``test`` are ``Examples``;
     ``after_step`` is called with the model after every step.
     """
     model = copy.deepcopy(model)
     dtype = next(model.parameters()).dtype
     optimizer, schedule, batch_size = make_optimizer(name, model.parameters())
-    input_ids, labels = torch.from_numpy(train.input_ids).long(), torch.from_numpy(train.labels).long()
+    input_ids, labels = torch.from_numpy(padded(train)).long(), torch.from_numpy(train.labels).long()
     teacher_logits = None if train.teacher_logits is None else torch.from_numpy(train.teacher_logits).to(dtype)
     history = []
     for epoch in range(epochs):
@@ -182,7 +184,7 @@ def train_reference(
 def evaluate_reference(model, test):
     """Return the test columns: cross-entropy as the mean over batches of 32, accuracy and macro F1 over all rows."""
     model.eval()
-    input_ids, labels = torch.from_numpy(test.input_ids).long(), torch.from_numpy(test.labels).long()
+    input_ids, labels = torch.from_numpy(padded(test)).long(), torch.from_numpy(test.labels).long()
     losses, predictions = [], []
     with torch.no_grad():
         for start in range(0, len(labels), EVAL_BATCH):

@@ -8,6 +8,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.writer import ExportWriter
 
@@ -50,8 +51,7 @@ def tiny_part(rows: int, seed: int, first_id: int) -> Part:
     logits = np.array([2.0 * vote / vote.sum() for vote in votes], np.float32)
     return Part(
         example_ids=np.arange(first_id, first_id + rows, dtype=np.int64),
-        token_ids=np.concatenate(ids),
-        token_offsets=np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64),
+        tokens=Ragged.of(ids),
         labels=labels,
         teacher_logits=logits,
     )

@@ -5,9 +5,10 @@ import pytest
 
 from distill_jax.inference import logits as evaluation
 from distill_jax.inference import token_lookup
-from distill_jax.inference.logits import eval_logits, predict_logits
+from distill_jax.inference.logits import eval_logits
 from distill_jax.metrics.classification import cross_entropies, mean_of_batch_means
 from distill_jax.students.student import build_student
+from padded import padded_logits
 from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
@@ -30,7 +31,7 @@ def test_logits_come_in_the_rows_order(name, rows, fixed_cuts):
         params["output"]["kernel"] = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     ids = _inputs(rows, 50)
     expected = np.asarray(eval_logits(params, ids, student=student, padded_length=50))
-    logits = predict_logits(student, params, ids, 8, fixed_cuts=fixed_cuts)
+    logits = padded_logits(student, params, ids, 8, fixed_cuts=fixed_cuts)
     assert_close(logits, expected, **OF_LOGITS)
     assert logits.dtype == np.float32
 
@@ -39,7 +40,7 @@ def test_few_programs_are_compiled_for_a_split_of_many_lengths(monkeypatch):
     monkeypatch.setattr(token_lookup, "_FEWEST_TOKENS", 10**9)
     student = build_student("cnn", vocab_size=40, num_labels=3, embedding_dim=7)
     before = eval_logits._cache_size()
-    predict_logits(student, student.init(0), _inputs(300, 100), 16)
+    padded_logits(student, student.init(0), _inputs(300, 100), 16)
     assert 1 <= eval_logits._cache_size() - before <= 4
 
 
@@ -64,15 +65,15 @@ def test_threads_compute_with_what_the_caller_set_for_its_own(monkeypatch, optio
 
     monkeypatch.setattr(evaluation, "eval_logits", watched)
     with getattr(jax, option)(value):
-        predict_logits(student, student.init(0), _inputs(20, 12), 8)
+        padded_logits(student, student.init(0), _inputs(20, 12), 8)
     assert seen == [value] * 3
-    predict_logits(student, student.init(0), _inputs(20, 12), 8)
+    padded_logits(student, student.init(0), _inputs(20, 12), 8)
     assert value not in seen[3:]
 
 
 def test_no_rows_give_no_logits():
     student = build_student("fasttext", vocab_size=40, num_labels=3)
-    assert predict_logits(student, student.init(0), np.zeros((0, 9), np.int32)).shape == (0, 3)
+    assert padded_logits(student, student.init(0), np.zeros((0, 9), np.int32)).shape == (0, 3)
 
 
 def test_cross_entropies_equal_optax_s_and_are_finite_for_large_logits():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.inference import speed as measure_speed
 from distill_jax.inference.predictor import Predictor
 from distill_jax.inference.speed import REPEATS, measure_text_speed, texts_like
@@ -56,10 +57,7 @@ def test_texts_like_token_ids_have_those_token_ids(tmp_path, make):
     (tmp_path / "config.json").write_text(json.dumps({**config, "export": export}))
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SENTENCES))]
-    padded = np.full((len(rows), 64), pad_id, np.int32)
-    for row, ids in zip(padded, rows, strict=True):
-        row[: len(ids)] = ids
-    texts = texts_like(tmp_path, padded)
+    texts = texts_like(tmp_path, Ragged.of(rows))
     assert [encoding.ids for encoding in tokenizer.encode_batch(texts)] == rows
 
 
@@ -91,9 +89,8 @@ def test_every_repeat_labels_the_texts_with_a_predictor_that_has_met_none_of_the
             return Wrapped()
 
     monkeypatch.setattr(measure_speed, "Predictor", Noting)
-    input_ids = np.full((40, 24), 0, np.int32)
-    input_ids[:, 0], input_ids[:, 1:4], input_ids[:, 4] = 2, np.arange(120).reshape(40, 3) % 60 + 4, 3
-    assert measure_text_speed(run, input_ids).repeats == REPEATS
+    tokens = Ragged.of([[2, *(np.arange(row, row + 3) % 60 + 4), 3] for row in range(0, 120, 3)])
+    assert measure_text_speed(run, tokens).repeats == REPEATS
     assert len(used) >= REPEATS + 1  # the first one compiles
     assert all(len(calls) == 1 for calls in used)
     assert used[-1][0][:2] == ["w0 w1 w2", "w3 w4 w5"]

@@ -23,6 +23,7 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
 from distill_jax.training.run import TrainRun, train_run
+from padded import padded_inputs
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 
 _BIGRAMS = {"ngrams": 2, "buckets": 90}
@@ -100,7 +101,7 @@ def test_it_gives_the_student_s_own_logits(name, predictors):
     ids = [encoding.ids for encoding in tiny_tokenizer().encode_batch(texts)]
     rows = np.array([[*row, *[0] * (MAX_LENGTH - len(row))] for row in ids], np.int32)
     student = predictor.student
-    expected = student.logits(predictor.params, student.config.inputs(rows), padded_length=MAX_LENGTH)
+    expected = student.logits(predictor.params, padded_inputs(student.config, rows), padded_length=MAX_LENGTH)
     np.testing.assert_allclose(predictor.logits(texts), expected, atol=1e-5)
 
 

@@ -4,14 +4,15 @@ import jax
 import numpy as np
 import pytest
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.inference import gate_lookup, token_lookup, window_lookup
 from distill_jax.inference import logits as evaluation
-from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.student import build_student
 from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from padded import padded_logits
 from student_options import padding
 from tolerances import assert_close
 
@@ -20,7 +21,6 @@ OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a log
 
 CONFIG = CnnConfig(vocab_size=40, num_labels=3, pad_id=3)
 IDS = np.array([[5, 9, 5, 5, 9, 7, 5, 9], [9, 9, 5, 3, 3, 3, 3, 3]], np.int32)
-LENGTHS = np.array([8, 3])
 _PROGRAMS = {"cnn": window_lookup._logits, "bilstm": gate_lookup._logits}
 
 
@@ -44,8 +44,8 @@ def few_are_enough(monkeypatch):
     monkeypatch.setattr(token_lookup, "_FEWEST_TOKENS", 11)
 
 
-def _looked_up(ids=IDS, lengths=LENGTHS):
-    return _Ten.of(CONFIG, {}, ids, lengths)
+def _looked_up(ids=IDS):
+    return _Ten.of(CONFIG, {}, Ragged.from_padded(ids, CONFIG.pad_id), 8)
 
 
 @pytest.mark.usefixtures("few_are_enough")
@@ -54,7 +54,7 @@ def test_each_token_has_its_row_and_the_pad_token_one_too():
     ids, count = lookup.shares
     assert ids.tolist() == [3, 5, 7, 9, 0, 0, 0, 0]
     assert count == 4
-    assert lookup.compaction.apply(np.array([3, 5, 7, 9])).tolist() == [0, 1, 2, 3]
+    assert lookup.tokens.ids.tolist() == [1, 3, 1, 1, 3, 2, 1, 3, 3, 3, 1]
 
 
 @pytest.mark.usefixtures("few_are_enough")
@@ -66,7 +66,7 @@ def test_an_id_that_is_no_token_is_refused():
 @pytest.mark.usefixtures("few_are_enough")
 def test_it_does_not_pay_for_texts_of_new_tokens_alone():
     ids = np.arange(4, 16, dtype=np.int32)[None]
-    assert _looked_up(ids, np.array([12])) is None
+    assert _looked_up(ids) is None
 
 
 @pytest.mark.usefixtures("few_are_enough")
@@ -109,7 +109,7 @@ def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, name, option
     student, params = small_student(name, **options)
     monkeypatch.setattr(evaluation, "eval_logits", lambda *_, **__: pytest.fail("not looked up"))
     ids, before = random_texts(rows=107), _PROGRAMS[name]._cache_size()
-    logits = predict_logits(student, params, ids, 16)
+    logits = padded_logits(student, params, ids, 16)
     assert _PROGRAMS[name]._cache_size() - before == 1
     assert_close(logits, module_logits(student, params, ids), **OF_LOGITS)
 
@@ -122,6 +122,6 @@ def test_prediction_of_many_texts_gives_the_logits_of_few(name):
     params, rng = student.init(0), np.random.default_rng(0)
     ids = rng.integers(4, 40, (300, 30)).astype(np.int32)
     ids[np.arange(30) >= rng.integers(0, 31, 300)[:, None]] = 3
-    together = predict_logits(student, params, ids)
+    together = padded_logits(student, params, ids)
     alone = np.concatenate([module_logits(student, params, row[None]) for row in ids])
     assert_close(together, alone, **OF_LOGITS)

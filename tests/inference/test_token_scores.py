@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from distill_jax.data.ragged import TokenRows
+from distill_jax.data.ragged import Ragged
 from distill_jax.inference.token_scores import TokenScores
 from distill_jax.students.student import build_student
 from tolerances import assert_close
@@ -20,7 +20,7 @@ def test_logits_equal_the_student_s(pooling):
     lengths = np.array([4, 0, 1, 12, 0, 7, 0])  # texts without a token too
     ids = rng.integers(0, 40, lengths.sum()).astype(np.int32)
     ids[6] = 2  # a pad token within a text
-    rows = TokenRows(ids, lengths)
+    rows = Ragged(ids, lengths)
     expected = np.asarray(student.logits(params, rows.padded(12, 2)))
     logits = TokenScores.of(student.config, params, 12).logits(rows)
     assert logits.dtype == np.float32
@@ -35,6 +35,6 @@ def test_a_text_s_logits_do_not_depend_on_its_neighbours():
     params["output"]["kernel"] = rng.normal(size=(50, 3)).astype(np.float32)
     scores = TokenScores.of(student.config, params, 30)
     lengths = rng.integers(0, 30, 50)
-    rows = TokenRows(rng.integers(0, 40, lengths.sum()).astype(np.int32), lengths)
+    rows = Ragged(rng.integers(0, 40, lengths.sum()).astype(np.int32), lengths)
     alone = [scores.logits(rows.take(np.array([index]))) for index in range(50)]
     np.testing.assert_array_equal(np.concatenate(alone), scores.logits(rows))

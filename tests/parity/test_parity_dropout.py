@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
-from distill_jax.data.examples import Examples
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from distill_jax.training.runners import make_runner
+from padded import padded
 from parity_setup import VOCAB, make_pair, random_examples
 
 FEATURES = 300
@@ -75,16 +75,16 @@ def test_none_in_evaluation():
     result = fit(
         student, pair.params, train=rows, test=rows, config=TrainConfig.notebook("cnn", epochs=1, batch_size=4)
     )
-    np.testing.assert_allclose(result.test_logits, student.logits(result.params, rows.input_ids), atol=1e-5)
+    np.testing.assert_allclose(result.test_logits, student.logits(result.params, padded(rows)), atol=1e-5)
 
 
 def losses_of_equal_batches(seed, rate=0.5, epochs=2):
     """Return the loss of each step over batches that are all alike, the parameters standing all but still."""
     student = build_student("cnn", vocab_size=VOCAB, num_labels=5, dropout=rate)
     batch = random_examples(4, 0)
-    train = Examples(np.tile(batch.input_ids, (4, 1)), np.tile(batch.labels, 4))
+    train = batch.take(np.tile(np.arange(4), 4))
     config = TrainConfig.notebook("cnn", learning_rate=1e-30, batch_size=4, seed=seed, epochs=epochs)
-    compaction = Compaction.of([train.input_ids], VOCAB, 0)
+    compaction = Compaction.of([train.tokens.ids], VOCAB, 0)
     compact = build_student("cnn", vocab_size=len(compaction.tokens), num_labels=5, dropout=rate)
     runner = make_runner(compact, train, config, compaction)
     params = student.init(seed=0)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.examples import Examples
 from distill_jax.losses import Objective
 from distill_jax.students.networks.max_over_time import max_over_time
 from distill_jax.students.torch_state import params_to_torch
 from distill_jax.training.fit import fit
+from padded import padded, with_ids
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
 from reference_torch import batch_loss, one_thread
 
@@ -26,7 +26,7 @@ def reference_gradients(pair, examples, *, distil):
     pair.reference.zero_grad()
     dtype = next(pair.reference.parameters()).dtype
     labels, targets = torch.from_numpy(examples.labels).long(), torch.from_numpy(examples.teacher_logits).to(dtype)
-    logits = pair.reference(torch.from_numpy(examples.input_ids).long())
+    logits = pair.reference(torch.from_numpy(padded(examples, pair.student.config.pad_id)).long())
     batch_loss(logits, labels, targets, distil=distil).backward()
     return {name: weight.grad.numpy().copy() for name, weight in pair.reference.named_parameters()}
 
@@ -44,7 +44,7 @@ def our_gradients(pair, examples, precision_name, *, distil):
         teacher_logits = jnp.asarray(examples.teacher_logits, precision_name)
         objective = Objective(alpha=0.0 if distil else 1.0)
         gradients = compiled_gradients(
-            pair.params, examples.input_ids, examples.labels, teacher_logits, pair.student, objective
+            pair.params, padded(examples), examples.labels, teacher_logits, pair.student, objective
         )
         return params_to_torch(pair.name, gradients)
 
@@ -85,7 +85,7 @@ class TestTies:
     @pytest.mark.parametrize("precision_name", PRECISIONS)
     def test_gradients_of_the_parameters_agree(self, precision_name, kind):
         pair, examples = make_pair("cnn", precision_name), random_examples(32, 4)
-        ids = examples.input_ids.copy()
+        ids = padded(examples)
         if kind == "repeated text":  # the same windows several times in a text
             ids[:, 20:] = ids[:, :20]
             ids[:8] = 9
@@ -96,7 +96,7 @@ class TestTies:
         pair.reference.load_state_dict(
             {key: torch.from_numpy(array) for key, array in params_to_torch("cnn", pair.params).items()}
         )
-        examples = Examples(ids, examples.labels, examples.teacher_logits)
+        examples = with_ids(examples, ids)
         theirs = reference_gradients(pair, examples, distil=False)
         ours = our_gradients(pair, examples, precision_name, distil=False)
         differences = relative_differences(ours, theirs)

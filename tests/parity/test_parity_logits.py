@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill_jax.inference.logits import predict_logits
 from distill_jax.students.student import to_device
+from padded import padded_logits
 from parity_setup import CLASSES, LENGTH, PRECISIONS, STUDENTS, make_pair, precision, random_ids
 from reference_torch import one_thread
 
@@ -60,7 +60,7 @@ class TestLogits:
         pair = make_pair(name, precision_name)
         input_ids = random_ids(np.random.default_rng(6), 101, length=64)
         with precision(precision_name):
-            ours = predict_logits(pair.student, to_device(pair.params), input_ids, batch_size=16)
+            ours = padded_logits(pair.student, to_device(pair.params), input_ids, batch_size=16)
         assert np.abs(ours - reference_logits(pair, input_ids)).max() < TOLERANCE[precision_name]
 
 

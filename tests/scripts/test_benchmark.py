@@ -189,17 +189,17 @@ def test_made_up_lengths_have_the_mean_asked_for():
 def test_a_made_up_export_is_one_that_training_reads(tmp_path):
     folder = write_export(tmp_path / "export", Language(90, 50), train=70, test=20, length=16, mean_length=8)
     train = read_examples(folder, read_manifest(folder), "train")
-    assert train.input_ids.shape == (70, 16)
+    assert (len(train), train.length) == (70, 16)
     assert (train.teacher_logits.argmax(axis=1) == train.labels).mean() > 0.5
 
 
 def test_made_up_texts_tokenize_to_the_tokens_drawn(tmp_path):
     language = Language(90, 50)
     lines = write_texts(tmp_path / "t.csv", language, 20, 8, 16, table=True).read_text().splitlines()
-    ((tokens, offsets, labels),) = text_blocks(language, 20, 16, 8, seed=3)
+    ((tokens, labels),) = text_blocks(language, 20, 16, 8, seed=3)
     text, label = lines[1].split(",")
     assert (lines[0], label) == ("text,label", f"class {labels[0]}")
-    expected = np.maximum(tokens[: offsets[1]], 4).tolist()
+    expected = np.maximum(tokens.take(np.array([0])).ids, 4).tolist()
     assert word_tokenizer(90).encode(text).ids == [2, *expected, 3]
 
 

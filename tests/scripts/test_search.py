@@ -117,7 +117,7 @@ def test_the_printed_command_gives_the_trial_s_score(capsys, tmp_path, searched,
     assert run.history["validation_f1_macro"][run.metrics["kept_epoch"]] == best.user_attrs["f1_macro"]
     validation = read_examples(export, manifest, "validation")
     trained = Predictor.load(run.folder)
-    logits = predict_logits(trained.student, trained.params, validation.input_ids)
+    logits = predict_logits(trained.student, trained.params, validation.tokens, validation.length)
     assert divergence(validation.teacher_logits, logits) == pytest.approx(best.value, rel=1e-5)
 
 

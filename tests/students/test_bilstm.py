@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.students.networks.bilstm import reversed_texts
@@ -14,6 +13,7 @@ from distill_jax.students.params import parameter_count
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from padded import padded, padded_logits, with_ids
 from tolerances import assert_close
 
 OF_LOGITS = {"terms": 200, "why": "a gate's products at each of up to 12 tokens, one after another"}
@@ -64,7 +64,7 @@ def test_a_text_has_the_same_logits_alone_padded_further_and_in_any_batch(states
     order = [5, 2, 7, 2]
     other_batch = _logits(student, params, _pad([texts[row] for row in order], 20))
     assert_close(other_batch, together[order], **OF_LOGITS)
-    assert_close(predict_logits(student, params, _pad(texts, 60), 3), together, **OF_LOGITS)
+    assert_close(padded_logits(student, params, _pad(texts, 60), 3), together, **OF_LOGITS)
 
 
 def test_an_empty_text_s_features_are_zeros():
@@ -191,7 +191,7 @@ def test_options_out_of_range_are_named(options, message):
 
 
 def _first(examples, rows):
-    return Examples(examples.input_ids[:rows], examples.labels[:rows], examples.teacher_logits[:rows])
+    return examples.take(np.arange(rows))
 
 
 def _assert_same(first, second):
@@ -213,7 +213,7 @@ def test_it_learns(distil, tiny_examples):
     last = result.history.iloc[-1]
     assert last["model"] == "BiLSTM" + (" (distilled)" if distil else "")
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
-    assert_close(result.test_logits, predict_logits(student, result.params, test.input_ids), **OF_LOGITS)
+    assert_close(result.test_logits, predict_logits(student, result.params, test.tokens, test.length), **OF_LOGITS)
 
 
 def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monkeypatch):
@@ -236,11 +236,11 @@ def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monke
 
 def test_each_program_is_compiled_once_for_each_length(tiny_examples):
     train, test = (_first(examples, 21) for examples in tiny_examples)
-    long, short = train.input_ids.copy(), train.input_ids.copy()
+    long, short = padded(train), padded(train)
     long[:, :] = np.maximum(long, 1)
     short[:, 3:] = 0
     ids = np.concatenate([long[:8], short[8:]])
-    train = Examples(ids, train.labels, train.teacher_logits)
+    train = with_ids(train, ids)
     student = _tiny_student(hidden=7)
     config = TrainConfig.notebook("bilstm", epochs=3, batch_size=8)
     before = batch_gradients._cache_size(), apply_gradients._cache_size()

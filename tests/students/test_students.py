@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError
-from distill_jax.inference.logits import predict_logits
 from distill_jax.students.networks.layers import dropout, real_lengths
 from distill_jax.students.params import parameter_count
 from distill_jax.students.student import build_student
+from padded import padded_inputs, padded_logits
 from student_options import padding
 from tolerances import assert_close
 
@@ -43,7 +43,7 @@ def _jitted(params, ids, student, padded_length):
 
 
 def _logits(student, params, ids, padded_length=None):
-    return np.asarray(_jitted(params, student.config.inputs(ids), student, padded_length))
+    return np.asarray(_jitted(params, padded_inputs(student.config, ids), student, padded_length))
 
 
 def _params(student, seed=0):
@@ -110,7 +110,7 @@ def test_rows_cut_to_their_longest_have_the_logits_of_the_whole_rows(name, pooli
     params = _params(student)
     ids = _pad(_texts(), 60)
     whole = _logits(student, params, ids)
-    assert_close(predict_logits(student, params, ids, 3), whole, **OF_LOGITS)
+    assert_close(padded_logits(student, params, ids, 3), whole, **OF_LOGITS)
 
 
 @pytest.mark.parametrize(("name", "pooling"), POOLINGS)
@@ -121,7 +121,7 @@ def test_empty_texts_and_texts_shorter_than_the_filters_have_finite_logits_and_g
     ids = np.zeros((3, length), np.int32)
     ids[1, 0] = 5
     ids[2, :] = 7
-    ids = student.config.inputs(ids)
+    ids = padded_inputs(student.config, ids)
     value, gradient = jax.jit(jax.value_and_grad(lambda params: jnp.square(student.logits(params, ids)).sum()))(params)
     assert np.isfinite(value)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -227,7 +227,7 @@ def test_the_ensemble_s_logits_are_the_cnn_s_and_the_bag_s():
     params, ids = _params(ensemble), _pad(_texts(), 12)
     without_bag = {name: value for name, value in params.items() if name != "bag"}
     bag = np.zeros((len(ids), 4))
-    for row, features in enumerate(ensemble.config.inputs(ids).reshape(len(ids), -1)):
+    for row, features in enumerate(padded_inputs(ensemble.config, ids).reshape(len(ids), -1)):
         real = features[features != 0]
         bag[row] = params["bag"][real].sum(axis=0) / max(len(real), 1) ** 0.5
     found = _logits(ensemble, params, ids) - _logits(cnn, without_bag, ids)

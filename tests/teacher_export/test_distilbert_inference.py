@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from distill_jax.data.ragged import Ragged
 from teacher_export.teacher import cpu_kernels as packed_linear
 from teacher_export.teacher import cpu_kernels as short_attention
 from teacher_export.teacher import logits as predict
@@ -149,8 +150,8 @@ def test_what_is_not_supported_is_left_to_transformers(monkeypatch):
     assert is_supported(_model())
     assert not is_supported(relu)
     assert not is_supported(_subclass())
-    ids, offsets = np.array([2, 5, 9, 3, 2, 3], np.int32), np.array([0, 4, 6])
-    logits = predict.predict_logits(relu, ids, offsets, pad_id=0, precision="float32", batch_size=4, max_length=16)
+    tokens = Ragged.of([[2, 5, 9, 3], [2, 3]])
+    logits = predict.predict_logits(relu, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
     alone = _theirs(relu, torch.tensor([[2, 5, 9, 3]]), torch.ones(1, 4, dtype=torch.int64))
     np.testing.assert_allclose(logits[0], alone[0], atol=1e-5)
 
@@ -173,6 +174,7 @@ def test_prediction_takes_it(monkeypatch):
             super().__init__(model, dtype)
 
     monkeypatch.setattr(predict, "DistilBertInference", Watched)
-    ids, offsets = np.array([2, 5, 9, 3], np.int32), np.array([0, 4])
-    predict.predict_logits(_model(), ids, offsets, pad_id=0, precision="bfloat16", batch_size=4, max_length=16)
+    predict.predict_logits(
+        _model(), Ragged.of([[2, 5, 9, 3]]), pad_id=0, precision="bfloat16", batch_size=4, max_length=16
+    )
     assert taken == [torch.bfloat16]

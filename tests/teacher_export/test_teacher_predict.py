@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher.logits import plan_batches, predict_logits
-from teacher_export.teacher.tokens import encode, pad_rows
+from teacher_export.teacher.tokens import encode, padded_batch
 from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
 
 
@@ -30,32 +31,28 @@ def tokens():
 def test_encode_gives_what_the_tokenizer_gives_row_by_row(tokens):
     tokenizer = make_tokenizer().backend_tokenizer
     tokenizer.enable_truncation(16)
-    token_ids, offsets = tokens
     for row, text in enumerate([*reviews(37)[0], ""]):
-        assert token_ids[offsets[row] : offsets[row + 1]].tolist() == tokenizer.encode(text).ids
-    assert np.diff(offsets).max() == 16
-    assert token_ids.dtype == np.int32
-    assert offsets.dtype == np.int64
+        assert tokens.take(np.array([row])).ids.tolist() == tokenizer.encode(text).ids
+    assert tokens.lengths.max() == 16
+    assert (tokens.ids.dtype, tokens.lengths.dtype) == (np.int32, np.int64)
 
 
-def test_encode_of_no_text_is_empty(tokens):
-    token_ids, offsets = encode(make_tokenizer().backend_tokenizer, [])
-    assert len(token_ids) == 0
-    assert offsets.tolist() == [0]
+def test_encode_of_no_text_is_empty():
+    tokens = encode(make_tokenizer().backend_tokenizer, [])
+    assert (len(tokens), len(tokens.ids)) == (0, 0)
 
 
 def test_logits_in_batches_equal_those_of_each_row_alone(model, tokens):
-    token_ids, offsets = tokens
     done = []
     logits = predict_logits(
-        model, *tokens, pad_id=0, precision="float32", batch_size=4, max_length=16, advance=done.append
+        model, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16, advance=done.append
     )
     assert logits.dtype == np.float32
     assert logits.shape == (38, 5)
     assert sum(done) == 38
     assert np.ptp(logits, axis=0).max() > 0.1  # rows differ, so a wrong order would show
     for row in range(38):
-        ids = torch.from_numpy(token_ids[offsets[row] : offsets[row + 1]].astype(np.int64))[None]
+        ids = torch.from_numpy(tokens.take(np.array([row])).ids.astype(np.int64))[None]
         with torch.inference_mode():
             alone = model(input_ids=ids).logits[0].numpy()
         np.testing.assert_allclose(logits[row], alone, atol=2e-5)
@@ -63,14 +60,14 @@ def test_logits_in_batches_equal_those_of_each_row_alone(model, tokens):
 
 def test_the_pad_id_changes_no_logit(model, tokens):
     first, second = (
-        predict_logits(model, *tokens, pad_id=pad, precision="float32", batch_size=4, max_length=16) for pad in (0, 7)
+        predict_logits(model, tokens, pad_id=pad, precision="float32", batch_size=4, max_length=16) for pad in (0, 7)
     )
     np.testing.assert_allclose(first, second, atol=2e-5)
 
 
 def test_bfloat16_is_near_float32(model, tokens):
     exact, lowered = (
-        predict_logits(model, *tokens, pad_id=0, precision=precision, batch_size=8, max_length=16)
+        predict_logits(model, tokens, pad_id=0, precision=precision, batch_size=8, max_length=16)
         for precision in ("float32", "bfloat16")
     )
     assert lowered.dtype == np.float32
@@ -81,8 +78,7 @@ def test_bfloat16_is_near_float32(model, tokens):
 def test_a_row_without_tokens_gets_finite_logits(model):
     logits = predict_logits(
         model,
-        np.array([2, 3], np.int32),
-        np.array([0, 0, 2], np.int64),
+        Ragged.of([[], [2, 3]]),
         pad_id=0,
         precision="float32",
         batch_size=2,
@@ -97,14 +93,12 @@ def test_logits_that_are_not_finite_are_refused_by_row(model, tokens):
     broken = copy.deepcopy(model)
     with torch.no_grad():
         broken.distilbert.embeddings.word_embeddings.weight[39] = float("nan")
-    token_ids, offsets = tokens[0].copy(), tokens[1]
-    token_ids[token_ids == 39] = 38
-    token_ids[offsets[5] + 1] = 39
+    ids = np.where(tokens.ids == 39, 38, tokens.ids)
+    ids[tokens.starts[5] + 1] = 39
     with pytest.raises(InputError, match=r"split test, part 2, row 5: the teacher's logits are not finite \(\[nan"):
         predict_logits(
             broken,
-            token_ids,
-            offsets,
+            Ragged(ids, tokens.lengths),
             pad_id=0,
             precision="float32",
             batch_size=4,
@@ -123,14 +117,14 @@ def test_batches_hold_every_row_once_longest_first():
 
 
 def test_padding_masks_what_is_not_there():
-    input_ids, mask = pad_rows(np.array([5, 6, 7], np.int32), np.array([0, 1, 3]), np.array([1, 0]), 9)
+    input_ids, mask = padded_batch(Ragged.of([[6, 7], [5]]), 9)
     assert input_ids.tolist() == [[6, 7], [5, 9]]
     assert mask.tolist() == [[1, 1], [1, 0]]
 
 
 def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they_were(model, tokens, monkeypatch):
     options = {"pad_id": 0, "precision": "float32", "batch_size": 4, "max_length": 16}
-    alone, threads, done = predict_logits(model, *tokens, **options), torch.get_num_threads(), []
+    alone, threads, done = predict_logits(model, tokens, **options), torch.get_num_threads(), []
     seen = set()
     plain = predict.DistilBertInference.__call__
 
@@ -140,7 +134,7 @@ def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they
 
     monkeypatch.setattr(predict.DistilBertInference, "__call__", watched)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 3)
-    together = predict_logits(model, *tokens, **options, advance=done.append)
+    together = predict_logits(model, tokens, **options, advance=done.append)
     monkeypatch.undo()
     left = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -158,6 +152,6 @@ def test_an_error_in_one_of_several_batches_is_raised(model, tokens, monkeypatch
     monkeypatch.setattr(predict.DistilBertInference, "__call__", broken)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 2)
     with pytest.raises(ValueError, match="broken"):
-        predict_logits(model, *tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
+        predict_logits(model, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
     monkeypatch.undo()
     torch.set_num_threads(1)

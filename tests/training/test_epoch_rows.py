@@ -14,7 +14,9 @@ from student_options import own
 def _examples(rows, seed=0):
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, 30, (rows, 6)).astype(np.int32)
-    return Examples(ids, rng.integers(0, 3, rows).astype(np.int32), rng.normal(size=(rows, 3)).astype(np.float32))
+    return Examples.from_padded(
+        ids, rng.integers(0, 3, rows).astype(np.int32), rng.normal(size=(rows, 3)).astype(np.float32)
+    )
 
 
 def test_an_epoch_has_all_training_rows_and_every_pass_has_each_transfer_row_once():

@@ -9,7 +9,6 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
-from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
 from distill_jax.runs.checkpoints import Snapshot
@@ -17,6 +16,7 @@ from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
 from distill_jax.training.epochs import best_epoch
 from distill_jax.training.fit import NonFiniteLossError, fit
+from padded import padded, with_ids
 from student_options import padding
 
 VOCAB, CLASSES = 64, 3
@@ -36,8 +36,7 @@ def _config(name, **changes):
 
 def _cut(examples, rows):
     """Return the first rows of examples."""
-    arrays = {field.name: getattr(examples, field.name) for field in dataclasses.fields(examples)}
-    return Examples(**{name: array[:rows] for name, array in arrays.items() if name != "transfer_rows"})
+    return examples.take(np.arange(min(rows, len(examples))))
 
 
 def _fit(student, train, test, config, **options):
@@ -46,7 +45,7 @@ def _fit(student, train, test, config, **options):
 
 def _probabilities(student, examples):
     """Return the untrained student's class probabilities, float64 [n, classes]."""
-    logits = predict_logits(student, student.init(0), examples.input_ids).astype(np.float64)
+    logits = predict_logits(student, student.init(0), examples.tokens, examples.length).astype(np.float64)
     return softmax(logits, axis=1)
 
 
@@ -71,7 +70,9 @@ def test_it_learns_and_its_metrics_are_scikit_learn_s(name, distil, tiny_example
         " (distilled)" if distil else ""
     )
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
-    np.testing.assert_allclose(result.test_logits, predict_logits(student, result.params, test.input_ids), atol=1e-5)
+    np.testing.assert_allclose(
+        result.test_logits, predict_logits(student, result.params, test.tokens, test.length), atol=1e-5
+    )
     predictions = result.test_logits.argmax(axis=1)
     assert last["test_acc"] == accuracy_score(test.labels, predictions)
     assert last["test_f1_macro"] == f1_score(test.labels, predictions, average="macro")
@@ -209,7 +210,7 @@ def test_few_rows_and_large_batches(name, rows, batch_size, tiny_examples):
 
 @pytest.mark.parametrize("pooling", ["padded", "masked"])
 def test_texts_padded_to_less_than_the_widest_filter(pooling, tiny_examples):
-    train, test = (dataclasses.replace(_cut(rows, 20), input_ids=rows.input_ids[:20, :2]) for rows in tiny_examples)
+    train, test = (with_ids(_cut(rows, 20), padded(rows)[:20, :2]) for rows in tiny_examples)
     result = _fit(_student("cnn", **padding("cnn", pooling)), train, test, _config("cnn"))
     assert np.isfinite(result.test_logits).all()
 

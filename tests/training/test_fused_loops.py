@@ -23,7 +23,7 @@ def _train(batch_size):
     rng = np.random.default_rng(0)
     ids = rng.integers(1, VOCAB, (70, LENGTH)).astype(np.int32)
     ids[np.arange(LENGTH) >= rng.integers(0, LENGTH + 1, 70)[:, None]] = 0
-    examples = Examples(ids, rng.integers(0, CLASSES, 70).astype(np.int32))
+    examples = Examples.from_padded(ids, rng.integers(0, CLASSES, 70).astype(np.int32))
     student = build_student("fasttext", vocab_size=VOCAB, num_labels=CLASSES, embedding_dim=10, mask_padding=True)
     config = TrainConfig("fasttext", optimizer="sgd", learning_rate=0.5, batch_size=batch_size, epochs=2)
     result = fit(student, student.init(0), train=examples, test=examples, config=config)

@@ -52,7 +52,9 @@ def golden_rows(name):
     rows = 32 if name == "cnn" else 1
     ids = (np.abs(wave((rows, LENGTH), 50)) * 1e4).astype(np.int32) % (VOCAB - 1) + 1
     ids[np.arange(LENGTH) >= (np.arange(rows) + 6)[:, None] % (LENGTH + 1)] = 0
-    return Examples(ids, (np.arange(rows) % CLASSES).astype(np.int32), wave((rows, CLASSES), 60).astype(np.float32))
+    return Examples.from_padded(
+        ids, (np.arange(rows) % CLASSES).astype(np.int32), wave((rows, CLASSES), 60).astype(np.float32)
+    )
 
 
 def summary(history, before, after, places=None):

@@ -10,6 +10,7 @@ import pytest
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
+from distill_jax.data.ragged import Ragged
 from distill_jax.inference.logits import predict_logits
 from distill_jax.losses import Objective
 from distill_jax.students.student import build_student
@@ -17,6 +18,8 @@ from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.runners import DenseRunner, SparseSgdRunner, make_runner
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from distill_jax.training.token_arrays import token_arrays
+from padded import padded, padded_inputs
 from student_options import own, padding
 from tolerances import assert_close
 
@@ -32,7 +35,7 @@ def _examples(rows, seed=0, vocab=VOCAB):
     ids = rng.integers(1, vocab, (rows, LENGTH)).astype(np.int32)
     ids[np.arange(LENGTH) >= rng.integers(0, LENGTH + 1, rows)[:, None]] = 0
     labels = rng.integers(0, CLASSES, rows).astype(np.int32)
-    return Examples(ids, labels, rng.normal(size=(rows, CLASSES)).astype(np.float32))
+    return Examples.from_padded(ids, labels, rng.normal(size=(rows, CLASSES)).astype(np.float32))
 
 
 def _student(name, pooling="padded", **options):
@@ -47,8 +50,8 @@ def _student(name, pooling="padded", **options):
 def _runner(student, train, config, kind=make_runner, seed=0):
     """Return a loaded runner over the whole vocabulary."""
     ids = student.config.ids
-    compaction = Compaction.of([np.arange(ids, dtype=np.int32)[None]], ids, student.config.pad_id)
-    train = dataclasses.replace(train, input_ids=student.config.inputs(train.input_ids))
+    compaction = Compaction.of([np.arange(ids, dtype=np.int32)], ids, student.config.pad_id)
+    train = dataclasses.replace(train, tokens=student.config.inputs(train.tokens))
     runner = kind(student, train, config, compaction)
     runner.load(student.init(seed), None, 0)
     return runner
@@ -83,7 +86,7 @@ def _reference_sgd(student, params, train, config, steps):
 
     for step in range(steps):
         rows = slice(step % batches * config.batch_size, (step % batches + 1) * config.batch_size)
-        ids = student.config.inputs(train.input_ids[rows])
+        ids = padded_inputs(student.config, padded(train)[rows])
         loss, gradient = value_and_grad(params, ids, train.labels[rows], train.teacher_logits[rows])
         gradient["embeddings"] = gradient["embeddings"].at[student.config.pad_id].set(0)
         updates, state = tx.update(gradient, state)
@@ -171,15 +174,15 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
     five, filler = _examples(5), _examples(3, seed=9)
     assert not np.array_equal(filler.labels, np.zeros(3))
 
-    def step(ids, labels, teacher, rows):
-        """Take one step on a batch of eight, of which ``rows`` count."""
+    def step(filling, rows):
+        """Take one step on five rows and the filling's three, of which ``rows`` count."""
         params = jax.tree.map(jnp.array, student.init(0))
+        tokens = student.config.inputs(Ragged.concatenate([five.tokens, filling.tokens]))
+        labels = np.concatenate([five.labels, filling.labels])
+        teacher = np.concatenate([five.teacher_logits, filling.teacher_logits])
         if name == "fasttext":
-            lengths = (ids != 0).sum(axis=1)
             data = {
-                "tokens": jnp.asarray(ids[ids != 0]),
-                "starts": jnp.asarray(np.cumsum(lengths) - lengths, jnp.int32),
-                "stops": jnp.asarray(np.cumsum(lengths), jnp.int32),
+                **token_arrays(tokens),
                 "weights": np.full(8, 1 / LENGTH, np.float32),
                 "labels": jnp.asarray(labels),
                 "teacher_logits": jnp.asarray(teacher),
@@ -188,7 +191,7 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
             params, losses, _ = sparse_sgd_steps(params, data, np.int32(rows), objective=objective, batch_size=8)
             return params, losses[0]
         data = {
-            "input_ids": jnp.asarray(student.config.inputs(ids)),
+            **token_arrays(tokens),
             "labels": jnp.asarray(labels),
             "teacher_logits": jnp.asarray(teacher),
             "rows": jnp.int32(rows),
@@ -196,38 +199,34 @@ def test_rows_that_fill_up_the_last_batch_change_nothing(name):
         }
         cursor = {"step": jnp.int32(0), "global_step": jnp.int32(0)}
         gradients, _, (loss, _) = batch_gradients(
-            params, cursor, data, student=student, objective=objective, batch_size=8, cut=LENGTH
+            params, cursor, data, student=student, objective=objective, batch_size=8, length=LENGTH, cut=LENGTH
         )
         state = make_optimizer(config.optimizer, 0.0).init(params)
         params, _ = apply_gradients(params, state, gradients, jnp.float32(1e-3), optimizer=config.optimizer)
         return params, loss
 
-    def padded(filling):
-        return [
-            np.concatenate([getattr(five, field), getattr(filling, field)])
-            for field in ("input_ids", "labels", "teacher_logits")
-        ]
-
-    zeros = Examples(np.zeros((3, LENGTH), np.int32), np.zeros(3, np.int32), np.zeros((3, CLASSES), np.float32))
-    with_filler, with_zeros = step(*padded(filler), 5), step(*padded(zeros), 5)
+    zeros = Examples.from_padded(
+        np.zeros((3, LENGTH), np.int32), np.zeros(3, np.int32), np.zeros((3, CLASSES), np.float32)
+    )
+    with_filler, with_zeros = step(filler, 5), step(zeros, 5)
     np.testing.assert_allclose(with_filler[1], with_zeros[1], rtol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), with_filler[0], with_zeros[0])
-    counted = step(*padded(filler), 8)  # they would change much if they counted
+    counted = step(filler, 8)  # they would change much if they counted
     assert abs(counted[1] - with_zeros[1]) > 1e-4
 
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
 def test_32_rows_are_overfitted(name):
     train = _examples(32, vocab=200)
-    train = Examples(np.maximum(train.input_ids, np.arange(1, 33, dtype=np.int32)[:, None]), train.labels)
+    train = Examples.from_padded(np.maximum(padded(train), np.arange(1, 33, dtype=np.int32)[:, None]), train.labels)
     student = _student(name, vocab_size=200, embedding_dim=20)
     config = TrainConfig.notebook(name, learning_rate=1.0 if name == "fasttext" else 1e-2, batch_size=8)
     runner = _runner(student, train, config)
-    logits = predict_logits(student, runner.params(), train.input_ids)
+    logits = predict_logits(student, runner.params(), train.tokens, train.length)
     assert (logits.argmax(axis=1) == train.labels).mean() < 0.7
     for _ in range(60):
         _run_epochs(runner, train, config)
-    logits = predict_logits(student, runner.params(), train.input_ids)
+    logits = predict_logits(student, runner.params(), train.tokens, train.length)
     assert (logits.argmax(axis=1) == train.labels).all()
 
 
@@ -248,7 +247,7 @@ def test_each_program_compiles_once_whatever_the_epoch_the_step_and_the_last_bat
 
 def test_dropout_differs_from_step_to_step_and_not_from_run_to_run():
     train = _examples(8)
-    twice = Examples(*(np.concatenate([array, array]) for array in (train.input_ids, train.labels)))
+    twice = train.take(np.tile(np.arange(8), 2))
     config = TrainConfig("cnn", optimizer="sgd", learning_rate=1e-30, batch_size=8)  # parameters stand still
     first, again = (_run_epochs(_runner(_student("cnn"), twice, config), twice, config)[0] for _ in range(2))
     assert first[0] != first[1]
