@@ -11,11 +11,11 @@ from distill_jax.options import Choice, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import student_kind, student_names
+from distill_jax.tasks.task import SoftLoss
 
 LossMean = Literal["batches", "examples"]
 OptimizerName = Literal["adam", "sgd"]
 Schedule = Literal["step", "cosine"]
-SoftLoss = Literal["mse", "kl"]
 
 
 @dataclasses.dataclass(frozen=True)

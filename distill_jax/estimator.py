@@ -115,7 +115,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
         """Return the most probable class of each text, [n]."""
         check_is_fitted(self, "model_")
-        return self.classes_[self.model_.logits(X).argmax(axis=1)]
+        return self.classes_[self.model_.config.labelling.answers(self.model_.logits(X))]
 
     def predict_proba(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
         """Return probabilities, float64 [n, classes]."""

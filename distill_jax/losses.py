@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from distill_jax.config import SoftLoss, TrainConfig
+from distill_jax.config import TrainConfig
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import SoftLoss, Task
 
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
@@ -99,12 +101,14 @@ class Objective:
         soft: the second term: ``mse`` on logits, or ``kl`` at a temperature.
         temperature: of ``kl``.
         standardised: give both sides' logits mean 0 and deviation 1 before the soft term.
+        task: what both terms are for a row.
     """
 
     alpha: float
     soft: SoftLoss = "mse"
     temperature: float = 1.0
     standardised: bool = False
+    task: Task = SINGLE_LABEL
 
     def __call__(self, logits: Array, labels: Array, teacher_logits: Array) -> Array:
         """Return the loss of each example, [batch].
@@ -116,21 +120,17 @@ class Objective:
         """
         if self.alpha == 0:
             return self._soft_loss(logits, teacher_logits)
-        hard = jnp.where(labels >= 0, cross_entropy(logits, jnp.maximum(labels, 0)), 0)
+        hard = self.task.label_loss(logits, labels)
         if self.alpha == 1:
             return hard
         return self.alpha * hard + (1 - self.alpha) * self._soft_loss(logits, teacher_logits)
 
     def _soft_loss(self, logits: Array, teacher_logits: Array) -> Array:
-        if self.standardised:
-            logits, teacher_logits = standardise(logits), standardise(teacher_logits)
-        if self.soft == "kl":
-            return kl_at_temperature(logits, teacher_logits, self.temperature)
-        return logit_mse(logits, teacher_logits)
+        return self.task.soft_loss(logits, teacher_logits, self.soft, self.temperature, standardised=self.standardised)
 
 
-def objective_of(config: TrainConfig) -> Objective:
-    """Return what a configuration minimises."""
+def objective_of(config: TrainConfig, task: Task) -> Objective:
+    """Return what a configuration minimises on rows of a task."""
     if not config.distil:
-        return Objective(alpha=1.0)
-    return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised)
+        return Objective(alpha=1.0, task=task)
+    return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised, task)

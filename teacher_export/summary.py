@@ -9,7 +9,7 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_arrays
-from distill_jax.metrics.classification import accuracy, macro_f1
+from distill_jax.tasks.registry import SINGLE_LABEL
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
 _NAMES_SHOWN = 20
@@ -20,15 +20,15 @@ def read_predictions(folder: Path, parts: Sequence[PartInfo]) -> tuple[np.ndarra
     labels, predictions = [], []
     for info in parts:
         part = load_arrays(folder / info.file)
-        labelled = part["labels"] >= 0
+        labelled = SINGLE_LABEL.is_labelled(part["labels"])
         labels.append(part["labels"][labelled])
-        predictions.append(part["teacher_logits"][labelled].argmax(axis=1))
+        predictions.append(SINGLE_LABEL.answers(part["teacher_logits"][labelled]))
     return np.concatenate(labels), np.concatenate(predictions)
 
 
 def score(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """Return accuracy and macro F1, the same as training and reports count them."""
-    return {"accuracy": accuracy(labels, predictions), "macro_f1": macro_f1(labels, predictions)}
+    return dict(zip(("accuracy", "macro_f1"), SINGLE_LABEL.scores(labels, predictions), strict=True))
 
 
 def teacher_warnings(

@@ -16,6 +16,7 @@ import numpy as np
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -86,6 +87,7 @@ class Manifest:
     teacher: dict[str, Any]
     config: dict[str, Any]
     splits: dict[str, tuple[PartInfo, ...]]
+    task: str = SINGLE_LABEL.name
 
     @property
     def num_labels(self) -> int:
@@ -93,18 +95,20 @@ class Manifest:
         return len(self.label_names)
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """What a student takes from here: ``vocab_size``, ``num_labels`` and ``pad_id``."""
-        return {"vocab_size": self.vocab_size, "num_labels": self.num_labels, "pad_id": self.pad_id}
+    def sizes(self) -> dict[str, Any]:
+        """What a student takes from here: ``vocab_size``, ``num_labels``, ``pad_id`` and ``task``."""
+        names = ("vocab_size", "num_labels", "pad_id", "task")
+        return {name: getattr(self, name) for name in names}
 
     def examples(self, split: str) -> int:
         """Return the number of rows of a split, 0 where there is no such split."""
         return sum(part.examples for part in self.splits.get(split, ()))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that ``parse_manifest`` reads."""
+        """Return the JSON object that ``parse_manifest`` reads; one without a task is a single label's."""
         return {
             "schema_version": SCHEMA_VERSION,
+            **({} if self.task == SINGLE_LABEL.name else {"task": self.task}),
             "label_names": list(self.label_names),
             "vocab_size": self.vocab_size,
             "pad_id": self.pad_id,
@@ -151,6 +155,10 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
             f"{where}: schema_version is {version}, this program reads version {SCHEMA_VERSION}; "
             "use the distill-jax that wrote the folder, or export again"
         )
+    try:
+        task = task_named(value.get("task", SINGLE_LABEL.name)).name
+    except InputError as error:
+        raise ExportFormatError(f"{where}: {error}") from None
     label_names = _field(value, "label_names", list, where)
     if len(label_names) < 2 or not all(isinstance(name, str) for name in label_names):
         raise ExportFormatError(f"{where}: label_names: expected at least two strings, got {label_names!r}")
@@ -172,6 +180,7 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
         teacher=_field(value, "teacher", dict, where),
         config=_field(value, "config", dict, where),
         splits={name: _parse_split(name, split, where) for name, split in splits.items()},
+        task=task,
     )
 
 

@@ -146,13 +146,11 @@ class Predictor:
 
     def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
         """Return probabilities, float64 [texts, classes], each row summing to 1; ``texts`` as for ``logits``."""
-        logits = self.logits(texts).astype(np.float64)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
+        return self.config.labelling.probabilities(self.logits(texts))
 
     def predict(self, texts: Iterable[str]) -> np.ndarray:
         """Return the name of each text's most probable class, [texts]; ``texts`` as for ``logits``."""
-        return self.classes_[self.logits(texts).argmax(axis=1)]
+        return self.classes_[self.config.labelling.answers(self.logits(texts))]
 
     def labels(self, texts: Iterable[str]) -> list[str]:
         """Return what ``predict`` does as a list: version 0.1's name for it."""

@@ -31,7 +31,7 @@ class Measures:
 def measure(run: Run, *, teacher: bool = False) -> Measures:
     """Measure a run's student, or its teacher, on the run's test rows, of which at least one has a label."""
     logits = run.predictions.teacher_logits if teacher else run.predictions.logits
-    labels, predicted = scored(run.predictions, logits)
+    labels, predicted = scored(run, logits)
     ratings = ratings_of(run.label_names)
     return Measures(
         scores=score_certainty(labels, predicted, len(run.label_names)),
@@ -45,5 +45,5 @@ def measure(run: Run, *, teacher: bool = False) -> Measures:
 def measure_pair(first: Run, second: Run, *, second_is_teacher: bool = False) -> PairCertainty:
     """Compare a run's student with another's on the same rows, or with the other's teacher."""
     theirs = second.predictions.teacher_logits if second_is_teacher else second.predictions.logits
-    labels, ours = scored(first.predictions, first.predictions.logits)
-    return pair_certainty(labels, ours, scored(second.predictions, theirs)[1], len(first.label_names))
+    labels, ours = scored(first, first.predictions.logits)
+    return pair_certainty(labels, ours, scored(second, theirs)[1], len(first.label_names))

@@ -176,7 +176,7 @@ def _twin_key(run: Run) -> tuple[Any, ...]:
 
 def _teacher_row(run: Run) -> Row:
     teacher = run.config["export"]["teacher"]
-    labels, predicted = scored(run.predictions, run.predictions.teacher_logits)
+    labels, predicted = scored(run, run.predictions.teacher_logits)
     measures = measure(run, teacher=True)
     return Row(
         model=TEACHER,
@@ -208,7 +208,7 @@ def _teacher_row(run: Run) -> Row:
 
 def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name: str | None) -> Row:
     train, metrics = run.config["train"], run.metrics
-    labels, predicted = scored(run.predictions, run.predictions.logits)
+    labels, predicted = scored(run, run.predictions.logits)
     measures = measure(run)
     score = measures.scores.accuracy.value
     _require_same_epoch(run, score)

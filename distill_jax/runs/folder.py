@@ -17,6 +17,8 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 from distill_jax.runs.config import upgraded
 from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +72,18 @@ class Run:
     def model(self) -> str:
         """The model's name in the history, such as ``CNN (distilled)``."""
         return str(self.history["model"].iloc[-1])
+
+    @property
+    def task(self) -> Task:
+        """What the rows are labelled with.
+
+        Raises:
+            InputError: this version knows no such task.
+        """
+        try:
+            return task_named(self.config.get("student", {}).get("task", SINGLE_LABEL.name))
+        except InputError as error:
+            raise InputError(f"run configuration {self.folder / CONFIG}: student: {error}") from None
 
     @property
     def label_names(self) -> list[str]:
@@ -242,7 +256,8 @@ def _require(value: dict[str, Any], name: str, kind: type, where: str) -> Any:
     return found
 
 
-def scored(predictions: Predictions, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of the labelled test rows and the classes that the logits name for them."""
-    labelled = predictions.labels >= 0
-    return predictions.labels[labelled], logits[labelled].argmax(axis=1)
+def scored(run: Run, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of the labelled test rows and the answers that the logits give for them."""
+    labels = run.predictions.labels
+    labelled = run.task.is_labelled(labels)
+    return labels[labelled], run.task.answers(logits[labelled])

@@ -17,6 +17,8 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.options import Range, check_fields, option_of
 from distill_jax.recipes import Recipe
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 LARGEST_ID = 2**31 - 1
 _LONGEST_NGRAM = 5
-_SIZES = ("vocab_size", "num_labels", "pad_id")  # the export's, not the user's to choose
+_SIZES = ("vocab_size", "num_labels", "pad_id", "task")  # the export's, not the user's to choose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,7 @@ class StudentConfig(abc.ABC):
         vocab_size: rows of the embedding table.
         num_labels: classes.
         pad_id: the token id that fills short texts up.
+        task: the name of what rows are labelled with.
     """
 
     name: ClassVar[str]
@@ -60,11 +63,13 @@ class StudentConfig(abc.ABC):
     vocab_size: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
     num_labels: Annotated[int, Range(2, LARGEST_ID), tyro.conf.Suppress]
     pad_id: Annotated[int, Range(0), tyro.conf.Suppress] = 0
+    task: Annotated[str, tyro.conf.Suppress] = SINGLE_LABEL.name
     embedding_dim: Annotated[int, Range(1, 65_536)] = 50
     """Width of the token embeddings."""
 
     def __post_init__(self) -> None:
         check_fields(self)
+        task_named(self.task)
         if self.pad_id >= self.vocab_size:
             raise InputError(
                 f"--pad-id: expected a number below the vocabulary's size, {self.vocab_size}, got {self.pad_id}"
@@ -96,6 +101,11 @@ class StudentConfig(abc.ABC):
     def options(self) -> dict[str, Any]:
         """Return the fields that a user chooses."""
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in _SIZES}
+
+    @property
+    def labelling(self) -> Task:
+        """What rows are labelled with, and what follows from it."""
+        return task_named(self.task)
 
     @property
     def ids(self) -> int:

@@ -11,6 +11,7 @@ from distill_jax.students.config import StudentConfig, require_own
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.own_module import OwnModuleConfig
+from distill_jax.tasks.registry import SINGLE_LABEL
 
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
@@ -48,7 +49,9 @@ def student_kind(name: str) -> type[StudentConfig]:
     return _KINDS[name]
 
 
-def student_config(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, **options: Any) -> StudentConfig:
+def student_config(
+    name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, task: str = SINGLE_LABEL.name, **options: Any
+) -> StudentConfig:
     """Return a student's configuration; ``options`` are its own fields (``embedding_dim``, ``dropout``, …).
 
     Raises:
@@ -56,7 +59,7 @@ def student_config(name: str, *, vocab_size: int, num_labels: int, pad_id: int =
     """
     kind = student_kind(name)
     require_own(kind, options)
-    config = kind(vocab_size=vocab_size, num_labels=num_labels, pad_id=pad_id, **options)
+    config = kind(vocab_size=vocab_size, num_labels=num_labels, pad_id=pad_id, task=task, **options)
     config.check_options()
     return config
 
@@ -69,7 +72,12 @@ def recipe_student(name: str, recipe: str = DEFAULT_RECIPE) -> StudentConfig:
 
 def student_to_json(config: StudentConfig) -> dict[str, Any]:
     """Return what ``config.json`` says of a student."""
-    sizes = {"vocab_size": config.vocab_size, "num_labels": config.num_labels, "pad_id": config.pad_id}
+    sizes = {
+        "task": config.task,
+        "vocab_size": config.vocab_size,
+        "num_labels": config.num_labels,
+        "pad_id": config.pad_id,
+    }
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in config.options().items()}
     return {"name": config.name, **sizes, **options}
 

@@ -8,14 +8,9 @@ import numpy as np
 from distill_jax.config import LossMean, TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.losses import Objective
-from distill_jax.metrics.classification import (
-    NOTEBOOK_EVAL_BATCH,
-    accuracy,
-    cross_entropies,
-    macro_f1,
-    mean_of_batch_means,
-)
+from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
+from distill_jax.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,11 +102,12 @@ def best_epoch(history: np.ndarray, config: TrainConfig) -> int:
 
 
 def train_scores(
-    losses: np.ndarray, predictions: np.ndarray, labels: np.ndarray, batch_size: int, loss_mean: LossMean
+    task: Task, losses: np.ndarray, predictions: np.ndarray, labels: np.ndarray, batch_size: int, loss_mean: LossMean
 ) -> list[float]:
     """Return loss, accuracy and macro F1 of an epoch's training steps; accuracies are NaN where no row is labelled.
 
     Args:
+        task: what the rows are labelled with.
         losses: the steps' mean losses, [steps].
         predictions: the classes predicted during the epoch, int [n].
         labels: the classes, int [n], in the same order; −1 = unlabelled, which counts in the loss alone.
@@ -124,19 +120,17 @@ def train_scores(
     else:
         counts = np.minimum(batch_size, len(labels) - batch_size * np.arange(len(losses)))
         loss = float((losses * counts).sum() / len(labels))
-    return [loss, *_accuracies(labels, predictions)]
+    return [loss, *_accuracies(task, labels, predictions)]
 
 
-def evaluation_scores(logits: np.ndarray, labels: np.ndarray, loss_mean: LossMean) -> list[float]:
+def evaluation_scores(task: Task, logits: np.ndarray, labels: np.ndarray, loss_mean: LossMean) -> list[float]:
     """Return cross-entropy, accuracy and macro F1 of logits [n, classes], over the labelled rows."""
-    labelled = labels >= 0
-    losses = cross_entropies(logits[labelled], labels[labelled])
+    labelled = task.is_labelled(labels)
+    losses = task.losses(logits[labelled], labels[labelled])
     loss = mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH) if loss_mean == "batches" else float(losses.mean())
-    return [loss, *_accuracies(labels, logits.argmax(axis=1))]
+    return [loss, *_accuracies(task, labels, task.answers(logits))]
 
 
-def _accuracies(labels: np.ndarray, predictions: np.ndarray) -> list[float]:
-    known = labels >= 0
-    if not known.any():
-        return [float("nan"), float("nan")]
-    return [accuracy(labels[known], predictions[known]), macro_f1(labels[known], predictions[known])]
+def _accuracies(task: Task, labels: np.ndarray, predictions: np.ndarray) -> tuple[float, float]:
+    known = task.is_labelled(labels)
+    return task.scores(labels[known], predictions[known]) if known.any() else (float("nan"), float("nan"))

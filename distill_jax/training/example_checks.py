@@ -5,6 +5,7 @@ import numpy as np
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
+from distill_jax.students.config import StudentConfig
 from distill_jax.students.student import Student
 
 
@@ -19,7 +20,7 @@ def check_examples(
     """Raise ``InputError`` where examples do not fit a student or its training."""
     for name, examples in (("train", train), ("test", test), ("validation", validation)):
         if examples is not None:
-            _check_split(name, examples, student.config.num_labels)
+            _check_split(name, examples, student.config)
     for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
         if examples is None:
             continue
@@ -32,12 +33,13 @@ def check_examples(
     check_training(student.config, config)
 
 
-def _check_split(name: str, examples: Examples, classes: int) -> None:
+def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
     if not len(examples):
         raise InputError(f"{name}: expected at least one row, got none")
-    labels, logits = examples.labels, examples.teacher_logits
-    if labels.min() < -1 or labels.max() >= classes:
-        raise InputError(f"{name}: labels: expected −1 to {classes - 1}, got {labels.min()} to {labels.max()}")
+    logits, classes = examples.teacher_logits, student.num_labels
+    fault = student.labelling.check_labels(examples.labels, classes)
+    if fault:
+        raise InputError(f"{name}: labels: {fault}")
     if logits is None:
         return
     if logits.shape[1:] != (classes,):

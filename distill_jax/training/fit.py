@@ -123,6 +123,7 @@ class _Loop:
         resume: Snapshot | None,
     ) -> None:
         self.config, self._train_labels, self._evaluated = config, train.labels, evaluated
+        self._task = student.config.labelling
         splits = {"train": train, **evaluated}
         inputs = {name: student.config.inputs(split.tokens) for name, split in splits.items()}
         self._tables = CompactTables(student, params, list(inputs.values()))
@@ -223,9 +224,9 @@ class _Loop:
         logits = {name: logits_of(params) for name, logits_of in self._logits.items()}
         # The epoch's last step may be the one that went too far.
         self._require_finite_scores({f"{name} logits": array for name, array in logits.items()} or params)
-        row = [float(self.epoch), *train_scores(losses, predictions, labels, self.config.batch_size, mean)]
+        row = [float(self.epoch), *train_scores(self._task, losses, predictions, labels, self.config.batch_size, mean)]
         if "test" in logits:
-            row += evaluation_scores(logits["test"], self._evaluated["test"].labels, mean)
+            row += evaluation_scores(self._task, logits["test"], self._evaluated["test"].labels, mean)
         else:
             row += [float("nan")] * 3
         if "validation" in logits:
@@ -248,9 +249,11 @@ class _Loop:
     def _validation_scores(self, logits: np.ndarray) -> list[float]:
         """Return the training's own loss, accuracy and macro F1 on the validation split."""
         validation = self._evaluated["validation"]
-        loss = validation_loss(objective_of(self.config), logits, validation.labels, validation.teacher_logits)
+        loss = validation_loss(
+            objective_of(self.config, self._task), logits, validation.labels, validation.teacher_logits
+        )
         self._require_finite_scores({"validation loss": loss})
-        return [loss, *evaluation_scores(logits, validation.labels, self.config.loss_mean)[1:]]
+        return [loss, *evaluation_scores(self._task, logits, validation.labels, self.config.loss_mean)[1:]]
 
     def evaluate_best(self) -> dict[str, np.ndarray]:
         """Return each split's logits under the parameters that are kept, maybe of an epoch before a resume."""

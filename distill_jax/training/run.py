@@ -14,7 +14,7 @@ from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.speed import measure_text_speed
 from distill_jax.locks import exclusive
-from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, cross_entropies, mean_of_batch_means
+from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
@@ -166,11 +166,12 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> Fit
 
 def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
-    labelled = test.labels >= 0
+    task = student.config.labelling
+    labelled = task.is_labelled(test.labels)
     labels = test.labels[labelled]
     logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]
-    loss = mean_of_batch_means(cross_entropies(logits, labels), NOTEBOOK_EVAL_BATCH)
-    accuracy = (logits.argmax(axis=1) == labels).mean()
+    loss = mean_of_batch_means(task.losses(logits, labels), NOTEBOOK_EVAL_BATCH)
+    accuracy, _ = task.scores(labels, task.answers(logits))
     say(
         f"before training: test accuracy {accuracy:.3f} (chance: {1 / student.config.num_labels:.3f}), "
         f"cross-entropy {loss:.3f}"

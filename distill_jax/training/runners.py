@@ -94,7 +94,7 @@ class SparseSgdRunner:
         *,
         rows_per_chunk: int = ROWS_PER_CHUNK,
     ) -> None:
-        self._student, self._config, self._objective = student, config, objective_of(config)
+        self._student, self._config, self._objective = student, config, objective_of(config, student.config.labelling)
         self._device = jax.devices("cpu")[0]
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
@@ -182,7 +182,7 @@ class DenseRunner:
         steps_per_chunk: int = STEPS_PER_CHUNK,
     ) -> None:
         self._steps_per_chunk = steps_per_chunk
-        self._student, self._config, self._objective = student, config, objective_of(config)
+        self._student, self._config, self._objective = student, config, objective_of(config, student.config.labelling)
         batch, pad_id = config.batch_size, student.config.pad_id
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)

@@ -97,4 +97,4 @@ def _say_scores(scores: SeedScores, workdir: Path) -> None:
 
 
 def _teacher_accuracy(run: Run) -> float:
-    return accuracy(*scored(run.predictions, run.predictions.teacher_logits))
+    return accuracy(*scored(run, run.predictions.teacher_logits))

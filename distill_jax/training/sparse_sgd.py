@@ -80,7 +80,7 @@ def sparse_sgd_steps(
     # Losses and classes of all rows at once, from the logits that each step saw: no work for them inside the loop.
     losses = (objective(logits, labels, teacher_logits) * shares).reshape(-1, batch_size).sum(axis=1)
     params = {"embeddings": table, "output": {"kernel": kernel.T, "bias": bias}}
-    return params, losses, logits.argmax(axis=-1).astype(jnp.int32)
+    return params, losses, objective.task.answers(logits).astype(jnp.int32)
 
 
 def _shares(total: int, rows: Array, batch_size: int, dtype: Any) -> Array:

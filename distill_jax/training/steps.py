@@ -67,7 +67,7 @@ def batch_gradients(
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
-    return gradients, cursor, (loss, logits.argmax(axis=-1).astype(jnp.int32))
+    return gradients, cursor, (loss, student.config.labelling.answers(logits).astype(jnp.int32))
 
 
 def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:

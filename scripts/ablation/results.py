@@ -111,7 +111,7 @@ def read_scores(folder: Path) -> RunScores:
 def read_teacher(folder: Path) -> Teacher:
     """Score the teacher on a run's test rows."""
     run = read_run(folder)
-    labels, predicted = scored(run.predictions, run.predictions.teacher_logits)
+    labels, predicted = scored(run, run.predictions.teacher_logits)
     return Teacher(accuracy(labels, predicted), macro_f1(labels, predicted), len(labels))
 
 

@@ -1,0 +1,67 @@
+"""The tasks' seam: what a row's label is, and all that follows from it.
+
+Both halves of the product ask a task, so NumPy alone is imported here; losses, which JAX differentiates, import it when
+they are asked for.
+"""
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jax import Array
+
+SoftLoss = Literal["mse", "kl"]
+
+
+class Task(abc.ABC):
+    """A task: it knows labels and logits, and neither students nor files.
+
+    Attributes:
+        name: what manifests and ``config.json`` call it.
+    """
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def is_labelled(self, labels: np.ndarray) -> np.ndarray:
+        """Return which rows have a label, bool [n]."""
+
+    @abc.abstractmethod
+    def check_labels(self, labels: np.ndarray, num_labels: int) -> str | None:
+        """Return what is wrong with the labels [n] of a split, as ``expected …, got …``; None where nothing is."""
+
+    @abc.abstractmethod
+    def answers(self, logits: Any) -> Any:
+        """Return each row's answer, int [n], from logits [n, classes]; both NumPy's or both JAX's."""
+
+    @abc.abstractmethod
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities, float64 [n, classes], from logits of the same shape."""
+
+    @abc.abstractmethod
+    def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the loss by which labelled rows are evaluated, float64 [n]."""
+
+    @abc.abstractmethod
+    def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
+        """Return accuracy and macro F1 of labelled rows, or what stands in their columns for another task."""
+
+    @abc.abstractmethod
+    def label_loss(self, logits: "Array", labels: "Array") -> "Array":
+        """Return the loss against the labels that training minimises, [batch]; 0 for rows without a label."""
+
+    @abc.abstractmethod
+    def soft_loss(
+        self, logits: "Array", teacher_logits: "Array", kind: SoftLoss, temperature: float, *, standardised: bool
+    ) -> "Array":
+        """Return the loss against the teacher's logits that training minimises, [batch].
+
+        Args:
+            logits: the student's, [batch, classes].
+            teacher_logits: [batch, classes], raw.
+            kind: ``mse`` on logits, or ``kl`` at a temperature.
+            temperature: of ``kl``.
+            standardised: give both sides' logits mean 0 and deviation 1 first.
+        """
