@@ -4,25 +4,26 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jax import Array
+from jaxtyping import Float, Int
 
 from distill_jax.config import TrainConfig
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import SoftLoss, Task
 
+Array = jax.Array | np.ndarray  # a caller's may be NumPy's
 
-def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Return −log softmax(logits)[label], [batch], from logits [batch, classes] and labels int [batch]."""
+
+def cross_entropy(logits: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
+    """Return −log softmax(logits)[label]."""
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
-def logit_mse(logits: Array, teacher_logits: Array) -> Array:
-    """Return the squared error of the logits, averaged over classes, [batch].
-
-    Args:
-        logits: [batch, classes].
-        teacher_logits: [batch, classes], raw.
+def logit_mse(
+    logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"]
+) -> Float[Array, " batch"]:
+    """Return the squared error of the raw logits, averaged over classes.
 
     References:
         Ba and Caruana 2014; Tang et al. 2019, equation 3.
@@ -30,14 +31,16 @@ def logit_mse(logits: Array, teacher_logits: Array) -> Array:
     return jnp.square(logits - teacher_logits).mean(axis=-1)
 
 
-def kl_at_temperature(logits: Array, teacher_logits: Array, temperature: float) -> Array:
-    """Return T² · KL(softmax(teacher_logits / T) ‖ softmax(logits / T)), [batch].
+def kl_at_temperature(
+    logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"], temperature: float
+) -> Float[Array, " batch"]:
+    """Return T² · KL(softmax(teacher_logits / T) ‖ softmax(logits / T)).
 
     The factor T² keeps the gradient's size when the temperature T changes.
 
     Args:
-        logits: [batch, classes].
-        teacher_logits: [batch, classes], raw.
+        logits: the student's.
+        teacher_logits: raw.
         temperature: T, more than 0; the higher, the more the small probabilities count.
 
     References:
@@ -48,8 +51,8 @@ def kl_at_temperature(logits: Array, teacher_logits: Array, temperature: float) 
     return temperature**2 * (jnp.exp(teacher) * (teacher - student)).sum(axis=-1)
 
 
-def standardise(logits: Array) -> Array:
-    """Return each row of logits [batch, classes] with mean 0 and standard deviation 1 over the classes.
+def standardise(logits: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
+    """Return each row of logits with mean 0 and standard deviation 1 over the classes.
 
     The student then learns the teacher's ranking and its relative distances, not the size of its logits.
 
@@ -61,21 +64,21 @@ def standardise(logits: Array) -> Array:
 
 
 def distillation(
-    logits: Array,
-    labels: Array,
-    teacher_logits: Array,
+    logits: Float[Array, "batch classes"],
+    labels: Int[Array, " batch"],
+    teacher_logits: Float[Array, "batch classes"],
     *,
     alpha: float = 0.0,
     soft: SoftLoss = "kl",
     temperature: float = 1.0,
     standardised: bool = False,
-) -> Array:
-    """Return each example's loss, [batch]: ``alpha · cross_entropy + (1 − alpha) · soft`` (``Objective``).
+) -> Float[Array, " batch"]:
+    """Return each example's loss: ``alpha · cross_entropy + (1 − alpha) · soft`` (``Objective``).
 
     Args:
-        logits: the student's, [batch, classes].
-        labels: int [batch], −1 = unlabelled.
-        teacher_logits: [batch, classes], raw.
+        logits: the student's.
+        labels: −1 = unlabelled.
+        teacher_logits: raw.
         alpha: the weight of the labels.
         soft: ``kl`` at a temperature, or ``mse`` on logits.
         temperature: of ``kl``.
@@ -110,13 +113,18 @@ class Objective:
     standardised: bool = False
     task: Task = SINGLE_LABEL
 
-    def __call__(self, logits: Array, labels: Array, teacher_logits: Array) -> Array:
-        """Return the loss of each example, [batch].
+    def __call__(
+        self,
+        logits: Float[Array, "batch classes"],
+        labels: Int[Array, " batch"],
+        teacher_logits: Float[Array, "batch classes"],
+    ) -> Float[Array, " batch"]:
+        """Return the loss of each example.
 
         Args:
-            logits: the student's, [batch, classes].
-            labels: int [batch], −1 = unlabelled.
-            teacher_logits: [batch, classes]; not looked at where ``alpha`` is 1.
+            logits: the student's.
+            labels: −1 = unlabelled.
+            teacher_logits: raw; not looked at where ``alpha`` is 1.
         """
         if self.alpha == 0:
             return self._soft_loss(logits, teacher_logits)
@@ -125,7 +133,9 @@ class Objective:
             return hard
         return self.alpha * hard + (1 - self.alpha) * self._soft_loss(logits, teacher_logits)
 
-    def _soft_loss(self, logits: Array, teacher_logits: Array) -> Array:
+    def _soft_loss(
+        self, logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"]
+    ) -> Float[Array, " batch"]:
         return self.task.soft_loss(logits, teacher_logits, self.soft, self.temperature, standardised=self.standardised)
 
 

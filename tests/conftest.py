@@ -6,6 +6,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import pytest
+from jaxtyping import install_import_hook
+
+# The shapes in these signatures are checked at every call.
+install_import_hook(["distill_jax.losses", "distill_jax.students.networks"], "beartype.beartype")
 
 from distill_jax.cache import CACHE_VARIABLE
 from student_options import padding

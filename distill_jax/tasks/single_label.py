@@ -9,7 +9,7 @@ from distill_jax.metrics.classification import accuracy, cross_entropies, macro_
 from distill_jax.tasks.task import SoftLoss, Task
 
 if TYPE_CHECKING:
-    from jax import Array
+    from distill_jax.losses import Array
 
 
 @dataclasses.dataclass(frozen=True)

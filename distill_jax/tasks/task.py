@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from jax import Array
+    from distill_jax.losses import Array
 
 SoftLoss = Literal["mse", "kl"]
 

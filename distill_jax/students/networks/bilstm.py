@@ -8,7 +8,7 @@ a mask.
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from distill_jax.students.bilstm import BiLstmConfig
 from distill_jax.students.networks.layers import dropout, linear, real_lengths, symmetric_uniform
@@ -32,8 +32,13 @@ class BiLstm(nnx.Module):
         self.dense = linear(2 * config.hidden, config.dense, rngs)
         self.fc = linear(config.dense, config.num_labels, rngs)
 
-    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout, which acts after the ReLU layer."""
+    def __call__(
+        self,
+        inputs: Int[Array, "batch length"],
+        padded_length: int | None = None,
+        dropout_rng: PRNGKeyArray | None = None,
+    ) -> Float[Array, "batch classes"]:
+        """Return logits; ``dropout_rng`` None = no dropout, which acts after the ReLU layer."""
         del padded_length  # padding is not looked at
         features = self.features(inputs)
         features = jax.nn.relu(features @ self.dense["kernel"][...] + self.dense["bias"][...])
@@ -41,8 +46,8 @@ class BiLstm(nnx.Module):
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
-    def features(self, input_ids: Array) -> Array:
-        """Return the pooled states of both directions, [batch, 2 × hidden]."""
+    def features(self, input_ids: Int[Array, "batch length"]) -> Float[Array, "batch features"]:
+        """Return the pooled states of both directions, 2 × hidden numbers."""
         lengths = real_lengths(input_ids, self.config.pad_id)
         if not input_ids.shape[1]:
             input_ids = jnp.pad(input_ids, ((0, 0), (0, 1)), constant_values=self.config.pad_id)
@@ -53,8 +58,10 @@ class BiLstm(nnx.Module):
         pooled = jnp.where(lengths[:, None] > 0, pool(states, lengths), 0)
         return jnp.concatenate([pooled[0], pooled[1]], axis=-1)
 
-    def _gate_inputs(self, readings: Array, layers: list[nnx.Dict]) -> Array:
-        """Return what the tokens [2, batch, length] add to the gates before σ and tanh, [length, 2, batch, 4 × hidden].
+    def _gate_inputs(
+        self, readings: Int[Array, "2 batch length"], layers: list[nnx.Dict]
+    ) -> Float[Array, "length 2 batch gates"]:
+        """Return what the tokens add to the gates before σ and tanh, 4 × hidden numbers each.
 
         One matrix product a direction for all positions: inside the loop over them the products are small and slow.
         """
@@ -80,23 +87,25 @@ def _lstm_layer(inputs: int, hidden: int, rngs: nnx.Rngs) -> nnx.Dict:
     return nnx.Dict(**{k: nnx.Param(symmetric_uniform(rngs.params(), shape, hidden)) for k, shape in shapes.items()})
 
 
-def reversed_texts(input_ids: Array, lengths: Array) -> Array:
-    """Return each row [batch, length] with its first ``lengths`` tokens in reverse; the padding stays behind them."""
+def reversed_texts(input_ids: Int[Array, "batch length"], lengths: Int[Array, " batch"]) -> Int[Array, "batch length"]:
+    """Return each row with its first ``lengths`` tokens in reverse; the padding stays behind them."""
     position = jnp.arange(input_ids.shape[1])
     mirrored = lengths[:, None] - 1 - position
     return jnp.take_along_axis(input_ids, jnp.where(mirrored >= 0, mirrored, position), axis=1)
 
 
-def lstm_states(gate_inputs: Array, state_kernel: Array) -> Array:
-    """Return the states h of an LSTM after every token, [length, 2, batch, hidden], from zero states on.
+def lstm_states(
+    gate_inputs: Float[Array, "length 2 batch gates"], state_kernel: Float[Array, "2 hidden gates"]
+) -> Float[Array, "length 2 batch hidden"]:
+    """Return the states h of an LSTM after every token, from zero states on.
 
     Both directions take a step together, in one batched matrix product. The loop is not unrolled: for 32 tokens XLA on
     the CPU then takes half a minute or more to compile it with its gradient, instead of two seconds, and its program is
     slower.
 
     Args:
-        gate_inputs: [length, 2, batch, 4 × hidden], the inputs' share of the gates i, f, g, o with the biases.
-        state_kernel: [2, hidden, 4 × hidden].
+        gate_inputs: the inputs' share of the gates i, f, g, o with the biases.
+        state_kernel: of each direction; gates = 4 × hidden.
     """
 
     def step(carry: tuple[Array, Array], inputs: Array) -> tuple[tuple[Array, Array], Array]:
@@ -108,8 +117,10 @@ def lstm_states(gate_inputs: Array, state_kernel: Array) -> Array:
     return jax.lax.scan(step, (zeros, zeros), gate_inputs)[1]
 
 
-def lstm_step(gates: Array, cell: Array) -> tuple[Array, Array]:
-    """Return the next state and cell, [..., hidden], from the gates i, f, g, o before σ and tanh, [..., 4 × hidden].
+def lstm_step(
+    gates: Float[Array, "*rows gates"], cell: Float[Array, "*rows hidden"]
+) -> tuple[Float[Array, "*rows hidden"], Float[Array, "*rows hidden"]]:
+    """Return the next state and cell from the gates i, f, g, o before σ and tanh, 4 × hidden numbers.
 
     The recurrence is torch's, without peepholes: c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c').
     """
@@ -118,13 +129,17 @@ def lstm_step(gates: Array, cell: Array) -> tuple[Array, Array]:
     return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
 
 
-def max_of_states(states: Array, lengths: Array) -> Array:
-    """Return the maximum over each text's tokens, [2, batch, hidden], of states [length, 2, batch, hidden]."""
+def max_of_states(
+    states: Float[Array, "length 2 batch hidden"], lengths: Int[Array, " batch"]
+) -> Float[Array, "2 batch hidden"]:
+    """Return the maximum over each text's tokens."""
     real = jnp.arange(states.shape[0])[:, None] < lengths
     return jnp.where(real[:, None, :, None], states, -jnp.inf).max(axis=0)
 
 
-def last_states(states: Array, lengths: Array) -> Array:
-    """Return the state after each text's last token, [2, batch, hidden], of states [length, 2, batch, hidden]."""
+def last_states(
+    states: Float[Array, "length 2 batch hidden"], lengths: Int[Array, " batch"]
+) -> Float[Array, "2 batch hidden"]:
+    """Return the state after each text's last token."""
     last = jnp.maximum(lengths - 1, 0)
     return jnp.take_along_axis(states, last[None, None, :, None], axis=0)[0]

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.networks.kim_cnn import KimCnn
@@ -19,8 +19,13 @@ class Ensemble(KimCnn):
         super().__init__(config, rngs=rngs)
         self.bag = nnx.Param(jnp.zeros((config.ids, config.num_labels)))
 
-    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``dropout_rng`` None = no dropout. The bag has none."""
+    def __call__(
+        self,
+        inputs: Int[Array, "batch length *ngrams"],
+        padded_length: int | None = None,
+        dropout_rng: PRNGKeyArray | None = None,
+    ) -> Float[Array, "batch classes"]:
+        """Return logits; ``dropout_rng`` None = no dropout. The bag has none."""
         tokens = inputs if inputs.ndim == 2 else inputs[:, :, 0]
         features = inputs.reshape(inputs.shape[0], -1)
         real = features != self.config.pad_id

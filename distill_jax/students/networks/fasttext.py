@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.networks.layers import symmetric_uniform
@@ -26,8 +26,13 @@ class FastText(nnx.Module):
         features = width * (3 if config.pooling == "mean-max-min" else 1)
         self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))
 
-    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes]; ``padded_length`` is the divisor of cut rows where padding counts."""
+    def __call__(
+        self,
+        inputs: Int[Array, "batch length *ngrams"],
+        padded_length: int | None = None,
+        dropout_rng: PRNGKeyArray | None = None,
+    ) -> Float[Array, "batch classes"]:
+        """Return logits; ``padded_length`` is the divisor of cut rows where padding counts."""
         del dropout_rng  # the linear student has none
         input_ids = inputs.reshape(inputs.shape[0], -1)
         real = input_ids != self.config.pad_id
@@ -40,14 +45,16 @@ class FastText(nnx.Module):
             pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
         return pooled @ self.output["kernel"][...] + self.output["bias"][...]
 
-    def divisors(self, real: Array, padded_length: int | None) -> Array:
-        """Return what each row's sum is divided by, int [batch], from the mask of real tokens [batch, length]."""
+    def divisors(self, real: Bool[Array, "batch length"], padded_length: int | None) -> Int[Array, " batch"]:
+        """Return what each row's sum is divided by, from the mask of real tokens."""
         if not self.config.mask_padding:
             return jnp.full(real.shape[0], padded_length or real.shape[1])
         return jnp.maximum(real.sum(axis=1), 1)
 
 
-def _max_of_real(rows: Array, real: Array) -> Array:
-    """Return the largest of each number over the real tokens, [batch, dim]; 0 for a text without any."""
+def _max_of_real(
+    rows: Float[Array, "batch length dim"], real: Bool[Array, "batch length"]
+) -> Float[Array, "batch dim"]:
+    """Return the largest of each number over the real tokens; 0 for a text without any."""
     largest = jnp.where(real[:, :, None], rows, -jnp.inf).max(axis=1, initial=-jnp.inf)
     return jnp.where(real.any(axis=1)[:, None], largest, 0)

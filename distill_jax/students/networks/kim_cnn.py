@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.ensemble import EnsembleConfig
@@ -26,16 +26,21 @@ class KimCnn(nnx.Module):
         features = filters * len(config.filter_heights)
         self.fc = linear(features, config.num_labels, rngs)
 
-    def __call__(self, inputs: Array, padded_length: int | None = None, dropout_rng: Array | None = None) -> Array:
-        """Return logits [batch, classes] from token ids; ``dropout_rng`` None = no dropout."""
+    def __call__(
+        self,
+        inputs: Int[Array, "batch length"],
+        padded_length: int | None = None,
+        dropout_rng: PRNGKeyArray | None = None,
+    ) -> Float[Array, "batch classes"]:
+        """Return logits from token ids; ``dropout_rng`` None = no dropout."""
         del padded_length  # windows of padding are all alike, and the rows have kept one of them
         features = self.features(inputs)
         if dropout_rng is not None and self.config.dropout:
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
-    def features(self, input_ids: Array) -> Array:
-        """Return the pooled features, [batch, heights × filters]."""
+    def features(self, input_ids: Int[Array, "batch length"]) -> Float[Array, "batch features"]:
+        """Return the pooled features, of heights × filters numbers."""
         config = self.config
         tallest, starts = max(config.filter_heights), None
         if config.mask_padding:

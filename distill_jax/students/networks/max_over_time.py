@@ -7,19 +7,24 @@ torch; plain autodiff in JAX would share it among them.
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jaxtyping import Array, Float, Int
 
 _UNROLLED = 128  # the largest batch whose sum is written out
 
 
-def max_over_time(x: Array, kernel: Array, bias: Array, starts: Array | None) -> Array:
-    """Return ``max_t relu(kernel · x[t : t + height] + bias)``, [batch, filters] (Kim 2014, equations 2 and 3).
+def max_over_time(
+    x: Float[Array, "batch length dim"],
+    kernel: Float[Array, "height dim filters"],
+    bias: Float[Array, " filters"],
+    starts: Int[Array, " batch"] | None,
+) -> Float[Array, "batch filters"]:
+    """Return ``max_t relu(kernel · x[t : t + height] + bias)`` (Kim 2014, equations 2 and 3).
 
     Args:
-        x: embedded tokens, [batch, length, dim], ``length >= height``.
-        kernel: [height, dim, filters].
-        bias: [filters].
-        starts: int [batch], how many windows of each text count (the first ones, at least one); None = all.
+        x: embedded tokens, ``length >= height``.
+        kernel: the filters.
+        bias: theirs.
+        starts: how many windows of each text count (the first ones, at least one); None = all.
     """
     return _max_over_time(x, kernel, bias, starts)
 
