@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from distill_jax.inference.predictor import load as load
     from distill_jax.students.config import StudentConfig as StudentConfig
     from distill_jax.students.registry import register as register
-    from distill_jax.training.library import Trained as Trained
-    from distill_jax.training.library import fit as fit
-    from distill_jax.training.library import student as student
+    from distill_jax.training.python_api import Trained as Trained
+    from distill_jax.training.python_api import fit as fit
+    from distill_jax.training.python_api import student as student
 
 _HOMES = {
     "Examples": "distill_jax.data.examples",
@@ -31,12 +31,12 @@ _HOMES = {
     "StudentConfig": "distill_jax.students.config",
     "TextClassifier": "distill_jax.estimator",
     "TrainConfig": "distill_jax.config",
-    "Trained": "distill_jax.training.library",
-    "fit": "distill_jax.training.library",
+    "Trained": "distill_jax.training.python_api",
+    "fit": "distill_jax.training.python_api",
     "load": "distill_jax.inference.predictor",
     "losses": "distill_jax.losses",
     "register": "distill_jax.students.registry",
-    "student": "distill_jax.training.library",
+    "student": "distill_jax.training.python_api",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - all of them are strings
 

@@ -4,24 +4,22 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
+from distill_jax.arrays import AnyArray
 from distill_jax.config import TrainConfig
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import SoftLoss, Task
 
-Array = jax.Array | np.ndarray  # a caller's may be NumPy's
 
-
-def cross_entropy(logits: Float[Array, "batch classes"], labels: Int[Array, " batch"]) -> Float[Array, " batch"]:
+def cross_entropy(logits: Float[AnyArray, "batch classes"], labels: Int[AnyArray, " batch"]) -> Float[Array, " batch"]:
     """Return −log softmax(logits)[label]."""
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
 def logit_mse(
-    logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"]
+    logits: Float[AnyArray, "batch classes"], teacher_logits: Float[AnyArray, "batch classes"]
 ) -> Float[Array, " batch"]:
     """Return the squared error of the raw logits, averaged over classes.
 
@@ -32,7 +30,7 @@ def logit_mse(
 
 
 def kl_at_temperature(
-    logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"], temperature: float
+    logits: Float[AnyArray, "batch classes"], teacher_logits: Float[AnyArray, "batch classes"], temperature: float
 ) -> Float[Array, " batch"]:
     """Return T² · KL(softmax(teacher_logits / T) ‖ softmax(logits / T)).
 
@@ -51,7 +49,7 @@ def kl_at_temperature(
     return temperature**2 * (jnp.exp(teacher) * (teacher - student)).sum(axis=-1)
 
 
-def standardise(logits: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
+def standardise(logits: Float[AnyArray, "batch classes"]) -> Float[Array, "batch classes"]:
     """Return each row of logits with mean 0 and standard deviation 1 over the classes.
 
     The student then learns the teacher's ranking and its relative distances, not the size of its logits.
@@ -59,14 +57,14 @@ def standardise(logits: Float[Array, "batch classes"]) -> Float[Array, "batch cl
     References:
         Sun et al. 2024, "Logit standardization in knowledge distillation", equation 9.
     """
-    centred = logits - logits.mean(axis=-1, keepdims=True)
+    centred = jnp.asarray(logits) - logits.mean(axis=-1, keepdims=True)
     return centred / jnp.sqrt(jnp.square(centred).mean(axis=-1, keepdims=True) + 1e-12)
 
 
 def distillation(
-    logits: Float[Array, "batch classes"],
-    labels: Int[Array, " batch"],
-    teacher_logits: Float[Array, "batch classes"],
+    logits: Float[AnyArray, "batch classes"],
+    labels: Int[AnyArray, " batch"],
+    teacher_logits: Float[AnyArray, "batch classes"],
     *,
     alpha: float = 0.0,
     soft: SoftLoss = "kl",
@@ -115,9 +113,9 @@ class Objective:
 
     def __call__(
         self,
-        logits: Float[Array, "batch classes"],
-        labels: Int[Array, " batch"],
-        teacher_logits: Float[Array, "batch classes"],
+        logits: Float[AnyArray, "batch classes"],
+        labels: Int[AnyArray, " batch"],
+        teacher_logits: Float[AnyArray, "batch classes"],
     ) -> Float[Array, " batch"]:
         """Return the loss of each example.
 
@@ -134,7 +132,7 @@ class Objective:
         return self.alpha * hard + (1 - self.alpha) * self._soft_loss(logits, teacher_logits)
 
     def _soft_loss(
-        self, logits: Float[Array, "batch classes"], teacher_logits: Float[Array, "batch classes"]
+        self, logits: Float[AnyArray, "batch classes"], teacher_logits: Float[AnyArray, "batch classes"]
     ) -> Float[Array, " batch"]:
         return self.task.soft_loss(logits, teacher_logits, self.soft, self.temperature, standardised=self.standardised)
 

@@ -37,7 +37,7 @@ class CnnConfig(StudentConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the network with new parameters."""
-        from distill_jax.students.networks.kim_cnn import KimCnn
+        from distill_jax.students.networks.cnn import KimCnn
 
         return KimCnn(self, rngs=rngs)
 

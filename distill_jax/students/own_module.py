@@ -39,7 +39,7 @@ class OwnModuleConfig(StudentConfig):
 
     def module(self, rngs: "nnx.Rngs") -> "nnx.Module":
         """Return the user's module behind the call that all students have."""
-        from distill_jax.students.networks.own import Own
+        from distill_jax.students.networks.own_module import Own
 
         return Own(self.build(self, rngs))
 

@@ -9,7 +9,9 @@ from distill_jax.metrics.classification import accuracy, cross_entropies, macro_
 from distill_jax.tasks.task import SoftLoss, Task
 
 if TYPE_CHECKING:
-    from distill_jax.losses import Array
+    from jax import Array
+
+    from distill_jax.arrays import AnyArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +48,7 @@ class SingleLabel(Task):
         """Return accuracy and macro F1."""
         return accuracy(labels, answers), macro_f1(labels, answers)
 
-    def label_loss(self, logits: "Array", labels: "Array") -> "Array":
+    def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":
         """Return −log softmax(logits)[label], [batch]; 0 for unlabelled rows."""
         import jax.numpy as jnp
 
@@ -55,7 +57,7 @@ class SingleLabel(Task):
         return jnp.where(labels >= 0, cross_entropy(logits, jnp.maximum(labels, 0)), 0)
 
     def soft_loss(
-        self, logits: "Array", teacher_logits: "Array", kind: SoftLoss, temperature: float, *, standardised: bool
+        self, logits: "AnyArray", teacher_logits: "AnyArray", kind: SoftLoss, temperature: float, *, standardised: bool
     ) -> "Array":
         """Return the logits' squared error, or the Kullback-Leibler divergence of the two distributions, [batch]."""
         from distill_jax.losses import kl_at_temperature, logit_mse, standardise

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from distill_jax.losses import Array
+    from jax import Array
+
+    from distill_jax.arrays import AnyArray
 
 SoftLoss = Literal["mse", "kl"]
 
@@ -49,12 +51,12 @@ class Task(abc.ABC):
         """Return accuracy and macro F1 of labelled rows, or what stands in their columns for another task."""
 
     @abc.abstractmethod
-    def label_loss(self, logits: "Array", labels: "Array") -> "Array":
+    def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":
         """Return the loss against the labels that training minimises, [batch]; 0 for rows without a label."""
 
     @abc.abstractmethod
     def soft_loss(
-        self, logits: "Array", teacher_logits: "Array", kind: SoftLoss, temperature: float, *, standardised: bool
+        self, logits: "AnyArray", teacher_logits: "AnyArray", kind: SoftLoss, temperature: float, *, standardised: bool
     ) -> "Array":
         """Return the loss against the teacher's logits that training minimises, [batch].
 

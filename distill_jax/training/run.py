@@ -12,7 +12,7 @@ from distill_jax.console import format_table, resume_command, say, stop_on_signa
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
 from distill_jax.inference.logits import predict_logits
-from distill_jax.inference.speed import measure_text_speed
+from distill_jax.inference.measure_speed import measure_text_speed
 from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint

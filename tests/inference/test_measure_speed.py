@@ -7,9 +7,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from distill_jax.data.ragged import Ragged
-from distill_jax.inference import speed as measure_speed
+from distill_jax.inference import measure_speed
+from distill_jax.inference.measure_speed import REPEATS, measure_text_speed, texts_like
 from distill_jax.inference.predictor import Predictor
-from distill_jax.inference.speed import REPEATS, measure_text_speed, texts_like
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.text_speed import TextSpeed
 from distill_jax.train import main

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from distill_jax.arrays import AnyArray
 from distill_jax.students.bilstm import BiLstmConfig
 from distill_jax.students.networks.layers import dropout, linear, real_lengths, symmetric_uniform
 
@@ -34,7 +35,7 @@ class BiLstm(nnx.Module):
 
     def __call__(
         self,
-        inputs: Int[Array, "batch length"],
+        inputs: Int[AnyArray, "batch length"],
         padded_length: int | None = None,
         dropout_rng: PRNGKeyArray | None = None,
     ) -> Float[Array, "batch classes"]:
@@ -46,7 +47,7 @@ class BiLstm(nnx.Module):
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
-    def features(self, input_ids: Int[Array, "batch length"]) -> Float[Array, "batch features"]:
+    def features(self, input_ids: Int[AnyArray, "batch length"]) -> Float[Array, "batch features"]:
         """Return the pooled states of both directions, 2 × hidden numbers."""
         lengths = real_lengths(input_ids, self.config.pad_id)
         if not input_ids.shape[1]:
@@ -59,7 +60,7 @@ class BiLstm(nnx.Module):
         return jnp.concatenate([pooled[0], pooled[1]], axis=-1)
 
     def _gate_inputs(
-        self, readings: Int[Array, "2 batch length"], layers: list[nnx.Dict]
+        self, readings: Int[AnyArray, "2 batch length"], layers: list[nnx.Dict]
     ) -> Float[Array, "length 2 batch gates"]:
         """Return what the tokens add to the gates before σ and tanh, 4 × hidden numbers each.
 
@@ -87,7 +88,9 @@ def _lstm_layer(inputs: int, hidden: int, rngs: nnx.Rngs) -> nnx.Dict:
     return nnx.Dict(**{k: nnx.Param(symmetric_uniform(rngs.params(), shape, hidden)) for k, shape in shapes.items()})
 
 
-def reversed_texts(input_ids: Int[Array, "batch length"], lengths: Int[Array, " batch"]) -> Int[Array, "batch length"]:
+def reversed_texts(
+    input_ids: Int[AnyArray, "batch length"], lengths: Int[AnyArray, " batch"]
+) -> Int[Array, "batch length"]:
     """Return each row with its first ``lengths`` tokens in reverse; the padding stays behind them."""
     position = jnp.arange(input_ids.shape[1])
     mirrored = lengths[:, None] - 1 - position
@@ -118,7 +121,7 @@ def lstm_states(
 
 
 def lstm_step(
-    gates: Float[Array, "*rows gates"], cell: Float[Array, "*rows hidden"]
+    gates: Float[AnyArray, "*rows gates"], cell: Float[AnyArray, "*rows hidden"]
 ) -> tuple[Float[Array, "*rows hidden"], Float[Array, "*rows hidden"]]:
     """Return the next state and cell from the gates i, f, g, o before σ and tanh, 4 × hidden numbers.
 
@@ -130,7 +133,7 @@ def lstm_step(
 
 
 def max_of_states(
-    states: Float[Array, "length 2 batch hidden"], lengths: Int[Array, " batch"]
+    states: Float[AnyArray, "length 2 batch hidden"], lengths: Int[AnyArray, " batch"]
 ) -> Float[Array, "2 batch hidden"]:
     """Return the maximum over each text's tokens."""
     real = jnp.arange(states.shape[0])[:, None] < lengths
@@ -138,7 +141,7 @@ def max_of_states(
 
 
 def last_states(
-    states: Float[Array, "length 2 batch hidden"], lengths: Int[Array, " batch"]
+    states: Float[AnyArray, "length 2 batch hidden"], lengths: Int[AnyArray, " batch"]
 ) -> Float[Array, "2 batch hidden"]:
     """Return the state after each text's last token."""
     last = jnp.maximum(lengths - 1, 0)

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from distill_jax.arrays import AnyArray
 from distill_jax.students.ensemble import EnsembleConfig
-from distill_jax.students.networks.kim_cnn import KimCnn
+from distill_jax.students.networks.cnn import KimCnn
 
 
 class Ensemble(KimCnn):
@@ -21,7 +22,7 @@ class Ensemble(KimCnn):
 
     def __call__(
         self,
-        inputs: Int[Array, "batch length *ngrams"],
+        inputs: Int[AnyArray, "batch length *ngrams"],
         padded_length: int | None = None,
         dropout_rng: PRNGKeyArray | None = None,
     ) -> Float[Array, "batch classes"]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from distill_jax.arrays import AnyArray
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.networks.layers import symmetric_uniform
 
@@ -28,7 +29,7 @@ class FastText(nnx.Module):
 
     def __call__(
         self,
-        inputs: Int[Array, "batch length *ngrams"],
+        inputs: Int[AnyArray, "batch length *ngrams"],
         padded_length: int | None = None,
         dropout_rng: PRNGKeyArray | None = None,
     ) -> Float[Array, "batch classes"]:
@@ -45,7 +46,7 @@ class FastText(nnx.Module):
             pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
         return pooled @ self.output["kernel"][...] + self.output["bias"][...]
 
-    def divisors(self, real: Bool[Array, "batch length"], padded_length: int | None) -> Int[Array, " batch"]:
+    def divisors(self, real: Bool[AnyArray, "batch length"], padded_length: int | None) -> Int[Array, " batch"]:
         """Return what each row's sum is divided by, from the mask of real tokens."""
         if not self.config.mask_padding:
             return jnp.full(real.shape[0], padded_length or real.shape[1])

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from distill_jax.arrays import AnyArray
+
 
 def symmetric_uniform(key: PRNGKeyArray, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
     """Return torch's default for linear, convolution and (fan-in: its units) LSTM layers: U(−1/√fan_in, 1/√fan_in)."""
@@ -19,13 +21,13 @@ def linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Dict:
     return nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias))
 
 
-def dropout(features: Float[Array, "*shape"], rate: float, rng: PRNGKeyArray) -> Float[Array, "*shape"]:
+def dropout(features: Float[AnyArray, "*shape"], rate: float, rng: PRNGKeyArray) -> Float[Array, "*shape"]:
     """Return ``features`` with a share ``rate`` of them set to zero and the others divided by ``1 − rate``."""
     kept = jax.random.bernoulli(rng, 1 - rate, features.shape)
     return jnp.where(kept, features / (1 - rate), 0)
 
 
-def real_lengths(input_ids: Int[Array, "batch length"], pad_id: int) -> Int[Array, " batch"]:
+def real_lengths(input_ids: Int[AnyArray, "batch length"], pad_id: int) -> Int[Array, " batch"]:
     """Return one more than the position of each row's last token that is not padding; 0 = none."""
     positions = jnp.arange(1, input_ids.shape[1] + 1)
     return jnp.where(input_ids != pad_id, positions, 0).max(axis=1, initial=0)

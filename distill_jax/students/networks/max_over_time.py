@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from distill_jax.arrays import AnyArray
+
 _UNROLLED = 128  # the largest batch whose sum is written out
 
 
 def max_over_time(
-    x: Float[Array, "batch length dim"],
-    kernel: Float[Array, "height dim filters"],
-    bias: Float[Array, " filters"],
+    x: Float[AnyArray, "batch length dim"],
+    kernel: Float[AnyArray, "height dim filters"],
+    bias: Float[AnyArray, " filters"],
     starts: Int[Array, " batch"] | None,
 ) -> Float[Array, "batch filters"]:
     """Return ``max_t relu(kernel · x[t : t + height] + bias)`` (Kim 2014, equations 2 and 3).
@@ -26,7 +28,7 @@ def max_over_time(
         bias: theirs.
         starts: how many windows of each text count (the first ones, at least one); None = all.
     """
-    return _max_over_time(x, kernel, bias, starts)
+    return _max_over_time(jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), starts)
 
 
 @jax.custom_vjp

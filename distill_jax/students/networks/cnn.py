@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from distill_jax.arrays import AnyArray
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.networks.layers import dropout, linear, real_lengths, symmetric_uniform
@@ -28,7 +29,7 @@ class KimCnn(nnx.Module):
 
     def __call__(
         self,
-        inputs: Int[Array, "batch length"],
+        inputs: Int[AnyArray, "batch length"],
         padded_length: int | None = None,
         dropout_rng: PRNGKeyArray | None = None,
     ) -> Float[Array, "batch classes"]:
@@ -39,7 +40,7 @@ class KimCnn(nnx.Module):
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
-    def features(self, input_ids: Int[Array, "batch length"]) -> Float[Array, "batch features"]:
+    def features(self, input_ids: Int[AnyArray, "batch length"]) -> Float[Array, "batch features"]:
         """Return the pooled features, of heights × filters numbers."""
         config = self.config
         tallest, starts = max(config.filter_heights), None
