@@ -31,9 +31,8 @@ def train(words: list[str]) -> dict[str, str | bool]:
     """Train as the command line with these words would; return what became of it."""
     from distill_jax.train import main as train_main
 
-    sys.argv = ["train", *words]
     try:
-        train_main()
+        train_main(words)
     except InputError as error:
         # Not imported before the training has set JAX up.
         from distill_jax.training.fit import NonFiniteLossError
