@@ -143,10 +143,9 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> Fit
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.export.test)
-    steps = -(-len(EpochRows.of(train, run.train)) // run.train.batch_size)
 
     def save(snapshot: Snapshot) -> None:
-        save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
+        save_checkpoint(checkpoints, snapshot)
         write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
 
     with stop_on_signal() as should_stop:

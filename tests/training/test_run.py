@@ -10,7 +10,6 @@ import pytest
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
-from distill_jax.runs.checkpoints import load_snapshot
 from distill_jax.runs.folder import read_run
 from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.run_data import TrainData
@@ -61,9 +60,6 @@ def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
     metrics = read_run(run.workdir).metrics
     rows = metrics["train_examples_per_second"] * metrics["train_seconds"] / 2
     assert rows == pytest.approx(110)
-    numbers = [int(folder.name) for folder in (run.workdir / "checkpoints").iterdir() if folder.name.isdigit()]
-    assert max(numbers) == 2 * 14  # 110 rows in batches of eight
-    assert load_snapshot(run.workdir / "checkpoints").epoch == 2
 
 
 def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, capsys):
