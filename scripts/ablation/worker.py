@@ -40,8 +40,8 @@ def train(words: list[str]) -> dict[str, str | bool]:
         return {"diverged" if isinstance(error, NonFiniteLossError) else "refused": str(error)}
     except SystemExit:  # tyro has said which word it does not know
         return {"refused": f"the training's command line does not take: {' '.join(words)}"}
-    except (Interrupted, KeyboardInterrupt):
-        return {"interrupted": "it is saved"}
+    except (Interrupted, KeyboardInterrupt) as reason:
+        return {"interrupted": str(reason)}
     return {"done": True}
 
 
