@@ -23,8 +23,8 @@ def check_examples(
     for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
         if examples is None:
             continue
-        if config.distil and examples.teacher_logits is None:
-            raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
+        if config.distil:
+            _check_teacher(name, examples.teacher_logits)
         if not config.distil and (examples.labels < 0).all():
             raise InputError(f"{name}: labels: training without --distil needs labelled rows, all are −1")
     if test is not None and (test.labels < 0).all():
@@ -46,4 +46,17 @@ def _check_split(name: str, examples: Examples, classes: int) -> None:
     if not finite.all():
         raise InputError(
             f"{name}: teacher_logits: expected finite numbers, got NaN or infinity in row {finite.argmin()}"
+        )
+
+
+def _check_teacher(name: str, logits: np.ndarray | None) -> None:
+    """Raise ``InputError`` where there is nothing to distil: no logits, or the same of every row but for a shift."""
+    if logits is None:
+        raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
+    leads = logits - logits[:, :1]
+    if len(logits) > 1 and (leads == leads[0]).all():
+        raise InputError(
+            f"{name}: teacher_logits: expected different logits, got {logits[0].tolist()} or a shift of it in all "
+            f"{len(logits):,} rows; a teacher that says the same of every text cannot be distilled: export its "
+            "logits again, or train without --distil"
         )

@@ -166,7 +166,7 @@ def test_the_last_whole_epoch_is_kept_when_the_loss_diverges(tiny_examples, monk
 
 def test_a_last_step_that_goes_too_far_is_noticed(tiny_examples):
     train, test = (_cut(examples, 8) for examples in tiny_examples)  # one step, whose own loss is finite
-    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits * np.float32(1e17))
     config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
     student = _student("fasttext")
     params = student.init(0)
@@ -354,9 +354,24 @@ def test_the_splits_that_the_loss_is_taken_of_have_what_it_needs(split, tiny_exa
         fit(student, student.init(0), config=_config("fasttext"), **splits)
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize(
+    "logits",
+    [np.zeros((20, CLASSES)), np.tile([1.0, -2.5, 0.25], (20, 1)), np.tile(np.arange(20.0)[:, None], CLASSES)],
+    ids=["zeros", "one answer", "no preference"],
+)
+def test_a_teacher_that_says_the_same_of_every_row_is_not_distilled(split, logits, tiny_examples):
+    splits = dict.fromkeys(("train", "test", "validation"), _cut(tiny_examples[0], 20))
+    splits[split] = dataclasses.replace(splits[split], teacher_logits=logits.astype(np.float32))
+    student = _student("fasttext")
+    with pytest.raises(InputError, match=rf"^{split}: teacher_logits: .* all 20 rows; a teacher that says the same of"):
+        fit(student, student.init(0), config=_config("fasttext", distil=True), **splits)
+    fit(student, student.init(0), config=_config("fasttext", epochs=1), **splits)  # on labels it does not matter
+
+
 def test_a_validation_score_that_is_not_finite_stops_and_names_the_epoch(tiny_examples):
     train, test = (_cut(examples, 20) for examples in tiny_examples)
-    far = dataclasses.replace(test, teacher_logits=np.full_like(test.teacher_logits, 1e30))  # its square is infinite
+    far = dataclasses.replace(test, teacher_logits=test.teacher_logits * np.float32(1e30))  # its square is infinite
     with pytest.raises(NonFiniteLossError, match="the validation loss became infinite or NaN in epoch 1"):
         _fit(_student("fasttext"), train, test, _config("fasttext", distil=True), validation=far)
 
@@ -390,7 +405,7 @@ def test_without_a_test_split_the_training_is_the_same_and_its_test_columns_are_
 
 def test_a_last_step_that_goes_too_far_is_noticed_without_any_split_to_evaluate(tiny_examples):
     train = _cut(tiny_examples[0], 8)
-    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits * np.float32(1e17))
     student = _student("fasttext")
     params = student.init(0)
     params["output"]["kernel"] = np.full((8, CLASSES), 1e30, np.float32)
