@@ -5,6 +5,7 @@ import numpy as np
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
+from distill_jax.losses import objective_of
 from distill_jax.students.student import Student
 
 
@@ -25,8 +26,9 @@ def check_examples(
             continue
         if config.distil:
             _check_teacher(name, examples.teacher_logits)
-        if not config.distil and (examples.labels < 0).all():
-            raise InputError(f"{name}: labels: training without --distil needs labelled rows, all are −1")
+        if objective_of(config).alpha == 1 and (examples.labels < 0).all():
+            how = "with --alpha 1" if config.distil else "without --distil"
+            raise InputError(f"{name}: labels: training {how} needs labelled rows, all are −1")
     if test is not None and (test.labels < 0).all():
         raise InputError("test: labels: the test split needs labelled rows, all are −1")
     check_training(student.config, config)

@@ -2,6 +2,7 @@ import dataclasses
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -12,6 +13,7 @@ from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
+from distill_jax.losses import cross_entropy, kl_at_temperature, logit_mse
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
@@ -350,8 +352,34 @@ def test_the_splits_that_the_loss_is_taken_of_have_what_it_needs(split, tiny_exa
     with pytest.raises(InputError, match=f"^{split}: teacher_logits: distillation needs them, got None"):
         fit(student, student.init(0), config=_config("fasttext", distil=True), **splits)
     splits[split] = dataclasses.replace(rows, labels=np.full_like(rows.labels, -1))
-    with pytest.raises(InputError, match=f"^{split}: labels: training without --distil needs labelled rows"):
-        fit(student, student.init(0), config=_config("fasttext"), **splits)
+    for config, how in (
+        (_config("fasttext"), "without --distil"),
+        (_config("fasttext", distil=True, alpha=1.0), "with --alpha 1"),
+    ):
+        with pytest.raises(InputError, match=f"^{split}: labels: training {how} needs labelled rows, all are −1"):
+            fit(student, student.init(0), config=config, **splits)
+    fit(student, student.init(0), config=_config("fasttext", distil=True, alpha=0.5, epochs=1), **splits)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rows"),
+    [({}, "labelled"), ({"distil": True, "alpha": 1.0}, "labelled"), ({"distil": True, "alpha": 0.5}, "all"),
+     ({"distil": True, "alpha": 0.0, "soft_loss": "kl"}, "all")],
+    ids=["labels", "alpha 1", "both", "teacher"],
+)  # fmt: skip
+def test_the_validation_loss_is_the_mean_over_the_rows_that_it_learns_from(choice, rows, tiny_examples):
+    train, validation = (_cut(examples, 60) for examples in tiny_examples)
+    labels = np.where(np.arange(60) % 3 == 0, validation.labels, -1).astype(np.int32)
+    partly = dataclasses.replace(validation, labels=labels)
+    config = _config("fasttext", epochs=1, **choice)
+    result = _fit(_student("fasttext"), train, None, config, validation=partly)
+    logits, teacher, known = jnp.asarray(result.validation_logits), jnp.asarray(validation.teacher_logits), labels >= 0
+    hard = np.asarray(cross_entropy(logits, jnp.asarray(np.maximum(labels, 0)))) * known
+    alpha = config.alpha if config.distil else 1.0
+    soft = kl_at_temperature(logits, teacher, 1.0) if config.soft_loss == "kl" else logit_mse(logits, teacher)
+    losses = alpha * hard + (1 - alpha) * np.asarray(soft)
+    expected = losses[known].mean() if rows == "labelled" else losses.mean()
+    assert result.history["validation_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
