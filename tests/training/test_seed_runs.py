@@ -12,6 +12,7 @@ import pytest
 from command_lines import call, refusal
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
+from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.folder import read_run
@@ -22,7 +23,7 @@ from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.seed_runs import train_seeds
 from distill_jax.training.steps import apply_gradients, batch_gradients
 from student_options import padding
-from tiny_export import write_tiny_export
+from tiny_export import tiny_header, tiny_part, tiny_tokenizer, write_tiny_export
 
 SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))
 
@@ -276,3 +277,22 @@ def test_every_seed_of_several_is_trained_as_it_is_alone(number, export_with_tra
         assert (second / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
     found, expected = (read_weights(folder) for folder in (second, tmp_path / "alone"))
     jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_scores_that_there_are_none_of_are_left_out_and_every_file_is_json(tmp_path):
+    """A validation split without a label, which a teacher's logits are enough for, has no macro F1."""
+    writer = ExportWriter(tmp_path / "export", tiny_header())
+    for seed, split in enumerate(("train", "test", "validation")):
+        part = tiny_part(30, seed, 30 * seed)
+        labels = np.full_like(part.labels, -1) if split == "validation" else part.labels
+        writer.write(split, 0, dataclasses.replace(part, labels=labels))
+    writer.write_tokenizer(tiny_tokenizer().to_str())
+    writer.finish(dict.fromkeys(("train", "test", "validation"), 1), writer.header.teacher)
+    config = TrainConfig.notebook("fasttext", distil=True, epochs=2, batch_size=8)
+    train_seeds(TrainRun(tmp_path / "export", tmp_path / "run", config, {"embedding_dim": 6}), 2)
+    scores = read_seeds(tmp_path / "run")
+    assert scores.seeds == (0, 1)
+    assert scores.validation_f1_macro is None
+    for path in (tmp_path / "run").rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{word} in {path}"))
+    assert read_run(tmp_path / "run").history["validation_loss"].notna().all()
