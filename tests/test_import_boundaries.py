@@ -13,7 +13,10 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SHARED = ("errors", "files", "console", "cache", "locks", "processors", "machine", "export", "metrics/classification")
+SHARED = (
+    *("errors", "files", "console", "cache", "locks", "processors", "machine", "options", "export"),
+    "metrics/classification",
+)
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 

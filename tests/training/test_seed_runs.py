@@ -115,6 +115,12 @@ def copy(trained, tmp_path):
     return tmp_path / "run"
 
 
+def _replaced(words, option, value):
+    """Return a command line's words with another value of an option."""
+    index = words.index(option) + 1
+    return [*words[:index], value, *words[index + 1 :]]
+
+
 def _runs(workdir):
     return [read_run(folder) for folder in (workdir, *seed_folders(workdir))]
 
@@ -148,7 +154,7 @@ def test_further_seeds_compile_nothing(trained):
 
 def test_each_seed_is_the_run_that_it_would_be_alone(trained, words, tmp_path, capsys):
     alone = tmp_path / "alone"
-    assert call(capsys, main, *words, "--workdir", alone, "--seed", "9")[0] == 0
+    assert call(capsys, main, *_replaced(words, "--seed", "9"), "--workdir", alone)[0] == 0
     expected = trained[0] / "seed-9"
     assert (alone / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
     jax.tree.map(np.testing.assert_array_equal, read_weights(alone), read_weights(expected))
@@ -211,7 +217,7 @@ def test_overwrite_deletes_the_runs_of_the_old_set_and_nothing_else(copy, words,
     (copy / "seed-9" / "notes.txt").write_text("mine")
     (copy / "seed-11").mkdir()
     (copy / "seed-11" / "config.json").write_text("{}")
-    assert call(capsys, main, *words, "--workdir", copy, "--epochs", "1", "--overwrite")[0] == 0
+    assert call(capsys, main, *_replaced(words, "--epochs", "1"), "--workdir", copy, "--overwrite")[0] == 0
     assert not (copy / "seeds.json").exists()
     assert not (copy / "seed-8").exists()
     assert [path.name for path in (copy / "seed-9").iterdir()] == ["notes.txt"]
@@ -231,7 +237,8 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_trained(tmp_pa
 
 
 def test_the_last_seed_is_a_seed_too(tmp_path, words, capsys):
-    message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--seed", str(2**31 - 1))
+    last = _replaced(words, "--seed", str(2**31 - 1))
+    message = refusal(capsys, main, *last, "--workdir", tmp_path / "run", "--seeds", "2")
     assert message.startswith("--seed: expected a number at least 0")
     assert not (tmp_path / "run").exists()
 
