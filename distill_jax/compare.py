@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from distill_jax.console import run_command, say
+from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.files import write_json
 
@@ -31,8 +31,9 @@ class Arguments:
 
 def main() -> None:
     """Parse the command line, compare, print."""
-    arguments = tyro.cli(
+    arguments = parse_options(
         Arguments,
+        None,
         prog="python -m distill_jax.compare",
         description=(
             "Compare two students on the test rows that both were tested on: accuracy and macro F1 with their "

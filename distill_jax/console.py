@@ -1,6 +1,7 @@
 """What a command line says: lines, progress, errors as one sentence with an exit status. Shared by both halves."""
 
 import contextlib
+import dataclasses
 import errno
 import io
 import os
@@ -8,11 +9,13 @@ import shlex
 import signal
 import sys
 import threading
+import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from distill_jax import __version__
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.options import option_of, require_once
 
 _Options = TypeVar("_Options")
 
@@ -65,7 +68,12 @@ def progress(
 
 
 def parse_options(
-    kind: type[_Options], words: Sequence[str] | None, *, prog: str, description: str, default: _Options | None = None
+    kind: type[_Options],
+    words: Sequence[str] | None,
+    *,
+    prog: str,
+    description: str | None = None,
+    default: _Options | None = None,
 ) -> _Options:
     """Return the configuration that a command line's words name; exits for ``--help``.
 
@@ -73,15 +81,17 @@ def parse_options(
         kind: a dataclass; each field is an option, the docstring beneath it the option's help.
         words: the words; None = the process's.
         prog: what starts the command.
-        description: what it does.
+        description: what it does; None = the dataclass's docstring.
         default: where an option that is not given takes its value from.
 
     Raises:
-        InputError: a value breaks a rule of the configuration.
+        InputError: a value breaks a rule of the configuration, or an option is given twice that takes its values once.
         SystemExit: status 2 for an option or a value that does not exist, with a message on standard error.
     """
     import tyro
 
+    words = sys.argv[1:] if words is None else words
+    require_once(words, _repeatable(kind))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -101,6 +111,22 @@ def parse_options(
             cause = cause.__context__
         sys.stderr.write(complaint.getvalue())
         raise
+
+
+def _repeatable(kind: Any) -> set[str]:
+    """Return the options of a configuration, and of those in it, that may be given several times, a value each."""
+    import tyro
+
+    found: set[str] = set()
+    origin = typing.get_origin(kind) or kind
+    hints = typing.get_type_hints(origin, include_extras=True)
+    for field in dataclasses.fields(origin):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            found |= _repeatable(hint)
+        elif tyro.conf.UseAppendAction in typing.get_args(hint):
+            found.add(option_of(field.name))
+    return found
 
 
 def run_command(main: Callable[[], None]) -> None:

@@ -4,6 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +14,7 @@ from typing import IO, Any
 from distill_jax.errors import InputError, MissingInputError
 
 _CHUNK = 1 << 20
+_TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d+(-[0-9a-f]+)?\.tmp", re.DOTALL)  # version 0.1 named the process alone
 
 
 @contextlib.contextmanager
@@ -21,7 +25,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         OSError: the disk is full, the folder is not writable, …; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as stream:
             yield stream
@@ -43,15 +47,31 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return a name beside ``path`` for what is to take its place: this writer's alone, in any process and thread."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
 def is_temporary(path: Path) -> bool:
-    """Whether ``path`` is named as ``atomic_write`` names its temporary files."""
-    return path.name.startswith(".") and path.name.endswith(".tmp")
+    """Whether ``path`` is named as ``temporary_beside`` names files and folders."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Delete what a killed ``atomic_write`` left in ``folder``."""
+def remove_temporaries(folder: Path, *targets: str) -> None:
+    """Delete what killed writers left in ``folder``.
+
+    Args:
+        folder: where; it need not be there.
+        targets: the names of what they were writing; without one, whatever it was.
+    """
     for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        match = _TEMPORARY.fullmatch(path.name)
+        if match is None or (targets and match["target"] not in targets):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sha256_file(path: Path) -> str:

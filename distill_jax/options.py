@@ -7,7 +7,7 @@ help, the field's default the option's. Standard library only.
 import dataclasses
 import math
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from distill_jax.errors import InputError, require_range
@@ -40,6 +40,29 @@ class Choice:
 def option_of(field: str) -> str:
     """Return a field's name as the command line spells it."""
     return "--" + field.replace("_", "-")
+
+
+def require_once(words: Sequence[str], repeatable: Collection[str] = ()) -> None:
+    """Raise ``InputError`` where a command line gives an option twice: of two values one would be lost without a word.
+
+    ``--x`` and ``--no-x`` are one option.
+
+    Args:
+        words: the command line's.
+        repeatable: the options that may be given several times.
+    """
+    seen: dict[str, str] = {}
+    for word in words:
+        if word == "--":
+            return
+        if not word.startswith("--"):
+            continue
+        given = word.partition("=")[0].replace("_", "-")
+        option = "--" + given.removeprefix("--").removeprefix("no-")
+        if option in seen and option not in repeatable:
+            twice = f"{given} is given twice" if seen[option] == given else f"{seen[option]} and {given} are one option"
+            raise InputError(f"{twice}; expected it once, and several values, where it takes them, after one another")
+        seen[option] = given
 
 
 def check_fields(config: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from distill_jax.console import run_command, warn
+from distill_jax.console import parse_options, run_command, warn
 from distill_jax.errors import InputError, MissingInputError
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ class Arguments:
 
 def main() -> None:
     """Parse the command line, read lines, write a JSON line for each."""
-    arguments = tyro.cli(
+    arguments = parse_options(
         Arguments,
+        None,
         prog="python -m distill_jax.predict",
         description=(
             "Read a text a line, write a JSON line for each: its label and the probability of each label. "

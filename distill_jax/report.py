@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from distill_jax.console import run_command, say
+from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
 
@@ -42,7 +42,7 @@ class ReportConfig:
 
 def main() -> None:
     """Parse the command line and write the report."""
-    config = tyro.cli(ReportConfig, prog="python -m distill_jax.report")
+    config = parse_options(ReportConfig, None, prog="python -m distill_jax.report")
     write_report(config)
 
 

@@ -103,9 +103,15 @@ def default_workdir(export: Path, config: TrainConfig) -> Path:
     return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
 
 
-def main() -> None:
-    """Parse the command line and train."""
-    arguments = parse(sys.argv[1:])
+def main(words: Sequence[str] | None = None) -> None:
+    """Parse a command line's words (None = the process's) and train.
+
+    Raises:
+        InputError, SystemExit: as ``parse``.
+        InputError, Interrupted: as ``train_seeds``.
+    """
+    words = sys.argv[1:] if words is None else words
+    arguments = parse(words)
     train, run = arguments.train, arguments.run
     from distill_jax.jax_setup import configure_jax
 
@@ -121,7 +127,7 @@ def main() -> None:
             student=arguments.student.options(),
             resume=run.resume,
             overwrite=run.overwrite,
-            command=tuple(sys.argv[1:]),
+            command=tuple(words),
         ),
         run.seeds,
     )

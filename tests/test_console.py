@@ -1,4 +1,5 @@
 import errno
+import importlib
 import io
 import os
 import subprocess
@@ -8,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from command_lines import ROOT
+from command_lines import ROOT, refusal
 from distill_jax import __version__
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import format_table, progress, run_command, say, warn
@@ -161,3 +162,45 @@ def test_the_history_keeps_every_digit(tmp_path):
     assert found["epoch"].tolist() == [0, 1]
     np.testing.assert_array_equal(found.iloc[:, :-1].to_numpy(float), rows)
     assert history_frame(np.zeros((0, 7)), "CNN").empty
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "message"),
+    [
+        ("teacher_export.command_line", ["--label-column", "a", "--label-column=b"], "--label-column is given twice"),
+        ("teacher_export.command_line", ["--label_column=a", "--label-column", "a"], "--label-column is given twice"),
+        ("teacher_export.command_line", ["--data", "a", "--data", "b"], "--data is given twice"),
+        ("teacher_export.command_line", ["--balance", "--no-balance"], "--balance and --no-balance are one option"),
+        ("distill_jax.train", ["--epochs", "1", "--seed", "1", "--epochs", "2"], "--epochs is given twice"),
+        ("distill_jax.train", ["--filter-heights", "2", "--filter-heights", "3"], "--filter-heights is given twice"),
+        ("distill_jax.train", ["--no-transfer", "--transfer"], "--no-transfer and --transfer are one option"),
+        ("distill_jax.predict", ["--run", "a", "--run", "b"], "--run is given twice"),
+        ("distill_jax.report", ["a", "--title", "x", "--title", "y"], "--title is given twice"),
+        ("distill_jax.compare", ["a", "b", "--json", "x", "--json", "y"], "--json is given twice"),
+        ("scripts.search.command_line", ["--student", "cnn", "--student", "cnn"], "--student is given twice"),
+        ("scripts.ablation.command_line", ["--seeds", "1", "--seeds", "2"], "--seeds is given twice"),
+        ("scripts.benchmark.command_line", ["--only", "a", "--only", "b"], "--only is given twice"),
+        ("scripts.benchmark.growth", ["--rows", "1", "--rows", "2"], "--rows is given twice"),
+        ("scripts.convert.command_line", ["a", "--output", "b", "--output", "c"], "--output is given twice"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_option_that_takes_its_value_once_is_refused_twice(capsys, module, words, message):
+    main = importlib.import_module(module).main
+    if module == "teacher_export.command_line":
+        main = parse_arguments_of_the_process
+    assert refusal(capsys, main, *words).startswith(f"{message}; expected it once")
+
+
+def parse_arguments_of_the_process():
+    from teacher_export.command_line import parse_arguments
+
+    parse_arguments()
+
+
+def test_an_option_that_is_made_for_it_may_be_given_several_times():
+    from teacher_export.command_line import parse_arguments
+
+    words = ["--dataset", "table", "--data", "a.csv", "--label-column", "x"]
+    found = parse_arguments([*words, "--text-column", "no", "--text-column", "b"])
+    assert found.data.text_column == ("no", "b")

@@ -1,9 +1,19 @@
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import atomic_write, is_temporary, read_json, remove_temporaries, sha256_file, write_json
+from distill_jax.files import (
+    atomic_write,
+    is_temporary,
+    read_json,
+    remove_temporaries,
+    sha256_file,
+    temporary_beside,
+    write_json,
+)
 
 
 def _write_half(stream):
@@ -23,12 +33,44 @@ def test_a_file_is_seen_whole_or_not_at_all(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    """All are in the middle of writing at once; the file is one of theirs, whole, and nothing else is left."""
+    path, writers = tmp_path / "file", 4
+    middle = threading.Barrier(writers, timeout=60)
+
+    def write(number):
+        with atomic_write(path) as stream:
+            stream.write(bytes([number]) * 1000)
+            stream.flush()
+            middle.wait()
+            stream.write(bytes([number]) * 1000)
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
+    content = path.read_bytes()
+    assert content in {bytes([number]) * 2000 for number in range(writers)}
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_what_a_kill_leaves_is_known_and_removed(tmp_path):
-    for name in (".a.npz.12.tmp", "a.npz", ".hidden", "b.tmp"):
+    left = temporary_beside(tmp_path / "a.npz").name
+    for name in (".a.npz.12.tmp", left, "a.npz", ".hidden", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"):
         (tmp_path / name).write_bytes(b"")
+    temporary_beside(tmp_path / "folder").mkdir()
     assert is_temporary(tmp_path / ".a.npz.12.tmp")
+    assert is_temporary(tmp_path / left)
     remove_temporaries(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.npz", "b.tmp"]
+    assert {path.name for path in tmp_path.iterdir()} == {".hidden", "a.npz", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"}
+    remove_temporaries(tmp_path / "none")
+
+
+def test_what_is_left_of_one_target_can_be_removed_alone(tmp_path):
+    mine, other = temporary_beside(tmp_path / "teacher"), temporary_beside(tmp_path / "teacher.v2")
+    for folder in (mine, other):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"half")
+    remove_temporaries(tmp_path, "teacher")
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_sha256_of_a_file_longer_than_a_block(tmp_path):

@@ -14,7 +14,10 @@ from command_lines import ROOT, python
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
 SINGLE = ("data/ragged", "metrics/classification")  # of these rooms, one module each
-SHARED = ("errors", "files", "console", "cache", "locks", "processors", "machine", "export", "tasks", *SINGLE)
+SHARED = (
+    *("errors", "files", "console", "cache", "locks", "processors", "machine", "options", "export", "tasks"),
+    *SINGLE,
+)
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 

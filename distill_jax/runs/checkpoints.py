@@ -65,8 +65,11 @@ def _checkpointer(folder: Path) -> Iterator[Any]:
         yield checkpointer
 
 
-def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
-    """Save a snapshot as checkpoint ``number`` (the count of steps done); all but the latest few are deleted.
+def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
+    """Save a snapshot as the latest checkpoint, one number above those that are there; all but a few are deleted.
+
+    The number says no more than the order: steps are counted differently where the rows trained on are (unlabelled
+    ones count no longer), so a number made of them may be below one that is there.
 
     Raises:
         OSError: the disk is full, …; the checkpoints that were there are kept.
@@ -79,9 +82,10 @@ def save_checkpoint(folder: Path, snapshot: Snapshot, number: int) -> None:
     if snapshot.best is not None:  # "params" are what predictions are made with
         params, state["current"] = snapshot.best, snapshot.params
     _require_space(Path(folder), [params, state])
+    number = max(_numbers(folder), default=0) + 1
     try:
         with _checkpointer(folder) as checkpointer:
-            checkpointer.save_checkpointables(number, {"params": params, "state": state}, overwrite=True)
+            checkpointer.save_checkpointables(number, {"params": params, "state": state})
     except Exception as error:
         for unfinished in Path(folder).glob(f"*{_UNFINISHED}*"):
             shutil.rmtree(unfinished, ignore_errors=True)

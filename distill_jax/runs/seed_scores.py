@@ -48,7 +48,7 @@ class SeedScores:
         seeds: at least two, different; the first is that of the run in the folder itself.
         test_acc: accuracy on the test split.
         test_f1_macro: macro F1 on the test split.
-        validation_f1_macro: macro F1 on the validation split, None where the export has none.
+        validation_f1_macro: macro F1 on the validation split, None where the export has none or no label in it.
     """
 
     seeds: tuple[int, ...]

@@ -73,16 +73,20 @@ _COLUMNS = (*NUMBER_COLUMNS, *VALIDATION_COLUMNS)
 def validation_loss(
     objective: Objective, logits: np.ndarray, labels: np.ndarray, teacher_logits: np.ndarray | None
 ) -> float:
-    """Return the training's own loss on the validation rows, their mean.
+    """Return the training's own loss on the validation rows, the mean over those that it learns from.
+
+    Under an objective of the labels alone those are the labelled rows. Under any other they are all rows: the teacher's
+    logits are there for unlabelled ones too, whose term of the labels is 0, as in training.
 
     Args:
         objective: the loss of an example.
         logits: [n, classes].
-        labels: int [n], −1 = unlabelled.
+        labels: int [n], −1 = unlabelled; at least one is labelled where the objective is of the labels alone.
         teacher_logits: [n, classes]; None where the objective does not look at them.
     """
     teacher = logits if teacher_logits is None else teacher_logits
-    return float(np.asarray(objective(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(teacher))).mean())
+    losses = np.asarray(objective(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(teacher)))
+    return float((losses[labels >= 0] if objective.alpha == 1 else losses).mean())
 
 
 def best_epoch(history: np.ndarray, config: TrainConfig) -> int:
@@ -124,8 +128,10 @@ def train_scores(
 
 
 def evaluation_scores(task: Task, logits: np.ndarray, labels: np.ndarray, loss_mean: LossMean) -> list[float]:
-    """Return cross-entropy, accuracy and macro F1 of logits [n, classes], over the labelled rows."""
+    """Return cross-entropy, accuracy and macro F1 of logits [n, classes], over the labelled rows; NaN without one."""
     labelled = task.is_labelled(labels)
+    if not labelled.any():
+        return [float("nan")] * 3
     losses = task.losses(logits[labelled], labels[labelled])
     loss = mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH) if loss_mean == "batches" else float(losses.mean())
     return [loss, *_accuracies(task, labels, task.answers(logits))]

@@ -5,6 +5,7 @@ import numpy as np
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
+from distill_jax.losses import objective_of
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.student import Student
 
@@ -24,10 +25,11 @@ def check_examples(
     for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
         if examples is None:
             continue
-        if config.distil and examples.teacher_logits is None:
-            raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
-        if not config.distil and (examples.labels < 0).all():
-            raise InputError(f"{name}: labels: training without --distil needs labelled rows, all are −1")
+        if config.distil:
+            _check_teacher(name, examples.teacher_logits)
+        if objective_of(config, student.config.labelling).alpha == 1 and (examples.labels < 0).all():
+            how = "with --alpha 1" if config.distil else "without --distil"
+            raise InputError(f"{name}: labels: training {how} needs labelled rows, all are −1")
     if test is not None and (test.labels < 0).all():
         raise InputError("test: labels: the test split needs labelled rows, all are −1")
     check_training(student.config, config)
@@ -48,4 +50,17 @@ def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
     if not finite.all():
         raise InputError(
             f"{name}: teacher_logits: expected finite numbers, got NaN or infinity in row {finite.argmin()}"
+        )
+
+
+def _check_teacher(name: str, logits: np.ndarray | None) -> None:
+    """Raise ``InputError`` where there is nothing to distil: no logits, or the same of every row but for a shift."""
+    if logits is None:
+        raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
+    leads = logits - logits[:, :1]
+    if len(logits) > 1 and (leads == leads[0]).all():
+        raise InputError(
+            f"{name}: teacher_logits: expected different logits, got {logits[0].tolist()} or a shift of it in all "
+            f"{len(logits):,} rows; a teacher that says the same of every text cannot be distilled: export its "
+            "logits again, or train without --distil"
         )

@@ -214,7 +214,7 @@ class _Loop:
         rate = self.config.learning_rates(self.epoch, self._steps)[step - 1]
         return (
             f"{what} in epoch {self.epoch + 1}, step {step} of {self._steps}, at learning rate {rate:g}; try a lower "
-            "--learning-rate (the last whole epoch is kept)"
+            "--learning-rate"
         )
 
     def _finish_epoch(self) -> None:

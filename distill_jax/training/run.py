@@ -1,7 +1,9 @@
 """Train a student from an export folder into a run folder; what ``python -m distill_jax.train`` does."""
 
+import contextlib
 import dataclasses
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from distill_jax.students.params import Params
 from distill_jax.students.student import Student, to_device
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.example_checks import check_examples
-from distill_jax.training.fit import FitResult, fit
+from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.fit_warnings import untrained_warning
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
@@ -79,7 +81,8 @@ def train_run(run: TrainRun, data: TrainData | None = None) -> None:
     Raises:
         InputError: the export folder, the run folder or the configuration is not usable, or another process is
             writing the run folder.
-        Interrupted: Ctrl-C; the checkpoint is saved, the message holds the command that goes on.
+        NonFiniteLossError: the loss is no longer a finite number; the message says what is kept.
+        Interrupted: Ctrl-C; the message says what is kept and holds the command that goes on.
     """
     data = data or TrainData(run.export, run.train, run.student)
     with exclusive(run.workdir, "run folder"):
@@ -103,27 +106,70 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
     if state == "overwrite":
         delete_run(run.workdir)
     begin_run(run.workdir, _config(run, data), export.tokenizer)
+    progress = _Progress(run)
+    with _saying_what_is_kept(run, progress):
+        result = _fit(run, params, data, train, progress)
+        figures = _finish(run, result, train, test)
+    _say_history(run.workdir)
+    say(figures)
+    warning = untrained_warning(result.history, train.labels)
+    if warning:
+        warn(warning)
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
+
+
+class _Progress:
+    """Saves a run's snapshots, and says how far the latest goes."""
+
+    def __init__(self, run: TrainRun) -> None:
+        self._run, self.checkpoints = run, run.workdir / CHECKPOINTS
+        self._saved: tuple[int, int] | None = None
+
+    def load(self) -> Snapshot:
+        """Return the latest snapshot; raises what ``load_snapshot`` does."""
+        snapshot = load_snapshot(self.checkpoints)
+        self._saved = snapshot.epoch, snapshot.step
+        return snapshot
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Save a snapshot and the epochs' numbers; raises what ``save_checkpoint`` does."""
+        save_checkpoint(self.checkpoints, snapshot)
+        self._saved = snapshot.epoch, snapshot.step
+        write_history(self._run.workdir / HISTORY, history_frame(snapshot.history, self._run.train.model_name))
+
+    @property
+    def kept(self) -> str:
+        """What a training that is stopped now keeps, in words; epochs count from 1."""
+        if self._saved is None:  # not read, or the very first is being saved
+            return "the last checkpoint is kept" if has_checkpoint(self.checkpoints) else "nothing is kept yet"
+        epoch, step = self._saved
+        return f"epoch {epoch + 1} up to step {step} is kept" if step else f"epoch {epoch} is kept"
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(run: TrainRun, progress: _Progress) -> Iterator[None]:
+    """Add to what stops a training what is kept of it, and how to go on where that makes sense."""
     try:
-        result = _fit(run, params, data, train)
-    except Interrupted as reason:
-        raise Interrupted(f"{reason}; saved. Go on with:\n  {run.how_to_resume}") from None
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; the last checkpoint is kept. Go on with:\n  {run.how_to_resume}") from None
+        yield
+    except NonFiniteLossError as error:
+        raise NonFiniteLossError(f"{error} ({progress.kept})") from None
+    except (Interrupted, KeyboardInterrupt) as reason:
+        what = str(reason) or "interrupted"
+        raise Interrupted(f"{what}; {progress.kept}. Go on with:\n  {run.how_to_resume}") from None
+
+
+def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -> str:
+    """Write what a finished run holds; return its size and speed in words."""
     write_weights(run.workdir, result.params)
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
     speed = measure_text_speed(run.workdir, test.tokens)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
     assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, run.train, metrics, result.test_logits, test)
-    _say_history(run.workdir)
-    say(
+    return (
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
         f"{speed.median:,.0f} documents/s from raw text; written to {run.workdir}"
     )
-    warning = untrained_warning(result.history, train.labels)
-    if warning:
-        warn(warning)
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
 
 
 def run_state(run: TrainRun, data: TrainData) -> RunState:
@@ -135,19 +181,13 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
     return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed)
 
 
-def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> FitResult:
+def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples, progress: _Progress) -> FitResult:
     snapshot = None
-    checkpoints = run.workdir / CHECKPOINTS
-    if run.resume and has_checkpoint(checkpoints):
-        snapshot = load_snapshot(checkpoints)
+    if run.resume and has_checkpoint(progress.checkpoints):
+        snapshot = progress.load()
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.export.test)
-    steps = -(-len(EpochRows.of(train, run.train)) // run.train.batch_size)
-
-    def save(snapshot: Snapshot) -> None:
-        save_checkpoint(checkpoints, snapshot, snapshot.epoch * steps + snapshot.step)
-        write_history(run.workdir / HISTORY, history_frame(snapshot.history, run.train.model_name))
 
     with stop_on_signal() as should_stop:
         return fit(
@@ -158,7 +198,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples) -> Fit
             config=run.train,
             validation=data.export.validation,
             resume=snapshot,
-            on_epoch=save,
+            on_epoch=progress.save,
             should_stop=should_stop,
             show_progress=True,
         )

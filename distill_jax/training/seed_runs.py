@@ -1,6 +1,7 @@
 """Train one student several times, with seeds that follow one another, and say how far the results lie apart."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 from distill_jax.console import say
@@ -74,8 +75,13 @@ def _collect(runs: list[TrainRun]) -> SeedScores:
         seeds=tuple(each.train.seed for each in runs),
         test_acc=spread("test_acc"),
         test_f1_macro=spread("test_f1_macro"),
-        validation_f1_macro=spread(_VALIDATION) if all(_VALIDATION in row for row in rows) else None,
+        validation_f1_macro=spread(_VALIDATION) if all(_is_known(row.get(_VALIDATION)) for row in rows) else None,
     )
+
+
+def _is_known(score: float | None) -> bool:
+    """Whether there is a validation score: there is none without such a split, or without a label in it."""
+    return score is not None and math.isfinite(score)
 
 
 def _say_scores(scores: SeedScores, workdir: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 import tyro
 
-from distill_jax.console import progress, say, warn
+from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
 from distill_jax.files import atomic_write, write_json
@@ -55,11 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
         InputError: an option or the export cannot be used, or a training is refused.
         Interrupted: Ctrl-C; the same command goes on.
     """
-    options = tyro.cli(
+    options = parse_options(
         Arguments,
+        arguments,
         prog="python -m scripts.ablation",
         description="Train the best recipe, distilled, and variants of it, and show what each of its parts is worth.",
-        args=arguments,
     )
     require_range("--seeds", options.seeds, 1, 1000)
     for student in options.student:

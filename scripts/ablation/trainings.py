@@ -106,7 +106,7 @@ def _worker(log: Path) -> Iterator[Callable[[list[str]], str | None]]:
         yield lambda words: _ask(process, words, log)
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
-        raise Interrupted("interrupted; what was trained is kept, and the same command goes on with it") from None
+        raise Interrupted("interrupted; finished trainings are kept, and the same command goes on") from None
     finally:
         process.communicate()  # closes its input, and waits until it has saved
 
@@ -126,5 +126,5 @@ def _ask(process: "subprocess.Popen[str]", words: list[str], log: Path) -> str |
     if "refused" in answer:
         raise InputError(answer["refused"])
     if "interrupted" in answer:
-        raise Interrupted("a training was interrupted and saved; the same command goes on with it")
+        raise Interrupted("a training was interrupted; finished ones are kept, and the same command goes on")
     return str(answer["diverged"]) if "diverged" in answer else None

@@ -31,9 +31,8 @@ def train(words: list[str]) -> dict[str, str | bool]:
     """Train as the command line with these words would; return what became of it."""
     from distill_jax.train import main as train_main
 
-    sys.argv = ["train", *words]
     try:
-        train_main()
+        train_main(words)
     except InputError as error:
         # Not imported before the training has set JAX up.
         from distill_jax.training.fit import NonFiniteLossError
@@ -41,8 +40,8 @@ def train(words: list[str]) -> dict[str, str | bool]:
         return {"diverged" if isinstance(error, NonFiniteLossError) else "refused": str(error)}
     except SystemExit:  # tyro has said which word it does not know
         return {"refused": f"the training's command line does not take: {' '.join(words)}"}
-    except (Interrupted, KeyboardInterrupt):
-        return {"interrupted": "it is saved"}
+    except (Interrupted, KeyboardInterrupt) as reason:
+        return {"interrupted": str(reason)}
     return {"done": True}
 
 

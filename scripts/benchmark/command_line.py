@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from distill_jax.console import progress, say, warn
+from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import atomic_write, write_json
 from scripts.benchmark.catalogue import all_matches, choose, require_packages
@@ -47,11 +47,11 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         InputError: an option cannot be used, or a package is missing.
     """
-    options = tyro.cli(
+    options = parse_options(
         Arguments,
+        arguments,
         prog="python -m scripts.benchmark",
         description="Measure training, prediction, the teacher's pass and start-up, side by side with their peers.",
-        args=arguments,
     )
     require_range("--repeats", options.repeats, 1, 1000)
     if options.output.exists() and not options.output.is_dir():

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from distill_jax.console import run_command, say
+from distill_jax.console import parse_options, run_command, say
 from distill_jax.data.examples import Examples, read_examples
 from distill_jax.export.format import read_manifest
 from distill_jax.metrics.classification import accuracy, macro_f1
@@ -36,7 +35,9 @@ class Arguments:
 
 def main() -> None:
     """Train, test, print."""
-    arguments = tyro.cli(Arguments, prog="python -m scripts.benchmark.fasttext_baseline", description=__doc__)
+    arguments = parse_options(
+        Arguments, None, prog="python -m scripts.benchmark.fasttext_baseline", description=__doc__
+    )
     require_packages()
     manifest = read_manifest(arguments.export)
     from teacher_export.data.demo import load_demo_reviews

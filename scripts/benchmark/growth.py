@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from distill_jax.console import format_table, run_command, say
+from distill_jax.console import format_table, parse_options, run_command, say
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import write_json
 from scripts.benchmark.machine import describe_machine, describe_versions
@@ -72,11 +72,11 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         InputError: an option cannot be used.
     """
-    options = tyro.cli(
+    options = parse_options(
         Arguments,
+        arguments,
         prog="python -m scripts.benchmark.growth",
         description="Measure how the time and memory of training, prediction and export grow with the rows.",
-        args=arguments,
     )
     for rows in options.rows:
         require_range("--rows", rows, 1000, 100_000_000)

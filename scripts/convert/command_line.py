@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from distill_jax.console import parse_options
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.students.bilstm import States
@@ -54,7 +55,7 @@ class Arguments:
 
 def main() -> None:
     """Parse the command line and convert."""
-    arguments = tyro.cli(Arguments, prog="python -m scripts.convert", description=DESCRIPTION)
+    arguments = parse_options(Arguments, None, prog="python -m scripts.convert", description=DESCRIPTION)
     _require_usable(arguments)
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from distill_jax import __version__
 from distill_jax.console import say
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import TOKENIZER
-from distill_jax.files import atomic_write, sha256_file, write_json
+from distill_jax.files import atomic_write, sha256_file, temporary_beside, write_json
 from distill_jax.runs.config import FORMAT_VERSION
 from distill_jax.runs.folder import CONFIG
 from distill_jax.runs.weights import write_weights
@@ -114,7 +113,7 @@ def _student_config(
 def _whole_folder(output: Path) -> Iterator[Path]:
     """Yield a folder beside ``output`` that takes its place at the end, or is deleted where that is not reached."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(output)
     temporary.mkdir()
     try:
         yield temporary

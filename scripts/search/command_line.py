@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from distill_jax.config import TrainConfig
+from distill_jax.console import parse_options
 from distill_jax.errors import InputError, MissingExtraError, require_range
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.registry import recipe_student, student_names
@@ -51,11 +52,11 @@ def main(arguments: list[str] | None = None) -> None:
         InputError: an option cannot be used, or Optuna is missing.
         Interrupted: Ctrl-C; the message holds the command that goes on.
     """
-    options = tyro.cli(
+    options = parse_options(
         Arguments,
+        arguments,
         prog="python -m scripts.search",
         description="Search the settings of a distilled student that score best on the validation split.",
-        args=arguments,
     )
     _require_usable(options)
     from distill_jax.jax_setup import configure_jax

@@ -69,6 +69,7 @@ def finetune(
                 run.train_epoch(bar)
                 if run.epoch < settings["epochs"]:
                     write_state(folder, settings, run.state())
+                    run.saved_epoch = run.epoch
         save_finetuned(
             folder,
             teacher.model.to("cpu").eval(),
@@ -77,10 +78,10 @@ def finetune(
             lambda whole: write_training_rows(whole, texts, dict(split_options or {})),
         )
     except KeyboardInterrupt:
-        kept = f"finished epochs: {run.saved_epoch}"
+        kept = "nothing is kept yet; the same command starts again"
         if run.saved_epoch:
-            kept += f", kept in {state_file(folder)}"
-        raise Interrupted(f"interrupted while fine-tuning: {kept}; the same command goes on from there") from None
+            kept = f"epoch {run.saved_epoch} is kept in {state_file(folder)}; the same command goes on from there"
+        raise Interrupted(f"interrupted while fine-tuning: {kept}") from None
 
 
 class FinetuneRun:
@@ -137,7 +138,6 @@ class FinetuneRun:
 
     def state(self) -> dict[str, Any]:
         """Return everything that going on needs; what draws the order of rows is the seed and the epoch."""
-        self.saved_epoch = self.epoch
         return {
             "epoch": self.epoch,
             "model": self.model.state_dict(),

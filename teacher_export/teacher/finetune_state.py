@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_write, first_difference, read_json, sync_folder, write_json
+from distill_jax.files import (
+    atomic_write,
+    first_difference,
+    read_json,
+    remove_temporaries,
+    sync_folder,
+    temporary_beside,
+    write_json,
+)
 from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
@@ -101,7 +109,7 @@ def save_finetuned(
     """
     from safetensors import SafetensorError
 
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(folder)
     try:
         temporary.mkdir(parents=True)
         model.save_pretrained(temporary)
@@ -127,8 +135,4 @@ def save_finetuned(
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what a killed ``save_finetuned`` or ``write_state`` left beside ``folder``."""
-    for path in folder.parent.glob(f".{folder.name}.*.tmp"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    remove_temporaries(folder.parent, folder.name, state_file(folder).name)

@@ -40,7 +40,7 @@ def _assert_same(found, expected):
 @pytest.mark.parametrize("options", [{}, {"step": 0}, {"opt_leaves": 0}, {"step": 0, "opt_leaves": 12}])
 def test_a_snapshot_comes_back_bit_for_bit(tmp_path, options):
     snapshot = _snapshot(2, **options)
-    save_checkpoint(tmp_path / "checkpoints", snapshot, 5)
+    save_checkpoint(tmp_path / "checkpoints", snapshot)
     found = load_snapshot(tmp_path / "checkpoints")
     _assert_same(found, snapshot)
     assert len(found.opt_state) == len(snapshot.opt_state)
@@ -48,22 +48,26 @@ def test_a_snapshot_comes_back_bit_for_bit(tmp_path, options):
 
 
 def test_the_latest_is_loaded_and_few_are_kept(tmp_path):
-    for number in (2, 9, 10, 11):
-        save_checkpoint(tmp_path, _snapshot(number), number)
-    assert load_snapshot(tmp_path).epoch == 11
-    assert sorted(int(path.name) for path in tmp_path.iterdir() if path.name.isdecimal()) == [10, 11]
-    assert KEPT == 2
+    for epoch in range(12):
+        save_checkpoint(tmp_path, _snapshot(epoch))
+        assert load_snapshot(tmp_path).epoch == epoch
+        assert len(list(tmp_path.iterdir())) == min(epoch + 1, KEPT)
 
 
-def test_a_checkpoint_of_the_same_step_is_written_again(tmp_path):
-    save_checkpoint(tmp_path, _snapshot(1), 4)
-    save_checkpoint(tmp_path, _snapshot(2), 4)
-    assert load_snapshot(tmp_path).epoch == 2
+def test_the_last_one_saved_is_the_latest_whatever_numbers_another_version_gave(tmp_path):
+    """Version 0.1 counted steps, on rows that are no longer trained on: 5600 where there are fewer today."""
+    save_checkpoint(tmp_path, _snapshot(1))
+    (tmp_path / "1").rename(tmp_path / "5600")
+    save_checkpoint(tmp_path, _snapshot(2))
+    _assert_same(load_snapshot(tmp_path), _snapshot(2))
+    assert (tmp_path / "5600").is_dir()  # the one before it
+    save_checkpoint(tmp_path, _snapshot(1))  # nor by where the training stood
+    _assert_same(load_snapshot(tmp_path), _snapshot(1))
 
 
 def test_a_relative_folder_will_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    save_checkpoint(Path("run/checkpoints"), _snapshot(1), 1)
+    save_checkpoint(Path("run/checkpoints"), _snapshot(1))
     assert load_snapshot(Path("run/checkpoints")).epoch == 1
 
 
@@ -72,21 +76,21 @@ def test_no_checkpoint_is_said(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match="expected a checkpoint, found none; train again with --overwrite"):
             load_params(folder)
-    save_checkpoint(tmp_path, _snapshot(1), 1)
+    save_checkpoint(tmp_path, _snapshot(1))
     assert has_checkpoint(tmp_path)
 
 
 def test_what_a_kill_left_half_written_is_no_checkpoint(tmp_path):
-    save_checkpoint(tmp_path, _snapshot(1), 1)
+    save_checkpoint(tmp_path, _snapshot(1))
     (tmp_path / "2.orbax-checkpoint-tmp-17").mkdir()
     assert load_snapshot(tmp_path).epoch == 1
     assert (tmp_path / "2.orbax-checkpoint-tmp-17").exists()  # reading disturbs no training that is still writing it
-    save_checkpoint(tmp_path, _snapshot(2), 2)
+    save_checkpoint(tmp_path, _snapshot(2))
     assert load_snapshot(tmp_path).epoch == 2
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path):
-    save_checkpoint(tmp_path, _snapshot(1), 1)
+    save_checkpoint(tmp_path, _snapshot(1))
     shutil.rmtree(tmp_path / "1" / "params")
     with pytest.raises(InputError, match=r"the latest one cannot be read .*; train again"):
         load_params(tmp_path)
@@ -96,7 +100,7 @@ def test_the_numbers_of_a_list_of_layers_stay_numbers_in_their_order(tmp_path):
     layers = {number: {"kernel": np.full(1, number, np.float32)} for number in range(12)}
     history, losses, none = np.zeros((1, 7)), np.zeros(0, np.float32), np.zeros(0, np.int32)
     snapshot = Snapshot({"layers": layers}, [], 1, 0, losses, none, history, 0.0, {"layers": layers})
-    save_checkpoint(tmp_path, snapshot, 1)
+    save_checkpoint(tmp_path, snapshot)
     found = load_snapshot(tmp_path)
     for params in (load_params(tmp_path), found.params, found.best):
         assert [float(leaf[0]) for leaf in jax.tree.leaves(params)] == list(range(12))

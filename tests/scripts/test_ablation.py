@@ -15,7 +15,7 @@ from distill_jax.export.writer import ExportWriter
 from distill_jax.reporting.chart_style import png
 from distill_jax.runs.folder import read_run
 from distill_jax.train import parse
-from scripts.ablation import command_line
+from scripts.ablation import command_line, worker
 from scripts.ablation.curve_chart import curve_chart, curve_frame
 from scripts.ablation.results import Row, RunScores, Spread, Teacher
 from scripts.ablation.tables import cells, header, markdown, show
@@ -186,6 +186,12 @@ def test_what_a_training_refuses_is_said_and_what_diverges_is_a_row(monkeypatch,
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(RuntimeError, match="ended with status 1"):
         train_all(place, recipe, [wild], [0])
+
+
+def test_the_worker_leaves_the_command_line_of_its_process_alone(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["another program", "--its-own", "words"])
+    assert "--epochs: expected a number at least 1" in worker.train(["--epochs", "0"])["refused"]
+    assert sys.argv == ["another program", "--its-own", "words"]
 
 
 def test_what_cannot_be_used_is_one_sentence(capsys, tmp_path, tiny_export, export):

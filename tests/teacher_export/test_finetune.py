@@ -110,8 +110,22 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(bare, tmp_path, mon
 
 
 def test_ctrl_c_says_what_is_kept(bare, tmp_path, monkeypatch):
-    stop_after(monkeypatch, 10, KeyboardInterrupt())
-    with pytest.raises(Interrupted, match=r"finished epochs: 1, kept in .*resume\.pt; the same command goes on"):
+    for steps, kept in (
+        (4, "nothing is kept yet; the same command starts again$"),
+        (10, r"epoch 1 is kept in .*resume\.pt; the same command goes on from there$"),
+    ):
+        with monkeypatch.context() as patch:
+            stop_after(patch, steps, KeyboardInterrupt())
+            with pytest.raises(Interrupted, match=f"^interrupted while fine-tuning: {kept}"):
+                train(bare, tmp_path / str(steps))
+
+
+def test_an_epoch_whose_state_was_not_written_is_not_said_to_be_kept(bare, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "write_state", interrupt)
+    with pytest.raises(Interrupted, match="nothing is kept yet"):
         train(bare, tmp_path / "out")
 
 

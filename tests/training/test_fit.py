@@ -2,6 +2,7 @@ import dataclasses
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -11,6 +12,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
+from distill_jax.losses import cross_entropy, kl_at_temperature, logit_mse
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
@@ -167,7 +169,7 @@ def test_the_last_whole_epoch_is_kept_when_the_loss_diverges(tiny_examples, monk
 
 def test_a_last_step_that_goes_too_far_is_noticed(tiny_examples):
     train, test = (_cut(examples, 8) for examples in tiny_examples)  # one step, whose own loss is finite
-    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits * np.float32(1e17))
     config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
     student = _student("fasttext")
     params = student.init(0)
@@ -351,13 +353,54 @@ def test_the_splits_that_the_loss_is_taken_of_have_what_it_needs(split, tiny_exa
     with pytest.raises(InputError, match=f"^{split}: teacher_logits: distillation needs them, got None"):
         fit(student, student.init(0), config=_config("fasttext", distil=True), **splits)
     splits[split] = dataclasses.replace(rows, labels=np.full_like(rows.labels, -1))
-    with pytest.raises(InputError, match=f"^{split}: labels: training without --distil needs labelled rows"):
-        fit(student, student.init(0), config=_config("fasttext"), **splits)
+    for config, how in (
+        (_config("fasttext"), "without --distil"),
+        (_config("fasttext", distil=True, alpha=1.0), "with --alpha 1"),
+    ):
+        with pytest.raises(InputError, match=f"^{split}: labels: training {how} needs labelled rows, all are −1"):
+            fit(student, student.init(0), config=config, **splits)
+    fit(student, student.init(0), config=_config("fasttext", distil=True, alpha=0.5, epochs=1), **splits)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rows"),
+    [({}, "labelled"), ({"distil": True, "alpha": 1.0}, "labelled"), ({"distil": True, "alpha": 0.5}, "all"),
+     ({"distil": True, "alpha": 0.0, "soft_loss": "kl"}, "all")],
+    ids=["labels", "alpha 1", "both", "teacher"],
+)  # fmt: skip
+def test_the_validation_loss_is_the_mean_over_the_rows_that_it_learns_from(choice, rows, tiny_examples):
+    train, validation = (_cut(examples, 60) for examples in tiny_examples)
+    labels = np.where(np.arange(60) % 3 == 0, validation.labels, -1).astype(np.int32)
+    partly = dataclasses.replace(validation, labels=labels)
+    config = _config("fasttext", epochs=1, **choice)
+    result = _fit(_student("fasttext"), train, None, config, validation=partly)
+    logits, teacher, known = jnp.asarray(result.validation_logits), jnp.asarray(validation.teacher_logits), labels >= 0
+    hard = np.asarray(cross_entropy(logits, jnp.asarray(np.maximum(labels, 0)))) * known
+    alpha = config.alpha if config.distil else 1.0
+    soft = kl_at_temperature(logits, teacher, 1.0) if config.soft_loss == "kl" else logit_mse(logits, teacher)
+    losses = alpha * hard + (1 - alpha) * np.asarray(soft)
+    expected = losses[known].mean() if rows == "labelled" else losses.mean()
+    assert result.history["validation_loss"].iloc[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize(
+    "logits",
+    [np.zeros((20, CLASSES)), np.tile([1.0, -2.5, 0.25], (20, 1)), np.tile(np.arange(20.0)[:, None], CLASSES)],
+    ids=["zeros", "one answer", "no preference"],
+)
+def test_a_teacher_that_says_the_same_of_every_row_is_not_distilled(split, logits, tiny_examples):
+    splits = dict.fromkeys(("train", "test", "validation"), _cut(tiny_examples[0], 20))
+    splits[split] = dataclasses.replace(splits[split], teacher_logits=logits.astype(np.float32))
+    student = _student("fasttext")
+    with pytest.raises(InputError, match=rf"^{split}: teacher_logits: .* all 20 rows; a teacher that says the same of"):
+        fit(student, student.init(0), config=_config("fasttext", distil=True), **splits)
+    fit(student, student.init(0), config=_config("fasttext", epochs=1), **splits)  # on labels it does not matter
 
 
 def test_a_validation_score_that_is_not_finite_stops_and_names_the_epoch(tiny_examples):
     train, test = (_cut(examples, 20) for examples in tiny_examples)
-    far = dataclasses.replace(test, teacher_logits=np.full_like(test.teacher_logits, 1e30))  # its square is infinite
+    far = dataclasses.replace(test, teacher_logits=test.teacher_logits * np.float32(1e30))  # its square is infinite
     with pytest.raises(NonFiniteLossError, match="the validation loss became infinite or NaN in epoch 1"):
         _fit(_student("fasttext"), train, test, _config("fasttext", distil=True), validation=far)
 
@@ -391,7 +434,7 @@ def test_without_a_test_split_the_training_is_the_same_and_its_test_columns_are_
 
 def test_a_last_step_that_goes_too_far_is_noticed_without_any_split_to_evaluate(tiny_examples):
     train = _cut(tiny_examples[0], 8)
-    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits + np.float32(1e17))
+    huge = dataclasses.replace(train, teacher_logits=train.teacher_logits * np.float32(1e17))
     student = _student("fasttext")
     params = student.init(0)
     params["output"]["kernel"] = np.full((8, CLASSES), 1e30, np.float32)

@@ -9,8 +9,9 @@ import pytest
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
-from distill_jax.runs.checkpoints import load_snapshot
+from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot
 from distill_jax.runs.folder import read_run
+from distill_jax.training.fit import NonFiniteLossError
 from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.run_data import TrainData
 from student_options import padding
@@ -21,6 +22,10 @@ _OPTIONS = {"embedding_dim": 6, **padding("fasttext", "masked")}
 def _run(export, workdir, **changes):
     config = TrainConfig.notebook("fasttext", **{"epochs": 2, "batch_size": 8, **changes})
     return TrainRun(export, workdir, config, _OPTIONS)
+
+
+def _interrupt(*_args, **_options):
+    raise KeyboardInterrupt
 
 
 def test_it_trains_in_a_thread_and_the_folder_s_name_is_quoted(tiny_export, tmp_path, capsys):
@@ -35,11 +40,8 @@ def test_it_trains_in_a_thread_and_the_folder_s_name_is_quoted(tiny_export, tmp_
 def test_an_interruption_says_how_to_go_on_and_never_reads_another_program_s_words(
     command, tiny_export, tmp_path, monkeypatch
 ):
-    def interrupt(*_args, **_options):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("sys.argv", ["a notebook", "--its-own", "words"])
-    monkeypatch.setattr("distill_jax.training.run.fit", interrupt)
+    monkeypatch.setattr("distill_jax.training.run.fit", _interrupt)
     run = dataclasses.replace(_run(tiny_export, tmp_path / "run"), command=command)
     with pytest.raises(Interrupted) as caught:
         train_run(run)
@@ -47,6 +49,46 @@ def test_an_interruption_says_how_to_go_on_and_never_reads_another_program_s_wor
     assert "--its-own" not in message
     expected = "python -m distill_jax.train --distil --export 'a folder' --resume" if command else "resume=True"
     assert expected in message
+
+
+@pytest.mark.parametrize("epochs_before", [0, 1, 2])
+def test_a_training_that_diverges_says_which_epoch_is_kept(epochs_before, tiny_export, tmp_path, monkeypatch):
+    plain = TrainConfig.learning_rate_at
+
+    def too_high(config, epoch, fraction=0.0):
+        return plain(config, epoch, fraction) if epoch < epochs_before else 1e6
+
+    monkeypatch.setattr(TrainConfig, "learning_rate_at", too_high)
+    with pytest.raises(NonFiniteLossError) as caught:
+        train_run(_run(tiny_export, tmp_path / "run", distil=True, epochs=4))
+    assert f"in epoch {epochs_before + 1}, step " in str(caught.value)
+    checkpoints = tmp_path / "run/checkpoints"
+    if epochs_before:
+        assert str(caught.value).endswith(f"(epoch {epochs_before} is kept)")
+        assert load_snapshot(checkpoints).epoch == epochs_before
+    else:
+        assert str(caught.value).endswith("(nothing is kept yet)")
+        assert not has_checkpoint(checkpoints)
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [("fit", "nothing is kept yet"), ("write_history", "epoch 1 is kept"), ("finish_run", "epoch 2 is kept")],
+)
+def test_an_interruption_anywhere_says_what_is_kept(where, kept, tiny_export, tmp_path, monkeypatch):
+    run = _run(tiny_export, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"distill_jax.training.run.{where}", _interrupt)
+        with pytest.raises(Interrupted, match=f"^interrupted; {kept}. Go on with:\n"):
+            train_run(run)
+    resumed = dataclasses.replace(run, resume=True)
+    if where != "fit":
+        with monkeypatch.context() as patch:
+            patch.setattr("distill_jax.training.run.load_snapshot", _interrupt)
+            with pytest.raises(Interrupted, match=r"^interrupted; the last checkpoint is kept\. Go on with:\n"):
+                train_run(resumed)
+    train_run(resumed)
+    assert len(read_run(run.workdir).history) == 2
 
 
 def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
@@ -60,9 +102,6 @@ def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
     metrics = read_run(run.workdir).metrics
     rows = metrics["train_examples_per_second"] * metrics["train_seconds"] / 2
     assert rows == pytest.approx(110)
-    numbers = [int(folder.name) for folder in (run.workdir / "checkpoints").iterdir() if folder.name.isdigit()]
-    assert max(numbers) == 2 * 14  # 110 rows in batches of eight
-    assert load_snapshot(run.workdir / "checkpoints").epoch == 2
 
 
 def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, capsys):

@@ -12,6 +12,7 @@ import pytest
 from command_lines import call, refusal
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError
+from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.folder import read_run
@@ -22,7 +23,7 @@ from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.seed_runs import train_seeds
 from distill_jax.training.steps import apply_gradients, batch_gradients
 from student_options import padding
-from tiny_export import write_tiny_export
+from tiny_export import tiny_header, tiny_part, tiny_tokenizer, write_tiny_export
 
 SCORES = SeedScores((4, 5, 6), Spread((0.5, 0.6, 0.7)), Spread((0.4, 0.4, 0.4)), Spread((0.1, 0.2, 0.6)))
 
@@ -114,6 +115,12 @@ def copy(trained, tmp_path):
     return tmp_path / "run"
 
 
+def _replaced(words, option, value):
+    """Return a command line's words with another value of an option."""
+    index = words.index(option) + 1
+    return [*words[:index], value, *words[index + 1 :]]
+
+
 def _runs(workdir):
     return [read_run(folder) for folder in (workdir, *seed_folders(workdir))]
 
@@ -147,7 +154,7 @@ def test_further_seeds_compile_nothing(trained):
 
 def test_each_seed_is_the_run_that_it_would_be_alone(trained, words, tmp_path, capsys):
     alone = tmp_path / "alone"
-    assert call(capsys, main, *words, "--workdir", alone, "--seed", "9")[0] == 0
+    assert call(capsys, main, *_replaced(words, "--seed", "9"), "--workdir", alone)[0] == 0
     expected = trained[0] / "seed-9"
     assert (alone / "history.csv").read_bytes() == (expected / "history.csv").read_bytes()
     jax.tree.map(np.testing.assert_array_equal, read_weights(alone), read_weights(expected))
@@ -210,7 +217,7 @@ def test_overwrite_deletes_the_runs_of_the_old_set_and_nothing_else(copy, words,
     (copy / "seed-9" / "notes.txt").write_text("mine")
     (copy / "seed-11").mkdir()
     (copy / "seed-11" / "config.json").write_text("{}")
-    assert call(capsys, main, *words, "--workdir", copy, "--epochs", "1", "--overwrite")[0] == 0
+    assert call(capsys, main, *_replaced(words, "--epochs", "1"), "--workdir", copy, "--overwrite")[0] == 0
     assert not (copy / "seeds.json").exists()
     assert not (copy / "seed-8").exists()
     assert [path.name for path in (copy / "seed-9").iterdir()] == ["notes.txt"]
@@ -230,7 +237,8 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_trained(tmp_pa
 
 
 def test_the_last_seed_is_a_seed_too(tmp_path, words, capsys):
-    message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--seed", str(2**31 - 1))
+    last = _replaced(words, "--seed", str(2**31 - 1))
+    message = refusal(capsys, main, *last, "--workdir", tmp_path / "run", "--seeds", "2")
     assert message.startswith("--seed: expected a number at least 0")
     assert not (tmp_path / "run").exists()
 
@@ -276,3 +284,22 @@ def test_every_seed_of_several_is_trained_as_it_is_alone(number, export_with_tra
         assert (second / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
     found, expected = (read_weights(folder) for folder in (second, tmp_path / "alone"))
     jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_scores_that_there_are_none_of_are_left_out_and_every_file_is_json(tmp_path):
+    """A validation split without a label, which a teacher's logits are enough for, has no macro F1."""
+    writer = ExportWriter(tmp_path / "export", tiny_header())
+    for seed, split in enumerate(("train", "test", "validation")):
+        part = tiny_part(30, seed, 30 * seed)
+        labels = np.full_like(part.labels, -1) if split == "validation" else part.labels
+        writer.write(split, 0, dataclasses.replace(part, labels=labels))
+    writer.write_tokenizer(tiny_tokenizer().to_str())
+    writer.finish(dict.fromkeys(("train", "test", "validation"), 1), writer.header.teacher)
+    config = TrainConfig.notebook("fasttext", distil=True, epochs=2, batch_size=8)
+    train_seeds(TrainRun(tmp_path / "export", tmp_path / "run", config, {"embedding_dim": 6}), 2)
+    scores = read_seeds(tmp_path / "run")
+    assert scores.seeds == (0, 1)
+    assert scores.validation_f1_macro is None
+    for path in (tmp_path / "run").rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{word} in {path}"))
+    assert read_run(tmp_path / "run").history["validation_loss"].notna().all()

@@ -103,8 +103,10 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(tmp_path, reference, tiny_
     status, _, error = finish(process)
     assert status == 130, error
     assert "Traceback" not in error
-    assert "; saved. Go on with:" in error
-    assert 0 < load_snapshot(workdir / "checkpoints").epoch < 12
+    snapshot = load_snapshot(workdir / "checkpoints")
+    assert 0 < snapshot.epoch < 12
+    place = f"{snapshot.epoch + 1} up to step {snapshot.step}" if snapshot.step else str(snapshot.epoch)
+    assert f"; epoch {place} is kept. Go on with:" in error
     program, *words = shlex.split(error.splitlines()[-1])
     assert program == "python"
     assert words[:2] == ["-m", "distill_jax.train"]
@@ -235,7 +237,7 @@ def test_a_diverging_training_says_so_and_keeps_its_folder(capsys, tmp_path, tin
     options = [*_NOTEBOOK, "--student", "fasttext", "--distil", "--learning-rate", "1e5"]
     message = refusal(capsys, main, "--export", tiny_export, "--workdir", tmp_path / "run", *options)
     assert "in epoch 1, step " in message
-    assert "at learning rate 100000; try a lower --learning-rate" in message
+    assert message.endswith("at learning rate 100000; try a lower --learning-rate (nothing is kept yet)")
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
@@ -270,7 +272,7 @@ def test_ctrl_c_before_the_first_step_says_how_to_go_on(capsys, tmp_path, tiny_e
     arguments = ["--export", tiny_export, "--workdir", tmp_path / "run", *options]
     status, _, error = call(capsys, main, *arguments)
     assert status == 130
-    assert "Go on with:\n  python -m distill_jax.train" in error
+    assert "interrupted; nothing is kept yet. Go on with:\n  python -m distill_jax.train" in error
     assert error.rstrip().endswith("--resume")
     monkeypatch.undo()
     assert call(capsys, main, *arguments, "--resume")[0] == 0
