@@ -45,17 +45,19 @@ def loops_are_fused() -> bool:
 
 
 def check_versions(jax: str, flax: str) -> None:
-    """Refuse a pair of versions whose import is known to fail; pip can exclude versions but no pairs.
+    """Refuse a pair of versions that does not import.
+
+    ``pip`` makes no such pair: what ``pyproject.toml`` says for each Python leaves none. One package upgraded without
+    regard to the other makes it.
 
     Raises:
         InputError: they do not import together.
     """
     jax_release, flax_release = (tuple(int(n) for n in re.findall(r"\d+", version)[:3]) for version in (jax, flax))
-    too_old = flax_release <= (0, 12, 8) and jax_release >= (0, 11, 1)
-    if too_old or (flax_release == (0, 12, 9) and jax_release >= (0, 11, 2)):
+    too_new = (0, 11, 1) if flax_release <= (0, 12, 8) else (0, 11, 2)
+    if flax_release <= (0, 12, 9) and jax_release >= too_new:
         raise InputError(
-            f"jax {jax} and flax {flax} do not import together; install a pair that does: "
-            'pip install --upgrade "jax>=0.12" "flax>=0.12.10" (or, before Python 3.12, "jax<0.11" flax==0.12.8)'
+            f'jax {jax} and flax {flax} do not import together; install a flax that does: pip install "flax>=0.12.10"'
         )
 
 

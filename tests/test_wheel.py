@@ -1,15 +1,11 @@
 import importlib
-import shutil
-import subprocess
-import sys
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("distill_jax", "teacher_export")
+from scripts.versions.wheel import PACKAGES, ROOT, build_wheel
+
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
 
 
@@ -21,16 +17,8 @@ def _source_files(root):
 @pytest.fixture(scope="module")
 def wheel_files(tmp_path_factory):
     """Names in a wheel built from a copy of the sources, without a network."""
-    source, output = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (source / "tests").mkdir()
-    (source / "tests" / "test_nothing.py").write_text("")
-    options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check")
-    subprocess.run([sys.executable, "-m", "pip", "wheel", source, "-w", output, *options], check=True)
-    (wheel,) = output.glob("*.whl")
+    pytest.importorskip("setuptools", minversion="77", reason="a wheel is built without a network by setuptools")
+    wheel = build_wheel(tmp_path_factory.mktemp("wheel"), "--no-build-isolation", "--no-index")
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
