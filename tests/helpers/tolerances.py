@@ -5,14 +5,22 @@ of n terms is a random walk of n roundings: about ``eps · sqrt(n)`` of the larg
 result near zero is left of it, so that the scale is the array's and not the element's.
 """
 
+import jax
 import numpy as np
+from ml_dtypes import finfo
 
 SAFETY = 2  # times the random walk of either side
+
+# A student of the notebook's size or less: 250 products of the CNN's tallest window and 300 features, or 200 of the
+# BiLSTM's gates, twice because a gate forgets about half at each token, 300 features and 200 units.
+OF_LOGITS = {"terms": 1000, "why": "a window's or a gate's products and the features of a logit"}
+# Back from there, over a batch's 32 rows and their tokens.
+OF_GRADIENTS = {"terms": 2000, "why": "the products of a logit, and the rows and tokens of a gradient"}
 
 
 def rounding(terms, scale, dtype=np.float32):
     """Return the largest difference that the order of ``terms`` additions of numbers up to ``scale`` explains."""
-    return float(SAFETY * np.finfo(dtype).eps * np.sqrt(terms) * scale)
+    return float(SAFETY * float(finfo(dtype).eps) * np.sqrt(terms) * scale)
 
 
 def assert_close(actual, expected, *, terms, why, scale=None, dtype=np.float32):
@@ -30,3 +38,8 @@ def assert_close(actual, expected, *, terms, why, scale=None, dtype=np.float32):
     scale = np.abs(expected).max(initial=0) if scale is None else scale
     allowed = rounding(terms, scale, dtype)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=allowed, err_msg=f"more than the rounding of {why}")
+
+
+def assert_trees_close(actual, expected, **of):
+    """Assert the same of every pair of arrays in two trees, each pair by its own scale."""
+    jax.tree.map(lambda one, other: assert_close(one, other, **of), actual, expected)
