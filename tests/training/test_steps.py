@@ -20,7 +20,7 @@ from distill_jax.training.steps import apply_gradients, batch_gradients
 from student_options import own, padding
 from tolerances import assert_close, assert_trees_close
 
-OF_STEPS = {"terms": 100, "why": "100 steps, one after another"}
+OF_STEPS = {"terms": 900, "why": "100 steps, each of sums of up to nine tokens"}
 
 
 VOCAB, LENGTH, CLASSES = 25, 9, 3
