@@ -13,11 +13,10 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.config import student_of, training_of
 from distill_jax.runs.folder import read_config, read_run
 from distill_jax.training.run import TrainRun, train_run
-from tolerances import assert_close
+from tolerances import OF_LOGITS, assert_close
 
 GOLDEN = sorted(path for path in (Path(__file__).resolve().parent / "golden").glob("v*") if path.is_dir())
 STUDENTS = ("fasttext", "cnn", "bilstm")
-OF_LOGITS = {"terms": 200, "why": "a student's products, in a later version's or another processor's order"}
 
 pytestmark = pytest.mark.parametrize("folder", GOLDEN, ids=lambda folder: folder.name)
 

@@ -11,6 +11,7 @@ from distill_jax.students.student import build_student
 from student_options import padding
 
 VOCABULARY, PAD = 40, 3
+OF_LOOKUPS = {"terms": 100, "why": "up to 35 products of a window or 2 · 13 of a gate, and 15 features of a logit"}
 LOOKUPS = {"cnn": WindowLookup, "bilstm": GateLookup}
 _SHAPES = {"cnn": {"filters": 5}, "bilstm": {"hidden": 6, "dense": 5}}
 

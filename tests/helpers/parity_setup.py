@@ -28,6 +28,10 @@ TRAIN_SEED, TEST_SEED = 81, 82
 LOSS_COLUMNS = ["train_loss", "test_loss"]
 SCORE_COLUMNS = ["train_acc", "test_acc"]
 F1_COLUMNS = ["train_f1_macro", "test_f1_macro"]
+LEARNING_RATE = 1e-3  # Adam's
+# Adam divides a gradient by its own size. Where it nearly vanishes its rounding is a large part of it, and of the step;
+# the loss, of which it is the slope, does not notice. A window that flips costs whole steps.
+ADAM_STEPS = {"float32": 0.1, "float64": 1e-7}
 
 
 def precision(name):

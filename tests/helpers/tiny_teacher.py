@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ml_dtypes import bfloat16
 
 torch.set_num_threads(1)  # models this small are slower on several, and far slower on busy ones
 
@@ -15,6 +16,11 @@ WORDS = {
     "5 stars": ["superb", "perfect", "love"],
 }
 LABEL_NAMES = tuple(WORDS)
+# A layer adds 16 products in each of four projections, 8 of a score, up to 64 weights of a text, 16 and 32 of its ReLU
+# network: 200 in two layers of short texts, 400 in three or of 64 tokens.
+OF_TEACHER = {"terms": 400, "why": "the products and weights of a tiny teacher's layers"}
+# Sums are made in float32; rounded to bfloat16 is what goes from one product to the next: eight times in a layer.
+IN_BFLOAT16 = {"terms": 16, "why": "what two layers hand on in bfloat16", "dtype": bfloat16}
 _FILLERS = ["the", "film", "phone", "was", "it", "and", "very", "book", "this", "case", "i", "found"]
 
 

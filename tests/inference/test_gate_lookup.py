@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from lookup_helpers import PAD, looked_up, module_logits, random_texts, small_student
+from lookup_helpers import OF_LOOKUPS, PAD, looked_up, module_logits, random_texts, small_student
 from tolerances import assert_close
-
-OF_LOGITS = {"terms": 200, "why": "a gate's products at each token, one after another"}
-
 
 pytestmark = pytest.mark.usefixtures("lookup_of_few_texts")
 
@@ -20,7 +17,7 @@ def test_logits_are_the_module_s(states, length):
     expected = module_logits(student, params, ids)
     assert expected.std(axis=0).min() > 0.01
     logits = np.asarray(looked_up(student, params, ids).logits(np.arange(200)))
-    assert_close(logits, expected, **OF_LOGITS)
+    assert_close(logits, expected, **OF_LOOKUPS)
 
 
 def test_padding_changes_no_logit():
@@ -28,4 +25,4 @@ def test_padding_changes_no_logit():
     ids = random_texts()
     wide = np.concatenate([ids, np.full((50, 9), PAD, np.int32)], axis=1)
     narrow_logits, wide_logits = (np.asarray(looked_up(student, params, x).logits(np.arange(50))) for x in (ids, wide))
-    np.testing.assert_allclose(wide_logits, narrow_logits, rtol=0, atol=1e-7)
+    assert_close(wide_logits, narrow_logits, **OF_LOOKUPS)

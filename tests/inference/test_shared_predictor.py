@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from command_lines import python
 from distill_jax.inference.predictor import Predictor
+from tolerances import OF_LOGITS, assert_close
 
 STUDENTS = ("fasttext", "cnn", "bilstm")
 
@@ -65,8 +66,8 @@ def test_threads_share_a_predictor(name, runs):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(work, range(8)))
     for thread, answer in enumerate(answers):
-        np.testing.assert_allclose(np.concatenate(answer), np.roll(expected, -4 * thread, axis=0), atol=1e-5)
-    np.testing.assert_allclose(shared.logits(texts), expected, atol=1e-5)
+        assert_close(np.concatenate(answer), np.roll(expected, -4 * thread, axis=0), **OF_LOGITS)
+    assert_close(shared.logits(texts), expected, **OF_LOGITS)
 
 
 def test_an_event_loop_s_executor_shares_a_predictor(runs):
@@ -91,7 +92,7 @@ def test_it_is_pickled_and_copied(name, runs):
 def test_a_process_started_by_spawn_is_given_a_predictor(runs):
     predictor, texts = Predictor.load(runs["cnn"]), _texts(20)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        np.testing.assert_allclose(pool.submit(predictor.logits, texts).result(120), predictor.logits(texts), atol=1e-5)
+        assert_close(pool.submit(predictor.logits, texts).result(120), predictor.logits(texts), **OF_LOGITS)
 
 
 _FORK = """

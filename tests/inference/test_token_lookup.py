@@ -11,13 +11,10 @@ from distill_jax.inference import logits as evaluation
 from distill_jax.inference.token_lookup import TokenLookup
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.student import build_student
-from lookup_helpers import looked_up, module_logits, random_texts, small_student
+from lookup_helpers import OF_LOOKUPS, looked_up, module_logits, random_texts, small_student
 from padded import padded_logits
 from student_options import padding
-from tolerances import assert_close
-
-OF_LOGITS = {"terms": 200, "why": "a filter's products and the features of a logit"}
-
+from tolerances import OF_LOGITS, assert_close
 
 CONFIG = CnnConfig(vocab_size=40, num_labels=3, pad_id=3)
 IDS = np.array([[5, 9, 5, 5, 9, 7, 5, 9], [9, 9, 5, 3, 3, 3, 3, 3]], np.int32)
@@ -97,7 +94,7 @@ def test_float64_stays_float64(name):
         expected = module_logits(student, params, ids)
         logits = np.asarray(looked_up(student, params, ids).logits(np.arange(50)))
     assert logits.dtype == np.float64
-    np.testing.assert_allclose(logits, expected, rtol=1e-13, atol=1e-14)
+    assert_close(logits, expected, **OF_LOOKUPS, dtype=np.float64)
 
 
 @pytest.mark.usefixtures("lookup_of_few_texts")
@@ -111,7 +108,7 @@ def test_prediction_takes_it_in_batches_of_one_program(monkeypatch, name, option
     ids, before = random_texts(rows=107), _PROGRAMS[name]._cache_size()
     logits = padded_logits(student, params, ids, 16)
     assert _PROGRAMS[name]._cache_size() - before == 1
-    assert_close(logits, module_logits(student, params, ids), **OF_LOGITS)
+    assert_close(logits, module_logits(student, params, ids), **OF_LOOKUPS)
 
 
 @pytest.mark.usefixtures("lookup_of_few_texts")

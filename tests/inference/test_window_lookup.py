@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lookup_helpers import PAD, looked_up, module_logits, random_texts, small_student
+from lookup_helpers import OF_LOOKUPS, PAD, looked_up, module_logits, random_texts, small_student
+from tolerances import assert_close
 
 pytestmark = pytest.mark.usefixtures("lookup_of_few_texts")
 
@@ -17,7 +18,7 @@ def test_logits_are_the_convolution_s(pooling, heights, length):
     lookup = looked_up(student, params, ids)
     expected = module_logits(student, params, ids)
     assert expected.std(axis=0).min() > 0.01
-    np.testing.assert_allclose(np.asarray(lookup.logits(np.arange(200))), expected, rtol=1e-5, atol=2e-6)
+    assert_close(lookup.logits(np.arange(200)), expected, **OF_LOOKUPS)
 
 
 def test_a_text_s_logits_do_not_hang_on_the_texts_and_the_padding_beside_it():
@@ -26,6 +27,6 @@ def test_a_text_s_logits_do_not_hang_on_the_texts_and_the_padding_beside_it():
     lookup = looked_up(student, params, ids)
     together = np.asarray(lookup.logits(np.arange(50)))
     wide = np.concatenate([ids, np.full((50, 9), PAD, np.int32)], axis=1)
-    assert np.array_equal(np.asarray(looked_up(student, params, wide).logits(np.arange(50))), together)
+    assert_close(looked_up(student, params, wide).logits(np.arange(50)), together, **OF_LOOKUPS)
     backwards = np.asarray(lookup.logits(np.arange(50)[::-1]))
-    assert np.array_equal(backwards[::-1], together)
+    assert_close(backwards[::-1], together, **OF_LOOKUPS)

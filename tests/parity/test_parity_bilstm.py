@@ -4,9 +4,11 @@ import jax
 import numpy as np
 import pytest
 import torch
-from test_parity_gradients import our_gradients, reference_gradients, relative_differences
+from test_parity_gradients import our_gradients, reference_gradients
 
 from parity_setup import (
+    ADAM_STEPS,
+    LEARNING_RATE,
     LENGTH,
     LOSS_COLUMNS,
     PRECISIONS,
@@ -18,11 +20,8 @@ from parity_setup import (
     train_both,
 )
 from reference_torch import one_thread
+from tolerances import OF_GRADIENTS, OF_LOGITS, assert_close, assert_trees_close
 
-LOGIT_TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
-GRADIENT_TOLERANCE = {"float32": 1e-5, "float64": 1e-13}  # relative to the largest gradient of the same array
-LOSS_TOLERANCE = {"float32": 1e-5, "float64": 1e-11}
-WEIGHT_TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 EPOCHS = 3
 
 BOTH_STATES = pytest.mark.parametrize("states", ["max", "last"])
@@ -47,7 +46,7 @@ def test_logits(precision_name, states, pad_id):
         ids = random_ids(np.random.default_rng(length), rows, length=length, pad_id=pad_id)
         ids[-1, 2] = pad_id  # inside a text the pad id is a token like any other
         ours, theirs = logits_of_both(pair, ids, precision_name)
-        assert np.abs(ours - theirs).max() < LOGIT_TOLERANCE[precision_name]
+        assert_close(ours, theirs, **OF_LOGITS, dtype=precision_name)
         if rows > 1:
             assert np.ptp(theirs, axis=0).min() > 0.01
 
@@ -56,7 +55,7 @@ def test_logits(precision_name, states, pad_id):
 def test_texts_of_pads_only(precision_name, states):
     pair = make_pair("bilstm", precision_name, states=states)
     ours, theirs = logits_of_both(pair, np.zeros((3, LENGTH), np.int32), precision_name)
-    assert np.abs(ours - theirs).max() < LOGIT_TOLERANCE[precision_name]
+    assert_close(ours, theirs, **OF_LOGITS, dtype=precision_name)
 
 
 @BOTH_STATES
@@ -66,8 +65,7 @@ def test_every_gradient_of_a_batch(precision_name, states, distil):
     theirs = reference_gradients(pair, examples, distil=distil)
     ours = our_gradients(pair, examples, precision_name, distil=distil)
     assert all(np.abs(gradient).max() > 0 for gradient in theirs.values())
-    differences = relative_differences(ours, theirs)
-    assert max(differences.values()) < GRADIENT_TOLERANCE[precision_name], differences
+    assert_trees_close(ours, theirs, **OF_GRADIENTS, dtype=precision_name)
     for suffix in ("", "_reverse"):
         np.testing.assert_array_equal(ours[f"lstm.bias_ih_l0{suffix}"], ours[f"lstm.bias_hh_l0{suffix}"])
 
@@ -80,7 +78,6 @@ def test_trajectory(precision_name, states, distil):
     ours, theirs = run.result.history, run.reference_history
     losses = theirs["train_loss"].to_numpy()
     assert losses[-1] < 0.9 * losses[0], "a comparison of students that stand still would prove nothing"
-    difference = np.abs(ours[LOSS_COLUMNS].to_numpy() - theirs[LOSS_COLUMNS].to_numpy()).max()
-    assert difference < LOSS_TOLERANCE[precision_name]
+    assert_close(ours[LOSS_COLUMNS].to_numpy(), theirs[LOSS_COLUMNS].to_numpy(), **OF_LOGITS, dtype=precision_name)
     assert {array.dtype.name for array in run.state.values()} == {precision_name}
-    assert largest_difference(run.state, run.reference_state) < WEIGHT_TOLERANCE[precision_name]
+    assert largest_difference(run.state, run.reference_state) < ADAM_STEPS[precision_name] * LEARNING_RATE

@@ -17,6 +17,7 @@ from distill_jax.training.steps import apply_gradients, batch_gradients
 from distill_jax.training.token_arrays import token_arrays
 from padded import padded, with_ids
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, VOCAB, make_pair, precision, random_examples
+from tolerances import OF_GRADIENTS, assert_close, assert_trees_close
 
 # Small batches for the CNN: XLA compiles its gradients faster.
 SIZES = {"cnn": 8, "fasttext": 1}
@@ -60,7 +61,6 @@ def short_texts(rows, seed, length, longest):
 def test_cutting_batches_changes_nothing(name, precision_name):
     """The gradients of a batch cut to its longest text, at several lengths, and of the whole rows."""
     pair, batch = make_pair(name, precision_name), short_texts(8, 0, length=64, longest=19)
-    tolerance = 1e-6 if precision_name == "float32" else 1e-12
     with precision(precision_name):
         data = {
             **token_arrays(batch.tokens),
@@ -83,9 +83,8 @@ def test_cutting_batches_changes_nothing(name, precision_name):
                 cut=cut,
             )
             results.append((gradients, loss, predictions))
-    for cut in results[:1]:
-        for one, whole in zip(jax.tree.leaves(cut), jax.tree.leaves(results[-1]), strict=True):
-            np.testing.assert_allclose(one, whole, rtol=0, atol=tolerance)
+    cut, whole = results
+    assert_trees_close(cut, whole, **OF_GRADIENTS, dtype=precision_name)
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -104,7 +103,7 @@ def test_a_long_text_elsewhere_in_the_split_changes_nothing(name):
             losses.append(runner.run(0, 0).losses)
     steps = len(losses[0])
     assert len(losses[1]) == steps + 1
-    np.testing.assert_allclose(losses[1][:steps], losses[0], rtol=0, atol=1e-12)
+    assert_close(losses[1][:steps], losses[0], **OF_GRADIENTS, dtype=np.float64)
 
 
 @pytest.mark.parametrize("as_jax", [False, True], ids=["numpy", "jax"])

@@ -16,9 +16,7 @@ from distill_jax.training.fit import fit
 from padded import padded, with_ids
 from parity_setup import CLASSES, PRECISIONS, STUDENTS, make_pair, precision, random_examples
 from reference_torch import batch_loss, one_thread
-
-# Relative to the largest gradient of the same array.
-TOLERANCE = {"float32": 5e-6, "float64": 1e-13}
+from tolerances import OF_GRADIENTS, assert_trees_close
 
 
 @one_thread()
@@ -49,11 +47,6 @@ def our_gradients(pair, examples, precision_name, *, distil):
         return params_to_torch(pair.name, gradients)
 
 
-def relative_differences(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    return {key: np.abs(ours[key] - theirs[key]).max() / np.abs(theirs[key]).max() for key in theirs}
-
-
 @pytest.mark.parametrize("distil", [False, True], ids=["cross-entropy", "mse"])
 @pytest.mark.parametrize("precision_name", PRECISIONS)
 @pytest.mark.parametrize("name", STUDENTS)
@@ -62,8 +55,7 @@ def test_every_gradient_of_a_batch(name, precision_name, distil):
     theirs = reference_gradients(pair, examples, distil=distil)
     ours = our_gradients(pair, examples, precision_name, distil=distil)
     assert all(np.abs(gradient).max() > 0 for gradient in theirs.values())
-    differences = relative_differences(ours, theirs)
-    assert max(differences.values()) < TOLERANCE[precision_name], differences
+    assert_trees_close(ours, theirs, **OF_GRADIENTS, dtype=precision_name)
 
 
 @pytest.mark.parametrize("pad_id", [0, 7])
@@ -99,8 +91,7 @@ class TestTies:
         examples = with_ids(examples, ids)
         theirs = reference_gradients(pair, examples, distil=False)
         ours = our_gradients(pair, examples, precision_name, distil=False)
-        differences = relative_differences(ours, theirs)
-        assert max(differences.values()) < TOLERANCE[precision_name], differences
+        assert_trees_close(ours, theirs, **OF_GRADIENTS, dtype=precision_name)
 
     def test_the_first_window_takes_the_gradient(self):
         x = np.zeros((1, 6, 1), np.float32)

@@ -9,9 +9,9 @@ import torch
 from distill_jax.config import TrainConfig
 from distill_jax.training.optimizers import make_optimizer
 from parity_setup import PRECISIONS, TORCH_TYPES, precision
+from tolerances import assert_close
 
 STEPS, STEPS_PER_EPOCH, SIZE = 100, 20, 200
-TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
 
 
 def gradients(dtype):
@@ -63,8 +63,8 @@ def test_a_hundred_steps(name, precision_name):
     with precision(precision_name):
         ours = our_steps(name, precision_name)
     assert ours.dtype == theirs.dtype == precision_name
-    scale = np.maximum(np.abs(theirs), 1)
-    assert (np.abs(ours - theirs) / scale).max() < TOLERANCE[precision_name]
+    size = np.maximum(np.abs(theirs), 1)  # they start from 1
+    assert_close(ours / size, theirs / size, terms=STEPS, why="the steps, one after another", dtype=precision_name)
     assert np.abs(theirs[-1] - 1).max() > 0.02
     assert (ours[:, :5] == 1).all(), "a parameter that never has a gradient never moves"
 
@@ -87,7 +87,8 @@ def test_adam_is_accurate_in_float32_from_its_first_steps():
     for _ in range(5):
         updates, state = tx.update(gradient, state, params)
         moved.append(float(updates["weight"][0]))
-    np.testing.assert_allclose(moved, -1e-3 / (1 + 1e-8 / 0.3), rtol=5e-7)
+    expected = np.full(5, -1e-3 / (1 + 1e-8 / 0.3))
+    assert_close(moved, expected, terms=5, why="two means, their corrections and a quotient")
 
 
 @pytest.mark.parametrize(("student", "rates"), [("fasttext", [0.5, 0.25, 0.125, 0.0625]), ("cnn", [1e-3] * 4)])

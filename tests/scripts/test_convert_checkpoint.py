@@ -15,6 +15,7 @@ from distill_jax.predict import main as predict
 from reference_torch import build_reference, load_arrays, state_arrays
 from scripts.convert.command_line import main
 from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
+from tolerances import OF_LOGITS, assert_close
 
 STUDENTS = ("cnn", "fasttext", "bilstm")
 VOCAB = tiny_tokenizer().get_vocab_size()
@@ -60,7 +61,7 @@ def test_predictions_are_unchanged_both_ways(capsys, tmp_path, tiny_export, name
     expected = torch_logits(model, texts())
     assert expected.std() > 0.02
     predictor = Predictor.load(run)
-    np.testing.assert_allclose(predictor.logits(texts()), expected, atol=5e-6)
+    assert_close(predictor.logits(texts()), expected, **OF_LOGITS)
 
     status, said, error = call(capsys, main, run, "--to-torch", "--output", back)
     assert (status, error) == (0, "")
@@ -94,7 +95,7 @@ def test_without_an_export_folder(capsys, tmp_path, tiny_export):
     assert status == 0, error
     predictor = Predictor.load(run)
     assert predictor.label_names == LABEL_NAMES
-    np.testing.assert_allclose(predictor.logits(texts()), torch_logits(model, texts()), atol=5e-6)
+    assert_close(predictor.logits(texts()), torch_logits(model, texts()), **OF_LOGITS)
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -109,12 +110,12 @@ def test_a_trained_run_goes_to_torch(capsys, tmp_path, tiny_runs, name):
     assert state_arrays(model).keys() == state.keys()
     if name == "bilstm":
         expected = Predictor.load(tiny_runs[name]).logits(texts())
-        np.testing.assert_allclose(torch_logits(model.eval(), texts()), expected, atol=5e-6)
+        assert_close(torch_logits(model.eval(), texts()), expected, **OF_LOGITS)
     # On texts without padding both poolings are the same.
     full = [" ".join(["w3", "w8"] * MAX_LENGTH), " ".join(["w5"] * MAX_LENGTH)]
     if name == "fasttext":
         expected = Predictor.load(tiny_runs[name]).logits(full)
-        np.testing.assert_allclose(torch_logits(model.eval(), full), expected, atol=5e-6)
+        assert_close(torch_logits(model.eval(), full), expected, **OF_LOGITS)
 
 
 @pytest.mark.parametrize(
@@ -275,4 +276,4 @@ def test_the_states_of_a_bilstm_are_an_option(capsys, tmp_path, tiny_export):
     model, run = reference("bilstm", states="last", hidden=9, dense=11), tmp_path / "run"
     options = ["--export", tiny_export, "--states", "last"]
     assert call(capsys, main, saved(tmp_path / "x.bin", model), *options, "--output", run)[0] == 0
-    np.testing.assert_allclose(Predictor.load(run).logits(texts()), torch_logits(model, texts()), atol=5e-6)
+    assert_close(Predictor.load(run).logits(texts()), torch_logits(model, texts()), **OF_LOGITS)

@@ -8,6 +8,7 @@ from teacher_export.transfer.augment import Augmenter, mask_token_of
 from teacher_export.transfer.word_classes import WordClasses
 from teacher_export.transfer.words import split_words
 from tiny_teacher import make_tokenizer
+from tolerances import share_error
 
 TEXTS = [
     "It's the best phone, by far: I would buy it again, and so would my wife (who hates phones)!",
@@ -40,8 +41,9 @@ def test_masking_takes_the_place_of_words_and_leaves_the_rest():
         "[MASK] [MASK] [MASK]; [MASK] [MASK] [MASK], [MASK] [MASK] [MASK] [MASK], [MASK] [MASK]."
     )
     found = copies({"mask": 0.1})
-    share = sum(text.count(MASK) for text in found) / (200 * sum(len(words(text)) for text in TEXTS))
-    assert share == pytest.approx(0.1, abs=0.015)
+    draws = 200 * sum(len(words(text)) for text in TEXTS)
+    share = sum(text.count(MASK) for text in found) / draws
+    assert share == pytest.approx(0.1, abs=share_error(0.1, draws))
     assert {text.replace(MASK, "") == source for source, text in by_source(found)} == {True, False}
 
 
@@ -95,7 +97,7 @@ def test_the_chances_are_kept():
         kinds[kind if text in source else "cross"] += 1  # crossed with itself, the text lacks a comma
     crops = len(words(TEXTS[0])) - 5  # as many lengths, one of them the whole
     expected = {"whole": 0.25 + 0.25 / crops, "ngram": 0.25, "crop": 0.25 * (1 - 1 / crops), "cross": 0.25}
-    assert {kind: count / 2000 for kind, count in kinds.items()} == pytest.approx(expected, abs=0.035)
+    assert {kind: count / 2000 for kind, count in kinds.items()} == pytest.approx(expected, abs=share_error(0.25, 2000))
 
 
 def test_the_seed_decides_every_copy():

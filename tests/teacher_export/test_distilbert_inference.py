@@ -9,10 +9,8 @@ from teacher_export.teacher import cpu_kernels as packed_linear
 from teacher_export.teacher import cpu_kernels as short_attention
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
-from tiny_teacher import LABEL_NAMES, make_config
-
-# What one rounding to bfloat16 (2⁻⁸) makes of a logit of these models, several times over.
-BFLOAT16_TOLERANCE = 0.05
+from tiny_teacher import IN_BFLOAT16, LABEL_NAMES, OF_TEACHER, make_config
+from tolerances import assert_close
 
 
 def _model(seed=1, **changes):
@@ -47,26 +45,26 @@ def test_float32_logits_are_those_of_transformers(layers, length):
     model, batch = _model(n_layers=layers), _batch(length=length)
     theirs = _theirs(model, *batch)
     assert theirs.std(dim=0).min() > 0.01  # rows differ, so that an error in the attention would show
-    torch.testing.assert_close(_ours(model, *batch), theirs, atol=1e-5, rtol=0)
+    assert_close(_ours(model, *batch), theirs, **OF_TEACHER)
 
 
 def test_full_rows_need_no_mask():
     model, (ids, _) = _model(), _batch()
     mask = torch.ones_like(ids)
-    torch.testing.assert_close(_ours(model, ids, mask), _theirs(model, ids, mask), atol=1e-5, rtol=0)
+    assert_close(_ours(model, ids, mask), _theirs(model, ids, mask), **OF_TEACHER)
 
 
 @pytest.mark.parametrize("sinusoidal", [False, True])
 def test_position_embeddings_of_either_kind(sinusoidal):
     model, batch = _model(sinusoidal_pos_embds=sinusoidal), _batch()
-    torch.testing.assert_close(_ours(model, *batch), _theirs(model, *batch), atol=1e-5, rtol=0)
+    assert_close(_ours(model, *batch), _theirs(model, *batch), **OF_TEACHER)
 
 
 def test_padding_changes_no_logit():
     model, (ids, mask) = _model(), _batch()
     wide, wide_mask = (torch.nn.functional.pad(x, (0, 20)) for x in (ids, mask))
     wide[:, 13:] = 7  # whatever stands there
-    torch.testing.assert_close(_ours(model, wide, wide_mask), _ours(model, ids, mask), atol=1e-5, rtol=0)
+    assert_close(_ours(model, wide, wide_mask), _ours(model, ids, mask), **OF_TEACHER)
 
 
 def test_a_row_without_any_token_has_finite_logits():
@@ -76,7 +74,7 @@ def test_a_row_without_any_token_has_finite_logits():
     logits = _ours(model, ids, mask)
     assert logits.isfinite().all()
     others = np.arange(9) != 3
-    torch.testing.assert_close(logits[others], _theirs(model, ids, mask)[others], atol=1e-5, rtol=0)
+    assert_close(logits[others], _theirs(model, ids, mask)[others], **OF_TEACHER)
 
 
 def test_bfloat16_is_as_near_to_float32_as_autocast_is():
@@ -85,7 +83,8 @@ def test_bfloat16_is_as_near_to_float32_as_autocast_is():
     with torch.autocast("cpu", torch.bfloat16):
         autocast = _theirs(model, *batch).float()
     assert lowered.dtype == torch.float32
-    assert 0 < (lowered - exact).abs().max() < BFLOAT16_TOLERANCE
+    assert (lowered != exact).any()
+    assert_close(lowered, exact, **IN_BFLOAT16)
     assert (lowered - exact).abs().mean() < 1.2 * (autocast - exact).abs().mean()
 
 
@@ -94,8 +93,7 @@ def test_without_packed_weights_the_logits_are_the_same(monkeypatch, dtype):
     model, batch = _model(), _batch()
     first = _ours(model, *batch, dtype)
     monkeypatch.setattr(packed_linear, "_packed", lambda *_, **__: None)
-    tolerance = 1e-5 if dtype == torch.float32 else BFLOAT16_TOLERANCE
-    torch.testing.assert_close(_ours(model, *batch, dtype), first, atol=tolerance, rtol=0)
+    assert_close(_ours(model, *batch, dtype), first, **(OF_TEACHER if dtype == torch.float32 else IN_BFLOAT16))
 
 
 def test_a_torch_without_the_packed_operations_is_no_error(monkeypatch):
@@ -114,7 +112,7 @@ def test_long_texts_take_the_fused_kernel(monkeypatch, full):
     mask = torch.ones_like(mask) if full else mask
     first = _ours(model, ids, mask)
     monkeypatch.setattr(short_attention, "_MOST_WEIGHTS", 0)
-    torch.testing.assert_close(_ours(model, ids, mask), first, atol=1e-5, rtol=0)
+    assert_close(_ours(model, ids, mask), first, **OF_TEACHER)
 
 
 @pytest.mark.parametrize("size", [1.0, 20.0, 3000.0])  # the last does not fit float32 as a power of two
@@ -128,7 +126,7 @@ def test_the_softmax_of_powers_of_two_is_the_softmax(size, dtype, masked):
     plain = (scores.double() / short_attention.LOG2_E + (bias.double() if masked else 0)).softmax(dim=-1)
     ours = short_attention.softmax2(scores, bias if masked else None)
     assert ours.dtype == torch.float32
-    torch.testing.assert_close(ours.double(), plain, atol=1e-5, rtol=0)
+    assert_close(ours, plain, terms=11, why="the eleven weights of a row, each a power of two")
 
 
 def test_scores_far_apart_give_the_logits_of_transformers():
@@ -138,7 +136,9 @@ def test_scores_far_apart_give_the_logits_of_transformers():
             layer.attention.q_lin.weight *= 3000
     theirs = _theirs(model, *batch)
     assert theirs.isfinite().all()
-    torch.testing.assert_close(_ours(model, *batch), theirs, atol=1e-3, rtol=0)
+    # A weight is a power of its score: what is rounded off the score, 3000 times as large, is the weight's share.
+    far = {"scale": 3000 * theirs.abs().max().item(), "terms": 8, "why": "the eight products of a score"}
+    assert_close(_ours(model, *batch), theirs, **far)
 
 
 def test_what_is_not_supported_is_left_to_transformers(monkeypatch):
@@ -153,7 +153,7 @@ def test_what_is_not_supported_is_left_to_transformers(monkeypatch):
     tokens = Ragged.of([[2, 5, 9, 3], [2, 3]])
     logits = predict.predict_logits(relu, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
     alone = _theirs(relu, torch.tensor([[2, 5, 9, 3]]), torch.ones(1, 4, dtype=torch.int64))
-    np.testing.assert_allclose(logits[0], alone[0], atol=1e-5)
+    assert_close(logits[0], alone[0], **OF_TEACHER)
 
 
 def _subclass():

@@ -18,7 +18,8 @@ from export_helpers import (
     count_predictions,
 )
 from teacher_export import export
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher, make_tokenizer
+from tiny_teacher import LABEL_NAMES, OF_TEACHER, make_dataset, make_teacher, make_tokenizer
+from tolerances import assert_close
 
 DATASET_ROWS = {"train": 150, "test": 50}
 
@@ -48,9 +49,9 @@ def test_the_export_holds_every_row_and_the_teachers_own_logits_in_the_datas_cla
             assert part.tokens.take(np.array([row % 32])).ids.tolist() == encoded["input_ids"][0].tolist()
             with torch.inference_mode():
                 alone = model(encoded["input_ids"], encoded["attention_mask"]).logits[0].numpy()
-            np.testing.assert_allclose(logits[row], alone[::-1], atol=2e-5)
+            assert_close(logits[row], alone[::-1], **OF_TEACHER)
     table = read_token_embeddings(folder, manifest)
-    np.testing.assert_allclose(table, model.get_input_embeddings().weight.detach().numpy(), atol=1e-3)
+    np.testing.assert_array_equal(table, model.get_input_embeddings().weight.detach().numpy().astype(np.float16))
 
 
 def test_the_manifest_says_what_made_it_and_how_good_the_teacher_is(headed, tmp_path):

@@ -9,7 +9,8 @@ from distill_jax.errors import InputError
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher.logits import plan_batches, predict_logits
 from teacher_export.teacher.tokens import encode, padded_batch
-from tiny_teacher import LABEL_NAMES, make_config, make_tokenizer, reviews
+from tiny_teacher import IN_BFLOAT16, LABEL_NAMES, OF_TEACHER, make_config, make_tokenizer, reviews
+from tolerances import assert_close
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +56,14 @@ def test_logits_in_batches_equal_those_of_each_row_alone(model, tokens):
         ids = torch.from_numpy(tokens.take(np.array([row])).ids.astype(np.int64))[None]
         with torch.inference_mode():
             alone = model(input_ids=ids).logits[0].numpy()
-        np.testing.assert_allclose(logits[row], alone, atol=2e-5)
+        assert_close(logits[row], alone, **OF_TEACHER)
 
 
 def test_the_pad_id_changes_no_logit(model, tokens):
     first, second = (
         predict_logits(model, tokens, pad_id=pad, precision="float32", batch_size=4, max_length=16) for pad in (0, 7)
     )
-    np.testing.assert_allclose(first, second, atol=2e-5)
+    assert_close(first, second, **OF_TEACHER)
 
 
 def test_bfloat16_is_near_float32(model, tokens):
@@ -71,8 +72,8 @@ def test_bfloat16_is_near_float32(model, tokens):
         for precision in ("float32", "bfloat16")
     )
     assert lowered.dtype == np.float32
-    assert np.abs(exact - lowered).max() > 0
-    np.testing.assert_allclose(exact, lowered, atol=0.1)
+    assert (lowered != exact).any()
+    assert_close(lowered, exact, **IN_BFLOAT16)
 
 
 def test_a_row_without_tokens_gets_finite_logits(model):

@@ -26,7 +26,8 @@ from teacher_export.data.dataset import Dataset, Split
 from teacher_export.transfer import transfer_set as transfer
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.words import normalised_words
-from tiny_teacher import LABEL_NAMES, WORDS, make_tokenizer
+from tiny_teacher import LABEL_NAMES, OF_TEACHER, WORDS, make_tokenizer
+from tolerances import assert_close
 
 PLACES = ["at home", "in the office", "on the train", "while cooking", "for a year", "with friends", "in bed", "daily"]
 ADJECTIVES = [word for words in WORDS.values() for word in words]
@@ -171,7 +172,7 @@ def test_the_export_holds_the_teachers_logits_for_the_transfer_split(headed, tmp
     model = AutoModelForSequenceClassification.from_pretrained(headed).eval()
     with torch.inference_mode():
         alone = model(torch.tensor([tokens])).logits[0].numpy()
-    np.testing.assert_allclose(all_logits(folder, "transfer")[masked], alone[::-1], atol=2e-5)
+    assert_close(all_logits(folder, "transfer")[masked], alone[::-1], **OF_TEACHER)
     assert "transfer" not in manifest.teacher["splits"]
     assert manifest.config["transfer"]["mask_token"] == "[MASK]"
     assert manifest.config["transfer"]["augment"] == 4

@@ -6,6 +6,7 @@ import pytest
 
 from teacher_export.transfer import word_classes
 from teacher_export.transfer.word_classes import MIN_COUNT, WordClasses, learn_word_classes
+from tolerances import share_error
 
 GRAMMAR = {
     "determiner": ["the", "a", "this", "my"],
@@ -47,7 +48,7 @@ def test_a_replacement_is_of_the_same_class_and_as_frequent_as_the_word_is():
     draw = random.Random(0)
     drawn = Counter(classes.replacement("bad", draw) for _ in range(4000))
     assert drawn.keys() == {"good", "bad"}
-    assert drawn["good"] / 4000 == pytest.approx(0.75, abs=0.03)
+    assert drawn["good"] / 4000 == pytest.approx(0.75, abs=share_error(0.75, 4000))
     assert {classes.replacement("Film", draw) for _ in range(5)} == {"Film"}
     assert {classes.replacement("GOOD", draw) for _ in range(40)} == {"GOOD", "BAD"}
     assert {classes.replacement("Bad", draw) for _ in range(40)} == {"Good", "Bad"}

@@ -20,6 +20,7 @@ from distill_jax.training.epochs import best_epoch
 from distill_jax.training.fit import NonFiniteLossError, fit
 from padded import padded, with_ids
 from student_options import padding
+from tolerances import OF_LOGITS, assert_close, assert_trees_close
 
 VOCAB, CLASSES = 64, 3
 _BIGRAMS = {"ngrams": 2, "buckets": 900}  # more buckets than a few rows have bigrams
@@ -72,15 +73,13 @@ def test_it_learns_and_its_metrics_are_scikit_learn_s(name, distil, tiny_example
         " (distilled)" if distil else ""
     )
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
-    np.testing.assert_allclose(
-        result.test_logits, predict_logits(student, result.params, test.tokens, test.length), atol=1e-5
-    )
+    assert_close(result.test_logits, predict_logits(student, result.params, test.tokens, test.length), **OF_LOGITS)
     predictions = result.test_logits.argmax(axis=1)
     assert last["test_acc"] == accuracy_score(test.labels, predictions)
     assert last["test_f1_macro"] == f1_score(test.labels, predictions, average="macro")
     losses = -np.log(softmax(result.test_logits, axis=1)[np.arange(90), test.labels])
     batches = [losses[start : start + 32].mean() for start in (0, 32, 64)]
-    np.testing.assert_allclose(last["test_loss"], np.mean(batches), rtol=1e-5)
+    assert_close(last["test_loss"], np.mean(batches), **OF_LOGITS, scale=np.abs(result.test_logits).max())
     assert result.seconds > 0
 
 
@@ -94,11 +93,11 @@ def test_loss_mean_examples_counts_each_row_once(tiny_examples):
     probabilities = _probabilities(student, train)
     losses = -np.log(probabilities[np.arange(9), train.labels])
     assert abs(batches["train_loss"] - examples["train_loss"]) > 1e-4
-    np.testing.assert_allclose(examples["train_loss"], losses.mean(), rtol=1e-5)
-    np.testing.assert_allclose(batches["train_loss"], (losses[:8].mean() + losses[8]) / 2, rtol=1e-5)
+    assert_close(examples["train_loss"], losses.mean(), **OF_LOGITS)
+    assert_close(batches["train_loss"], (losses[:8].mean() + losses[8]) / 2, **OF_LOGITS)
     assert batches["test_loss"] != examples["test_loss"]
     probabilities = _probabilities(student, test)
-    np.testing.assert_allclose(examples["test_loss"], log_loss(test.labels, probabilities), rtol=1e-5)
+    assert_close(examples["test_loss"], log_loss(test.labels, probabilities), **OF_LOGITS)
 
 
 @pytest.mark.parametrize("name", ["cnn", "fasttext"])
@@ -251,8 +250,8 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
     monkeypatch.setattr("distill_jax.training.compact_tables.Compaction.of", everything)
     whole = _fit(student, train, test, config)
     assert kept == [1000]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), compact.params, whole.params)
-    np.testing.assert_allclose(compact.test_logits, whole.test_logits, rtol=1e-5, atol=1e-6)
+    assert_trees_close(compact.params, whole.params, terms=6, why="the steps, one after another")
+    assert_close(compact.test_logits, whole.test_logits, **OF_LOGITS)
 
 
 @pytest.mark.parametrize(

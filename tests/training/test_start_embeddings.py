@@ -11,6 +11,7 @@ from distill_jax.export.reader import read_token_embeddings
 from distill_jax.students.student import build_student
 from distill_jax.training.start_embeddings import initial_params, principal_components, read_word2vec
 from tiny_export import PAD_ID, tiny_tokenizer
+from tolerances import assert_close
 
 WIDTH = 5
 
@@ -43,7 +44,8 @@ def test_the_teacher_s_are_principal_components_of_the_same_size_as_random_ones(
     expected = PCA(WIDTH).fit_transform(read_token_embeddings(tiny_export, read_manifest(tiny_export)).astype(float))
     for column in range(WIDTH):  # up to sign and one common scale
         assert abs(np.corrcoef(table[rows, column], expected[rows, column])[0, 1]) > 0.999
-    np.testing.assert_allclose(np.square(table[rows]).mean(), np.square(random).mean(), rtol=0.1)
+    of_squares = {"terms": table.size, "why": "the table's squares"}
+    assert_close(np.square(table[rows]).mean(), np.square(random).mean(), **of_squares)
     for other in own:
         if other != student.config.table_name:
             np.testing.assert_array_equal(found[other]["bias"], own[other]["bias"])
@@ -53,8 +55,9 @@ def test_components_have_fixed_signs_and_fall_in_variance():
     table = np.random.default_rng(0).normal(size=(40, 7)) * np.arange(1, 8)
     found = principal_components(table, 7)
     assert (np.diff(found.var(axis=0)) < 0).all()
-    np.testing.assert_allclose(principal_components(table + 3, 7), found, atol=1e-4)  # the mean does not matter
-    np.testing.assert_allclose(found @ found.T, (table - table.mean(0)) @ (table - table.mean(0)).T, atol=1e-3)
+    assert_close(principal_components(table + 3, 7), found, terms=1, why="a component")  # the mean does not matter
+    centred = table - table.mean(0)
+    assert_close(found @ found.T, centred @ centred.T, terms=7, why="the components")
 
 
 def test_a_teacher_narrower_than_the_student_is_refused(tiny_export):

@@ -13,6 +13,7 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from student_options import own, padding
+from tolerances import OF_LOGITS, assert_close
 
 
 def _student(name):
@@ -78,7 +79,7 @@ def test_the_cosine_falls_to_zero_and_the_step_schedule_does_not():
     rates = [cosine.learning_rate_at(epoch, part) for epoch in range(4) for part in (0.0, 0.5)]
     assert rates[0] == 2.0
     np.testing.assert_allclose(rates[4], 1.0)
-    np.testing.assert_allclose(cosine.learning_rate_at(4), 0.0, atol=1e-12)
+    assert_close(cosine.learning_rate_at(4), 0.0, terms=1, why="1 + cos π", scale=2.0, dtype=np.float64)
     assert (np.diff(rates) < 0).all()
     step = dataclasses.replace(cosine, schedule="step", learning_rate_decay=0.5)
     assert step.learning_rate_at(1, 0.7) == step.learning_rate_at(1) == 1.0
@@ -88,7 +89,9 @@ def test_clipping_bounds_the_gradient_and_a_large_bound_changes_nothing(tiny_exa
     train, test = tiny_examples
     free = _fit("cnn", train, test, _config("cnn"))
     wide = _fit("cnn", train, test, _config("cnn", clip_norm=1e9))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), free.params, wide.params)
+    # Another program, whose roundings Adam turns into a small part of a step where a gradient nearly vanishes.
+    part = 0.01 * _config("cnn").learning_rate
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=part), free.params, wide.params)
     tight = _fit("cnn", train, test, _config("cnn", clip_norm=0.001, optimizer="adam"))
     assert np.abs(tight.params["fc"]["kernel"] - free.params["fc"]["kernel"]).max() > 1e-3
 
@@ -103,7 +106,8 @@ def test_a_validation_split_chooses_the_epoch_that_is_kept(tiny_examples, distil
     assert result.kept_epoch == int(losses.argmin() if distil else scores.argmax())
     logits, teacher = result.test_logits, test.teacher_logits
     if distil:  # mean squared error, of the epoch that was kept
-        assert losses[result.kept_epoch] == pytest.approx(np.square(logits - teacher).mean(), rel=1e-4)
+        scale = np.abs(logits).max() * np.abs(logits - teacher).max()  # an error's square has twice its rounding
+        assert_close(losses[result.kept_epoch], np.square(logits - teacher).mean(), **OF_LOGITS, scale=2 * scale)
     np.testing.assert_allclose(result.history["test_f1_macro"], scores)  # the same rows
     kept = result.history.iloc[result.kept_epoch]
     assert (result.test_logits.argmax(axis=1) == test.labels).mean() == pytest.approx(kept["test_acc"])
