@@ -25,8 +25,6 @@ _TWIN_FREE_SETTINGS = frozenset(
 )
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4
-# A training accuracy up to this many times that of naming one class for all is no sign of anything learned.
-_NEAR_CHANCE = 1.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,15 +242,9 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         epochs_done=metrics["epochs_done"],
         epochs=_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
-        unlearnt=_is_unlearnt(run, most_frequent_share(teacher)),
+        unlearnt=metrics.get("at_chance") is True,
         seeds=read_seeds_of(run.folder, train.get("seed"), score),
     )
-
-
-def _is_unlearnt(run: Run, chance: float) -> bool:
-    accuracy, loss = run.history["train_acc"].iloc[-1], run.history["train_loss"]
-    chance = max(chance, 1 / len(run.label_names))
-    return bool(len(loss) > 1 and accuracy <= _NEAR_CHANCE * chance and loss.iloc[-1] < loss.iloc[-2])
 
 
 def _require_same_epoch(run: Run, score: float) -> None:

@@ -144,7 +144,9 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
         stream.write(tokenizer.read_bytes())
 
 
-def training_figures(history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float) -> dict[str, Any]:
+def training_figures(
+    history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float, *, at_chance: bool
+) -> dict[str, Any]:
     """Return what ``metrics.json`` says of every training: the kept epoch's scores, the student's size, the time.
 
     Args:
@@ -152,6 +154,7 @@ def training_figures(history: "pd.DataFrame", kept_epoch: int, params: Params, s
         kept_epoch: the epoch that the parameters are of.
         params: the student's parameters.
         seconds: spent in training steps.
+        at_chance: whether the training stopped before it learnt anything.
     """
     kept = history.iloc[kept_epoch]
     scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
@@ -163,6 +166,7 @@ def training_figures(history: "pd.DataFrame", kept_epoch: int, params: Params, s
         "parameters": count,
         "bytes": 4 * count,
         "train_seconds": seconds,
+        "at_chance": at_chance,
     }
 
 

@@ -21,6 +21,7 @@ from distill_jax.students.student import Student
 from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epochs import EpochRows, best_epoch, evaluation_scores, train_scores, validation_loss
 from distill_jax.training.example_checks import check_examples
+from distill_jax.training.fit_warnings import is_at_chance
 from distill_jax.training.runners import EpochRunner, make_runner
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class FitResult:
         validation_logits: those of the validation split.
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
         kept_epoch: the epoch that ``params`` and the logits are of, counted from 0.
+        at_chance: whether the training stopped before it learnt anything (``fit_warnings.is_at_chance``).
     """
 
     params: Params
@@ -50,6 +52,7 @@ class FitResult:
     validation_logits: np.ndarray | None
     seconds: float
     kept_epoch: int
+    at_chance: bool
 
 
 def fit(
@@ -106,7 +109,13 @@ def fit(
     history = history_frame(np.array(loop.history), config.model_name)
     logits = loop.evaluate_best()
     return FitResult(
-        loop.best_params(), history, logits.get("test"), logits.get("validation"), loop.seconds, loop.kept_epoch()
+        params=loop.best_params(),
+        history=history,
+        test_logits=logits.get("test"),
+        validation_logits=logits.get("validation"),
+        seconds=loop.seconds,
+        kept_epoch=loop.kept_epoch(),
+        at_chance=is_at_chance(history, train.labels),
     )
 
 

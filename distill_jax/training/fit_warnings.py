@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _SIGNIFICANCE = 1e-3
 
 
-def untrained_warning(history: "pd.DataFrame", labels: np.ndarray) -> str | None:
-    """Return a sentence where a training stopped before it learnt anything, None where it did not.
+def is_at_chance(history: "pd.DataFrame", labels: np.ndarray) -> bool:
+    """Whether a training stopped before it learnt anything.
 
     That is where the last epoch's training accuracy is not above the most frequent class's share, by a one-sided
     binomial test, while the training loss still falls.
@@ -25,10 +25,7 @@ def untrained_warning(history: "pd.DataFrame", labels: np.ndarray) -> str | None
     known = labels[labels >= 0]
     losses = history["train_loss"].to_numpy(float)
     if not len(known) or len(losses) < 2 or not losses[-1] < losses[-2]:
-        return None
+        return False
     share = np.bincount(known).max() / len(known)
     correct = round(float(history["train_acc"].iloc[-1]) * len(known))
-    if share == 1 or bdtrc(correct - 1, len(known), share) < _SIGNIFICANCE:
-        return None
-    epochs = 2 * len(losses)
-    return f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})"
+    return bool(share < 1 and bdtrc(correct - 1, len(known), share) >= _SIGNIFICANCE)

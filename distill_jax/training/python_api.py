@@ -61,6 +61,7 @@ class Trained:
         logits: each of the ``evaluate`` splits' logits, float32 [n, classes], in row order, under its name.
         kept_epoch: the epoch that ``model`` is of, counted from 0.
         seconds: time spent in training steps.
+        at_chance: whether the training stopped before it learnt anything: the loss still falls, train longer.
     """
 
     history: "pd.DataFrame"
@@ -69,6 +70,7 @@ class Trained:
     logits: Mapping[str, np.ndarray]
     kept_epoch: int
     seconds: float
+    at_chance: bool
     _export: Export
     _splits: Mapping[str, Examples]
 
@@ -89,7 +91,9 @@ class Trained:
             begin_run(folder, config, export.tokenizer)
             write_history(folder / HISTORY, self.history)
             write_weights(folder, self.model.params)
-            figures = training_figures(self.history, self.kept_epoch, self.model.params, self.seconds)
+            figures = training_figures(
+                self.history, self.kept_epoch, self.model.params, self.seconds, at_chance=self.at_chance
+            )
             finish_run(folder, self.config, figures, self.logits["test"], self._splits["test"])
         return folder
 
@@ -158,7 +162,17 @@ def fit(
     export = student.export
     model = Predictor.of(export.label_names, student.student.config, result.params, tokenizer, length)
     logits = _logits(student.student, result, splits)
-    return Trained(result.history, model, config, logits, result.kept_epoch, result.seconds, export, splits)
+    return Trained(
+        history=result.history,
+        model=model,
+        config=config,
+        logits=logits,
+        kept_epoch=result.kept_epoch,
+        seconds=result.seconds,
+        at_chance=result.at_chance,
+        _export=export,
+        _splits=splits,
+    )
 
 
 def _all_of(callbacks: tuple[Callable[[Snapshot], None], ...]) -> Callable[[Snapshot], None] | None:

@@ -35,7 +35,6 @@ from distill_jax.students.student import Student, to_device
 from distill_jax.training.epochs import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
-from distill_jax.training.fit_warnings import untrained_warning
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
@@ -112,9 +111,9 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         figures = _finish(run, result, train, test)
     _say_history(run.workdir)
     say(figures)
-    warning = untrained_warning(result.history, train.labels)
-    if warning:
-        warn(warning)
+    if result.at_chance:
+        epochs = 2 * len(result.history)
+        warn(f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
 
 
@@ -219,7 +218,9 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
 
 
 def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
-    figures = training_figures(result.history, result.kept_epoch, result.params, result.seconds)
+    figures = training_figures(
+        result.history, result.kept_epoch, result.params, result.seconds, at_chance=result.at_chance
+    )
     return {
         **figures,
         "train_examples_per_second": epoch_rows * len(result.history) / result.seconds,

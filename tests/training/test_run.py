@@ -107,5 +107,7 @@ def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
 def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, capsys):
     train_run(_run(tiny_export, tmp_path / "stopped", learning_rate=1e-4))
     assert "the loss still falls: train longer (--epochs 4)" in capsys.readouterr().err
+    assert read_run(tmp_path / "stopped").metrics["at_chance"] is True
     train_run(_run(tiny_export, tmp_path / "trained", learning_rate=2.0, epochs=6))
     assert "train longer" not in capsys.readouterr().err
+    assert read_run(tmp_path / "trained").metrics["at_chance"] is False
