@@ -19,7 +19,8 @@ from distill_jax.runs.history import history_frame
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.compact_tables import CompactTables
-from distill_jax.training.epochs import EpochRows, best_epoch, evaluation_scores, train_scores, validation_loss
+from distill_jax.training.epoch_rows import EpochRows
+from distill_jax.training.epoch_scores import best_epoch, evaluation_scores, train_scores, validation_loss
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit_warnings import is_at_chance
 from distill_jax.training.runners import EpochRunner, make_runner
@@ -80,7 +81,7 @@ def fit(
             unlabelled ones are left out where the labels alone are learnt from.
         test: the rows that every epoch's test columns are measured on; None = those are NaN.
         config: how to train.
-        validation: rows that choose the epoch whose parameters are kept (``epochs.best_epoch``), and that early
+        validation: rows that choose the epoch whose parameters are kept (``epoch_scores.best_epoch``), and that early
             stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
         on_epoch: called with a snapshot after every epoch; without it no snapshot is made.

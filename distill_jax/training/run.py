@@ -32,7 +32,7 @@ from distill_jax.runs.writer import (
 )
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student, to_device
-from distill_jax.training.epochs import EpochRows
+from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.run_data import TrainData

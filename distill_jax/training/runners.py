@@ -20,7 +20,7 @@ from distill_jax.losses import objective_of
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
-from distill_jax.training.epochs import EpochRows
+from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients

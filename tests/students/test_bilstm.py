@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distill_jax.config import TrainConfig
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.students.networks.bilstm import reversed_texts
 from distill_jax.students.params import parameter_count
@@ -215,24 +215,6 @@ def test_it_learns(distil, tiny_examples):
     assert last["model"] == "BiLSTM" + (" (distilled)" if distil else "")
     assert last["test_acc"] > 0.6 > 1 / 3 + 0.1
     assert_close(result.test_logits, predict_logits(student, result.params, test.tokens, test.length), **OF_LOGITS)
-
-
-def test_going_on_from_any_snapshot_ends_with_the_same_bits(tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_CHUNK", 2)
-    train, test = (_first(examples, 45) for examples in tiny_examples)  # six steps an epoch: three chunks
-    student = _tiny_student()
-    config = TrainConfig.notebook("bilstm", distil=True, alpha=0.3, epochs=2, batch_size=8)
-    params = student.init(0)
-    whole = fit(student, params, train=train, test=test, config=config)
-    for stop_at in (1, 3, 4):  # in an epoch, after one, in the next
-        asked, snapshots = iter(range(1, 100)), []
-        with pytest.raises(Interrupted):
-            fit(
-                student, params, train=train, test=test, config=config,
-                on_epoch=snapshots.append, should_stop=lambda asked=asked, at=stop_at: next(asked) >= at,
-            )  # fmt: skip
-        assert (snapshots[-1].params["forward"]["state_kernel"] != whole.params["forward"]["state_kernel"]).any()
-        _assert_same(fit(student, params, train=train, test=test, config=config, resume=snapshots[-1]), whole)
 
 
 def test_each_program_is_compiled_once_for_each_length(tiny_examples):

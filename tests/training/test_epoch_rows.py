@@ -5,7 +5,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples, concatenate
 from distill_jax.errors import InputError
 from distill_jax.students.student import build_student
-from distill_jax.training.epochs import EpochRows
+from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.fit import fit
 from distill_jax.training.runners import make_runner
 from student_options import own

@@ -10,13 +10,13 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.losses import cross_entropy, kl_at_temperature, logit_mse
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import COLUMNS
 from distill_jax.students.student import build_student
-from distill_jax.training.epochs import best_epoch
+from distill_jax.training.epoch_scores import best_epoch
 from distill_jax.training.fit import NonFiniteLossError, fit
 from padded import padded, with_ids
 from student_options import padding
@@ -107,41 +107,6 @@ def test_one_seed_one_result_another_seed_another(name, tiny_examples):
     other = _fit(_student(name), train, test, _config(name, seed=1))
     _assert_same(first, again)
     assert first.history["train_loss"].tolist() != other.history["train_loss"].tolist()
-
-
-@pytest.mark.parametrize("name", ["cnn", "fasttext", "ensemble"])
-def test_going_on_from_any_snapshot_ends_with_the_same_bits(name, tiny_examples, monkeypatch):
-    monkeypatch.setattr("distill_jax.training.runners.ROWS_PER_CHUNK", 16)
-    monkeypatch.setattr("distill_jax.training.runners.STEPS_PER_CHUNK", 2)
-    train, test = (_cut(examples, 45) for examples in tiny_examples)  # six steps an epoch: three chunks
-    student, config = _student(name), _config(name, distil=True, alpha=0.3)
-    whole = _fit(student, train, test, config)
-    for stop_at in range(1, 6):
-        asked, snapshots = iter(range(1, 100)), []
-        with pytest.raises(Interrupted, match=r"interrupted (in|after) epoch [12]"):
-            _fit(
-                student, train, test, config,
-                on_epoch=snapshots.append, should_stop=lambda asked=asked, at=stop_at: next(asked) >= at,
-            )  # fmt: skip
-        snapshot = snapshots[-1]
-        expected = [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4)][stop_at - 1]
-        assert (snapshot.epoch, snapshot.step) == expected
-        assert len(snapshot.losses) == snapshot.step
-        for table in student.config.tables:
-            assert not np.array_equal(snapshot.params[table], whole.params[table])
-        _assert_same(_fit(student, train, test, config, resume=snapshot), whole)
-
-
-def test_going_on_for_more_epochs_is_training_for_more_epochs(tiny_examples):
-    train, test = (_cut(examples, 40) for examples in tiny_examples)
-    student, snapshots = _student("cnn"), []
-    _fit(student, train, test, _config("cnn", epochs=1), on_epoch=snapshots.append)
-    longer = _config("cnn", epochs=3)
-    resumed = _fit(student, train, test, longer, resume=snapshots[-1])
-    _assert_same(resumed, _fit(student, train, test, longer))
-    finished = _fit(student, train, test, _config("cnn", epochs=1), resume=snapshots[-1])  # nothing is left to do
-    assert len(finished.history) == 1
-    assert np.isfinite(finished.test_logits).all()
 
 
 @pytest.mark.parametrize(("name", "rate"), [("fasttext", 1e5), ("cnn", 1e6)])

@@ -9,7 +9,7 @@ import pytest
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.batching import shuffled_by_length
 from distill_jax.data.examples import Examples
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
 from student_options import own, padding
@@ -120,33 +120,6 @@ def test_patience_stops_the_training_early(tiny_examples):
     assert len(result.history) == result.kept_epoch + 3 < 30
     with pytest.raises(InputError, match="--patience needs a validation split"):
         _fit("cnn", train, test, dataclasses.replace(config, patience=2))
-
-
-def test_a_stopped_run_with_validation_and_shuffling_ends_as_if_never_stopped(tiny_examples):
-    train, test = tiny_examples
-    config = _config("cnn", epochs=4, shuffle=True, schedule="cosine", clip_norm=1.0)
-    whole = _fit("cnn", train, test, config, validation=test)
-    snapshots, resume, stops = [], None, 0
-    while True:
-        asked = iter(range(10**6))
-        try:
-            found = _fit(
-                "cnn",
-                train,
-                test,
-                config,
-                validation=test,
-                resume=resume,
-                on_epoch=snapshots.append,
-                should_stop=lambda asked=asked: next(asked) >= 1,
-            )
-        except Interrupted:
-            resume, stops = snapshots[-1], stops + 1
-        else:
-            break
-    assert stops >= 1
-    assert _same(whole, found)
-    assert whole.kept_epoch == found.kept_epoch
 
 
 def test_labels_alone_are_learnt_from_labelled_rows_alone(tiny_examples):
