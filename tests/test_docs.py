@@ -1,0 +1,37 @@
+"""What the pages name is there: linked files, tests, modules and commands."""
+
+import re
+
+import pytest
+
+from command_lines import ROOT
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+TESTS = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def _name(path):
+    return path.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_to_files_that_are_there(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_tests_that_the_parity_page_names_are_there():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")))
+    assert len(named) > 10
+    assert named - TESTS == set()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in {"CHANGELOG.md", "decisions.md"}], ids=_name
+)
+def test_files_of_the_packages_that_are_named_are_there(page):
+    named = re.findall(
+        r"`((?:distill_jax|teacher_export|scripts|tests)/[\w/]+(?:\.py|/))`", page.read_text(encoding="utf-8")
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
