@@ -164,7 +164,13 @@ def test_the_test_split_is_never_opened(capsys, tmp_path, export, monkeypatch):
 )  # fmt: skip
 def test_another_search_s_study_is_refused(capsys, study, without_test, monkeypatch, options, name):
     monkeypatch.setattr(objective, "fit", _never)
-    message = refusal(capsys, main, *_arguments(without_test, study, *options))
+    words = _arguments(without_test, study)
+    option, value = options
+    if option in words:
+        words[words.index(option) + 1] = value
+    else:
+        words += options
+    message = refusal(capsys, main, *words)
     assert f"study {study}: it belongs to another search: its " in message
     assert name in message
     assert len(_trials(study)) == 2

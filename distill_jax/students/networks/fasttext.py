@@ -40,7 +40,7 @@ class FastText(nnx.Module):
         table = self.embeddings[...]
         # One weight per token, so that the sum over a text is a matrix product, as in training.
         weights = real.astype(table.dtype) / self.divisors(real, padded_length)[:, None].astype(table.dtype)
-        rows = table[input_ids]
+        rows = jnp.asarray(table)[input_ids]
         pooled = jnp.einsum("bl,bld->bd", weights, rows)
         if self.config.pooling == "mean-max-min":
             pooled = jnp.concatenate([pooled, _max_of_real(rows, real), -_max_of_real(-rows, real)], axis=1)
