@@ -91,9 +91,9 @@ def padded_loop(teacher: str, folder: str, texts: int, of: int) -> Turn:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     sentences = demo_texts(of)[0][:texts]
-    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    tokenizer = AutoTokenizer.from_pretrained(teacher, trust_remote_code=False)
     encoded = tokenizer(sentences, padding="max_length", truncation=True, max_length=_MAX_LENGTH, return_tensors="pt")
-    model: Any = AutoModelForSequenceClassification.from_pretrained(teacher).float().eval()
+    model: Any = AutoModelForSequenceClassification.from_pretrained(teacher, trust_remote_code=False).float().eval()
 
     def turn() -> Measurement:
         outputs = []

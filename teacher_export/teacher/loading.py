@@ -115,7 +115,7 @@ def load_tokenizer(source: TeacherSource) -> Any:
             "there with tokenizer.save_pretrained"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(source.folder))
+        tokenizer = AutoTokenizer.from_pretrained(str(source.folder), trust_remote_code=False)
     except _LOADING_ERRORS as error:
         raise InputError(
             f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({_first_line(error)}); "
@@ -154,7 +154,7 @@ def _from_pretrained(source: TeacherSource, **config: Any) -> tuple[Any, dict[st
     state = torch.get_rng_state()
     try:
         loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
-            str(source.folder), output_loading_info=True, dtype=torch.float32, **config
+            str(source.folder), output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **config
         )
     except (*_LOADING_ERRORS, SafetensorError) as error:
         raise InputError(
@@ -171,11 +171,11 @@ def _load_state_dict_model(source: TeacherSource) -> Any:
     path = source.weights[0]
     weights = read_state_dict(path)
     try:
-        config = AutoConfig.from_pretrained(str(source.folder))
+        config = AutoConfig.from_pretrained(str(source.folder), trust_remote_code=False)
         classes = _classes_of_head(weights)
         if classes is not None and classes != config.num_labels:
             config.num_labels = classes
-        model = AutoModelForSequenceClassification.from_config(config)
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"--teacher-config {source.folder}: expected a sequence classifier's configuration ({_first_line(error)})"

@@ -10,8 +10,8 @@ from distill_jax.console import say
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json, sha256_file
 from teacher_export.config import DEMO_TEACHER, TeacherConfig
+from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
 
-CONFIG = "config.json"
 _PATH_STARTS = (".", "~", "/")
 VOCABULARY_FILES = (
     "tokenizer.json",
@@ -22,8 +22,6 @@ VOCABULARY_FILES = (
     "tokenizer.model",
 )
 _CONFIG_FILES = ("*.json", "vocab.txt", "merges.txt", "*.model")
-_SAFETENSORS = ("model.safetensors", "model-*.safetensors")
-_TORCH_WEIGHTS = ("pytorch_model.bin", "pytorch_model-*.bin")
 _TOKENIZER_FILES = (
     *VOCABULARY_FILES,
     "tokenizer_config.json",
@@ -77,9 +75,9 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         folder = fetch_demo_teacher()
         weights = find_weights(folder)
         return TeacherSource(DEMO_TEACHER, folder, weights, _fingerprint("demo", folder, weights), is_demo=True)
-    folder = _find_folder("--teacher", config.teacher, (*_CONFIG_FILES, *_SAFETENSORS))
-    if not Path(config.teacher).is_dir() and not _glob(folder, _SAFETENSORS):
-        folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *_TORCH_WEIGHTS))
+    folder = _find_folder("--teacher", config.teacher, (*_CONFIG_FILES, *SAFETENSORS))
+    if not Path(config.teacher).is_dir() and not any(folder.glob("*.safetensors")):
+        folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *TORCH_WEIGHTS))
     name = folder.resolve().name if Path(config.teacher).is_dir() else config.teacher
     return folder_source(folder, name)
 
@@ -95,37 +93,15 @@ def folder_source(folder: Path, name: str) -> TeacherSource:
     Raises:
         InputError: there is no configuration or there are no weights in it.
     """
-    if not (folder / CONFIG).is_file():
-        raise MissingInputError(f"teacher folder {folder}: expected a {CONFIG} (made by save_pretrained), found none")
+    require_config(folder, f"teacher folder {folder}")
     weights = find_weights(folder)
     return TeacherSource(name, folder, weights, _fingerprint("folder", folder, weights))
-
-
-def find_weights(folder: Path) -> tuple[Path, ...]:
-    """Return the weight files that transformers would load.
-
-    Raises:
-        MissingInputError: there are none.
-    """
-    found = _glob(folder, _SAFETENSORS) or _glob(folder, _TORCH_WEIGHTS)
-    if not found:
-        raise MissingInputError(
-            f"teacher folder {folder}: expected weights (model.safetensors or pytorch_model.bin), found none"
-        )
-    return found
-
-
-def _glob(folder: Path, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
 
 
 def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
-        if not (path / CONFIG).is_file():
-            raise MissingInputError(
-                f"{option} {name}: expected a folder with a {CONFIG} (made by save_pretrained), found none in it"
-            )
+        require_config(path, f"{option} {name}")
         return path
     if path.exists():
         raise InputError(f"{option} {name}: expected a folder or a hub name, got a file; weights go to --state-dict")

@@ -1,0 +1,120 @@
+"""A teacher's folder is data: nothing in it is run, and nothing outside it is read."""
+
+import io
+import json
+import sys
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from distill_jax.errors import InputError
+from teacher_export.config import TeacherConfig
+from teacher_export.teacher.loading import load_teacher
+from teacher_export.teacher.source import resolve_teacher
+from tiny_teacher import LABEL_NAMES, make_teacher
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_teacher(tmp_path / "teacher")
+    return tmp_path / "teacher"
+
+
+def _load(folder):
+    return load_teacher(resolve_teacher(TeacherConfig(teacher=str(folder))), LABEL_NAMES, 32, 0)
+
+
+def _change(path, **fields):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+_CODE = """
+from pathlib import Path
+Path(r"{marker}").write_text("run")
+from transformers import DistilBertConfig as HostileConfig
+from transformers import DistilBertForSequenceClassification as HostileModel
+from transformers import PreTrainedTokenizerFast as HostileTokenizer
+"""
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_folder_s_own_code_is_never_run_whatever_standard_input_answers(folder, tmp_path, monkeypatch, file):
+    marker = tmp_path / "executed"
+    (folder / "hostile.py").write_text(_CODE.format(marker=marker))
+    if file == "config.json":
+        classes = {"AutoConfig": "hostile.HostileConfig", "AutoModelForSequenceClassification": "hostile.HostileModel"}
+        _change(folder / file, model_type="hostile", auto_map=classes)
+    else:
+        classes = {"AutoTokenizer": [None, "hostile.HostileTokenizer"]}
+        _change(folder / file, tokenizer_class="HostileTokenizer", auto_map=classes)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n" * 20))
+    try:
+        _load(folder)
+    except InputError as error:
+        assert str(folder) in str(error)  # noqa: PT017 - to load it without its code would do as well
+    else:
+        assert file == "tokenizer_config.json"
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("attn_implementation", "someone/kernel"),
+        ("_attn_implementation", "someone/kernel"),
+        ("_attn_implementation_internal", {"": "someone/kernel"}),
+        ("use_kernels", True),
+        ("kernel_config", {"kernel_mapping": {"Linear": "someone/kernel:Linear"}}),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_configuration_that_names_code_to_fetch_is_refused(folder, field, value, nested):
+    _change(folder / "config.json", **({"text_config": {field: value}} if nested else {field: value}))
+    with pytest.raises(InputError, match=f"config.json: {field}: expected eager, sdpa or nothing, got"):
+        _load(folder)
+
+
+def test_a_configuration_with_an_attention_of_the_library_s_own_is_taken(folder):
+    _change(folder / "config.json", attn_implementation="eager")
+    assert _load(folder).has_trained_head
+
+
+def _sharded(folder, name):
+    """Put the folder's weights into one file of an index, called ``name``."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    save_file(weights, folder / name, metadata={"format": "pt"})
+    index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(weights, name)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return weights
+
+
+def test_weights_of_an_index_are_read_and_are_the_fingerprint_s(folder):
+    weights = _sharded(folder, "other-name.safetensors")
+    before = resolve_teacher(TeacherConfig(teacher=str(folder))).fingerprint
+    assert _load(folder).has_trained_head
+    save_file({key: 2 * value for key, value in weights.items()}, folder / "other-name.safetensors", {"format": "pt"})
+    assert resolve_teacher(TeacherConfig(teacher=str(folder))).fingerprint != before
+
+
+@pytest.mark.parametrize("name", ["../outside.safetensors", "sub/inside.safetensors", "{absolute}"])
+def test_an_index_that_names_weights_elsewhere_is_refused(folder, tmp_path, name):
+    (folder / "sub").mkdir()
+    name = name.replace("{absolute}", str(tmp_path / "outside.safetensors"))
+    _sharded(folder, name)
+    with pytest.raises(InputError, match=r"index.json: weight_map: expected names of files in its folder, got"):
+        _load(folder)
+
+
+@pytest.mark.parametrize("weight_map", [None, {}, {"a": 3}, []])
+def test_an_index_without_names_is_refused(folder, weight_map):
+    _sharded(folder, "part.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(InputError, match="weight_map: expected each weight's file name"):
+        _load(folder)
+
+
+def test_an_adapter_to_other_weights_is_refused(folder):
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/else"}))
+    with pytest.raises(InputError, match=r"it holds an adapter .* merge them"):
+        _load(folder)
