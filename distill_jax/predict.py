@@ -2,9 +2,10 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
 
 _LINES_AT_ONCE = 16_384
+_BYTES_AT_ONCE = 1 << 25
+_LONGEST_LINE = 1 << 26
 _TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xls", ".xlsx"})
 _PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 # What such files begin with, whatever they are called.
@@ -96,7 +99,7 @@ def _require_plain_name(file: Path) -> None:
         )
 
 
-def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, at_once: int) -> None:
+def _predict_lines(predictor: "Predictor", stream: IO[bytes], where: str, at_once: int) -> None:
     from distill_jax.inference.json_lines import JsonLines
 
     # JSON's escapes serve where the terminal's encoding cannot show a label's name.
@@ -107,10 +110,16 @@ def _predict_lines(predictor: "Predictor", stream: Iterable[bytes], where: str, 
         sys.stdout.flush()
 
 
-def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[str]]:
+def _blocks(stream: IO[bytes], where: str, at_once: int) -> Iterator[list[str]]:
     """Yield lists of texts; only a line feed (after an optional carriage return) ends a text."""
     block: list[str] = []
-    for number, line in enumerate(stream, start=1):
+    size = 0
+    for number, line in enumerate(iter(partial(stream.readline, _LONGEST_LINE + 1), b""), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise InputError(
+                f"{where}, line {number}: expected a text of at most {_LONGEST_LINE >> 20} MiB, got a longer line; "
+                "cut it, the student sees its beginning alone"
+            )
         if number == 1:
             _require_plain_beginning(line, where)
         try:
@@ -118,9 +127,10 @@ def _blocks(stream: Iterable[bytes], where: str, at_once: int) -> Iterator[list[
         except UnicodeDecodeError as error:
             raise InputError(f"{where}, line {number}: expected text in UTF-8, got other bytes ({error})") from None
         block.append(text.removeprefix("\ufeff") if number == 1 else text)
-        if len(block) == at_once:
+        size += len(line)
+        if len(block) == at_once or size >= _BYTES_AT_ONCE:
             yield block
-            block = []
+            block, size = [], 0
     if block:
         yield block
 

@@ -13,7 +13,7 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SINGLE = ("data/ragged", "metrics/classification")  # of these rooms, one module each
+SINGLE = ("data/long_texts", "data/ragged", "metrics/classification")  # of these rooms no more than this
 SHARED = (
     *("errors", "files", "console", "cache", "locks", "processors", "machine", "options", "export", "tasks"),
     *SINGLE,

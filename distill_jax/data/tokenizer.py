@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from distill_jax.data.long_texts import encode_beginnings
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 
@@ -62,8 +63,10 @@ class FastTokenizer:
         return self._words is not None
 
     def encode(self, texts: Iterable[str]) -> Ragged:
-        """Return the texts' token ids, in their order."""
-        texts = list(texts)
+        """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""
+        return encode_beginnings(list(texts), self._encode, self._max_length)
+
+    def _encode(self, texts: list[str]) -> Ragged:
         if self._words is None or not texts:
             return self._by_library(texts)
         slow = self._with_added_tokens(texts)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from distill_jax.errors import InputError
 
+_CHARACTERS_AT_ONCE = 1 << 24  # what is put together for a quick look, in memory a second time
+
 
 def text_chunks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
     """Yield the texts in lists of ``size``, the last one shorter; they are taken in the order of iteration.
@@ -62,8 +64,10 @@ def _name(value: object) -> str:
 
 def _require_unicode(chunk: list[str], start: int) -> None:
     """Refuse half a surrogate pair: no tokenizer takes it."""
+    together = sum(map(len, chunk)) <= _CHARACTERS_AT_ONCE
     try:
-        "".join(chunk).encode()
+        for text in ["".join(chunk)] if together else chunk:
+            text.encode()
     except UnicodeEncodeError:
         for row, text in enumerate(chunk):
             place = next((place for place, letter in enumerate(text) if "\ud800" <= letter <= "\udfff"), None)

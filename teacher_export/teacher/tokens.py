@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.data.long_texts import encode_beginnings
 from distill_jax.data.ragged import Ragged
 
 _CHUNK = 1024
@@ -14,18 +15,21 @@ def encode(tokenizer: Any, texts: Sequence[str], advance: Callable[[int], object
     """Tokenize texts, special tokens included, cut as the tokenizer is set to.
 
     Args:
-        tokenizer: a ``tokenizers.Tokenizer``.
+        tokenizer: a ``tokenizers.Tokenizer`` that truncates on the right.
         texts: n texts.
         advance: is called with the number of texts done since its last call.
     """
-    rows: list[np.ndarray] = []
+
+    def rows_of(chunk: list[str]) -> Ragged:
+        return Ragged.of([encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)])
+
+    longest = tokenizer.truncation["max_length"]
+    parts = [Ragged.of([])]
     for start in range(0, len(texts), _CHUNK):
         chunk = list(texts[start : start + _CHUNK])
-        rows.extend(np.asarray(encoding.ids, np.int32) for encoding in tokenizer.encode_batch_fast(chunk))
+        parts.append(encode_beginnings(chunk, rows_of, longest))
         advance(len(chunk))
-    return Ragged(
-        np.concatenate(rows) if rows else np.zeros(0, np.int32), np.fromiter(map(len, rows), np.int64, len(rows))
-    )
+    return Ragged.concatenate(parts)
 
 
 def padded_batch(tokens: Ragged, pad_id: int) -> tuple[np.ndarray, np.ndarray]:

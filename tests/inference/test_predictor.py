@@ -383,3 +383,27 @@ def test_version_0_1_s_names_still_answer(predictors):
     predictor, texts = predictors["fasttext"], ["w1 w4", "w2"]
     assert predictor.labels(texts) == predictor.predict(texts).tolist()
     np.testing.assert_array_equal(predictor.probabilities(texts), predictor.predict_proba(texts))
+
+
+def test_long_lines_are_predicted_a_few_at_a_time_and_one_without_an_end_is_refused(tiny_runs, capsys, monkeypatch):
+    words = ("--run", tiny_runs["fasttext"])
+    lines = b"".join(b"w%d " % (number % 9) * 40 + b"\n" for number in range(50))
+    status, whole, _ = call(capsys, main, *words, stdin=lines)
+    assert status == 0
+    at_once = []
+    monkeypatch.setattr("distill_jax.predict._BYTES_AT_ONCE", 300)
+    monkeypatch.setattr(Predictor, "predict_proba", _counting(Predictor.predict_proba, at_once))
+    assert call(capsys, main, *words, stdin=lines)[1] == whole
+    assert max(at_once) <= 3
+    monkeypatch.setattr("distill_jax.predict._LONGEST_LINE", 1 << 20)
+    status, output, error = call(capsys, main, *words, stdin=b"w1\nw2\n" + b"w3 " * 400_000)
+    assert (status, output) == (2, "")
+    assert "standard input, line 3: expected a text of at most 1 MiB, got a longer line" in error
+
+
+def _counting(predict_proba, at_once):
+    def counting(self, texts):
+        at_once.append(len(texts))
+        return predict_proba(self, texts)
+
+    return counting
