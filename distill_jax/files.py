@@ -27,7 +27,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with temporary.open("wb") as stream:
+        with temporary.open("xb") as stream:  # never through a link that lies there
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -1,16 +1,15 @@
 """The arrays of an export folder, part by part, each checked against every rule of the format."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from distill_jax.errors import MissingInputError
+from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
 from distill_jax.files import sha256_file
+from distill_jax.npz import read_npz
 
 _PART_DTYPES = {
     "example_ids": np.dtype(np.int64),
@@ -48,19 +47,9 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_arrays``'s business."""
     try:
-        # Opened here, for np.load leaves a broken archive open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            missing = sorted(set(_PART_DTYPES) - set(arrays.files))
-            if missing:
-                raise ExportFormatError(f"part {path}: missing array {missing[0]}; it has {sorted(arrays.files)}")
-            return {name: np.asarray(arrays[name]) for name in _PART_DTYPES}
-    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise ExportFormatError(f"part {path}: expected a NumPy .npz file, got something else ({error})") from None
-    except ValueError as error:
-        if isinstance(error, ExportFormatError):
-            raise
-        raise ExportFormatError(f"part {path}: expected plain arrays without pickles ({error})") from None
+        return read_npz(path, "part", list(_PART_DTYPES))
+    except InputError as error:
+        raise ExportFormatError(str(error)) from None
 
 
 def validate_arrays(arrays: Mapping[str, np.ndarray], num_labels: int, vocab_size: int, where: str) -> None:

@@ -14,8 +14,8 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
 from distill_jax.runs.config import student_of
-from distill_jax.runs.folder import CONFIG, TOKENIZER, read_config
-from distill_jax.runs.weights import read_weights
+from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
+from distill_jax.runs.weights import read_weights, require_shapes
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 
@@ -74,7 +74,8 @@ class Predictor:
         tokenizer = load_tokenizer(folder / TOKENIZER, max_length)
         require_ids_below(student.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
         params = read_weights(folder)
-        _require_shapes(student, params, folder)
+        require_shapes(student, params, folder)
+        require_whole(folder, CONFIG, TOKENIZER, *([WEIGHTS] if (folder / WEIGHTS).is_file() else []))
         names = tuple(config["export"]["label_names"])
         return cls.of(names, student, params, FastTokenizer(tokenizer, max_length), max_length)
 
@@ -202,14 +203,3 @@ def _max_length(config: dict[str, Any], folder: Path) -> int:
 def _batch_size(texts: int) -> int:
     """Return rows a program takes, so that one text does not pay for hundreds."""
     return next(size for size in _ROWS if texts <= size or size == _ROWS[-1])
-
-
-def _require_shapes(config: StudentConfig, params: Params, folder: Path) -> None:
-    found = flat_params(params)
-    for name, shape in config.parameter_shapes().items():
-        got = list(np.shape(found[name])) if name in found else None
-        if got != list(shape):
-            raise InputError(
-                f"run folder {folder}: parameter {name}: expected {list(shape)} ({CONFIG}), got {got}; the folder's "
-                "files belong to different runs"
-            )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.jax_setup import require_own_jax
+from distill_jax.runs.folder import UNFINISHED
 from distill_jax.students.params import Params, flat_params, nested_params
 
 
@@ -44,7 +46,6 @@ class Snapshot:
     best: Params | None = None
 
 
-_UNFINISHED = ".orbax-checkpoint-tmp"
 KEPT = 2  # the latest, and the one before it
 _SCALARS = ("epoch", "step", "seconds")
 _ARRAYS = ("losses", "predictions", "history")
@@ -85,9 +86,10 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     number = max(_numbers(folder), default=0) + 1
     try:
         with _checkpointer(folder) as checkpointer:
-            checkpointer.save_checkpointables(number, {"params": params, "state": state})
+            digests = {"params": _digest(params), "state": _digest(state)}
+            checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
-        for unfinished in Path(folder).glob(f"*{_UNFINISHED}*"):
+        for unfinished in Path(folder).glob(f"*{UNFINISHED}*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         if _says_disk_is_full(error):  # the storage library raises a ValueError of its own for it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
@@ -157,12 +159,30 @@ def _load(folder: Path, name: str) -> Any:
     if not numbers:
         raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
     logging.getLogger("absl").setLevel(logging.ERROR)
+    path = (Path(folder) / str(max(numbers))).absolute()
+    wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     try:
-        tree = ocp.load_checkpointables((Path(folder) / str(max(numbers))).absolute(), {name: None})[name]
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        found = {each: jax.tree.map(np.asarray, ocp.load_checkpointables(path, {each: None})[each]) for each in wanted}
+        whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
+    except Exception as error:  # noqa: BLE001 - the storage library raises what its parts raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
-    return jax.tree.map(np.asarray, tree)
+    if not whole:
+        raise InputError(
+            f"checkpoints {folder}: the latest one is damaged, for its {name} are not those that were saved; delete "
+            f"the folder {path.name} in it to go on from the one before, or train again with --overwrite"
+        )
+    return found[name]
+
+
+def _digest(tree: Any) -> np.ndarray:
+    """Return the SHA-256 over a tree's arrays, their names, types and shapes, uint8 [32]."""
+    digest = hashlib.sha256()
+    for name, leaf in sorted(flat_params(tree).items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{name} {array.dtype.str} {np.shape(leaf)}\n".encode())
+        digest.update(array.tobytes())
+    return np.frombuffer(digest.digest(), np.uint8)
 
 
 def _with_numbers(params: Params) -> Params:

@@ -9,8 +9,9 @@ from distill_jax.errors import InputError
 from distill_jax.students.config import StudentConfig, own_options
 from distill_jax.students.registry import student_from_json, student_kind
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _OLDEST = 1
+_WITHOUT_CHECKSUMS = 2
 
 
 def upgraded(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -20,9 +21,9 @@ def upgraded(config: dict[str, Any], where: str) -> dict[str, Any]:
         InputError: it is of a format that this program does not know.
     """
     version = config.get("format_version")
-    if version == FORMAT_VERSION:
-        return config
-    if version != _OLDEST:
+    if version in (FORMAT_VERSION, _WITHOUT_CHECKSUMS):
+        return {**config, "format_version": FORMAT_VERSION}
+    if version != _OLDEST or isinstance(version, bool):
         raise InputError(
             f"{where}: format_version is {version}, this program reads versions {_OLDEST} to {FORMAT_VERSION}; "
             "use the distill-jax that wrote the folder, or train again"
@@ -33,6 +34,11 @@ def upgraded(config: dict[str, Any], where: str) -> dict[str, Any]:
     if isinstance(config.get("train"), dict):
         new["train"] = _training_of_version_1(config["train"])
     return new
+
+
+def has_checksums(config: dict[str, Any]) -> bool:
+    """Whether a run of this configuration, as it stands in the file, has a record of its files' checksums."""
+    return config.get("format_version") not in range(_OLDEST, FORMAT_VERSION)
 
 
 def _student_of_version_1(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The run folder: what training leaves behind, its names, and how it is read and validated.
 
-``config.json``, ``history.csv``, ``metrics.json``, ``test_predictions.npz``, ``weights.npz``, ``tokenizer.json`` and,
-while it is not finished, ``checkpoints/``.
+``config.json``, ``history.csv``, ``metrics.json``, ``test_predictions.npz``, ``weights.npz``, ``tokenizer.json``, the
+record of them all (``checksums.py``) and, while it is not finished, ``checkpoints/``.
 The training loop writes under these names; reports and predictions read them. NumPy and the standard library only,
 but for the history, which is a pandas table.
 """
 
 import dataclasses
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,9 @@ import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
-from distill_jax.runs.config import upgraded
+from distill_jax.npz import read_npz
+from distill_jax.runs.checksums import CHECKSUMS, read_checksums, require_recorded
+from distill_jax.runs.config import has_checksums, upgraded
 from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
@@ -29,8 +30,12 @@ HISTORY = "history.csv"
 METRICS = "metrics.json"
 TEST_PREDICTIONS = "test_predictions.npz"
 CHECKPOINTS = "checkpoints"
+UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a checkpoint that is being written
 WEIGHTS = "weights.npz"
 TOKENIZER = "tokenizer.json"
+
+
+_PROGRAM = "distill-jax "  # what the field program of every configuration begins with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +97,34 @@ class Run:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a folder holds a run, finished or not: whether it has a ``config.json`` of a run's shape."""
+    """Return whether a folder holds a run of this program, finished or not: its ``config.json`` names who wrote it.
+
+    Another program's folder may have files of the same names; it is never taken for a run, and so never deleted.
+    """
+    folder = Path(folder)
     try:
-        return isinstance(read_json(Path(folder) / CONFIG, "run configuration").get("train"), dict)
+        config = read_json(folder / CONFIG, "run configuration")
     except InputError:
-        # A broken configuration beside a history is a run all the same: reading it will say what is wrong.
-        return (Path(folder) / CONFIG).is_file() and (Path(folder) / HISTORY).is_file()
+        # A broken configuration beside our own history is a run all the same: reading it will say what is wrong.
+        return (folder / CONFIG).is_file() and _is_own_history(folder / HISTORY)
+    return isinstance(config.get("train"), dict) and str(config.get("program")).startswith(_PROGRAM)
+
+
+def _is_own_history(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    header = ",".join(HISTORY_COLUMNS).encode()
+    with path.open("rb") as stream:
+        return stream.read(len(header)) == header
 
 
 def has_results(folder: Path) -> bool:
-    """Return whether a run's training has ended: its metrics, history and test predictions are there."""
-    return all((Path(folder) / name).is_file() for name in (METRICS, HISTORY, TEST_PREDICTIONS))
+    """Return whether a run's training has ended: its metrics, history and test predictions are there and recorded."""
+    folder = Path(folder)
+    if not all((folder / name).is_file() for name in (METRICS, HISTORY, TEST_PREDICTIONS)):
+        return False
+    config = read_json(folder / CONFIG, "run configuration")
+    return not has_checksums(config) or METRICS in read_checksums(folder)
 
 
 def read_run(folder: Path) -> Run:
@@ -130,13 +152,21 @@ def read_run(folder: Path) -> Run:
             f"run folder {folder}: it has no {missing} yet, so its training has not ended; wait for it, or go on with "
             "it: the same python -m distill_jax.train command with --resume"
         )
-    return Run(
+    run = Run(
         folder=folder,
         config=config,
         history=read_history(folder / HISTORY),
         metrics=_read_metrics(folder / METRICS),
         predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
     )
+    require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS)
+    return run
+
+
+def require_whole(folder: Path, *names: str) -> None:
+    """Raise ``InputError`` where a file is not as the training wrote it; a run from before 0.2 has no record to ask."""
+    if (folder / CHECKSUMS).is_file() or has_checksums(read_json(folder / CONFIG, "run configuration")):
+        require_recorded(folder, *names)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -197,18 +227,7 @@ def read_predictions(path: Path, num_labels: int) -> Predictions:
     """
     where = f"test predictions {path}"
     names = [field.name for field in dataclasses.fields(Predictions)]
-    try:
-        # Opened here, for np.load leaves a broken archive open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            missing = [name for name in names if name not in arrays.files]
-            if missing:
-                raise InputError(f"{where}: missing array {missing[0]!r}; it has {sorted(arrays.files)}")
-            predictions = Predictions(**{name: arrays[name] for name in names})
-    except InputError:
-        raise
-    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
-    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"{where}: expected a NumPy .npz file of plain arrays, got something else ({error})") from None
+    predictions = Predictions(**read_npz(path, "test predictions", names))
     _validate_predictions(predictions, num_labels, where)
     return predictions
 

@@ -1,7 +1,6 @@
 """``weights.npz``: a finished run's parameters, by dotted names; NumPy alone reads them, and nothing is unpickled."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,10 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
-from distill_jax.runs.folder import CHECKPOINTS, WEIGHTS
+from distill_jax.npz import read_npz
+from distill_jax.runs.checksums import record_files
+from distill_jax.runs.folder import CHECKPOINTS, CONFIG, WEIGHTS
+from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 
 
@@ -25,6 +27,25 @@ def write_weights(folder: Path, params: Mapping[str, Any]) -> None:
     np.savez(buffer, **arrays)
     with atomic_write(folder / WEIGHTS) as stream:
         stream.write(buffer.getbuffer())
+    record_files(folder, WEIGHTS)
+
+
+def require_shapes(config: StudentConfig, params: Mapping[str, Any], folder: Path) -> None:
+    """Raise ``InputError`` where a run folder's parameters are not those of its student."""
+    found = flat_params(params)
+    for name, shape in config.parameter_shapes().items():
+        got = list(np.shape(found[name])) if name in found else None
+        if got != list(shape):
+            raise InputError(
+                f"run folder {folder}: parameter {name}: expected {list(shape)} ({CONFIG}), got {got}; the folder's "
+                "files belong to different runs"
+            )
+    not_finite = next((name for name, array in found.items() if not np.isfinite(array).all()), None)
+    if not_finite is not None:
+        raise InputError(
+            f"run folder {folder}: parameter {not_finite}: expected finite numbers, got others; the training has "
+            "diverged, or the file is damaged: train again"
+        )
 
 
 def read_weights(folder: Path) -> Params:
@@ -38,11 +59,4 @@ def read_weights(folder: Path) -> Params:
         from distill_jax.runs.checkpoints import load_params
 
         return load_params(folder / CHECKPOINTS)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return nested_params({name: arrays[name] for name in arrays.files})
-    # AttributeError, TypeError: np.load gave a bare array (a .npy file), which is no archive
-    except (zipfile.BadZipFile, EOFError, ValueError, AttributeError, TypeError, OSError, NotImplementedError) as error:
-        raise InputError(
-            f"weights {path}: expected a NumPy .npz file of plain arrays, got something else ({error})"
-        ) from None
+    return nested_params(read_npz(path, "weights"))

@@ -16,6 +16,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
+from distill_jax.runs.checksums import CHECKSUMS, record_files
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
     CHECKPOINTS,
@@ -23,7 +24,9 @@ from distill_jax.runs.folder import (
     HISTORY,
     METRICS,
     TEST_PREDICTIONS,
+    UNFINISHED,
     WEIGHTS,
+    has_results,
     is_run,
     read_config,
 )
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RunState = Literal["new", "overwrite", "resume", "done"]
-_OWN_FILES = (CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS)
+_OWN_FILES = (CHECKSUMS, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS, CONFIG)
 
 
 def run_config(
@@ -111,7 +114,7 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
             f"run folder {workdir}: it holds another run: its {name} is {old!r}, this one's is {new!r}; "
             "name another with --workdir, or give --overwrite to delete it"
         )
-    if (workdir / METRICS).is_file() and old_epochs == epochs:
+    if has_results(workdir) and old_epochs == epochs:
         return "done"
     if not resume:
         raise InputError(
@@ -122,26 +125,44 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
 
 
 def delete_run(workdir: Path) -> None:
-    """Delete a run's files and the runs of its further seeds, and nothing else that may lie in the folder."""
-    for name in _OWN_FILES:
-        (workdir / name).unlink(missing_ok=True)
-    shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
-    remove_temporaries(workdir)
+    """Delete a run's files and the runs of its further seeds, and nothing else that may lie in the folder.
+
+    The configuration goes last: wherever a kill strikes, what is left is known for a run.
+    """
     for folder in filter(is_run, seed_folders(workdir)):
+        if folder.is_symlink():
+            continue
         delete_run(folder)
         with contextlib.suppress(OSError):  # something else lies in it
             folder.rmdir()
+    delete_checkpoints(workdir)
+    remove_temporaries(workdir)
+    for name in _OWN_FILES:
+        (workdir / name).unlink(missing_ok=True)
+
+
+def delete_checkpoints(workdir: Path) -> None:
+    """Delete a run's checkpoints and what a kill left of one, and nothing else; no link is followed."""
+    folder = workdir / CHECKPOINTS
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if (path.name.isdecimal() or UNFINISHED in path.name) and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # something else lies in it
+        folder.rmdir()
 
 
 def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
     """Write the configuration and copy the tokenizer, so that the folder is enough to predict from."""
     workdir.mkdir(parents=True, exist_ok=True)
     remove_temporaries(workdir)
-    for name in (METRICS, SEEDS, WEIGHTS):  # more epochs were asked for: the old figures no longer hold
+    for name in (CHECKSUMS, METRICS, SEEDS, WEIGHTS):  # more epochs were asked for: the old figures no longer hold
         (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
         stream.write(tokenizer.read_bytes())
+    record_files(workdir, CONFIG, TOKENIZER)
 
 
 def training_figures(
@@ -171,7 +192,7 @@ def training_figures(
 
 
 def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:
-    """Write the test predictions and, last of all, the metrics: a run that has them is done.
+    """Write the test predictions, the metrics and, last of all, the record of all files: a run that has it is done.
 
     Checkpoints, which are several times the parameters' size, stay only where further epochs may be asked for.
     """
@@ -188,5 +209,6 @@ def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logit
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
     write_json(workdir / METRICS, metrics)
+    record_files(workdir, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, WEIGHTS)
     if not train.can_go_on:
-        shutil.rmtree(workdir / CHECKPOINTS, ignore_errors=True)
+        delete_checkpoints(workdir)

@@ -20,7 +20,7 @@ from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batc
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
-from distill_jax.runs.weights import write_weights
+from distill_jax.runs.weights import require_shapes, write_weights
 from distill_jax.runs.writer import (
     RunState,
     begin_run,
@@ -184,6 +184,7 @@ def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples, progre
     snapshot = None
     if run.resume and has_checkpoint(progress.checkpoints):
         snapshot = progress.load()
+        require_shapes(data.student.config, snapshot.params, run.workdir)
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.export.test)

@@ -15,6 +15,7 @@ from distill_jax.console import say
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import TOKENIZER
 from distill_jax.files import atomic_write, sha256_file, temporary_beside, write_json
+from distill_jax.runs.checksums import record_files
 from distill_jax.runs.config import FORMAT_VERSION
 from distill_jax.runs.folder import CONFIG
 from distill_jax.runs.weights import write_weights
@@ -77,6 +78,7 @@ def checkpoint_to_run(
             stream.write(around.tokenizer.read_bytes())
         write_weights(folder, params)
         write_json(folder / CONFIG, config)
+        record_files(folder, CONFIG, TOKENIZER)
     say(f"{source}: a {name} of {student.vocab_size:,} tokens and {student.num_labels} classes; written to {output}")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(output))}")
 

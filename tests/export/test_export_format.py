@@ -192,7 +192,7 @@ def test_the_manifest_s_row_count_of_a_part_is_checked(folder):
         (b"", "expected a NumPy .npz file, got something else"),
         (_npz()[:300], "expected a NumPy .npz file, got something else"),
         (b"PK\x03\x04" + bytes(60), "expected a NumPy .npz file, got something else"),
-        (b"no archive at all", "expected plain arrays without pickles"),
+        (b"no archive at all", "expected a NumPy .npz file, got something else"),
         (_npz(labels=np.array([0, "x"], object)), "expected plain arrays without pickles"),
         (_npz(labels=...), "missing array labels; it has "),
     ],

@@ -202,7 +202,8 @@ def test_a_disk_that_fills_up_under_the_stream_raises_and_leaves_nothing(tmp_pat
     real_open = Path.open
 
     def open_full(path, mode="r", *arguments, **options):
-        return real_open(Path("/dev/full") if "w" in mode else path, mode, *arguments, **options)
+        writes = "w" in mode or "x" in mode
+        return real_open(Path("/dev/full") if writes else path, "wb" if writes else mode, *arguments, **options)
 
     folder = tmp_path / "full"
     writer = ExportWriter(folder, tiny_header())

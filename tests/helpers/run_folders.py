@@ -6,6 +6,7 @@ import numpy as np
 
 from distill_jax.runs import config as run_config
 from distill_jax.runs import folder as run_folder
+from distill_jax.runs.checksums import CHECKSUMS, record_files
 
 LABEL_NAMES = ("bad", "fair", "good")
 LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)
@@ -97,4 +98,12 @@ def write_run(
         labels=np.array(labels, np.int32),
         teacher_logits=one_hot(teacher, len(label_names)),
     )
+    record(folder)
     return folder
+
+
+def record(folder):
+    """Record a run folder's files as they are now, as the end of a training does."""
+    names = (path.name for path in folder.iterdir() if path.is_file() and path.name != CHECKSUMS)
+    (folder / CHECKSUMS).unlink(missing_ok=True)
+    record_files(folder, *names)

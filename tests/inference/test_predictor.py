@@ -25,6 +25,7 @@ from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
 from distill_jax.training.run import TrainRun, train_run
 from padded import padded_inputs
+from run_folders import record
 from tiny_export import MAX_LENGTH, tiny_texts, tiny_tokenizer
 from tolerances import OF_LOGITS, assert_close, rounding
 
@@ -222,6 +223,7 @@ def test_labels_that_the_terminal_cannot_show_are_escaped(capsys, run):
     config = json.loads((run / "config.json").read_text())
     config["export"]["label_names"] = ["1 ★", "2 ★", "3 ★"]
     (run / "config.json").write_text(json.dumps(config))
+    record(run)
     raw = io.BytesIO()
     with mock.patch.object(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1")):
         call(capsys, main, "--run", run, stdin=b"w1\n")

@@ -8,9 +8,10 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import resume_command
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
-from distill_jax.runs.folder import read_config
+from distill_jax.runs.folder import has_results, read_config
 from distill_jax.runs.writer import begin_run, delete_run, prepare_run, run_config
 from distill_jax.students.registry import student_config
+from run_folders import record
 
 STUDENT = student_config("cnn", vocab_size=64, num_labels=3)
 
@@ -31,7 +32,9 @@ def begun(tmp_path, tiny_export):
 
 
 def _finish(workdir):
-    (workdir / "metrics.json").write_text("{}")
+    for name in ("history.csv", "metrics.json", "test_predictions.npz", "weights.npz"):
+        (workdir / name).write_text("{}")
+    record(workdir)
 
 
 def test_a_new_an_empty_and_a_killed_before_it_began_folder_are_new(tmp_path, tiny_export):
@@ -156,11 +159,13 @@ def test_the_command_that_goes_on_can_be_pasted():
     assert resume_command("distill_jax.train", ["--resume", "--distil"]).count("--resume") == 1
 
 
-def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch):
+def test_finish_run_writes_the_metrics_and_then_the_record_last(begun, tiny_examples, monkeypatch):
     from distill_jax.runs.folder import read_predictions
     from distill_jax.runs.writer import finish_run
 
-    _, test = tiny_examples
+    (_, test), folder = tiny_examples, begun
+    for name in ("history.csv", "weights.npz"):
+        (folder / name).write_text("")
     logits = np.zeros((90, 3), np.float64)
 
     def interrupted(*_, **__):
@@ -169,10 +174,17 @@ def test_finish_run_writes_the_metrics_last(tmp_path, tiny_examples, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr("distill_jax.runs.writer.np.savez", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            finish_run(tmp_path, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
-    assert not (tmp_path / "metrics.json").exists()
-    finish_run(tmp_path, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"accuracy": 1.0}
-    predictions = read_predictions(tmp_path / "test_predictions.npz", 3)
+            finish_run(folder, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
+    assert not (folder / "metrics.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("distill_jax.runs.writer.record_files", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            finish_run(folder, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
+    assert (folder / "metrics.json").exists()
+    assert not has_results(folder)
+    finish_run(folder, TrainConfig.notebook("cnn"), {"accuracy": 1.0}, logits, test)
+    assert has_results(folder)
+    assert json.loads((folder / "metrics.json").read_text()) == {"accuracy": 1.0}
+    predictions = read_predictions(folder / "test_predictions.npz", 3)
     np.testing.assert_array_equal(predictions.teacher_logits, test.teacher_logits)
     np.testing.assert_array_equal(predictions.labels, test.labels)

@@ -16,6 +16,7 @@ from distill_jax.export.format import ExportFormatError, parse_manifest, read_ma
 from distill_jax.losses import cross_entropy, kl_at_temperature, logit_mse, standardise
 from distill_jax.students.registry import student_config
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
+from run_folders import record
 from tiny_export import tiny_header
 from tolerances import assert_close
 
@@ -82,6 +83,7 @@ def test_a_run_of_a_task_that_is_not_known_is_refused(tiny_runs, tmp_path, capsy
     assert config["student"]["task"] == "single-label"
     config["student"]["task"] = "ranking"
     path.write_text(json.dumps(config))
+    record(run)
     for command in ((predict.main, "--run", run), (report.main, run)):
         error = refusal(capsys, *command)
         assert f"run configuration {path}: student: task: expected one of single-label, got 'ranking'" in error

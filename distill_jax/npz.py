@@ -1,0 +1,79 @@
+"""Read an archive of NumPy arrays that may be damaged or hostile. Shared by both halves; NumPy alone.
+
+Nothing is unpickled, and no more memory is taken than the file's size justifies: an array's declared shape is checked
+against its bytes before they are read.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distill_jax.errors import InputError, MissingInputError
+
+_MOST_TIMES = 100  # what an archive's arrays may be larger than the archive, beside a little more
+_LITTLE = 1 << 24  # bytes
+
+
+def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of an ``.npz`` file.
+
+    Args:
+        path: the file.
+        what: what it is, for messages: ``part``.
+        names: the arrays that must be there, and alone are read; None = whatever there is.
+
+    Raises:
+        MissingInputError: there is no such file.
+        InputError: it is no archive of plain arrays, or an array is missing; the message names the file.
+        OSError: it cannot be read.
+    """
+    where = f"{what} {path}"
+    try:
+        # Opened here, for a broken archive would be left open.
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = list(members) if names is None else names
+            missing = [name for name in wanted if name not in members]
+            if missing:
+                raise InputError(f"{where}: missing array {missing[0]}; it has {sorted(members)}")
+            _require_size(sum(members[name].file_size for name in wanted), path.stat().st_size)
+            return {name: _array(archive.read(members[name])) for name in wanted}
+    except FileNotFoundError:
+        raise MissingInputError(f"{where}: expected a file, found none") from None
+    except (InputError, OSError):
+        raise
+    except _PickledError as error:
+        raise InputError(f"{where}: expected plain arrays without pickles ({error})") from None
+    # A damaged archive makes zipfile and NumPy raise nearly anything.
+    except Exception as error:  # noqa: BLE001
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{where}: expected a NumPy .npz file, got something else ({reason})") from None
+
+
+class _PickledError(Exception):
+    """An array of Python objects."""
+
+
+def _require_size(declared: int, size: int) -> None:
+    if declared > _LITTLE + _MOST_TIMES * size:
+        raise ValueError(f"{declared:,} bytes in an archive of {size:,}")
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"NumPy's format {version[0]}.{version[1]}")
+    shape, in_columns, dtype = read(stream)
+    if dtype.hasobject:
+        raise _PickledError(f"an array of {dtype}")
+    expected, found = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
+    if any(extent < 0 for extent in shape) or expected != found:
+        raise ValueError(f"an array of {dtype} {list(shape)} has {expected:,} bytes, not {found:,}")
+    array = np.frombuffer(content, dtype, offset=stream.tell())
+    return array.reshape(shape, order="F" if in_columns else "C")
