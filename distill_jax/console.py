@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import io
 import os
+import re
 import shlex
 import signal
 import sys
@@ -20,19 +21,29 @@ from distill_jax.options import option_of, require_once
 _Options = TypeVar("_Options")
 
 USAGE_ERROR = 2
+# What ends a command as Ctrl-C does, where nothing else was made of it before (nohup ignores SIGHUP).
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_came: list[int] = []  # the signals that have ended the command, in their order
+# C0 and C1 controls, and the marks that turn the direction of what follows.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def say(message: str = "") -> None:
-    """Write one line for the user to standard output, now."""
-    sys.stdout.write(message + "\n")
+    """Write a line for the user to standard output, now; control characters in it are shown escaped."""
+    sys.stdout.write(printable(message) + "\n")
     sys.stdout.flush()
 
 
 def warn(message: str) -> None:
-    """Write one line for the user to standard error, now."""
-    sys.stderr.write(message + "\n")
+    """Write a line for the user to standard error, now; control characters in it are shown escaped."""
+    sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def progress(
@@ -133,7 +144,8 @@ def run_command(main: Callable[[], None]) -> None:
     """Run a command line's body and exit the process with its status.
 
     0 when it returns; 2 with one sentence on standard error for an ``InputError`` or a failing file system; 130 for
-    Ctrl-C; anything else is a fault of ours and keeps its traceback. ``--version`` is answered here, for all commands.
+    Ctrl-C, 143 for SIGTERM and 129 for SIGHUP, which do what Ctrl-C does; anything else is a fault of ours and keeps
+    its traceback. ``--version`` is answered here, for all commands.
     """
     if "--version" in sys.argv[1:]:
         say(f"distill-jax {__version__}")
@@ -142,19 +154,45 @@ def run_command(main: Callable[[], None]) -> None:
         if isinstance(stream, io.TextIOWrapper):  # a path or name that the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
     try:
-        main()
-        sys.stdout.flush()
+        with _handling(_interrupt):
+            main()
+            sys.stdout.flush()
     except InputError as error:
         _fail(str(error), USAGE_ERROR)
     except Interrupted as error:
-        _fail(str(error), INTERRUPTED, prefix="")
+        _fail(str(error), _interrupted_status(), prefix="")
     except KeyboardInterrupt:
-        _fail("interrupted; the same command starts again from what is on disk", INTERRUPTED, prefix="")
+        _fail("interrupted; the same command starts again from what is on disk", _interrupted_status(), prefix="")
     except BrokenPipeError:  # the reader of our output went away: not worth a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _fail(describe_os_error(error), USAGE_ERROR)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    _came.append(number)
+    raise KeyboardInterrupt
+
+
+def _interrupted_status() -> int:
+    return 128 + _came[0] if _came else INTERRUPTED
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Let a handler take the signals that end a command, where this is the main thread and they are not ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _came.clear()
+    taken = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handler) for number in taken}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def describe_os_error(error: OSError) -> str:
@@ -191,23 +229,15 @@ def resume_command(program: str, arguments: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; a second one interrupts at once.
+    """Yield a function that says whether Ctrl-C, SIGTERM or SIGHUP came; a second one interrupts at once.
 
     Signals are the main thread's; in another one none comes.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    came: list[int] = []
 
     def note(number: int, _frame: object) -> None:
-        if came:
+        _came.append(number)
+        if len(_came) > 1:
             raise KeyboardInterrupt
-        came.append(number)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with _handling(note):
+        yield lambda: bool(_came)

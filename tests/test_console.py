@@ -2,6 +2,7 @@ import errno
 import importlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -204,3 +205,57 @@ def test_an_option_that_is_made_for_it_may_be_given_several_times():
     words = ["--dataset", "table", "--data", "a.csv", "--label-column", "x"]
     found = parse_arguments([*words, "--text-column", "no", "--text-column", "b"])
     assert found.data.text_column == ("no", "b")
+
+
+def test_control_characters_of_others_names_are_shown_escaped(capsys):
+    say("CNN\x1b[31m\u202egnp\x7f\ttab\nline")
+    warn("\x9b2J")
+    output = capsys.readouterr()
+    assert output.out == "CNN\\x1b[31m\\u202egnp\\x7f\ttab\nline\n"
+    assert output.err == "\\x9b2J\n"
+
+
+_ENDED = """
+import os, signal, sys, time
+from distill_jax.console import run_command, say, stop_on_signal
+from distill_jax.errors import Interrupted
+def main():
+    if sys.argv[1] == "at once":
+        say("ready")
+        time.sleep(60)
+    with stop_on_signal() as should_stop:
+        say("ready")
+        while not should_stop():
+            time.sleep(0.01)
+    raise Interrupted("saved")
+run_command(main)
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize(("how", "says"), [("at once", "interrupted; the same command"), ("between steps", "saved")])
+def test_every_signal_that_ends_a_command_does_what_ctrl_c_does(name, status, how, says):
+    process = subprocess.Popen(
+        [sys.executable, "-c", _ENDED, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert error.startswith(says)
+    assert len(error.splitlines()) == 1
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As under nohup."""
+    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + _ENDED
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "between steps"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143

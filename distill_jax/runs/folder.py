@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distill_jax.console import printable
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 from distill_jax.npz import read_npz
@@ -76,7 +77,7 @@ class Run:
     @property
     def model(self) -> str:
         """The model's name in the history, such as ``CNN (distilled)``."""
-        return str(self.history["model"].iloc[-1])
+        return printable(str(self.history["model"].iloc[-1]))
 
     @property
     def task(self) -> Task:
@@ -93,7 +94,7 @@ class Run:
     @property
     def label_names(self) -> list[str]:
         """The classes' names, in class order."""
-        return list(self.config["export"]["label_names"])
+        return list(map(printable, self.config["export"]["label_names"]))
 
 
 def is_run(folder: Path) -> bool:

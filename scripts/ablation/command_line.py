@@ -1,10 +1,8 @@
 """The command line of the ablation: arguments → trainings → tables, JSON and the learning curve."""
 
-import contextlib
 import dataclasses
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -110,15 +108,14 @@ class Ablation:
         """Train what is asked, student by student, and read and say each one's tables."""
         wanted = {student: _different(recipe, groups) for student, (recipe, groups) in self.plans.items()}
         say(f"{len(self.seeds) * sum(map(len, wanted.values()))} trainings, fewer where some are there already")
-        with _terminated_as_interrupted():
-            for student, (recipe, groups) in self.plans.items():
-                with progress(len(self.seeds) * len(wanted[student]), student, "trainings") as bar:
-                    diverged = train_all(
-                        self.place, recipe, wanted[student], self.seeds, bar.set_description, lambda: bar.update(1)
-                    )
-                rows = {group: [self._row(recipe, row, diverged) for row in rows] for group, rows in groups.items()}
-                self.tables[student], self.wholes[student] = rows, self._row(recipe, whole(recipe), diverged)
-                self._say(student)
+        for student, (recipe, groups) in self.plans.items():
+            with progress(len(self.seeds) * len(wanted[student]), student, "trainings") as bar:
+                diverged = train_all(
+                    self.place, recipe, wanted[student], self.seeds, bar.set_description, lambda: bar.update(1)
+                )
+            rows = {group: [self._row(recipe, row, diverged) for row in rows] for group, rows in groups.items()}
+            self.tables[student], self.wholes[student] = rows, self._row(recipe, whole(recipe), diverged)
+            self._say(student)
 
     def _row(self, recipe: Recipe, variant: Variant, diverged: dict[Path, str]) -> Row:
         row = read_row(self.place, recipe, variant, self.seeds, diverged)
@@ -176,13 +173,3 @@ def _different(recipe: Recipe, groups: dict[GroupName, list[Variant]]) -> list[V
     """Return every variant once, after the whole recipe, which all are compared with."""
     asked = [whole(recipe), *(variant for rows in groups.values() for variant in rows)]
     return list({variant.key: variant for variant in reversed(asked)}.values())[::-1]
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Take SIGTERM for Ctrl-C: the training under way is saved."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
