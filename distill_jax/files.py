@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from typing import IO, Any
 from distill_jax.errors import InputError, MissingInputError
 
 _CHUNK = 1 << 20
+_DIGITS = 20
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d+(-[0-9a-f]+)?\.tmp", re.DOTALL)  # version 0.1 named the process alone
 
 
@@ -95,17 +97,36 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
     Raises:
         MissingInputError: there is no such file.
-        InputError: it is not a JSON object in UTF-8.
+        InputError: it is not a JSON object in UTF-8, or holds what Python's reader lets through: NaN, numbers beyond 64
+            bits, half a surrogate pair, or nesting without end.
     """
     try:
-        value = json.loads(path.read_bytes().decode())
+        text = path.read_bytes().decode()
+        value = json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except FileNotFoundError:
         raise MissingInputError(f"{what}: expected a file {path}, found none") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # UnicodeError and JSONDecodeError are ValueErrors
         raise InputError(f"{what} {path}: expected JSON in UTF-8, got something else ({error})") from None
     if not isinstance(value, dict):
         raise InputError(f"{what} {path}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _DIGITS or not -(2**63) <= int(text) < 2**63:
+        raise ValueError(f"a whole number of {len(text)} digits, more than 64 bits hold")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"the number {text[:_DIGITS]}, which is not finite")
+    return number
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text}, which is no JSON")
 
 
 def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:

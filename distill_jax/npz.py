@@ -4,6 +4,7 @@ Nothing is unpickled, and no more memory is taken than the file's size justifies
 against its bytes before they are read.
 """
 
+import errno
 import io
 import math
 import zipfile
@@ -44,14 +45,30 @@ def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[
             return {name: _array(archive.read(members[name])) for name in wanted}
     except FileNotFoundError:
         raise MissingInputError(f"{where}: expected a file, found none") from None
-    except (InputError, OSError):
+    except InputError:
         raise
     except _PickledError as error:
         raise InputError(f"{where}: expected plain arrays without pickles ({error})") from None
-    # A damaged archive makes zipfile and NumPy raise nearly anything.
-    except Exception as error:  # noqa: BLE001
+    # A damaged archive makes zipfile and NumPy raise nearly anything, EINVAL for places before its beginning too.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{where}: expected a NumPy .npz file, got something else ({reason})") from None
+
+
+def read_npy(path: Path, what: str) -> np.ndarray:
+    """Return the array of an ``.npy`` file; arguments and errors as for ``read_npz``."""
+    where = f"{what} {path}"
+    try:
+        return _array(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInputError(f"{where}: expected a file, found none") from None
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - NumPy's reader of headers raises nearly anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{where}: expected a NumPy array, got something else ({reason})") from None
 
 
 class _PickledError(Exception):

@@ -12,7 +12,7 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_write
+from distill_jax.files import atomic_write, remove_temporaries
 
 PAGE = "report.html"
 RESULTS = "results.csv"
@@ -73,6 +73,7 @@ def write_report(config: ReportConfig) -> Path:
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
         PAGE: render_page(table, runs, title).encode(),
     }
+    remove_temporaries(output, *contents)
     for name, content in contents.items():  # all are computed before the first is written
         with atomic_write(output / name) as stream:
             stream.write(content)

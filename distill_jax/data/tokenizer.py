@@ -217,10 +217,19 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+        tokenizer.enable_truncation(max_length)
+        tokenizer.no_padding()
+        special = len(tokenizer.encode("").ids)
+        tokenizer.encode("A probe, \u2603.")  # a word that it cannot know shows what it does with such words
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
         raise InputError(f"tokenizer {path}: expected a file of the tokenizers library ({error})") from None
-    tokenizer.enable_truncation(max_length)
-    tokenizer.no_padding()
+    if special > max_length:
+        raise InputError(
+            f"tokenizer {path}: it adds {special} tokens to every text, more than the {max_length} (max_length) that a "
+            "text may have"
+        )
     return tokenizer
 
 
@@ -233,10 +242,16 @@ def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: 
         path: its file.
         where: the file that names ``vocab_size``.
     """
-    tokens = tokenizer.get_vocab()
+    tokens = {**tokenizer.get_vocab(), **_special_tokens(tokenizer)}
     token = max(tokens, key=tokens.__getitem__, default="")
     if tokens.get(token, 0) >= vocab_size:
         raise InputError(
             f"tokenizer {path}: expected ids below {vocab_size} (vocab_size in {where}), got {tokens[token]} for "
             f"{token!r}; the two files do not belong together"
         )
+
+
+def _special_tokens(tokenizer: Tokenizer) -> dict[str, int]:
+    """Return what is added to every text, which the vocabulary need not hold."""
+    encoding = tokenizer.encode("")
+    return dict(zip(encoding.tokens, encoding.ids, strict=True))

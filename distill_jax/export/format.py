@@ -24,6 +24,7 @@ TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 UNLABELLED = -1
+_LONGEST = 1 << 20  # tokens of a text
 
 
 class ExportFormatError(InputError):
@@ -176,7 +177,7 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
         label_names=tuple(label_names),
         vocab_size=vocab_size,
         pad_id=pad_id,
-        max_length=_positive(value, "max_length", where),
+        max_length=_positive(value, "max_length", where, _LONGEST),
         teacher=_field(value, "teacher", dict, where),
         config=_field(value, "config", dict, where),
         splits={name: _parse_split(name, split, where) for name, split in splits.items()},
@@ -224,8 +225,8 @@ def _field(value: dict[str, Any], name: str, kind: type, where: str) -> Any:
     return found
 
 
-def _positive(value: dict[str, Any], name: str, where: str) -> int:
+def _positive(value: dict[str, Any], name: str, where: str, most: int = 2**31 - 1) -> int:
     number = int(_field(value, name, int, where))
-    if number < 1:
-        raise ExportFormatError(f"{where}: {name}: expected at least 1, got {number}")
+    if not 1 <= number <= most:
+        raise ExportFormatError(f"{where}: {name}: expected 1 to {most}, got {number}")
     return number

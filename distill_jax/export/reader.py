@@ -9,7 +9,7 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
 from distill_jax.files import sha256_file
-from distill_jax.npz import read_npz
+from distill_jax.npz import read_npy, read_npz
 
 _PART_DTYPES = {
     "example_ids": np.dtype(np.int64),
@@ -69,7 +69,7 @@ def validate_arrays(arrays: Mapping[str, np.ndarray], num_labels: int, vocab_siz
                 f"{where}: {name}: expected {dtype} {list(shapes[name])}, got {array.dtype} {list(array.shape)}"
             )
     offsets, total = arrays["token_offsets"], len(arrays["token_ids"])
-    if offsets[0] != 0 or offsets[-1] != total or np.any(np.diff(offsets) < 0):
+    if offsets[0] != 0 or offsets[-1] != total or np.any(offsets[1:] < offsets[:-1]):  # a difference may wrap
         raise ExportFormatError(f"{where}: token_offsets: expected to start at 0, never decrease and end at {total}")
     if len(np.unique(arrays["example_ids"])) != rows:
         raise ExportFormatError(f"{where}: example_ids: expected every row's to differ, got repeated ones")
@@ -113,16 +113,18 @@ def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
     """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
     path = Path(folder) / TOKEN_EMBEDDINGS
     try:
-        with path.open("rb") as stream:  # closed whatever it holds; an archive is refused like any other file
-            table = np.lib.format.read_array(stream, allow_pickle=False)
-    except FileNotFoundError:
+        table = read_npy(path, "embedding table")
+    except MissingInputError:
         raise MissingInputError(
             f"{path}: expected the teacher's embedding table, found no file; export again"
         ) from None
-    except (ValueError, EOFError) as error:
-        raise ExportFormatError(f"{path}: expected a NumPy array ({error})") from None
+    except InputError as error:
+        raise ExportFormatError(str(error)) from None
     if table.dtype != np.float16 or table.ndim != 2 or len(table) != manifest.vocab_size:
         raise ExportFormatError(
             f"{path}: expected float16 [{manifest.vocab_size}, dim], got {table.dtype} {list(table.shape)}"
         )
+    finite = np.isfinite(table).all(axis=1)
+    if not finite.all():
+        raise ExportFormatError(f"{path}: row {int(np.argmin(finite))}: expected finite numbers; export again")
     return table

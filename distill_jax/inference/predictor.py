@@ -193,9 +193,9 @@ def _require_finite(logits: np.ndarray) -> None:
 
 def _max_length(config: dict[str, Any], folder: Path) -> int:
     value = config["export"].get("max_length")
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or not 1 <= value <= 1 << 20:
         raise InputError(
-            f"run configuration {folder / CONFIG}: export: max_length: expected a number of tokens, got {value!r}"
+            f"run configuration {folder / CONFIG}: export: max_length: expected 1 to {1 << 20} tokens, got {value!r}"
         )
     return value
 

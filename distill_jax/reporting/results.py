@@ -55,6 +55,8 @@ CSV_COLUMNS = (
 )
 _TERMINAL_COLUMNS = 120
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def number_of_texts(rows: int) -> str:
     """Return how many test texts there are: ``1 test text``, ``2,826 test texts``."""
@@ -132,4 +134,7 @@ def _measured(row: Row) -> dict[str, float | None]:
 def _field(value: str | float | None) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        # A spreadsheet would take it for a formula; the apostrophe says that it is text.
+        return f"'{value}" if value.startswith(_FORMULA) else value
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,60 @@
+"""A tokenizer's file that panics, overflows or names tokens that the student has no row for is refused."""
+
+import json
+
+import pytest
+
+from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
+from distill_jax.errors import InputError
+from tiny_export import WORDS, tiny_tokenizer
+
+VOCABULARY = WORDS + 4
+
+
+def _special(id_):
+    return {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "X", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"X": {"id": "X", "ids": [id_], "tokens": ["X"]}},
+    }
+
+
+@pytest.fixture
+def tokenizer_file(tmp_path):
+    def write(**changes):
+        content = json.loads(tiny_tokenizer().to_str())
+        content["model"] |= changes.pop("model", {})
+        path = tmp_path / "tokenizer.json"
+        path.write_text(json.dumps({**content, **changes}))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}},
+        {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+        {"model": {"unk_token": "nope"}},
+        {"model": {"vocab": {}}, "added_tokens": [], "post_processor": None},
+        {"model": {"type": "none of them"}},
+    ],
+)
+def test_one_that_panics_or_cannot_tokenize_is_one_sentence(tokenizer_file, changes):
+    path = tokenizer_file(**changes)
+    with pytest.raises(InputError, match=r"tokenizer .*tokenizer\.json: expected a file of the tokenizers library"):
+        load_tokenizer(path, 24)
+
+
+@pytest.mark.parametrize("id_", [VOCABULARY, 2**31, 2**32 - 1])
+def test_a_special_token_beyond_the_vocabulary_is_refused(tokenizer_file, id_):
+    path = tokenizer_file(post_processor=_special(id_))
+    with pytest.raises(InputError, match=f"expected ids below {VOCABULARY} .* got {id_} for"):
+        require_ids_below(VOCABULARY, load_tokenizer(path, 24), path, "manifest.json")
+
+
+def test_more_special_tokens_than_a_text_may_have_are_refused(tokenizer_file):
+    with pytest.raises(InputError, match="it adds 2 tokens to every text, more than the 1 "):
+        load_tokenizer(tokenizer_file(), 1)
