@@ -10,6 +10,7 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -71,6 +72,22 @@ def read_npy(path: Path, what: str) -> np.ndarray:
         raise InputError(f"{where}: expected a NumPy array, got something else ({reason})") from None
 
 
+def npy_shape(path: Path, what: str) -> tuple[int, ...]:
+    """Return the shape that an ``.npy`` file declares, where its size agrees; else as ``read_npy``."""
+    where = f"{what} {path}"
+    try:
+        with path.open("rb") as stream:
+            shape, _, dtype = _header(stream)
+            expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size - stream.tell()
+    except (FileNotFoundError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - NumPy's reader of headers raises nearly anything
+        raise InputError(f"{where}: expected a NumPy array, got something else ({error})") from None
+    if expected != found:
+        raise InputError(f"{where}: expected {expected:,} bytes for {list(shape)}, got {found:,}")
+    return shape
+
+
 class _PickledError(Exception):
     """An array of Python objects."""
 
@@ -80,13 +97,19 @@ def _require_size(declared: int, size: int) -> None:
         raise ValueError(f"{declared:,} bytes in an archive of {size:,}")
 
 
-def _array(content: bytes) -> np.ndarray:
-    stream = io.BytesIO(content)
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return shape, whether columns come first, and type; the stream is then at the array's first byte."""
     version = np.lib.format.read_magic(stream)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"NumPy's format {version[0]}.{version[1]}")
-    shape, in_columns, dtype = read(stream)
+    header: tuple[tuple[int, ...], bool, np.dtype] = read(stream)
+    return header
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    shape, in_columns, dtype = _header(stream)
     if dtype.hasobject:
         raise _PickledError(f"an array of {dtype}")
     expected, found = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()

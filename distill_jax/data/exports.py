@@ -9,6 +9,7 @@ from distill_jax.data.examples import Examples, read_examples
 from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
 from distill_jax.errors import MissingInputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest
+from distill_jax.export.reader import require_vocabulary
 
 
 class Export:
@@ -62,6 +63,7 @@ class Export:
         """
         tokenizer = load_tokenizer(self.tokenizer, self.manifest.max_length)
         require_ids_below(self.manifest.vocab_size, tokenizer, self.tokenizer, MANIFEST)
+        require_vocabulary(self.folder, self.manifest)
         return tokenizer
 
     @cached_property

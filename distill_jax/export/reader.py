@@ -7,9 +7,17 @@ import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.distinct_ids import DistinctIds
-from distill_jax.export.format import TOKEN_EMBEDDINGS, UNLABELLED, ExportFormatError, Manifest, Part, PartInfo
+from distill_jax.export.format import (
+    MANIFEST,
+    TOKEN_EMBEDDINGS,
+    UNLABELLED,
+    ExportFormatError,
+    Manifest,
+    Part,
+    PartInfo,
+)
 from distill_jax.files import sha256_file
-from distill_jax.npz import read_npy, read_npz
+from distill_jax.npz import npy_shape, read_npy, read_npz
 
 _PART_DTYPES = {
     "example_ids": np.dtype(np.int64),
@@ -107,6 +115,27 @@ def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part
                 f"part {Path(folder) / info.file}: example_ids: expected none of an earlier part's, got repeated ones"
             )
         yield part
+
+
+def require_vocabulary(folder: Path, manifest: Manifest) -> None:
+    """Check the manifest's ``vocab_size`` against the embedding table's file: a student's memory depends on it.
+
+    Raises:
+        ExportFormatError: the table has another number of rows; an export without a table is not checked.
+    """
+    path = Path(folder) / TOKEN_EMBEDDINGS
+    if not path.is_file():
+        return
+    try:
+        shape = npy_shape(path, "embedding table")
+    except InputError as error:
+        raise ExportFormatError(str(error)) from None
+    if shape[:1] != (manifest.vocab_size,):
+        rows = shape[0] if shape else 0
+        raise ExportFormatError(
+            f"export folder {folder}: vocab_size: expected {rows}, the rows of {TOKEN_EMBEDDINGS}, got "
+            f"{manifest.vocab_size} ({MANIFEST}); export again"
+        )
 
 
 def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:

@@ -340,3 +340,17 @@ def test_two_manifests_differ_where_they_should():
     second = parse_manifest(_changed(["max_length"], 7), "b")
     assert isinstance(first, Manifest)
     assert first != second
+
+
+def test_a_vocabulary_that_the_embedding_table_does_not_have_is_refused_before_memory_is_taken(tmp_path):
+    from distill_jax.data.exports import Export
+    from tiny_export import write_tiny_export
+
+    folder = write_tiny_export(tmp_path / "export")
+    Export.open(folder).load_tokenizer()
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"vocab_size": 64', '"vocab_size": 100000000'))
+    with pytest.raises(
+        ExportFormatError, match=r"vocab_size: expected 64, the rows of token_embeddings\.npy, got 100000000"
+    ):
+        Export.open(folder).load_tokenizer()
