@@ -148,7 +148,8 @@ def read_run(folder: Path) -> Run:
         )
     config = read_config(folder)
     if not has_results(folder):
-        missing = next(name for name in (METRICS, HISTORY, TEST_PREDICTIONS) if not (folder / name).is_file())
+        results = (METRICS, HISTORY, TEST_PREDICTIONS)
+        missing = next((name for name in results if not (folder / name).is_file()), f"whole {CHECKSUMS}")
         raise InputError(
             f"run folder {folder}: it has no {missing} yet, so its training has not ended; wait for it, or go on with "
             "it: the same python -m distill_jax.train command with --resume"

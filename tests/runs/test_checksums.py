@@ -51,8 +51,6 @@ def test_the_record_is_what_sha256sum_reads(run):
 
 @pytest.mark.parametrize("name", ["weights.npz", "tokenizer.json", "config.json"])
 def test_a_file_of_another_run_is_refused(run, tiny_export, tmp_path, name):
-    train = TrainConfig.notebook("fasttext", distil=True, epochs=2, mask_padding=True) if False else None
-    del train
     other = shutil.copytree(run, tmp_path / "other")
     content = (other / name).read_bytes()
     (run / name).write_bytes(content if name == "weights.npz" else content + b"\n")
@@ -78,6 +76,13 @@ def test_a_record_that_is_gone_or_damaged_is_refused(run):
     (run / CHECKSUMS).unlink()
     with pytest.raises(InputError, match=r"has no line for config\.json, so it is not from the run's training"):
         Predictor.load(run)
+
+
+def test_a_run_whose_results_are_not_recorded_has_not_ended(run):
+    lines = (run / CHECKSUMS).read_text().splitlines(keepends=True)
+    (run / CHECKSUMS).write_text("".join(line for line in lines if "metrics.json" not in line))
+    with pytest.raises(InputError, match=r"it has no whole sha256sums\.txt yet, so its training has not ended"):
+        read_run(run)
 
 
 def test_weights_that_are_not_finite_are_refused(run):
