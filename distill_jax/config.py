@@ -1,9 +1,8 @@
 """How a student is trained: a frozen dataclass whose fields are the command line's options."""
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import tyro
 
 from distill_jax.errors import InputError
@@ -11,7 +10,10 @@ from distill_jax.options import Choice, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import student_kind, student_names
-from distill_jax.tasks.task import SoftLoss
+from distill_jax.tasks import SoftLoss
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LossMean = Literal["batches", "examples"]
 OptimizerName = Literal["adam", "sgd"]
@@ -145,16 +147,22 @@ class TrainConfig:
         """
         if self.schedule == "step":
             return self.learning_rate * self.learning_rate_decay**epoch
+        import numpy as np
+
         return float(self._cosine(np.float64(epoch + fraction)))
 
-    def learning_rates(self, epoch: int, steps: int) -> np.ndarray:
+    def learning_rates(self, epoch: int, steps: int) -> "np.ndarray":
         """Return the learning rate of each step of an epoch, float64 [steps]."""
+        import numpy as np
+
         if self.schedule == "step":
             return np.full(steps, self.learning_rate_at(epoch))
         return self._cosine(epoch + np.arange(steps) / steps)
 
-    def _cosine(self, done: np.ndarray | np.float64) -> np.ndarray:
+    def _cosine(self, done: "np.ndarray | np.float64") -> "np.ndarray":
         """Return the rates after ``done`` epochs, along half a cosine down to 0."""
+        import numpy as np
+
         return np.asarray(self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs)))
 
 

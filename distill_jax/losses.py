@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Int
 
 from distill_jax.arrays import AnyArray
 from distill_jax.config import TrainConfig
+from distill_jax.tasks import SoftLoss
 from distill_jax.tasks.registry import SINGLE_LABEL
-from distill_jax.tasks.task import SoftLoss, Task
+from distill_jax.tasks.task import Task
 
 
 def cross_entropy(logits: Float[AnyArray, "batch classes"], labels: Int[AnyArray, " batch"]) -> Float[Array, " batch"]:

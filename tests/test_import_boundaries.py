@@ -176,8 +176,8 @@ print("\\n" + json.dumps([name for name in heavy if name in sys.modules]))
 
 
 @pytest.mark.parametrize("module", ["train", "predict", "report"])
-def test_help_imports_no_framework(module):
-    output = python(_HELP, f"distill_jax.{module}", ",".join(HEAVY))
+def test_help_imports_no_framework_nor_numpy(module):
+    output = python(_HELP, f"distill_jax.{module}", ",".join([*HEAVY, "numpy"]))
     assert json.loads(output.splitlines()[-1]) == []
     assert "usage: python -m distill_jax." + module in output
 

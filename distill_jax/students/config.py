@@ -1,7 +1,7 @@
 """The students' seam: what a student is, and all that the rest of the package asks of it.
 
-Everything that imports JAX is imported when it is asked for, so that a command line's help and a linear prediction do
-without it.
+Everything that imports JAX or NumPy is imported when it is asked for, so that a command line's help does without them,
+and a linear prediction without JAX.
 """
 
 import abc
@@ -9,23 +9,22 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-import numpy as np
 import tyro
 
-from distill_jax.data.ngrams import hashed_ngrams
-from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.options import Range, check_fields, option_of
 from distill_jax.recipes import Recipe
-from distill_jax.tasks.registry import SINGLE_LABEL, task_named
-from distill_jax.tasks.task import Task
+from distill_jax.tasks import SINGLE_LABEL_NAME
 
 if TYPE_CHECKING:
+    import numpy as np
     from flax import nnx
 
+    from distill_jax.data.ragged import Ragged
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.inference.token_scores import TokenScores
     from distill_jax.students.torch_state import TorchLayout
+    from distill_jax.tasks.task import Task
 
 
 LARGEST_ID = 2**31 - 1
@@ -63,13 +62,14 @@ class StudentConfig(abc.ABC):
     vocab_size: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
     num_labels: Annotated[int, Range(2, LARGEST_ID), tyro.conf.Suppress]
     pad_id: Annotated[int, Range(0), tyro.conf.Suppress] = 0
-    task: Annotated[str, tyro.conf.Suppress] = SINGLE_LABEL.name
+    task: Annotated[str, tyro.conf.Suppress] = SINGLE_LABEL_NAME
     embedding_dim: Annotated[int, Range(1, 65_536)] = 50
     """Width of the token embeddings."""
 
     def __post_init__(self) -> None:
         check_fields(self)
-        task_named(self.task)
+        if self.task != SINGLE_LABEL_NAME:
+            _ = self.labelling  # an unknown task is refused
         if self.pad_id >= self.vocab_size:
             raise InputError(
                 f"--pad-id: expected a number below the vocabulary's size, {self.vocab_size}, got {self.pad_id}"
@@ -103,8 +103,10 @@ class StudentConfig(abc.ABC):
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in _SIZES}
 
     @property
-    def labelling(self) -> Task:
+    def labelling(self) -> "Task":
         """What rows are labelled with, and what follows from it."""
+        from distill_jax.tasks.registry import task_named
+
         return task_named(self.task)
 
     @property
@@ -117,11 +119,11 @@ class StudentConfig(abc.ABC):
         """The parameters that have a row for each id, by name, with how many ids that is, counted from 0."""
         return {self.table_name: self.vocab_size}
 
-    def inputs(self, tokens: Ragged) -> Ragged:
+    def inputs(self, tokens: "Ragged") -> "Ragged":
         """Return what the network is fed, a batch at a time and padded, for rows of tokens; inputs stay as they are."""
         return tokens
 
-    def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
+    def compacted(self, tokens: "np.ndarray", pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
         return dataclasses.replace(self, vocab_size=len(tokens), pad_id=pad_id)
 
@@ -193,13 +195,15 @@ class BagConfig(StudentConfig):
         """How many ids there are: the vocabulary's and the buckets'."""
         return self.vocab_size + self.buckets
 
-    def inputs(self, tokens: Ragged) -> Ragged:
+    def inputs(self, tokens: "Ragged") -> "Ragged":
         """Return the tokens, or with n-grams their buckets beside them, ids [tokens, ngrams]."""
+        from distill_jax.data.ngrams import hashed_ngrams
+
         if self.ngrams == 1 or tokens.ids.ndim == 2:
             return tokens
         return hashed_ngrams(tokens, self.ngrams, vocab_size=self.vocab_size, buckets=self.buckets, pad_id=self.pad_id)
 
-    def compacted(self, tokens: np.ndarray, pad_id: int) -> Self:
+    def compacted(self, tokens: "np.ndarray", pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
         words = int((tokens < self.vocab_size).sum())
         return dataclasses.replace(self, vocab_size=words, buckets=len(tokens) - words, pad_id=pad_id)

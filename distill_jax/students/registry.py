@@ -11,7 +11,7 @@ from distill_jax.students.config import StudentConfig, require_own
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.own_module import OwnModuleConfig
-from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks import SINGLE_LABEL_NAME
 
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
@@ -50,7 +50,7 @@ def student_kind(name: str) -> type[StudentConfig]:
 
 
 def student_config(
-    name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, task: str = SINGLE_LABEL.name, **options: Any
+    name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, task: str = SINGLE_LABEL_NAME, **options: Any
 ) -> StudentConfig:
     """Return a student's configuration; ``options`` are its own fields (``embedding_dim``, ``dropout``, …).
 

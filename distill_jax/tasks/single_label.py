@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
-from distill_jax.tasks.task import SoftLoss, Task
+from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     from jax import Array
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class SingleLabel(Task):
     """One class a row; a label is its number, −1 = unlabelled."""
 
-    name: ClassVar[str] = "single-label"
+    name: ClassVar[str] = SINGLE_LABEL_NAME
 
     def is_labelled(self, labels: np.ndarray) -> np.ndarray:
         """Return which rows have a label, bool [n]."""

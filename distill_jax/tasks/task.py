@@ -5,16 +5,16 @@ they are asked for.
 """
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+from distill_jax.tasks import SoftLoss
 
 if TYPE_CHECKING:
     from jax import Array
 
     from distill_jax.arrays import AnyArray
-
-SoftLoss = Literal["mse", "kl"]
 
 
 class Task(abc.ABC):

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import bdtrc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +21,8 @@ def is_at_chance(history: "pd.DataFrame", labels: np.ndarray) -> bool:
         history: a row an epoch.
         labels: the classes of the rows trained on, int [n]; −1 = unlabelled, which does not count.
     """
+    from scipy.special import bdtrc  # a tenth of a second that the first steps do not wait for
+
     known = labels[labels >= 0]
     losses = history["train_loss"].to_numpy(float)
     if not len(known) or len(losses) < 2 or not losses[-1] < losses[-2]:
