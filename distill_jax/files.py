@@ -92,8 +92,13 @@ def write_json(path: Path, value: Any) -> None:
         stream.write(text.encode())
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read a JSON object; ``what`` names it in error messages ("manifest", "run configuration").
+def read_json(path: Path, what: str, *, foreign: bool = False) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        what: its name in error messages: ``manifest``, ``run configuration``.
+        foreign: another library wrote it, so it may hold what that library writes: NaN, Infinity, numbers of any size.
 
     Raises:
         MissingInputError: there is no such file.
@@ -102,8 +107,11 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     """
     try:
         text = path.read_bytes().decode()
-        value = json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        if foreign:
+            value = json.loads(text)
+        else:
+            value = json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except FileNotFoundError:
         raise MissingInputError(f"{what}: expected a file {path}, found none") from None
     except (ValueError, RecursionError) as error:  # UnicodeError and JSONDecodeError are ValueErrors

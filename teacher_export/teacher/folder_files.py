@@ -26,7 +26,7 @@ def require_config(folder: Path, what: str) -> None:
     path = folder / CONFIG
     if not path.is_file():
         raise MissingInputError(f"{what}: expected a {CONFIG} (made by save_pretrained), found none")
-    for name, value in _fields(read_json(path, "teacher's configuration")):
+    for name, value in _fields(read_json(path, "teacher's configuration", foreign=True)):
         if name.strip("_").removesuffix("_internal") in _NAMES_OF_CODE and value not in _OWN_CODE:
             raise InputError(
                 f"{path}: {name}: expected eager, sdpa or nothing, got {value!r}: a teacher's folder may not name code "
@@ -41,13 +41,14 @@ def require_config(folder: Path, what: str) -> None:
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield every field of a JSON value, those of nested objects too."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield name, item
-            yield from _fields(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _fields(item)
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            yield from item.items()
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
 
 
 def find_weights(folder: Path) -> tuple[Path, ...]:
@@ -57,22 +58,22 @@ def find_weights(folder: Path) -> tuple[Path, ...]:
         MissingInputError: there are none, or an index names one that is not there.
         InputError: an index names a file outside the folder.
     """
-    for kind in (SAFETENSORS, TORCH_WEIGHTS):
-        whole, parts, index = kind
+    strays = []
+    for whole, parts, index in (SAFETENSORS, TORCH_WEIGHTS):
         if (folder / whole).is_file():
             return (folder / whole,)
         if (folder / index).is_file():
             return _of_index(folder, folder / index)
-        found = tuple(sorted(folder.glob(parts)))
-        if found:
-            raise MissingInputError(f"teacher folder {folder}: expected {index} beside {found[0].name}, found none")
+        strays += [(index, path.name) for path in sorted(folder.glob(parts))]
+    if strays:
+        raise MissingInputError(f"teacher folder {folder}: expected {strays[0][0]} beside {strays[0][1]}, found none")
     raise MissingInputError(
         f"teacher folder {folder}: expected weights (model.safetensors or pytorch_model.bin), found none"
     )
 
 
 def _of_index(folder: Path, index: Path) -> tuple[Path, ...]:
-    names = read_json(index, "index of the teacher's weights").get("weight_map")
+    names = read_json(index, "index of the teacher's weights", foreign=True).get("weight_map")
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise InputError(f"{index}: weight_map: expected each weight's file name, got something else")
     found = []

@@ -138,7 +138,7 @@ def _fingerprint(kind: str, folder: Path, weights: tuple[Path, ...]) -> str:
 def _content(path: Path) -> str:
     if path.name not in (CONFIG, "tokenizer_config.json"):
         return sha256_file(path)
-    value = read_json(path, "teacher's configuration")
+    value = read_json(path, "teacher's configuration", foreign=True)
     return canonical_json({key: value[key] for key in value if key not in _IMMATERIAL})
 
 

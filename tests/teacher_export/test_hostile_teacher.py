@@ -7,7 +7,7 @@ import sys
 import pytest
 from safetensors.torch import load_file, save_file
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, MissingInputError
 from teacher_export.config import TeacherConfig
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import resolve_teacher
@@ -117,4 +117,28 @@ def test_an_index_without_names_is_refused(folder, weight_map):
 def test_an_adapter_to_other_weights_is_refused(folder):
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/else"}))
     with pytest.raises(InputError, match=r"it holds an adapter .* merge them"):
+        _load(folder)
+
+
+def test_what_transformers_writes_for_no_longest_text_is_no_fault(folder):
+    """1e30 as a whole number, and configurations that hold Infinity."""
+    _change(folder / "tokenizer_config.json", model_max_length=int(1e30))
+    (folder / "config.json").write_text((folder / "config.json").read_text().replace("{", '{"limit": Infinity,', 1))
+    assert _load(folder).has_trained_head
+
+
+def test_a_stray_shard_beside_whole_weights_of_the_other_kind_is_no_fault(folder):
+    import torch
+
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").rename(folder / "model-00001.safetensors")
+    with pytest.raises(MissingInputError, match=r"expected model\.safetensors\.index\.json beside model-00001"):
+        _load(folder)
+    torch.save(weights, folder / "pytorch_model.bin")
+    assert resolve_teacher(TeacherConfig(teacher=str(folder))).weights == (folder / "pytorch_model.bin",)
+
+
+def test_a_configuration_nested_without_end_is_one_sentence(folder):
+    (folder / "config.json").write_text('{"a": ' + "[" * 900 + "]" * 900 + "}")
+    with pytest.raises(InputError):
         _load(folder)
