@@ -16,7 +16,8 @@ def encode_beginnings(texts: Sequence[str], encode: Callable[[list[str]], Ragged
     """Return the rows that ``encode`` gives for whole texts.
 
     A long text is looked at up to some length, then twice as far, until both looks give the same full row, or the text
-    is whole. What stands far behind the last token that is kept has no bearing on it in any tokenizer.
+    is whole. What stands far behind the last token that is kept has no bearing on it where a tokenizer works on words;
+    where it does not (Unigram on a run of thousands of equal characters), ties may be settled otherwise.
 
     Args:
         texts: n texts.
@@ -26,22 +27,22 @@ def encode_beginnings(texts: Sequence[str], encode: Callable[[list[str]], Ragged
     reach = _CHARACTERS_A_TOKEN * longest
     rows = encode([text if len(text) <= reach else text[:reach] for text in texts])
     pending = [index for index, text in enumerate(texts) if len(text) > reach]
-    if not pending:
-        return rows
-    found = [row.tolist() for row in np.split(rows.ids, rows.stops[:-1])]
-    for index in pending:
-        found[index] = _settled(texts[index], encode, longest, reach, found[index])
-    return Ragged.of(found)
-
-
-def _settled(
-    text: str, encode: Callable[[list[str]], Ragged], longest: int, reach: int, before: list[int]
-) -> list[int]:
-    """Return a text's row, given that of its first ``reach`` characters."""
-    while reach < len(text):
+    while pending:
         reach *= 2
-        row = encode([text[:reach]]).ids.tolist()
-        if len(row) == longest and row == before:
-            return row
-        before = row
-    return before
+        again = encode([texts[index][:reach] for index in pending])
+        before = rows.take(np.array(pending))
+        place = np.arange(len(rows))
+        place[pending] = len(rows) + np.arange(len(pending))
+        rows = Ragged.concatenate([rows, again]).take(place)
+        pending = [
+            index
+            for row, index in enumerate(pending)
+            if reach < len(texts[index]) and not _is_settled(again, before, row, longest)
+        ]
+    return rows
+
+
+def _is_settled(rows: Ragged, before: Ragged, row: int, longest: int) -> bool:
+    """Whether a row is full and the same as it was in the look before."""
+    found, earlier = (each.ids[each.starts[row] : each.stops[row]] for each in (rows, before))
+    return len(found) == longest and np.array_equal(found, earlier)

@@ -44,7 +44,7 @@ class Ragged:
             raise InputError(f"input_ids: expected integers [rows, length], got {ids.dtype} {list(ids.shape)}")
         flat = ids.reshape(-1).astype(np.int32)
         if not np.array_equal(flat, ids.reshape(-1)):
-            raise InputError(f"input_ids: expected ids that fit int32, got {ids.max()}")
+            raise InputError(f"input_ids: expected ids that fit int32, got {ids.min()} to {ids.max()}")
         return cls(flat, np.full(len(ids), ids.shape[1], np.int64)).trimmed(pad_id)
 
     @classmethod

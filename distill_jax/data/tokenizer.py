@@ -12,6 +12,7 @@ entry is right from the moment it is there, and a dictionary takes it in one ste
 without a lock, and nothing that interrupts a call, or forks the process in the middle of one, leaves it half done.
 """
 
+import contextlib
 import itertools
 import json
 import string
@@ -87,7 +88,10 @@ class FastTokenizer:
         return [index for index, text in enumerate(texts) if any(token in text for token in present)]
 
     def _by_library(self, texts: list[str]) -> Ragged:
-        return Ragged.of([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])
+        try:
+            return Ragged.of([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])
+        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+            raise InputError(f"tokenizer: it cannot tokenize one of {len(texts):,} texts ({error})") from None
 
 
 class _Known(dict[bytes, bytes]):
@@ -107,10 +111,14 @@ class _Known(dict[bytes, bytes]):
         self._tokenizer, self._model, self._most, self.size = tokenizer, tokenizer.model, most, 0
 
     def __missing__(self, word: bytes) -> bytes:
-        if word.isascii():  # the normalizer and the pre-tokenizer leave it as it is
-            ids = [piece.id for piece in self._model.tokenize(word.decode())]
-        else:
-            ids = self._tokenizer.encode(word.decode(), add_special_tokens=False).ids
+        text = word.decode()
+        try:
+            if word.isascii():  # the normalizer and the pre-tokenizer leave it as it is
+                ids = [piece.id for piece in self._model.tokenize(text)]
+            else:
+                ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+            raise InputError(f"tokenizer: it cannot tokenize {text!r} ({error})") from None
         self.size += len(word)
         self[word] = known = _as_bytes(ids[: self._most])
         return known
@@ -220,7 +228,8 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
         tokenizer.enable_truncation(max_length)
         tokenizer.no_padding()
         special = len(tokenizer.encode("").ids)
-        tokenizer.encode("A probe, \u2603.")  # a word that it cannot know shows what it does with such words
+        with contextlib.suppress(Exception):  # one without an unknown token may not know these words
+            tokenizer.encode("A probe.")
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError
 from tiny_export import WORDS, tiny_tokenizer
 
@@ -37,8 +37,6 @@ def tokenizer_file(tmp_path):
     [
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}},
         {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
-        {"model": {"unk_token": "nope"}},
-        {"model": {"vocab": {}}, "added_tokens": [], "post_processor": None},
         {"model": {"type": "none of them"}},
     ],
 )
@@ -46,6 +44,15 @@ def test_one_that_panics_or_cannot_tokenize_is_one_sentence(tokenizer_file, chan
     path = tokenizer_file(**changes)
     with pytest.raises(InputError, match=r"tokenizer .*tokenizer\.json: expected a file of the tokenizers library"):
         load_tokenizer(path, 24)
+
+
+@pytest.mark.parametrize("text", ["nothing known", "w1 ☃"])
+def test_one_without_an_unknown_token_tokenizes_what_it_knows_and_refuses_the_rest(tokenizer_file, text):
+    path = tokenizer_file(model={"unk_token": "nope"})
+    tokenizer = FastTokenizer(load_tokenizer(path, 24), 24)
+    assert len(tokenizer.encode(["w1 w2"]).ids) == 4
+    with pytest.raises(InputError, match="tokenizer: it cannot tokenize one of 1 texts"):
+        tokenizer.encode([text])
 
 
 @pytest.mark.parametrize("id_", [VOCABULARY, 2**31, 2**32 - 1])

@@ -55,7 +55,7 @@ def test_n_grams_stand_beside_their_token_until_they_are_tokens_themselves():
     [
         (np.zeros(3, np.int32), r"input_ids: expected integers \[rows, length\], got int32 \[3\]"),
         (np.zeros((2, 2)), r"input_ids: expected integers \[rows, length\], got float64 \[2, 2\]"),
-        (np.array([[1, 2**32 + 5]]), f"input_ids: expected ids that fit int32, got {2**32 + 5}"),
+        (np.array([[1, 2**32 + 5]]), f"input_ids: expected ids that fit int32, got 1 to {2**32 + 5}"),
     ],
 )
 def test_what_is_no_padded_array_of_ids_is_refused(rows, message):
