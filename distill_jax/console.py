@@ -233,11 +233,13 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 
     Signals are the main thread's; in another one none comes.
     """
+    came: list[int] = []  # of this call alone: an earlier one's are no reason to stop
 
     def note(number: int, _frame: object) -> None:
-        _came.append(number)
-        if len(_came) > 1:
+        came.append(number)
+        _came[:] = came[:1]
+        if len(came) > 1:
             raise KeyboardInterrupt
 
     with _handling(note):
-        yield lambda: bool(_came)
+        yield lambda: bool(came)

@@ -54,8 +54,7 @@ def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[
     except Exception as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{where}: expected a NumPy .npz file, got something else ({reason})") from None
+        raise InputError(f"{where}: expected a NumPy .npz file, got something else ({_reason(error)})") from None
 
 
 def read_npy(path: Path, what: str) -> np.ndarray:
@@ -68,21 +67,20 @@ def read_npy(path: Path, what: str) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - NumPy's reader of headers raises nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{where}: expected a NumPy array, got something else ({reason})") from None
+        raise InputError(f"{where}: expected a NumPy array, got something else ({_reason(error)})") from None
 
 
 def npy_shape(path: Path, what: str) -> tuple[int, ...]:
-    """Return the shape that an ``.npy`` file declares, where its size agrees; else as ``read_npy``."""
+    """Return the shape that an ``.npy`` file declares, where its size agrees; the file is there."""
     where = f"{what} {path}"
     try:
         with path.open("rb") as stream:
             shape, _, dtype = _header(stream)
             expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size - stream.tell()
-    except (FileNotFoundError, OSError):
+    except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - NumPy's reader of headers raises nearly anything
-        raise InputError(f"{where}: expected a NumPy array, got something else ({error})") from None
+        raise InputError(f"{where}: expected a NumPy array, got something else ({_reason(error)})") from None
     if expected != found:
         raise InputError(f"{where}: expected {expected:,} bytes for {list(shape)}, got {found:,}")
     return shape
@@ -90,6 +88,10 @@ def npy_shape(path: Path, what: str) -> tuple[int, ...]:
 
 class _PickledError(Exception):
     """An array of Python objects."""
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _require_size(declared: int, size: int) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from unittest import mock
 
@@ -13,7 +14,7 @@ import pytest
 from command_lines import ROOT, refusal
 from distill_jax import __version__
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
-from distill_jax.console import format_table, progress, run_command, say, warn
+from distill_jax.console import format_table, progress, run_command, say, stop_on_signal, warn
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
 from distill_jax.jax_setup import configure_jax, loops_are_fused
 from distill_jax.runs.history import COLUMNS, history_frame, write_history
@@ -259,3 +260,20 @@ def test_a_signal_that_is_ignored_stays_so():
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 143
+
+
+def test_a_signal_that_came_before_stops_no_later_training_nor_one_in_another_thread():
+    with stop_on_signal() as should_stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert should_stop()
+    answers = []
+
+    def ask():
+        with stop_on_signal() as should_stop:
+            answers.append(should_stop())
+
+    ask()
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert answers == [False, False]

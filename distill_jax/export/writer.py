@@ -31,6 +31,7 @@ from distill_jax.files import (
     sha256_file,
     write_json,
 )
+from distill_jax.tasks import SINGLE_LABEL_NAME
 
 PARTIAL_MANIFEST = "manifest.partial.json"
 
@@ -148,6 +149,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
         "vocab_size": manifest.vocab_size,
         "pad_id": manifest.pad_id,
         "max_length": manifest.max_length,
+        **({} if manifest.task == SINGLE_LABEL_NAME else {"task": manifest.task}),
         "teacher": {key: manifest.teacher.get(key) for key in ("name", "fingerprint")},
         "config": manifest.config,
     }

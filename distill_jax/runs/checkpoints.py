@@ -181,7 +181,7 @@ def _digest(tree: Any) -> np.ndarray:
     for name, leaf in sorted(flat_params(tree).items()):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{name} {array.dtype.str} {np.shape(leaf)}\n".encode())
-        digest.update(array.tobytes())
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return np.frombuffer(digest.digest(), np.uint8)
 
 

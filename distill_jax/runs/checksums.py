@@ -5,6 +5,7 @@ A file that differs by a bit, or is another run's, is refused. Checkpoints have 
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from distill_jax.errors import InputError
@@ -20,8 +21,12 @@ def record_files(folder: Path, *names: str) -> None:
     Raises:
         OSError: the disk is full, ….
     """
-    known = read_checksums(folder) if (folder / CHECKSUMS).is_file() else {}
-    known |= {name: sha256_file(folder / name) for name in names}
+    record_digests(folder, {name: sha256_file(folder / name) for name in names})
+
+
+def record_digests(folder: Path, digests: Mapping[str, str]) -> None:
+    """Record the SHA-256 of files, before or after they are written; raises what ``record_files`` does."""
+    known = {**read_checksums(folder), **digests}
     with atomic_write(folder / CHECKSUMS) as stream:
         stream.write("".join(f"{known[name]}  {name}\n" for name in sorted(known)).encode())
 
@@ -36,7 +41,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     found = {}
-    for number, line in enumerate(path.read_bytes().decode(errors="replace").split("\n")[:-1], start=1):
+    for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if match is None or match["name"] in found:
             raise InputError(

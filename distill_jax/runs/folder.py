@@ -64,7 +64,7 @@ class Run:
         folder: where it is.
         config: ``config.json``; its objects are ``train``, ``export`` and, from training, ``student``.
         history: ``history.csv``, a row an epoch, ``HISTORY_COLUMNS``.
-        metrics: ``metrics.json``, the last epoch's numbers, sizes and speeds.
+        metrics: ``metrics.json``, the kept epoch's numbers, sizes and speeds.
         predictions: ``test_predictions.npz``.
     """
 
@@ -87,7 +87,10 @@ class Run:
             InputError: this version knows no such task.
         """
         try:
-            return task_named(self.config.get("student", {}).get("task", SINGLE_LABEL.name))
+            student = self.config.get("student")
+            return task_named(
+                student.get("task", SINGLE_LABEL.name) if isinstance(student, dict) else SINGLE_LABEL.name
+            )
         except InputError as error:
             raise InputError(f"run configuration {self.folder / CONFIG}: student: {error}") from None
 

@@ -12,8 +12,6 @@ from typing import Any
 
 from distill_jax.errors import InputError
 from distill_jax.files import read_json, write_json
-from distill_jax.runs.checksums import record_files
-from distill_jax.runs.folder import require_whole
 
 SEEDS = "seeds.json"
 FORMAT_VERSION = 1
@@ -85,7 +83,6 @@ def write_seeds(workdir: Path, scores: SeedScores) -> None:
                 "standard_deviation": spread.standard_deviation,
             }
     write_json(workdir / SEEDS, content)
-    record_files(workdir, SEEDS)
 
 
 def read_seeds(workdir: Path) -> SeedScores | None:
@@ -111,7 +108,6 @@ def read_seeds(workdir: Path) -> SeedScores | None:
     missing = [name for name in ("test_acc", "test_f1_macro") if name not in scores]
     if missing:
         raise InputError(f"{where}: missing field {missing[0]!r}")
-    require_whole(workdir, SEEDS)
     return SeedScores(seeds=tuple(seeds), **scores)
 
 

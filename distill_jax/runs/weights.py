@@ -1,5 +1,6 @@
 """``weights.npz``: a finished run's parameters, by dotted names; NumPy alone reads them, and nothing is unpickled."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
 from distill_jax.npz import read_npz
-from distill_jax.runs.checksums import record_files
+from distill_jax.runs.checksums import record_digests
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, WEIGHTS
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
@@ -25,9 +26,10 @@ def write_weights(folder: Path, params: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(array) for name, array in flat_params(params).items()}
     np.savez(buffer, **arrays)
+    # Recorded first: a reader takes the checkpoint until the file is there, and then knows it.
+    record_digests(folder, {WEIGHTS: hashlib.sha256(buffer.getbuffer()).hexdigest()})
     with atomic_write(folder / WEIGHTS) as stream:
         stream.write(buffer.getbuffer())
-    record_files(folder, WEIGHTS)
 
 
 def require_shapes(config: StudentConfig, params: Mapping[str, Any], folder: Path) -> None:

@@ -105,7 +105,7 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
         return "overwrite"
     found, where = read_config(workdir), f"run configuration {workdir / CONFIG}"
     difference = first_difference(_identity(found, where), _identity(config, where))
-    old_epochs, epochs = found["train"]["epochs"], config["train"]["epochs"]
+    old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
     if not difference and old_epochs > epochs:
         difference = ("train.epochs", old_epochs, epochs)
     if difference:
@@ -121,7 +121,17 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
             f"run folder {workdir}: it holds this run, unfinished; give --resume to go on with it, or --overwrite to "
             "start again"
         )
+    if (workdir / METRICS).is_file() and not _has_checkpoint(workdir):
+        raise InputError(
+            f"run folder {workdir}: it holds a finished training and no checkpoint to go on from (or {CHECKSUMS} is "
+            "not whole); copy the run again, or give --overwrite to train again"
+        )
     return "resume"
+
+
+def _has_checkpoint(workdir: Path) -> bool:
+    folder = workdir / CHECKPOINTS
+    return folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())
 
 
 def delete_run(workdir: Path) -> None:
@@ -209,6 +219,6 @@ def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logit
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
     write_json(workdir / METRICS, metrics)
-    record_files(workdir, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, WEIGHTS)
+    record_files(workdir, HISTORY, METRICS, TEST_PREDICTIONS)  # the others are recorded as they are written
     if not train.can_go_on:
         delete_checkpoints(workdir)

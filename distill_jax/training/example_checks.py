@@ -25,11 +25,13 @@ def check_examples(
     for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
         if examples is None:
             continue
-        if config.distil:
-            _check_teacher(name, examples.teacher_logits)
+        if config.distil and examples.teacher_logits is None:
+            raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
         if objective_of(config, student.config.labelling).alpha == 1 and (examples.labels < 0).all():
             how = "with --alpha 1" if config.distil else "without --distil"
             raise InputError(f"{name}: labels: training {how} needs labelled rows, all are −1")
+    if config.distil and config.alpha < 1 and train.teacher_logits is not None:
+        _check_teacher("train", train.teacher_logits)
     if test is not None and (test.labels < 0).all():
         raise InputError("test: labels: the test split needs labelled rows, all are −1")
     check_training(student.config, config)
@@ -53,10 +55,8 @@ def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
         )
 
 
-def _check_teacher(name: str, logits: np.ndarray | None) -> None:
-    """Raise ``InputError`` where there is nothing to distil: no logits, or the same of every row but for a shift."""
-    if logits is None:
-        raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
+def _check_teacher(name: str, logits: np.ndarray) -> None:
+    """Raise ``InputError`` where there is nothing to distil: the same logits of every row but for a shift."""
     leads = logits - logits[:, :1]
     if len(logits) > 1 and (leads == leads[0]).all():
         raise InputError(

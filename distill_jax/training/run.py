@@ -102,12 +102,13 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
     if not run.train.distil:
         train = train.labelled()  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
+    progress = _Progress(run)
+    snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
     if state == "overwrite":
         delete_run(run.workdir)
-    begin_run(run.workdir, _config(run, data), export.tokenizer)
-    progress = _Progress(run)
+    begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
     with _saying_what_is_kept(run, progress):
-        result = _fit(run, params, data, train, progress)
+        result = _fit(run, params, data, train, progress, snapshot)
         figures = _finish(run, result, train, test)
     _say_history(run.workdir)
     say(figures)
@@ -124,9 +125,10 @@ class _Progress:
         self._run, self.checkpoints = run, run.workdir / CHECKPOINTS
         self._saved: tuple[int, int] | None = None
 
-    def load(self) -> Snapshot:
-        """Return the latest snapshot; raises what ``load_snapshot`` does."""
+    def load(self, student: Student) -> Snapshot:
+        """Return the latest snapshot, which must be the student's; raises what ``load_snapshot`` does."""
         snapshot = load_snapshot(self.checkpoints)
+        require_shapes(student.config, snapshot.params, self._run.workdir)
         self._saved = snapshot.epoch, snapshot.step
         return snapshot
 
@@ -180,11 +182,10 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
     return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed)
 
 
-def _fit(run: TrainRun, params: Params, data: TrainData, train: Examples, progress: _Progress) -> FitResult:
-    snapshot = None
-    if run.resume and has_checkpoint(progress.checkpoints):
-        snapshot = progress.load()
-        require_shapes(data.student.config, snapshot.params, run.workdir)
+def _fit(
+    run: TrainRun, params: Params, data: TrainData, train: Examples, progress: _Progress, snapshot: Snapshot | None
+) -> FitResult:
+    if snapshot is not None:
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.export.test)

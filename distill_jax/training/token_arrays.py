@@ -6,14 +6,14 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
 _ALIGNMENT = 64  # bytes; XLA on the CPU takes an array that begins at a multiple as it is, without a copy
-_MOST_TOKENS = 2**31 - 1  # indices are int32
+_MOST_TOKENS = 2**31 - 2**20  # indices are int32, and reach beyond the last row by its longest
 
 
 def token_arrays(tokens: Ragged) -> dict[str, np.ndarray]:
     """Return ``tokens`` int32 [room] or [room, ngrams], and each row's ``starts`` and ``stops``, int32 [rows].
 
-    Beyond the last token there is room that nothing looks at and that takes no memory: a power of two in all, so that
-    splits of like size share the compiled program.
+    Beyond the last token there is room that nothing looks at (on a CPU it takes no memory): a power of two in all, so
+    that splits of like size share the compiled program.
 
     Raises:
         InputError: more tokens than can be counted.

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.reporting.table import build_table
 from distill_jax.runs.checkpoints import load_params, load_snapshot
 from distill_jax.runs.checksums import CHECKSUMS, read_checksums, record_files
-from distill_jax.runs.folder import read_run
+from distill_jax.runs.config import student_of, training_of
+from distill_jax.runs.folder import read_config, read_run
+from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, write_seeds
+from distill_jax.runs.weights import write_weights
 from distill_jax.students.params import flat_params
 from distill_jax.training.run import TrainRun, train_run
 from run_folders import record
@@ -144,3 +148,42 @@ def test_a_run_killed_before_its_record_was_whole_goes_on_to_the_same_files(unfi
     for name in ("weights.npz", "history.csv"):
         assert (unfinished.workdir / name).read_bytes() == (whole.workdir / name).read_bytes()
     record(unfinished.workdir)
+
+
+def test_a_kill_between_the_weights_record_and_the_weights_leaves_a_run_that_predicts(unfinished, monkeypatch):
+    texts = tiny_texts(4, 5)[0]
+    before = Predictor.load(unfinished.workdir).logits(texts)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("distill_jax.runs.weights.atomic_write", kill)
+        with pytest.raises(KeyboardInterrupt):
+            write_weights(unfinished.workdir, load_params(unfinished.workdir / "checkpoints"))
+    assert "weights.npz" in read_checksums(unfinished.workdir)
+    np.testing.assert_array_equal(Predictor.load(unfinished.workdir).logits(texts), before)
+
+
+def test_a_run_from_before_there_was_a_record_is_read_with_new_seed_scores(tmp_path):
+    golden = Path(__file__).resolve().parent.parent / "golden" / "v0_1" / "runs" / "cnn"
+    run = shutil.copytree(golden, tmp_path / "run")
+    write_seeds(run, SeedScores((0, 1), Spread((0.5, 0.6)), Spread((0.5, 0.6)), None))
+    assert read_seeds(run).seeds == (0, 1)
+    assert read_run(run).metrics["epochs_done"] == 2
+    Predictor.load(run)
+
+
+def test_a_damaged_checkpoint_costs_a_finished_run_nothing(tiny_runs, tiny_export, tmp_path):
+    run = shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+    config = read_config(run)
+    train, student = training_of(config, "train"), student_of(config, "student")
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    latest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    for path in latest.rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            path.write_bytes(path.read_bytes()[:-400] + bytes(400))
+    longer = dataclasses.replace(train, epochs=train.epochs + 1)
+    with pytest.raises(InputError, match="the latest one"):
+        train_run(TrainRun(tiny_export, run, longer, student.options(), resume=True))
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before

@@ -57,6 +57,7 @@ def test_a_finished_run_is_done_and_more_epochs_go_on(begun, tiny_export):
     _finish(begun)
     assert _prepare(begun, _config(tiny_export)) == "done"
     assert _prepare(begun, _config(tiny_export), resume=True) == "done"
+    (begun / "checkpoints" / "3").mkdir(parents=True)
     assert _prepare(begun, _config(tiny_export, epochs=9), resume=True) == "resume"
     with pytest.raises(InputError, match=r"its train.epochs is 5, this one's is 3"):
         _prepare(begun, _config(tiny_export, epochs=3), resume=True)
@@ -188,3 +189,13 @@ def test_finish_run_writes_the_metrics_and_then_the_record_last(begun, tiny_exam
     predictions = read_predictions(folder / "test_predictions.npz", 3)
     np.testing.assert_array_equal(predictions.teacher_logits, test.teacher_logits)
     np.testing.assert_array_equal(predictions.labels, test.labels)
+
+
+@pytest.mark.parametrize("lost", ["sha256sums.txt", "nothing"])
+def test_a_finished_run_with_nothing_to_go_on_from_is_never_begun_again_by_resume(begun, tiny_export, lost):
+    _finish(begun)
+    (begun / lost).unlink(missing_ok=True)
+    epochs = {"epochs": 9} if lost == "nothing" else {}
+    with pytest.raises(InputError, match="it holds a finished training and no checkpoint to go on from"):
+        _prepare(begun, _config(tiny_export, **epochs), resume=True)
+    assert (begun / "weights.npz").exists()
