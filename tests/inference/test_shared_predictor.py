@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from command_lines import python
 from distill_jax.inference.predictor import Predictor
+from run_folders import record
 from tolerances import OF_LOGITS, assert_close
 
 STUDENTS = ("fasttext", "cnn", "bilstm")
@@ -42,6 +43,7 @@ def runs(tmp_path_factory, tiny_runs):
         folders[name] = tmp_path_factory.mktemp("runs") / name
         shutil.copytree(tiny_runs[name], folders[name])
         _word_piece().save(str(folders[name] / "tokenizer.json"))
+        record(folders[name])
     return folders
 
 

@@ -57,7 +57,12 @@ def test_predictions_are_unchanged_both_ways(capsys, tmp_path, tiny_export, name
     status, said, error = call(capsys, main, source, "--export", tiny_export, "--output", run)
     assert status == 0, error
     assert f"--run {run}" in said
-    assert sorted(path.name for path in run.iterdir()) == ["config.json", "tokenizer.json", "weights.npz"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "config.json",
+        "sha256sums.txt",
+        "tokenizer.json",
+        "weights.npz",
+    ]
     expected = torch_logits(model, texts())
     assert expected.std() > 0.02
     predictor = Predictor.load(run)

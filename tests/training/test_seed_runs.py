@@ -230,10 +230,11 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_trained(tmp_pa
     (tmp_path / "run" / "seed-8" / "thesis.txt").write_text("years of work")
     message = refusal(capsys, main, *words, "--workdir", tmp_path / "run" / "seed-8")
     assert "expected an empty folder or a run, found other files" in message
-    (tmp_path / "run" / "config.json").write_text('{"train": {}}')
+    config = '{"train": {}, "program": "distill-jax 0"}'
+    (tmp_path / "run" / "config.json").write_text(config)
     message = refusal(capsys, main, *words, "--workdir", tmp_path / "run", "--seeds", "2", "--overwrite")
     assert message.startswith(f"run folder {tmp_path / 'run' / 'seed-8'}: expected an empty folder or a run")
-    assert (tmp_path / "run" / "config.json").read_text() == '{"train": {}}'
+    assert (tmp_path / "run" / "config.json").read_text() == config
 
 
 def test_the_last_seed_is_a_seed_too(tmp_path, words, capsys):

@@ -59,7 +59,7 @@ def _assert_same_run(found, expected):
 def test_it_writes_every_file_of_the_run_folder(reference, tiny_export):
     workdir, output = reference
     names = {"config.json", "history.csv", "metrics.json", "test_predictions.npz", "tokenizer.json"}
-    names |= {"weights.npz", "checkpoints"}  # more epochs may be asked for
+    names |= {"weights.npz", "sha256sums.txt", "checkpoints"}  # more epochs may be asked for
     assert {path.name for path in workdir.iterdir()} == names
     run = read_run(workdir)
     assert run.model == "CNN (distilled)"
