@@ -186,7 +186,8 @@ def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
         yield
         return
     _came.clear()
-    taken = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    hangup = getattr(signal, "SIGHUP", None)  # ignored under nohup; Ctrl-C is ours also where a shell ignores it
+    taken = [number for number in _ENDING if number != hangup or signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, handler) for number in taken}
     try:
         yield

@@ -103,11 +103,11 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         train = train.labelled()  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
     progress = _Progress(run)
-    snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
-    if state == "overwrite":
-        delete_run(run.workdir)
-    begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
     with _saying_what_is_kept(run, progress):
+        snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
+        if state == "overwrite":
+            delete_run(run.workdir)
+        begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
         result = _fit(run, params, data, train, progress, snapshot)
         figures = _finish(run, result, train, test)
     _say_history(run.workdir)
