@@ -24,7 +24,7 @@ TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 UNLABELLED = -1
-_LONGEST = 1 << 20  # tokens of a text
+LONGEST_TEXT = 1 << 20  # tokens of a text
 
 
 class ExportFormatError(InputError):
@@ -177,7 +177,7 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
         label_names=tuple(label_names),
         vocab_size=vocab_size,
         pad_id=pad_id,
-        max_length=_positive(value, "max_length", where, _LONGEST),
+        max_length=_positive(value, "max_length", where, LONGEST_TEXT),
         teacher=_field(value, "teacher", dict, where),
         config=_field(value, "config", dict, where),
         splits={name: _parse_split(name, split, where) for name, split in splits.items()},

@@ -11,6 +11,7 @@ import numpy as np
 
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.export.format import LONGEST_TEXT
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
 from distill_jax.runs.config import student_of
@@ -193,9 +194,10 @@ def _require_finite(logits: np.ndarray) -> None:
 
 def _max_length(config: dict[str, Any], folder: Path) -> int:
     value = config["export"].get("max_length")
-    if not isinstance(value, int) or not 1 <= value <= 1 << 20:
+    if not isinstance(value, int) or not 1 <= value <= LONGEST_TEXT:
         raise InputError(
-            f"run configuration {folder / CONFIG}: export: max_length: expected 1 to {1 << 20} tokens, got {value!r}"
+            f"run configuration {folder / CONFIG}: export: max_length: expected 1 to {LONGEST_TEXT} tokens, "
+            f"got {value!r}"
         )
     return value
 

@@ -16,6 +16,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
+from distill_jax.runs.checkpoints import has_checkpoint
 from distill_jax.runs.checksums import CHECKSUMS, record_files
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
@@ -121,17 +122,12 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
             f"run folder {workdir}: it holds this run, unfinished; give --resume to go on with it, or --overwrite to "
             "start again"
         )
-    if (workdir / METRICS).is_file() and not _has_checkpoint(workdir):
+    if (workdir / METRICS).is_file() and not has_checkpoint(workdir / CHECKPOINTS):
         raise InputError(
             f"run folder {workdir}: it holds a finished training and no checkpoint to go on from (or {CHECKSUMS} is "
             "not whole); copy the run again, or give --overwrite to train again"
         )
     return "resume"
-
-
-def _has_checkpoint(workdir: Path) -> bool:
-    folder = workdir / CHECKPOINTS
-    return folder.is_dir() and any(path.name.isdecimal() for path in folder.iterdir())
 
 
 def delete_run(workdir: Path) -> None:

@@ -4,9 +4,10 @@ import numpy as np
 
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
+from distill_jax.export.format import LONGEST_TEXT
 
 _ALIGNMENT = 64  # bytes; XLA on the CPU takes an array that begins at a multiple as it is, without a copy
-_MOST_TOKENS = 2**31 - 2**20  # indices are int32, and reach beyond the last row by its longest
+_MOST_TOKENS = 2**31 - LONGEST_TEXT  # indices are int32, and reach beyond the last row by its longest
 
 
 def token_arrays(tokens: Ragged) -> dict[str, np.ndarray]:
