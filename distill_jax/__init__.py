@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from distill_jax.data.exports import Export as Export
     from distill_jax.errors import InputError as InputError
     from distill_jax.estimator import TextClassifier as TextClassifier
+    from distill_jax.formats.format import Format as Format
+    from distill_jax.formats.registry import load as load
+    from distill_jax.formats.registry import register_format as register_format
+    from distill_jax.formats.registry import save as save
     from distill_jax.inference.predictor import Predictor as Predictor
-    from distill_jax.inference.predictor import load as load
     from distill_jax.students.config import StudentConfig as StudentConfig
     from distill_jax.students.registry import register as register
     from distill_jax.training.python_api import Trained as Trained
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Examples": "distill_jax.data.examples",
     "Export": "distill_jax.data.exports",
+    "Format": "distill_jax.formats.format",
     "InputError": "distill_jax.errors",
     "Predictor": "distill_jax.inference.predictor",
     "StudentConfig": "distill_jax.students.config",
@@ -33,9 +37,11 @@ _HOMES = {
     "TrainConfig": "distill_jax.config",
     "Trained": "distill_jax.training.python_api",
     "fit": "distill_jax.training.python_api",
-    "load": "distill_jax.inference.predictor",
+    "load": "distill_jax.formats.registry",
     "losses": "distill_jax.losses",
     "register": "distill_jax.students.registry",
+    "register_format": "distill_jax.formats.registry",
+    "save": "distill_jax.formats.registry",
     "student": "distill_jax.training.python_api",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - all of them are strings

@@ -1,5 +1,6 @@
 """A student as a scikit-learn estimator: from texts, labels and, where there are any, a teacher's logits."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from distill_jax.config import train_config
 from distill_jax.data.examples import Examples
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError
-from distill_jax.inference.predictor import Predictor
+from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.recipes import BEST
 from distill_jax.students.registry import student_config, student_kind
@@ -109,7 +110,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         student = Student(config)
         result = fit(student, student.init(self.random_state), train=rows, config=train)
         names = tuple(map(str, self.classes_.tolist()))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length)
+        origin = Origin(train=dataclasses.asdict(train))
+        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin)
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803

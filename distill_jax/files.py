@@ -148,3 +148,9 @@ def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any]
     if isinstance(new, tuple):
         new = list(new)
     return None if old == new else (name, old, new)
+
+
+def require_free(path: Path, what: str) -> None:
+    """Raise ``InputError`` where something lies at a path already; an empty folder may."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{what} {path}: it exists already; name another")

@@ -60,9 +60,9 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
-    from distill_jax.inference.predictor import Predictor
+    from distill_jax.formats.registry import load
 
-    predictor = Predictor.load(arguments.run)
+    predictor = load(arguments.run)
     if arguments.file is None:
         if sys.stdin.isatty():
             warn("reading texts from the keyboard, one a line; Ctrl-D ends")
@@ -74,7 +74,7 @@ def main() -> None:
 
 def _require_input(arguments: Arguments) -> None:
     """Refuse what can be refused before anything heavy is imported."""
-    if not arguments.run.is_dir():
+    if not arguments.run.exists():
         raise MissingInputError(
             f"--run {arguments.run}: there is no such folder; train a student with python -m distill_jax.train"
         )

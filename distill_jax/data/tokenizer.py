@@ -63,6 +63,17 @@ class FastTokenizer:
         """Whether words are looked up; otherwise the library tokenizes every text."""
         return self._words is not None
 
+    def to_json(self) -> str:
+        """Return what ``load_tokenizer`` reads, as the library writes it."""
+        return str(self._tokenizer.to_str(pretty=True))
+
+    def decode(self, rows: Ragged, pad_id: int) -> list[str]:
+        """Return texts with the words of token ids, without what the tokenizer adds to every text."""
+        added = [pad_id, *self._tokenizer.encode("").ids]
+        words = rows.where(~np.isin(rows.ids, added))
+        split = [row.tolist() for row in np.split(words.ids, words.stops[:-1])]
+        return list(self._tokenizer.decode_batch(split, skip_special_tokens=True))
+
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""
         return encode_beginnings(list(texts), self._encode, self._max_length)

@@ -1,22 +1,19 @@
-"""``Predictor``: a trained student that takes raw texts; needs its run folder, neither torch nor the export folder."""
+"""``Predictor``: a trained student that takes raw texts, wherever it was read from (``distill_jax.formats``)."""
 
+import copy
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
-from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import LONGEST_TEXT
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.errors import InputError
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
-from distill_jax.runs.config import student_of
-from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
-from distill_jax.runs.weights import read_weights, require_shapes
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 
@@ -26,6 +23,19 @@ if TYPE_CHECKING:
 _TEXTS_AT_ONCE = 4096
 _STARTED_AT_ONCE = 2
 _ROWS = (1, 16, 256)  # what a program takes: few sizes, so that few are compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a student comes from, which predicting does not ask.
+
+    Attributes:
+        train: how it was trained, as a run's ``config.json`` says it.
+        export: what it was trained on, likewise.
+    """
+
+    train: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +53,11 @@ class Predictor:
         tokenizer: the teacher's tokenizer.
         max_length: the tokens of a text that the student sees.
         scores: for the linear student, what each token says for each class.
+        origin: where it comes from.
 
     Example:
         >>> import distill_jax as dj
-        >>> model = dj.Predictor.load("runs/demo/fasttext-distil")
+        >>> model = dj.load("runs/demo/fasttext-distil")
         >>> model.predict_proba(["What a lovely film."]).shape == (1, len(model.classes_))
         True
     """
@@ -57,28 +68,14 @@ class Predictor:
     tokenizer: FastTokenizer
     max_length: int
     scores: TokenScores | None = None
+    origin: Origin = Origin()
 
     @classmethod
-    def load(cls, folder: str | Path, *, module: "Callable[..., Any] | None" = None) -> "Predictor":
-        """Load a run folder: the finished run, or its latest checkpoint.
+    def load(cls, path: str | Path, *, module: "Callable[..., Any] | None" = None) -> "Predictor":
+        """Load a trained student: ``distill_jax.load``, by version 0.1's name for it."""
+        import distill_jax
 
-        Raises:
-            MissingInputError: no such folder, or a file is not in it.
-            InputError: a file in it is damaged, or belongs to another run.
-        """
-        folder = Path(folder)
-        if not (folder / CONFIG).is_file():
-            raise MissingInputError(f"run folder {folder}: it has no {CONFIG}, so it holds no run")
-        config = read_config(folder)
-        student = student_of(config, f"run configuration {folder / CONFIG}", module)
-        max_length = _max_length(config, folder)
-        tokenizer = load_tokenizer(folder / TOKENIZER, max_length)
-        require_ids_below(student.vocab_size, tokenizer, folder / TOKENIZER, CONFIG)
-        params = read_weights(folder)
-        require_shapes(student, params, folder)
-        require_whole(folder, CONFIG, TOKENIZER, *([WEIGHTS] if (folder / WEIGHTS).is_file() else []))
-        names = tuple(config["export"]["label_names"])
-        return cls.of(names, student, params, FastTokenizer(tokenizer, max_length), max_length)
+        return distill_jax.load(path, module=module)
 
     @classmethod
     def of(
@@ -88,19 +85,24 @@ class Predictor:
         params: Params,
         tokenizer: FastTokenizer,
         max_length: int,
+        origin: Origin = Origin(),
     ) -> "Predictor":
         """Return the predictor of a student with these parameters, NumPy arrays."""
         scores = config.token_scores(params, max_length)
-        if scores is not None:
-            return cls(label_names, config, params, tokenizer, max_length, scores)
-        from distill_jax.students.student import to_device
+        if scores is None:
+            from distill_jax.students.student import to_device
 
-        return cls(label_names, config, to_device(params), tokenizer, max_length)
+            params = to_device(params)
+        return cls(label_names, config, params, tokenizer, max_length, scores, origin)
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Any, ...]]:
         """Return how to make it anew, on the device that is then the default."""
         params = nested_params({name: np.asarray(array) for name, array in flat_params(self.params).items()})
-        return Predictor.of, (self.label_names, self.config, params, self.tokenizer, self.max_length)
+        return Predictor.of, (self.label_names, self.config, params, self.tokenizer, self.max_length, self.origin)
+
+    def anew(self) -> "Predictor":
+        """Return the same student with a tokenizer that has met no words yet."""
+        return dataclasses.replace(self, tokenizer=copy.copy(self.tokenizer))
 
     @cached_property
     def student(self) -> "Student":
@@ -163,26 +165,6 @@ class Predictor:
         return self.predict_proba(texts)
 
 
-def load(folder: str | Path, *, module: "Callable[..., Any] | None" = None) -> Predictor:
-    """Load a trained student from its run folder.
-
-    Args:
-        folder: the run folder.
-        module: of a module of one's own, the function that built it.
-
-    Raises:
-        MissingInputError: no such folder, or a file is not in it.
-        InputError: a file in it is damaged, or belongs to another run.
-
-    Example:
-        >>> import distill_jax as dj
-        >>> model = dj.load("runs/demo/fasttext-distil")
-        >>> model.predict(["What a lovely film."]).shape
-        (1,)
-    """
-    return Predictor.load(folder, module=module)
-
-
 def _require_finite(logits: np.ndarray) -> None:
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
@@ -190,16 +172,6 @@ def _require_finite(logits: np.ndarray) -> None:
             f"student: its logits are not finite for {(~finite).sum():,} of {len(finite):,} texts, so its training has "
             "diverged; train it again, with a lower learning rate"
         )
-
-
-def _max_length(config: dict[str, Any], folder: Path) -> int:
-    value = config["export"].get("max_length")
-    if not isinstance(value, int) or not 1 <= value <= LONGEST_TEXT:
-        raise InputError(
-            f"run configuration {folder / CONFIG}: export: max_length: expected 1 to {LONGEST_TEXT} tokens, "
-            f"got {value!r}"
-        )
-    return value
 
 
 def _batch_size(texts: int) -> int:

@@ -13,7 +13,7 @@ from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
-from distill_jax.inference.predictor import Predictor
+from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.locks import exclusive
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
@@ -160,7 +160,9 @@ def fit(
         on_epoch=_all_of(tuple(callbacks)),
     )
     export = student.export
-    model = Predictor.of(export.label_names, student.student.config, result.params, tokenizer, length)
+    described = run_config(config, student.student.config, export.folder, export.manifest, {})
+    origin = Origin(described["train"], described["export"])
+    model = Predictor.of(export.label_names, student.student.config, result.params, tokenizer, length, origin)
     logits = _logits(student.student, result, splits)
     return Trained(
         history=result.history,

@@ -13,6 +13,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, resume_command, say, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
+from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
 from distill_jax.locks import exclusive
@@ -163,7 +164,7 @@ def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -
     """Write what a finished run holds; return its size and speed in words."""
     write_weights(run.workdir, result.params)
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
-    speed = measure_text_speed(run.workdir, test.tokens)
+    speed = measure_text_speed(load(run.workdir), test.tokens)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
     assert result.test_logits is not None  # the test split was given
     finish_run(run.workdir, run.train, metrics, result.test_logits, test)

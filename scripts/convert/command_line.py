@@ -2,17 +2,18 @@
 
 import dataclasses
 import importlib.util
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from distill_jax.console import parse_options
+from distill_jax.console import parse_options, say
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER, read_manifest
+from distill_jax.files import require_free
 from distill_jax.students.bilstm import States
-from scripts.convert.to_run import Surroundings, checkpoint_to_run
-from scripts.convert.to_torch import run_to_checkpoint
+from scripts.convert.torch_checkpoint import Surroundings, TorchCheckpoint
 
 DESCRIPTION = """Make a run folder from a notebook's checkpoint, or a notebook's checkpoint from a run folder.
 
@@ -65,16 +66,20 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
+    from distill_jax.formats.registry import load, save
+
     if arguments.to_torch:
-        run_to_checkpoint(arguments.source, arguments.output)
-    else:
-        checkpoint_to_run(
-            arguments.source,
-            arguments.output,
-            surroundings(arguments),
-            distil=arguments.distil,
-            states=arguments.states,
-        )
+        TorchCheckpoint().write(load(arguments.source), arguments.output)
+        say(f"written to {arguments.output}")
+        return
+    student = TorchCheckpoint(surroundings(arguments)).read(arguments.source)
+    save(student, arguments.output)
+    config = student.config
+    say(
+        f"{arguments.source}: a {config.name} of {config.vocab_size:,} tokens and {config.num_labels} classes; written "
+        f"to {arguments.output}"
+    )
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(arguments.output))}")
 
 
 def _require_usable(arguments: Arguments) -> None:
@@ -83,8 +88,7 @@ def _require_usable(arguments: Arguments) -> None:
     if arguments.to_torch:
         if arguments.export or arguments.distil or any(value not in (None, ()) for value in given):
             raise InputError("--to-torch takes a run folder and --output alone: leave the other options out")
-        if arguments.output.exists():
-            raise InputError(f"--output {arguments.output}: it exists already; name another file")
+        require_free(arguments.output, "--output")
         return
     if not arguments.source.is_file():
         raise MissingInputError(f"checkpoint {arguments.source}: there is no such file")
@@ -94,9 +98,7 @@ def _require_usable(arguments: Arguments) -> None:
         raise InputError(
             "expected --export FOLDER, or all of --tokenizer FILE, --label-names NAME…, --max-length N and --pad-id N"
         )
-    output = arguments.output
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"--output {output}: expected a new or an empty folder; name another")
+    require_free(arguments.output, "--output")
 
 
 def surroundings(arguments: Arguments) -> Surroundings:
@@ -110,7 +112,8 @@ def surroundings(arguments: Arguments) -> Surroundings:
         described = {"label_names": list(manifest.label_names), "vocab_size": manifest.vocab_size}
         lengths = {"pad_id": manifest.pad_id, "max_length": manifest.max_length, "teacher": manifest.teacher}
         name, tokenizer = arguments.export.absolute().name, arguments.export / TOKENIZER
-        return Surroundings(tokenizer, {"name": name, "path": str(arguments.export), **described, **lengths})
+        export = {"name": name, "path": str(arguments.export), **described, **lengths}
+        return Surroundings(tokenizer, export, distil=arguments.distil, states=arguments.states)
     names = list(arguments.label_names)
     if len(names) < 2 or len(set(names)) != len(names):
         raise InputError(f"--label-names: expected at least two different names, got {names}")
@@ -118,4 +121,5 @@ def surroundings(arguments: Arguments) -> Surroundings:
     assert arguments.max_length is not None
     require_range("--max-length", arguments.max_length, 1, 100_000)
     lengths = {"pad_id": arguments.pad_id, "max_length": arguments.max_length, "teacher": {}}
-    return Surroundings(arguments.tokenizer, {"name": arguments.source.stem, "label_names": names, **lengths})
+    export = {"name": arguments.source.stem, "label_names": names, **lengths}
+    return Surroundings(arguments.tokenizer, export, distil=arguments.distil, states=arguments.states)

@@ -1,14 +1,13 @@
 """A student's speed from raw text, as a training measures it: the texts that are timed, and what is written."""
 
-import json
-
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+import distill_jax as dj
 from distill_jax.data.ragged import Ragged
-from distill_jax.inference import measure_speed
-from distill_jax.inference.measure_speed import REPEATS, measure_text_speed, texts_like
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.inference.measure_speed import REPEATS, measure_text_speed
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.text_speed import TextSpeed
@@ -49,15 +48,12 @@ def byte_level():
 
 
 @pytest.mark.parametrize("make", [bert, byte_level])
-def test_texts_like_token_ids_have_those_token_ids(tmp_path, make):
+def test_texts_like_token_ids_have_those_token_ids(make):
     tokenizer = make()
     pad_id = tokenizer.get_vocab().get("[PAD]", tokenizer.get_vocab().get("<pad>"))
-    config = {"format_version": 1, "train": {"student": "cnn", "distil": False}}
-    export = {"name": "x", "teacher": {}, "label_names": ["a", "b"], "pad_id": pad_id, "max_length": 64}
-    (tmp_path / "config.json").write_text(json.dumps({**config, "export": export}))
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    tokenizer.enable_truncation(64)
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SENTENCES))]
-    texts = texts_like(tmp_path, Ragged.of(rows))
+    texts = FastTokenizer(tokenizer, 64).decode(Ragged.of(rows), pad_id)
     assert [encoding.ids for encoding in tokenizer.encode_batch(texts)] == rows
 
 
@@ -71,29 +67,19 @@ def test_a_training_writes_the_spread_of_its_speed_from_raw_text(run):
 
 
 def test_every_repeat_labels_the_texts_with_a_predictor_that_has_met_none_of_them(run, monkeypatch):
-    used = []
+    met = []
 
-    class Noting:
-        @staticmethod
-        def load(folder):
-            predictor, calls = Predictor.load(folder), []
-            used.append(calls)
+    def noting(predictor, texts):
+        met.append((predictor.tokenizer, list(texts)))
+        return predict(predictor, texts)
 
-            class Wrapped:
-                scores = predictor.scores
-
-                def predict(self, texts):
-                    calls.append(list(texts))
-                    return predictor.predict(texts).tolist()
-
-            return Wrapped()
-
-    monkeypatch.setattr(measure_speed, "Predictor", Noting)
+    predict = Predictor.predict
+    monkeypatch.setattr(Predictor, "predict", noting)
     tokens = Ragged.of([[2, *(np.arange(row, row + 3) % 60 + 4), 3] for row in range(0, 120, 3)])
-    assert measure_text_speed(run, tokens).repeats == REPEATS
-    assert len(used) >= REPEATS + 1  # the first one compiles
-    assert all(len(calls) == 1 for calls in used)
-    assert used[-1][0][:2] == ["w0 w1 w2", "w3 w4 w5"]
+    assert measure_text_speed(dj.load(run), tokens).repeats == REPEATS
+    assert len(met) >= REPEATS + 1  # the first one compiles
+    assert len({id(tokenizer) for tokenizer, _ in met}) == len(met)
+    assert met[-1][1][:2] == ["w0 w1 w2", "w3 w4 w5"]
 
 
 def test_the_spread_is_that_of_the_repeats():

@@ -239,7 +239,7 @@ def test_what_is_missing_is_named(capsys, tmp_path, run):
     assert message == f"{tmp_path / 'none.txt'}: expected a file of texts, found no such file"
     assert "expected a file of texts, found a folder" in refusal(capsys, main, "--run", run, tmp_path)
     (tmp_path / "empty").mkdir()
-    assert "it has no config.json, so it holds no run" in refusal(capsys, main, "--run", tmp_path / "empty")
+    assert "found a folder that holds no run (no config.json)" in refusal(capsys, main, "--run", tmp_path / "empty")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.json", "a.jsonl", "a.parquet", "a.csv.gz", "a.txt.zst"])
@@ -337,7 +337,7 @@ def test_a_student_that_is_no_object_is_refused(run):
     (run / "config.json").write_text(json.dumps({**config, "student": "cnn"}))
     with pytest.raises(InputError, match="student: expected a JSON object, got 'cnn'"):
         Predictor.load(run)
-    with pytest.raises(MissingInputError, match="it holds no run"):
+    with pytest.raises(MissingInputError, match="found nothing there"):
         Predictor.load(run / "none")
 
 

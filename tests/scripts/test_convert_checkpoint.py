@@ -2,16 +2,18 @@
 
 import importlib.util
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import distill_jax as dj
 from command_lines import call, refusal
-from distill_jax.inference.predictor import Predictor
+from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.predict import main as predict
+from distill_jax.students.registry import student_config
+from distill_jax.students.student import Student
 from reference_torch import build_reference, load_arrays, state_arrays
 from scripts.convert.command_line import main
 from tiny_export import LABEL_NAMES, MAX_LENGTH, PAD_ID, tiny_texts, tiny_tokenizer
@@ -65,7 +67,7 @@ def test_predictions_are_unchanged_both_ways(capsys, tmp_path, tiny_export, name
     ]
     expected = torch_logits(model, texts())
     assert expected.std() > 0.02
-    predictor = Predictor.load(run)
+    predictor = dj.load(run)
     assert_close(predictor.logits(texts()), expected, **OF_LOGITS)
 
     status, said, error = call(capsys, main, run, "--to-torch", "--output", back)
@@ -98,7 +100,7 @@ def test_without_an_export_folder(capsys, tmp_path, tiny_export):
     options += ["--max-length", MAX_LENGTH, "--pad-id", PAD_ID]
     status, _, error = call(capsys, main, source, *options, "--output", run)
     assert status == 0, error
-    predictor = Predictor.load(run)
+    predictor = dj.load(run)
     assert predictor.label_names == LABEL_NAMES
     assert_close(predictor.logits(texts()), torch_logits(model, texts()), **OF_LOGITS)
 
@@ -114,31 +116,30 @@ def test_a_trained_run_goes_to_torch(capsys, tmp_path, tiny_runs, name):
     model = load_arrays(reference(name, embedding_dim=12), state)
     assert state_arrays(model).keys() == state.keys()
     if name == "bilstm":
-        expected = Predictor.load(tiny_runs[name]).logits(texts())
+        expected = dj.load(tiny_runs[name]).logits(texts())
         assert_close(torch_logits(model.eval(), texts()), expected, **OF_LOGITS)
     # On texts without padding both poolings are the same.
     full = [" ".join(["w3", "w8"] * MAX_LENGTH), " ".join(["w5"] * MAX_LENGTH)]
     if name == "fasttext":
-        expected = Predictor.load(tiny_runs[name]).logits(full)
+        expected = dj.load(tiny_runs[name]).logits(full)
         assert_close(torch_logits(model.eval(), full), expected, **OF_LOGITS)
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("name", "options", "message"),
     [
-        ({"ngrams": 2, "buckets": 9}, "it was trained with n-grams, which the notebook's model cannot count"),
         (
-            {"name": "ensemble", "mask_padding": None, "pooling": None},
-            "cnn, fasttext, bilstm, which have torch layouts, got 'ensemble'",
+            "fasttext",
+            {"ngrams": 2, "buckets": 9, "mask_padding": True},
+            "trained with n-grams, which the notebook's model cannot count",
         ),
+        ("ensemble", {}, "cnn, fasttext, bilstm, which have torch layouts, got 'ensemble'"),
     ],
 )
-def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, tmp_path, tiny_runs, changes, message):
-    shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    student = config["student"] | changes
-    config["student"] = {name: value for name, value in student.items() if value is not None}
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, tmp_path, name, options, message):
+    student = student_config(name, vocab_size=VOCAB, num_labels=5, pad_id=PAD_ID, embedding_dim=4, **options)
+    tokenizer = FastTokenizer(tiny_tokenizer(), MAX_LENGTH)
+    dj.save(dj.Predictor.of(LABEL_NAMES, student, Student(student).init(0), tokenizer, MAX_LENGTH), tmp_path / "run")
     back = tmp_path / "student.bin"
     assert message in refusal(capsys, main, tmp_path / "run", "--to-torch", "--output", back)
     assert not back.exists()
@@ -251,14 +252,14 @@ class TestBadInput:
 
     def test_outputs_that_are_taken(self, refuse, tmp_path):
         path = saved(tmp_path / "x.bin", reference("fasttext"))
-        assert "expected a new or an empty folder" in refuse(path, output=tmp_path)
-        assert "expected a new or an empty folder" in refuse(path, output=path)
+        assert "it exists already" in refuse(path, output=tmp_path)
+        assert "it exists already" in refuse(path, output=path)
         assert "it exists already" in refuse(tmp_path, "--to-torch", output=path, export=None)
 
     def test_runs_that_are_none(self, refuse, tmp_path, tiny_export):
         options = {"output": tmp_path / "new.bin", "export": None}
-        assert "it has no config.json" in refuse(tiny_export, "--to-torch", **options)
-        assert "it has no config.json" in refuse(tmp_path / "none", "--to-torch", **options)
+        assert "found a folder that holds no run" in refuse(tiny_export, "--to-torch", **options)
+        assert "found nothing there" in refuse(tmp_path / "none", "--to-torch", **options)
         assert "leave the other options out" in refuse(tmp_path, "--to-torch", "--distil", **options)
 
     def test_no_torch(self, refuse, tmp_path, monkeypatch):
@@ -281,4 +282,4 @@ def test_the_states_of_a_bilstm_are_an_option(capsys, tmp_path, tiny_export):
     model, run = reference("bilstm", states="last", hidden=9, dense=11), tmp_path / "run"
     options = ["--export", tiny_export, "--states", "last"]
     assert call(capsys, main, saved(tmp_path / "x.bin", model), *options, "--output", run)[0] == 0
-    assert_close(Predictor.load(run).logits(texts()), torch_logits(model, texts()), **OF_LOGITS)
+    assert_close(dj.load(run).logits(texts()), torch_logits(model, texts()), **OF_LOGITS)

@@ -1,0 +1,80 @@
+"""Which forms there are; ``load`` and ``save`` find the one that a path is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import require_free
+from distill_jax.formats.format import Format
+from distill_jax.formats.run_folder import RunFolder
+from distill_jax.inference.predictor import Predictor
+
+_FORMATS: list[Format] = [RunFolder()]
+
+
+def register_format(form: Format) -> Format:
+    """Make ``load`` and ``save`` know a further form.
+
+    Raises:
+        InputError: another form has its suffix.
+    """
+    other = next((known for known in _FORMATS if known.suffix == form.suffix), form)
+    if type(other) is not type(form):
+        raise InputError(f"format {form.name!r}: the suffix {form.suffix!r} is that of {other.name!r} already")
+    if other is form:
+        _FORMATS.append(form)
+    return form
+
+
+def load(path: str | Path, *, module: Callable[..., Any] | None = None) -> Predictor:
+    """Load a trained student, from its run folder or another form that it was saved in.
+
+    Args:
+        path: the run folder, or the file.
+        module: of a module of one's own, the function that built it.
+
+    Raises:
+        MissingInputError: there is nothing of that name, or a file is missing in it.
+        InputError: it is no trained student, or a damaged one.
+
+    Example:
+        >>> import distill_jax as dj
+        >>> model = dj.load("runs/demo/fasttext-distil")
+        >>> model.predict(["What a lovely film."]).shape
+        (1,)
+    """
+    path = Path(path)
+    return _form_of(path).read(path, module=module)
+
+
+def save(predictor: Predictor, path: str | Path) -> Path:
+    """Write a trained student so that ``load`` reads it: as a run folder, or in the form that the path's suffix names.
+
+    Raises:
+        InputError: something lies there already, or the form cannot hold such a student.
+
+    Example:
+        >>> import distill_jax as dj
+        >>> model = dj.load("runs/demo/fasttext-distil")
+        >>> dj.save(model, "students/fasttext").name
+        'fasttext'
+    """
+    path = Path(path)
+    form = next((form for form in _FORMATS if form.suffix and path.name.endswith(form.suffix)), _FORMATS[0])
+    require_free(path, form.name)
+    form.write(predictor, path)
+    return path
+
+
+def _form_of(path: Path) -> Format:
+    if not path.exists():
+        raise MissingInputError(
+            f"{path}: expected a trained student, found nothing there; train one with python -m distill_jax.train"
+        )
+    form = next((form for form in _FORMATS if form.recognises(path)), None)
+    if form is None:
+        what = "a folder that holds no run (no config.json)" if path.is_dir() else "another kind of file"
+        known = ", ".join(f"{form.name}{f' ({form.suffix})' if form.suffix else ''}" for form in _FORMATS)
+        raise MissingInputError(f"{path}: expected a trained student ({known}), found {what}")
+    return form

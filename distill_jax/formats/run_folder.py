@@ -1,0 +1,86 @@
+"""The run folder as a way out: what predicting needs of it, with or without a training's results beside it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from distill_jax import __version__
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
+from distill_jax.errors import InputError
+from distill_jax.export.format import LONGEST_TEXT
+from distill_jax.files import atomic_write, temporary_beside, write_json
+from distill_jax.formats.format import Format
+from distill_jax.inference.predictor import Origin, Predictor
+from distill_jax.runs.checksums import record_files
+from distill_jax.runs.config import FORMAT_VERSION, student_of
+from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
+from distill_jax.runs.weights import read_weights, require_shapes, write_weights
+from distill_jax.students.registry import student_to_json
+
+
+class RunFolder(Format):
+    """``config.json``, ``tokenizer.json``, ``weights.npz`` and their record; of a training under way, a checkpoint."""
+
+    name = "run folder"
+    suffix = ""
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether a folder has a configuration."""
+        return (path / CONFIG).is_file()
+
+    def read(self, path: Path, *, module: Callable[..., Any] | None = None) -> Predictor:
+        """Return the finished run's student, or its latest checkpoint's."""
+        config = read_config(path)
+        student = student_of(config, f"run configuration {path / CONFIG}", module)
+        max_length = _max_length(config, path)
+        tokenizer = load_tokenizer(path / TOKENIZER, max_length)
+        require_ids_below(student.vocab_size, tokenizer, path / TOKENIZER, CONFIG)
+        params = read_weights(path)
+        require_shapes(student, params, path)
+        require_whole(path, CONFIG, TOKENIZER, *([WEIGHTS] if (path / WEIGHTS).is_file() else []))
+        names = tuple(config["export"]["label_names"])
+        origin = Origin(config["train"], config["export"])
+        return Predictor.of(names, student, params, FastTokenizer(tokenizer, max_length), max_length, origin)
+
+    def write(self, predictor: Predictor, path: Path) -> None:
+        """Write what predicting needs: a report, which compares trainings, needs more."""
+        config = {
+            "format_version": FORMAT_VERSION,
+            "program": f"distill-jax {__version__}",
+            "train": {"distil": False, **predictor.origin.train, "student": predictor.config.name},
+            "student": student_to_json(predictor.config),
+            "export": {"name": path.name, "teacher": {}, **predictor.origin.export, **_seen(predictor)},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(path)
+        temporary.mkdir()
+        try:
+            with atomic_write(temporary / TOKENIZER) as stream:
+                stream.write(predictor.tokenizer.to_json().encode())
+            write_weights(temporary, predictor.params)
+            write_json(temporary / CONFIG, config)
+            record_files(temporary, CONFIG, TOKENIZER)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _seen(predictor: Predictor) -> dict[str, Any]:
+    """Return what the student says of the export itself."""
+    return {
+        "label_names": list(predictor.label_names),
+        "vocab_size": predictor.config.vocab_size,
+        "pad_id": predictor.config.pad_id,
+        "max_length": predictor.max_length,
+    }
+
+
+def _max_length(config: dict[str, Any], folder: Path) -> int:
+    value = config["export"].get("max_length")
+    if not isinstance(value, int) or not 1 <= value <= LONGEST_TEXT:
+        raise InputError(
+            f"run configuration {folder / CONFIG}: export: max_length: expected 1 to {LONGEST_TEXT} tokens, "
+            f"got {value!r}"
+        )
+    return value

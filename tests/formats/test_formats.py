@@ -1,0 +1,124 @@
+"""Ways out: what is saved is loaded again and answers the same; a form of one's own needs no other file touched."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import distill_jax as dj
+from command_lines import call, refusal
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.formats import registry
+from distill_jax.npz import read_npz
+from distill_jax.predict import main as predict
+from distill_jax.students.params import flat_params, nested_params
+from distill_jax.students.registry import student_from_json, student_to_json
+from tiny_export import tiny_texts, tiny_tokenizer
+
+TEXTS = [*tiny_texts(12, 3)[0], "", "w1 " * 99]
+STUDENTS = ("cnn", "fasttext", "bilstm")
+
+
+class OneArchive(dj.Format):
+    """A student as one ``.npz``: a way out that is defined here alone."""
+
+    name, suffix = "one archive", ".student.npz"
+
+    def recognises(self, path):
+        return path.is_file() and path.name.endswith(self.suffix)
+
+    def read(self, path, *, module=None):
+        arrays = read_npz(path, "one archive")
+        about = json.loads(arrays.pop("about").tobytes())
+        config = student_from_json(about["student"], module)
+        tokenizer = tiny_tokenizer().from_str(about["tokenizer"])
+        fast = FastTokenizer(tokenizer, about["max_length"])
+        return dj.Predictor.of(tuple(about["names"]), config, nested_params(arrays), fast, about["max_length"])
+
+    def write(self, predictor, path):
+        about = {
+            "student": student_to_json(predictor.config),
+            "tokenizer": predictor.tokenizer.to_json(),
+            "max_length": predictor.max_length,
+            "names": predictor.label_names,
+        }
+        arrays = {name: np.asarray(array) for name, array in flat_params(predictor.params).items()}
+        with path.open("wb") as stream:
+            np.savez(stream, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+
+
+@pytest.fixture
+def one_archive(monkeypatch):
+    monkeypatch.setattr(registry, "_FORMATS", list(registry._FORMATS))
+    return dj.register_format(OneArchive())
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_student_saved_as_a_run_folder_answers_the_same(tiny_runs, tmp_path, name):
+    model = dj.load(tiny_runs[name])
+    saved = dj.save(model, tmp_path / "new" / "run")
+    again = dj.load(saved)
+    np.testing.assert_array_equal(again.logits(TEXTS), model.logits(TEXTS))
+    assert again.origin.train == model.origin.train
+    assert again.origin.export["fingerprint"] == model.origin.export["fingerprint"]
+    twice = dj.save(again, tmp_path / "twice")
+    assert {path.name: path.read_bytes() for path in twice.iterdir()} == {
+        path.name: path.read_bytes() for path in saved.iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_form_of_one_s_own_is_saved_loaded_and_predicted_with(tiny_runs, tmp_path, capsys, one_archive, name):
+    model = dj.load(tiny_runs[name])
+    path = dj.save(model, tmp_path / f"mine{OneArchive.suffix}")
+    assert path.is_file()
+    np.testing.assert_array_equal(dj.load(path).logits(TEXTS), model.logits(TEXTS))
+    status, out, error = call(capsys, predict, "--run", path, stdin="\n".join(TEXTS).encode())
+    assert (status, error) == (0, "")
+    assert [json.loads(line)["label"] for line in out.splitlines()] == list(model.predict(TEXTS))
+
+
+def test_two_forms_of_one_suffix_are_refused(one_archive):
+    @dataclasses.dataclass
+    class Another(OneArchive):
+        name = "another"
+
+    with pytest.raises(dj.InputError, match=r"another.*the suffix '\.student\.npz' is that of 'one archive' already"):
+        dj.register_format(Another())
+
+
+def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
+    model = dj.load(tiny_runs["fasttext"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(dj.InputError, match=f"run folder {tmp_path / 'mine'}: it exists already; name another"):
+        dj.save(model, tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+    (tmp_path / "empty").mkdir()
+    assert dj.load(dj.save(model, tmp_path / "empty")).label_names == model.label_names
+
+
+def test_a_save_that_fails_leaves_nothing(tiny_runs, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("distill_jax.formats.run_folder.write_weights", full)
+    with pytest.raises(OSError, match="No space left"):
+        dj.save(dj.load(tiny_runs["fasttext"]), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("content", "found"), [(None, "nothing there"), (b"x", "another kind of file")])
+def test_what_is_no_student_is_named(tmp_path, content, found):
+    path = tmp_path / "it"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(dj.InputError, match=f"{path}: expected a trained student.*found {found}"):
+        dj.load(path)
+
+
+def test_the_command_says_so_too(tmp_path, capsys):
+    (tmp_path / "table.djx").write_bytes(b"PK")
+    message = refusal(capsys, predict, "--run", tmp_path / "table.djx")
+    assert "expected a trained student (run folder), found another kind of file" in message
