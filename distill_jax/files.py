@@ -85,11 +85,15 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def json_bytes(value: Any) -> bytes:
+    """Return ``value`` as indented JSON in UTF-8; NaN is refused (``ValueError``), for it is not JSON."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` atomically as indented UTF-8 JSON; NaN is refused (``ValueError``), for it is not JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write ``json_bytes`` of ``value`` atomically."""
     with atomic_write(path) as stream:
-        stream.write(text.encode())
+        stream.write(json_bytes(value))
 
 
 def read_json(path: Path, what: str, *, foreign: bool = False) -> dict[str, Any]:

@@ -15,7 +15,20 @@ JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
 SINGLE = ("data/long_texts", "data/ragged", "metrics/classification")  # of these rooms no more than this
 SHARED = (
-    *("errors", "files", "console", "cache", "locks", "processors", "machine", "npz", "options", "export", "tasks"),
+    *(
+        "errors",
+        "files",
+        "checksums",
+        "console",
+        "cache",
+        "locks",
+        "processors",
+        "machine",
+        "npz",
+        "options",
+        "export",
+        "tasks",
+    ),
     *SINGLE,
 )
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from distill_jax.data.examples import Examples, read_examples
 from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
 from distill_jax.errors import MissingInputError
-from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest
+from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest, require_whole
 from distill_jax.export.reader import require_vocabulary
 
 
@@ -33,16 +33,17 @@ class Export:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Export":
-        """Read the manifest, and nothing else yet.
+        """Read the manifest, and nothing else yet but the tokenizer's checksum.
 
         Raises:
             MissingInputError: no such folder, or no finished export in it.
-            ExportFormatError: its manifest breaks a rule.
+            ExportFormatError: its manifest breaks a rule, or it or the tokenizer is not the file that was written.
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
         if not (folder / TOKENIZER).is_file():
             raise MissingInputError(f"export folder {folder}: it has no {TOKENIZER}; export again")
+        require_whole(folder, TOKENIZER)
         return cls(folder, manifest)
 
     @property

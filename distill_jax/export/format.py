@@ -1,6 +1,6 @@
 """The export folder, the border between the two halves: its schema, and its manifest.
 
-``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy`` and ``<split>/part-00000.npz`` …; see
+``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy``, their record and ``<split>/part-00000.npz`` …; see
 ``docs/export-format.md``. NumPy and the standard library only. Arrays are read in ``reader.py``; all of it is
 written in ``writer.py``.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.checksums import CHECKSUMS, require_recorded
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
@@ -131,7 +132,8 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         MissingInputError: no such folder, or no manifest in it.
-        ExportFormatError: a field is missing or breaks its rule, or the schema version is unknown.
+        ExportFormatError: a field is missing or breaks its rule, the schema version is unknown, or the file is not the
+            recorded one.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -145,7 +147,19 @@ def read_manifest(folder: Path) -> Manifest:
             f"export folder {folder}: it has no {MANIFEST}, so its export has not ended; run the same "
             "python scripts/export_logits.py command again, it goes on where it stopped"
         )
-    return parse_manifest(read_json(path, "manifest"), str(path))
+    manifest = parse_manifest(read_json(path, "manifest"), str(path))
+    require_whole(folder, MANIFEST)
+    return manifest
+
+
+def require_whole(folder: Path, name: str) -> None:
+    """Raise ``ExportFormatError`` where a file is not the recorded one; an export without a record is not asked."""
+    if not (folder / CHECKSUMS).is_file():
+        return
+    try:
+        require_recorded(folder, name, what="export folder", remedy="copy the folder again, or export again")
+    except InputError as error:
+        raise ExportFormatError(str(error)) from None
 
 
 def parse_manifest(value: dict[str, Any], where: str) -> Manifest:

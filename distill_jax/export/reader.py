@@ -15,6 +15,7 @@ from distill_jax.export.format import (
     Manifest,
     Part,
     PartInfo,
+    require_whole,
 )
 from distill_jax.files import sha256_file
 from distill_jax.npz import npy_shape, read_npy, read_npz
@@ -141,6 +142,8 @@ def require_vocabulary(folder: Path, manifest: Manifest) -> None:
 def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
     """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
     path = Path(folder) / TOKEN_EMBEDDINGS
+    if path.is_file():
+        require_whole(Path(folder), TOKEN_EMBEDDINGS)
     try:
         table = read_npy(path, "embedding table")
     except MissingInputError:

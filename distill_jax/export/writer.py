@@ -5,11 +5,13 @@ whole; at the end ``manifest.json`` takes its place. NumPy and the standard libr
 """
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from distill_jax.checksums import record_digests, record_files
 from distill_jax.errors import InputError
 from distill_jax.export.format import (
     MANIFEST,
@@ -26,6 +28,7 @@ from distill_jax.files import (
     atomic_write,
     first_difference,
     is_temporary,
+    json_bytes,
     read_json,
     remove_temporaries,
     sha256_file,
@@ -133,10 +136,20 @@ class ExportWriter:
         return tuple(self._recorded[part_file(split, index)] for index in range(count))
 
     def finish(self, parts_per_split: dict[str, int], teacher: dict[str, Any]) -> Manifest:
-        """Write ``manifest.json``; ``teacher`` is the header's with what the export found out (accuracies)."""
+        """Write the record of the files that are no parts, and last ``manifest.json``.
+
+        Args:
+            parts_per_split: how many parts each split has.
+            teacher: the header's, with what the export found out (accuracies).
+        """
         splits = {split: self.parts(split, count) for split, count in parts_per_split.items()}
         manifest = dataclasses.replace(self.header, splits=splits, teacher=teacher)
-        write_json(self.folder / MANIFEST, manifest.to_json())
+        content = json_bytes(manifest.to_json())
+        # The record comes first, so that no manifest stands without it.
+        record_digests(self.folder, {MANIFEST: hashlib.sha256(content).hexdigest()})
+        record_files(self.folder, *(name for name in (TOKENIZER, TOKEN_EMBEDDINGS) if (self.folder / name).is_file()))
+        with atomic_write(self.folder / MANIFEST) as stream:
+            stream.write(content)
         (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)
         return manifest
 

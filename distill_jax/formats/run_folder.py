@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax import __version__
+from distill_jax.checksums import record_files
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError
 from distill_jax.export.format import LONGEST_TEXT
 from distill_jax.files import atomic_write, temporary_beside, write_json
 from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
-from distill_jax.runs.checksums import record_files
 from distill_jax.runs.config import FORMAT_VERSION, student_of
 from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
 from distill_jax.runs.weights import read_weights, require_shapes, write_weights

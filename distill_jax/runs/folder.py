@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from distill_jax.checksums import CHECKSUMS, read_checksums, require_recorded
 from distill_jax.console import printable
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 from distill_jax.npz import read_npz
-from distill_jax.runs.checksums import CHECKSUMS, read_checksums, require_recorded
 from distill_jax.runs.config import has_checksums, upgraded
 from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
@@ -171,7 +171,8 @@ def read_run(folder: Path) -> Run:
 def require_whole(folder: Path, *names: str) -> None:
     """Raise ``InputError`` where a file is not as the training wrote it; a run from before 0.2 has no record to ask."""
     if (folder / CHECKSUMS).is_file() or has_checksums(read_json(folder / CONFIG, "run configuration")):
-        require_recorded(folder, *names)
+        remedy = "copy the run again, go on with its training (--resume), or train again with --overwrite"
+        require_recorded(folder, *names, what="run folder", remedy=remedy)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

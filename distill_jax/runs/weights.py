@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.checksums import record_digests
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
 from distill_jax.npz import read_npz
-from distill_jax.runs.checksums import record_digests
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, WEIGHTS
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params

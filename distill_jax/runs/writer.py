@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from distill_jax import __version__
+from distill_jax.checksums import CHECKSUMS, record_files
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
 from distill_jax.runs.checkpoints import has_checkpoint
-from distill_jax.runs.checksums import CHECKSUMS, record_files
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
     CHECKPOINTS,

@@ -10,13 +10,17 @@ import shutil
 import numpy as np
 import pytest
 
+from bit_flips import flip_bits
+from distill_jax.checksums import CHECKSUMS
 from distill_jax.data.examples import read_examples
+from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import ExportFormatError, Manifest, parse_manifest, read_manifest
 from distill_jax.export.reader import iterate_parts, load_arrays, read_token_embeddings, validate_arrays
 from distill_jax.files import sha256_file
 from golden_export import FOLDER as GOLDEN
-from golden_export import PARTS
+from golden_export import PARTS, write_golden_export
+from tiny_export import write_tiny_export
 
 PART = PARTS["train"][0]  # two rows, of 4 and 2 tokens, three classes, a vocabulary of 12
 ARRAYS = PART.arrays()
@@ -343,14 +347,26 @@ def test_two_manifests_differ_where_they_should():
 
 
 def test_a_vocabulary_that_the_embedding_table_does_not_have_is_refused_before_memory_is_taken(tmp_path):
-    from distill_jax.data.exports import Export
-    from tiny_export import write_tiny_export
-
     folder = write_tiny_export(tmp_path / "export")
     Export.open(folder).load_tokenizer()
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"vocab_size": 64', '"vocab_size": 100000000'))
+    (folder / CHECKSUMS).unlink()  # as from another program, which need not write it
     with pytest.raises(
         ExportFormatError, match=r"vocab_size: expected 64, the rows of token_embeddings\.npy, got 100000000"
     ):
         Export.open(folder).load_tokenizer()
+
+
+def test_a_flipped_bit_in_an_export_is_refused_or_changes_no_answer(tmp_path):
+    write_golden_export(tmp_path)
+
+    def answer():
+        export = Export.open(tmp_path)
+        manifest = export.manifest
+        parts = [part for split in sorted(manifest.splits) for part in iterate_parts(tmp_path, manifest, split)]
+        arrays = [array.tobytes() for part in parts for array in part.arrays().values()]
+        return manifest, export.tokenizer.read_bytes(), arrays, read_token_embeddings(tmp_path, manifest).tobytes()
+
+    outcomes = flip_bits(tmp_path, answer, 400)
+    assert outcomes["refused"] > 350

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from command_lines import ROOT
+from distill_jax.checksums import CHECKSUMS, read_checksums
 from distill_jax.export.format import SCHEMA_VERSION, read_manifest
 from distill_jax.export.reader import iterate_parts, read_token_embeddings
 from golden_export import FOLDER, HEADER, PARTS, TEACHER, TOKEN_EMBEDDINGS, TOKENIZER, write_golden_export
@@ -48,9 +49,13 @@ def test_reading_the_golden_folder_gives_what_went_into_it():
     assert (FOLDER / "tokenizer.json").read_text() == TOKENIZER
 
 
-def test_writing_the_golden_export_again_gives_the_same_bytes(tmp_path):
+def test_writing_the_golden_export_again_gives_the_same_bytes_and_their_record(tmp_path):
     write_golden_export(tmp_path / "again")
-    assert _digests(tmp_path / "again") == PINNED
+    found = _digests(tmp_path / "again")
+    assert found.pop(CHECKSUMS)
+    assert found == PINNED
+    recorded = read_checksums(tmp_path / "again")
+    assert recorded == {name: digest for name, digest in PINNED.items() if "/" not in name}
 
 
 def test_the_example_in_the_documentation_writes_a_valid_export(tmp_path, monkeypatch):

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
+from distill_jax.checksums import CHECKSUMS, record_files
 from distill_jax.runs import config as run_config
 from distill_jax.runs import folder as run_folder
-from distill_jax.runs.checksums import CHECKSUMS, record_files
 
 LABEL_NAMES = ("bad", "fair", "good")
 LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)

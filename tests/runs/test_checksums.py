@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from bit_flips import flip_bits
+from distill_jax.checksums import CHECKSUMS, read_checksums, record_files
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.predictor import Predictor
 from distill_jax.reporting.table import build_table
 from distill_jax.runs.checkpoints import load_params, load_snapshot
-from distill_jax.runs.checksums import CHECKSUMS, read_checksums, record_files
 from distill_jax.runs.config import student_of, training_of
 from distill_jax.runs.folder import read_config, read_run
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, write_seeds
@@ -61,7 +61,7 @@ def test_a_file_of_another_run_is_refused(run, tiny_export, tmp_path, name):
     if name == "weights.npz":
         weights = dict(np.load(other / name))
         np.savez(run / name, **{key: array + 1 for key, array in weights.items()})
-    with pytest.raises(InputError, match=f"{name} is not the file that the run's training wrote"):
+    with pytest.raises(InputError, match=f"{name} is not the file that was written"):
         Predictor.load(run)
 
 
@@ -78,7 +78,7 @@ def test_a_record_that_is_gone_or_damaged_is_refused(run):
         with pytest.raises(InputError, match=f"checksums {run / CHECKSUMS}: "):
             Predictor.load(run)
     (run / CHECKSUMS).unlink()
-    with pytest.raises(InputError, match=r"has no line for config\.json, so it is not from the run's training"):
+    with pytest.raises(InputError, match=r"has no line for config\.json, so it was not written with the others"):
         Predictor.load(run)
 
 

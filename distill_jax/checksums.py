@@ -1,7 +1,7 @@
-"""``sha256sums.txt``: the SHA-256 of every file that a run's answers and figures come from.
+"""``sha256sums.txt``: the SHA-256 of every file of a folder that answers and figures come from.
 
-``sha256sum -c`` reads it too.
-A file that differs by a bit, or is another run's, is refused. Checkpoints have digests of their own.
+``sha256sum -c`` reads it too. A file that differs by a bit, or is another folder's, is refused. In a run, checkpoints
+have digests of their own; in an export, parts have theirs in the manifest.
 """
 
 import re
@@ -16,7 +16,7 @@ _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^/\x00-\x1f]+)")
 
 
 def record_files(folder: Path, *names: str) -> None:
-    """Record files of a run folder as they are now, beside those recorded before.
+    """Record files of a folder as they are now, beside those recorded before.
 
     Raises:
         OSError: the disk is full, ….
@@ -32,7 +32,7 @@ def record_digests(folder: Path, digests: Mapping[str, str]) -> None:
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
-    """Return the digest of each recorded file by its name; {} where there is no record, as in runs before 0.2.
+    """Return the digest of each recorded file by its name; {} where there is no record, as before version 0.2.
 
     Raises:
         InputError: the record is damaged.
@@ -46,16 +46,22 @@ def read_checksums(folder: Path) -> dict[str, str]:
         if match is None or match["name"] in found:
             raise InputError(
                 f"checksums {path}: line {number}: expected a SHA-256 and a file's name, as sha256sum writes them; the "
-                "record is damaged: copy the run again, or train again"
+                "record is damaged: copy the folder again, or make it anew"
             )
         found[match["name"]] = match["digest"]
     if not found:
-        raise InputError(f"checksums {path}: expected a line for each file, got none; copy the run again")
+        raise InputError(f"checksums {path}: expected a line for each file, got none; copy the folder again")
     return found
 
 
-def require_recorded(folder: Path, *names: str) -> None:
-    """Check files of a run folder against its record.
+def require_recorded(folder: Path, *names: str, what: str, remedy: str) -> None:
+    """Check files of a folder against its record.
+
+    Args:
+        folder: the folder.
+        names: its files.
+        what: what an error calls the folder, such as ``run folder``.
+        remedy: what to do about a file that is another one.
 
     Raises:
         InputError: one is not the file that was recorded, or is not in the record.
@@ -64,11 +70,11 @@ def require_recorded(folder: Path, *names: str) -> None:
     for name in names:
         if name not in recorded:
             raise InputError(
-                f"run folder {folder}: {CHECKSUMS} has no line for {name}, so it is not from the run's training; "
-                "wait for the training, go on with it (--resume), or copy the run again"
+                f"{what} {folder}: {CHECKSUMS} has no line for {name}, so it was not written with the others; wait for "
+                f"what writes the folder, or {remedy}"
             )
         if sha256_file(folder / name) != recorded[name]:
             raise InputError(
-                f"run folder {folder}: {name} is not the file that the run's training wrote ({CHECKSUMS}): it was "
-                "changed or damaged; copy the run again, or train again with --overwrite"
+                f"{what} {folder}: {name} is not the file that was written ({CHECKSUMS}): it was changed or damaged; "
+                f"{remedy}"
             )
