@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any
 
 import tyro
 
@@ -22,7 +22,6 @@ _DESCRIPTION = (
     "The defaults shown are those of the chosen --student, --recipe and --distil."
 )
 _Flag = tyro.conf.FlagCreatePairsOff
-_Student = TypeVar("_Student", bound=StudentConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +44,23 @@ class RunOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments(Generic[_Student]):
+class Arguments:
     """Everything the command line takes: the configurations themselves."""
 
     train: TrainConfig
-    student: _Student
+    student: StudentConfig
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
 
+    @staticmethod
+    def of(student: type[StudentConfig]) -> type["Arguments"]:
+        """Return the arguments whose options are a student's own.
 
-def defaults(words: Sequence[str]) -> Arguments[Any]:
+        A generic class would cost 30 ms at every start: tyro looks for help in the source of a class's ancestors.
+        """
+        return dataclasses.make_dataclass("Arguments", [("student", student)], bases=(Arguments,), frozen=True)
+
+
+def defaults(words: Sequence[str]) -> Arguments:
     """Return the defaults of a command line: what its recipe says for its student.
 
     Only the options that decide are looked at, and forgivingly: the real parser reports what is wrong.
@@ -74,10 +81,11 @@ def defaults(words: Sequence[str]) -> Arguments[Any]:
     if found.epochs is not None and found.epochs > 0:
         changes["epochs"] = found.epochs  # what the recipe does every so many epochs hangs on it
     train = TrainConfig.of_recipe(found.recipe, found.student, distil=found.distil, **changes)
-    return Arguments(train, recipe_student(found.student, found.recipe))  # its sizes are the export's, not read yet
+    student = recipe_student(found.student, found.recipe)  # its sizes are the export's, not read yet
+    return Arguments.of(type(student))(train, student)
 
 
-def parse(words: Sequence[str]) -> Arguments[Any]:
+def parse(words: Sequence[str]) -> Arguments:
     """Return the arguments of a command line, with the defaults of its recipe.
 
     Raises:
@@ -86,7 +94,7 @@ def parse(words: Sequence[str]) -> Arguments[Any]:
     """
     start = defaults(words)
     arguments = parse_options(
-        cast("type[Arguments[Any]]", Arguments[type(start.student)]),  # type: ignore[misc]
+        type(start),
         words,
         prog="python -m distill_jax.train",
         description=_DESCRIPTION,
