@@ -5,6 +5,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ PAGE = "report.html"
 RESULTS = "results.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
+_GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
+_HEAD = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,8 @@ def write_report(config: ReportConfig) -> Path:
     """Print the table, write the report's files and return the page's path.
 
     Raises:
-        InputError: a run cannot be read, or two cannot be compared; nothing is written.
+        InputError: a run cannot be read, two cannot be compared, or a file that is no report's would be replaced;
+            nothing is written.
         OSError: a file cannot be written.
     """
     from distill_jax.reporting.chart_style import png
@@ -68,11 +72,12 @@ def write_report(config: ReportConfig) -> Path:
     table = build_table(runs)
     title = f"Distillation report: {table.export_name}" if config.title is None else config.title
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
-    contents = {
+    contents = {  # the page comes first: it says whose files the others are
+        PAGE: render_page(table, runs, title).encode(),
         RESULTS: csv_text(table).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
-        PAGE: render_page(table, runs, title).encode(),
     }
+    _require_replaceable(output, contents)
     remove_temporaries(output, *contents)
     for name, content in contents.items():  # all are computed before the first is written
         with atomic_write(output / name) as stream:
@@ -86,6 +91,18 @@ def write_report(config: ReportConfig) -> Path:
     say()
     say(f"wrote {output / PAGE}, {RESULTS} and {CHART} beside it")
     return output / PAGE
+
+
+def _require_replaceable(output: Path, names: Iterable[str]) -> None:
+    """Refuse to replace files that no report of ours lies with."""
+    there = [output / name for name in names if (output / name).exists()]
+    page = output / PAGE
+    if not there or (page.is_file() and _GENERATOR in page.read_bytes()[:_HEAD]):
+        return
+    raise InputError(
+        f"{there[0]}: expected no such file, or a report's, found another; name another folder with --output, or move "
+        "the file away"
+    )
 
 
 def _common_folder(runs: list[Path]) -> Path:

@@ -408,3 +408,23 @@ def test_the_reliability_plot_leaves_almost_empty_bins_out(tmp_path):
     # every row has the same confidence: one bin a model
     assert frame["rows"].tolist() == [10, 10]
     assert frame["accuracy"].tolist() == pytest.approx([0.8, 0.4])
+
+
+@pytest.mark.parametrize("name", ["report.html", "results.csv", "history.png"])
+def test_a_file_that_is_no_report_s_is_never_replaced(runs, tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(b"mine")
+    with pytest.raises(InputError, match=f"{out / name}: expected no such file, or a report's, found another"):
+        write_report(ReportConfig((runs,), output=out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {name: b"mine"}
+
+
+def test_a_report_replaces_its_own_files_and_those_of_one_that_was_killed(runs, tmp_path):
+    out = tmp_path / "out"
+    write_report(ReportConfig((runs,), output=out))
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / "results.csv").unlink()
+    (out / "history.png").write_bytes(b"")
+    write_report(ReportConfig((runs,), output=out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
