@@ -193,7 +193,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     names = _require(export, "label_names", list, f"{where}: export")
     if len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: export: label_names: expected at least two strings, got {names!r}")
+    if len(set(names)) != len(names):
+        raise InputError(f"{where}: export: label_names: expected different names, got {names!r}")
+    _require_agreement(config.get("student"), export, where)
     return config
+
+
+def _require_agreement(student: Any, export: dict[str, Any], where: str) -> None:
+    """Refuse a student that is not of the export's classes and vocabulary; what one of them does not say agrees."""
+    if not isinstance(student, dict):
+        return
+    said = {**export, "num_labels": len(export["label_names"])}
+    for name in ("num_labels", "vocab_size", "pad_id"):
+        if name in student and name in said and student[name] != said[name]:
+            raise InputError(
+                f"{where}: student: {name}: expected {said[name]!r}, the export's, got {student[name]!r}; the file is "
+                "of two runs: copy the run again, or train again"
+            )
 
 
 def read_history(path: Path) -> "pd.DataFrame":

@@ -1,12 +1,15 @@
 import json
 import math
+import re
+import shutil
 
 import numpy as np
 import pytest
 
+import distill_jax as dj
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.runs import folder as run_folder
-from distill_jax.runs.folder import has_results, is_run, read_run
+from distill_jax.runs.folder import has_results, is_run, read_config, read_run
 from run_folders import LABELS, record, write_run
 
 PREDICTED = (0, 0, 1, 1, 2, 0, 1, 2, 0, 1)
@@ -140,3 +143,25 @@ def test_a_wrong_array_is_refused_by_name_and_shape(folder, changes, message):
     change_arrays(folder, **changes)
     with pytest.raises(InputError, match=message):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "message"),
+    [
+        ("export", {"label_names": ["a", "b"]}, "student: num_labels: expected 2, the export's, got 3"),
+        ("export", {"label_names": list("abcdef")}, "student: num_labels: expected 6, the export's, got 3"),
+        ("export", {"label_names": ["a"] * 3}, "label_names: expected different names"),
+        ("export", {"vocab_size": 1000}, "student: vocab_size: expected 1000, the export's, got 64"),
+        ("student", {"vocab_size": 1000}, "student: vocab_size: expected 64, the export's, got 1000"),
+        ("student", {"pad_id": 7}, "student: pad_id: expected 0, the export's, got 7"),
+    ],
+)
+def test_a_configuration_of_two_runs_is_refused(tiny_runs, tmp_path, place, changes, message):
+    folder = shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    config[place] |= changes
+    (folder / "config.json").write_text(json.dumps(config))
+    record(folder)  # as if it had been written so
+    for read in (read_config, read_run, dj.load):
+        with pytest.raises(InputError, match=re.escape(message)):
+            read(folder)

@@ -137,7 +137,9 @@ def test_a_trained_run_goes_to_torch(capsys, tmp_path, tiny_runs, name):
     ],
 )
 def test_a_run_that_the_notebook_cannot_have_stays_here(capsys, tmp_path, name, options, message):
-    student = student_config(name, vocab_size=VOCAB, num_labels=5, pad_id=PAD_ID, embedding_dim=4, **options)
+    student = student_config(
+        name, vocab_size=VOCAB, num_labels=len(LABEL_NAMES), pad_id=PAD_ID, embedding_dim=4, **options
+    )
     tokenizer = FastTokenizer(tiny_tokenizer(), MAX_LENGTH)
     dj.save(dj.Predictor.of(LABEL_NAMES, student, Student(student).init(0), tokenizer, MAX_LENGTH), tmp_path / "run")
     back = tmp_path / "student.bin"
