@@ -1,15 +1,21 @@
 """How JAX is set up for the command lines; called before anything imports JAX."""
 
+import contextlib
 import functools
+import glob
 import importlib.metadata
 import os
 import re
 import sys
+import warnings
+from pathlib import Path
+from typing import Any
 
 from distill_jax.cache import cache_folder
 from distill_jax.errors import InputError
 
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
+_BROKEN_ENTRY = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 _LOOP_BYTES = "xla_cpu_small_while_loop_byte_threshold"
 
 
@@ -30,6 +36,7 @@ def configure_jax(*, fused_loops: bool = False) -> None:
     check_versions(importlib.metadata.version("jax"), importlib.metadata.version("flax"))
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "compiled"))
+    _heal_cache(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -37,6 +44,26 @@ def configure_jax(*, fused_loops: bool = False) -> None:
     if fused_loops and _EXTRA_OPTIONS not in flags and "jax" not in sys.modules:  # else it may come too late
         # Loops over up to 2 GB. A version or a backend of XLA that knows no such option ignores it.
         os.environ["XLA_FLAGS"] = f"{flags} {_EXTRA_OPTIONS}={_LOOP_BYTES}=2000000000".lstrip()
+
+
+def _heal_cache(folder: Path) -> None:
+    """Have an entry of the cache of compiled programs that cannot be read deleted, and so written again.
+
+    A kill or a full disk in the middle of a write leaves one. JAX warns of it at each start, and keeps it for ever.
+    """
+    warnings.filterwarnings("always", message=_BROKEN_ENTRY.pattern)
+    show = warnings.showwarning
+
+    def heal(message: Warning | str, *details: Any, **options: Any) -> None:
+        found = _BROKEN_ENTRY.match(str(message))
+        if found is None:
+            show(message, *details, **options)
+            return
+        with contextlib.suppress(OSError):
+            for path in folder.glob(f"{glob.escape(found[1])}-*"):
+                path.unlink(missing_ok=True)
+
+    warnings.showwarning = heal
 
 
 def loops_are_fused() -> bool:

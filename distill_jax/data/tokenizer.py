@@ -26,6 +26,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from distill_jax.data.long_texts import encode_beginnings
 from distill_jax.data.ragged import Ragged
+from distill_jax.data.tokenizer_file import require_usual_tokens
 from distill_jax.errors import InputError, MissingInputError
 
 WORDS_KEPT = 500_000
@@ -234,6 +235,7 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
     if not path.is_file():
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
+    require_usual_tokens(path)
     try:
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.enable_truncation(max_length)

@@ -1,7 +1,8 @@
 """Where a student's token embeddings start: at random, at the teacher's own table, or at vectors from a file."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from distill_jax.students.student import Student
 
 RANDOM = "random"
 TEACHER = "teacher"
+_WORD_BYTES, _NUMBER_BYTES = 1 << 20, 100  # the most that they have in a file of vectors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +52,9 @@ def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -
         rows = principal_components(read_token_embeddings(export, manifest), width)
         known = np.ones(len(rows), bool)
     else:
-        vectors = read_word2vec(Path(embeddings), width)
-        rows, known = table_of_tokens(vectors, export / TOKENIZER, manifest.vocab_size, width)
+        tokens = Tokenizer.from_file(str(export / TOKENIZER)).get_vocab()
+        vectors = read_word2vec(Path(embeddings), width, tokens)
+        rows, known = table_of_tokens(vectors, tokens, manifest.vocab_size, width)
     known[manifest.pad_id] = False
     return StartTable(rows, known)
 
@@ -97,23 +100,34 @@ def scale_like(table: np.ndarray, random: np.ndarray) -> np.ndarray:
     return (table * (wanted / max(size, 1e-12))).astype(random.dtype)
 
 
-def read_word2vec(path: Path, width: int) -> dict[str, np.ndarray]:
+def read_word2vec(path: Path, width: int, words: Container[str]) -> dict[str, np.ndarray]:
     """Read a word2vec text file (``.vec``): a word and its numbers on each line, after an optional line of two numbers.
+
+    Args:
+        path: the file.
+        width: the numbers of a word.
+        words: those to keep; a file of millions takes the memory of these.
 
     Raises:
         MissingInputError: there is no such file.
-        InputError: a line has another count of numbers than ``width``, or one that is no number.
+        InputError: a line has another count of numbers than ``width``, or one that is no finite number.
     """
     if not path.is_file():
         raise MissingInputError(
             f"--embeddings {path}: expected random, teacher, or a word2vec text file, found no such file"
         )
-    return dict(_word2vec_lines(path, width))
+    return {word: numbers for word, numbers in _word2vec_lines(path, width) if word in words}
 
 
 def _word2vec_lines(path: Path, width: int) -> Iterator[tuple[str, np.ndarray]]:
+    most = _WORD_BYTES + _NUMBER_BYTES * width
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(iter(partial(stream.readline, most + 1), b""), start=1):
+            if len(line) > most:
+                raise InputError(
+                    f"{path}, line {number}: expected a word and {width} numbers (--embedding-dim), got more than "
+                    f"{most:,} bytes"
+                )
             try:
                 word, *numbers = line.decode().rstrip().split(" ")
             except UnicodeDecodeError:
@@ -125,13 +139,17 @@ def _word2vec_lines(path: Path, width: int) -> Iterator[tuple[str, np.ndarray]]:
                     f"{path}, line {number}: expected a word and {width} numbers (--embedding-dim), got {len(numbers)}"
                 )
             try:
-                yield word, np.array(numbers, np.float32)
+                with np.errstate(over="ignore"):  # too large a number becomes infinity
+                    vector = np.array(numbers, np.float32)
             except ValueError:
                 raise InputError(f"{path}, line {number}: expected numbers after the word, got other text") from None
+            if not np.isfinite(vector).all():
+                raise InputError(f"{path}, line {number}: expected finite numbers, got {vector.tolist()}")
+            yield word, vector
 
 
 def table_of_tokens(
-    vectors: dict[str, np.ndarray], tokenizer: Path, vocab_size: int, width: int
+    vectors: dict[str, np.ndarray], tokens: dict[str, int], vocab_size: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of a tokenizer's tokens, float32 [vocab_size, width], and which tokens have one, bool.
 
@@ -139,7 +157,7 @@ def table_of_tokens(
         InputError: the file has a vector for none of the tokens.
     """
     table, known = np.zeros((vocab_size, width), np.float32), np.zeros(vocab_size, bool)
-    for token, index in Tokenizer.from_file(str(tokenizer)).get_vocab().items():
+    for token, index in tokens.items():
         vector = vectors.get(token)
         if vector is not None and index < vocab_size:
             table[index], known[index] = vector, True

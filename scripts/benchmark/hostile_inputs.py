@@ -1,6 +1,7 @@
 """Inputs of some megabytes that are made to take far more memory than they have bytes."""
 
 import contextlib
+import gzip
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ def fill(unit: bytes, head: bytes = b"", tail: bytes = b"") -> Write:
     """Return what writes ``head``, then ``unit`` again and again, then ``tail``."""
 
     def write(path: Path, size: int) -> None:
-        with path.open("wb") as stream:
+        with _opened(path) as stream:
             stream.write(head)
             block = unit * max(1, _BLOCK // len(unit))
             for _ in range(max(1, size // len(block))):
@@ -49,19 +50,12 @@ def different_words(end: bytes) -> Write:
 
 
 def gzipped(write: Write, times: int) -> Write:
-    """Return what writes the same, ``times`` as large, through gzip."""
+    """Return what writes the same, ``times`` as large; a name that ends in ``.gz`` has it packed."""
+    return lambda path, size: write(path, size * times)
 
-    def write_packed(path: Path, size: int) -> None:
-        import gzip
-        import shutil
 
-        plain = path.with_name("plain")
-        write(plain, size * times)
-        with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=1) as target:
-            shutil.copyfileobj(source, target, _BLOCK)
-        plain.unlink()
-
-    return write_packed
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb")  # type: ignore[return-value]
 
 
 @contextlib.contextmanager
@@ -89,9 +83,9 @@ def parquet_of_huge_values(path: Path, _: int) -> None:
 
 
 def parquet_of_a_dictionary(path: Path, rows: int) -> None:
-    """Write a value of 64 KB that all rows name: each row takes a bit on the disk and the value in memory."""
+    """Write a value of 64 KB that 20,000 rows at a time name: each takes a bit on the disk, and the value in memory."""
     with _parquet_writer(path, ["text", "label"]) as write:
-        for _ in range(max(1, rows // 1_000_000)):
+        for _ in range(max(1, rows // 10_000_000)):
             write(["word " * 13_000] * 20_000, _labels(20_000))
 
 

@@ -60,6 +60,7 @@ def _quoted_records(path: Path, lines: TextLines, delimiter: str) -> Iterator[Re
     number = -1
     while True:
         line = lines.number + 1
+        lines.begin_row()
         try:
             fields = next(reader)
         except StopIteration:

@@ -1,7 +1,6 @@
 """Read Parquet row by row through pyarrow, a batch in memory at a time."""
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,9 +8,13 @@ from typing import Any
 
 from distill_jax.errors import InputError, MissingExtraError
 from teacher_export.data.rows import Row, Wanted, is_wanted, place
-from teacher_export.data.sources import OnBytes, not_utf8, open_data
+from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, OnBytes, not_utf8, row_too_long, unpack
 
-_BATCH_ROWS = 2048
+_BATCH_ROWS = 256
+_FEW_ROWS = 8
+_BUFFER_BYTES = 1 << 20
+_BATCH_BYTES = 1 << 26
+_PREFIXED = "DELTA_BYTE_ARRAY"  # an encoding in which a few bytes may stand for a value of any size
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -24,17 +27,16 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[Any]:
-    """Open a ``pyarrow.parquet.ParquetFile``; a gzipped one is decompressed into an unnamed temporary file."""
+def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[Any, Any]]:
+    """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a gzipped one is decompressed into a temporary file."""
     pa, pq = _pyarrow()
     with contextlib.ExitStack() as stack:
         source: Any = path
         if path.suffix.lower() == ".gz":
             source = stack.enter_context(tempfile.TemporaryFile())
-            with open_data(path, on_bytes) as stream:
-                shutil.copyfileobj(stream, source, 1 << 20)
+            unpack(path, source, on_bytes)
         try:
-            yield stack.enter_context(pq.ParquetFile(source))
+            yield stack.enter_context(pq.ParquetFile(source, buffer_size=_BUFFER_BYTES)), source
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the file system's, not the file's
@@ -46,7 +48,7 @@ def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[Any]:
 
 def parquet_columns(path: Path) -> list[str]:
     """Return the names of a Parquet file's columns."""
-    with _open_parquet(path) as file:
+    with _open_parquet(path) as (file, _):
         return list(file.schema_arrow.names)
 
 
@@ -56,11 +58,12 @@ def parquet_rows(
     """Yield the rows of a Parquet file; see ``readers.read_rows``."""
     pa, _ = _pyarrow()
     size, zipped = path.stat().st_size, path.suffix.lower() == ".gz"
-    with _open_parquet(path, on_bytes) as file:
+    with _open_parquet(path, on_bytes) as (file, source):
         total = max(file.metadata.num_rows, 1)
         start = told = 0
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+        for batch in _batches(file, source, list(dict.fromkeys(columns))):
             end = start + batch.num_rows
+            _require_size(path, batch, start)
             numbers = [number for number in range(start, end) if is_wanted(wanted, number)]
             if len(numbers) < batch.num_rows:
                 batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))  # noqa: PLW2901
@@ -73,14 +76,68 @@ def parquet_rows(
                 told = size * start // total
 
 
+def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
+    """Yield record batches, of few rows where their values may be large."""
+    for index in range(file.num_row_groups):
+        rows, group = _BATCH_ROWS, file.metadata.row_group(index)
+        for chunk in (group.column(number) for number in range(group.num_columns)):
+            if chunk.path_in_schema.split(".")[0] not in columns:
+                continue
+            rows = min(rows, _rows_at_once(chunk, group.num_rows, is_nested=chunk.path_in_schema not in columns))
+            if chunk.has_dictionary_page and chunk.path_in_schema in columns:  # any of its values may be every row's
+                rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(source, index, chunk.path_in_schema)))
+        yield from file.iter_batches(batch_size=max(1, rows), row_groups=[index], columns=columns)
+
+
+def _rows_at_once(chunk: Any, rows: int, *, is_nested: bool) -> int:
+    """Return how many rows of a column's chunk are read at a time, by what the file's footer says of it."""
+    size = chunk.total_uncompressed_size
+    may_be_huge = size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES
+    if is_nested or may_be_huge or _PREFIXED in chunk.encodings:
+        return _FEW_ROWS
+    return _BATCH_BYTES * rows // max(1, size)
+
+
+def _largest_in_dictionary(source: Any, group: int, column: str) -> int:
+    """Return the bytes of the largest value of a chunk's dictionary, which is read without the rows that name it."""
+    pa, pq = _pyarrow()
+    with pq.ParquetFile(source, read_dictionary=[column]) as file:
+        batch = next(file.iter_batches(batch_size=1, row_groups=[group], columns=[column]), None)
+    if batch is None or not pa.types.is_dictionary(batch.column(0).type):
+        return 0
+    return _largest(batch.column(0).dictionary)
+
+
+def _largest(column: Any) -> int:
+    """Return the bytes of the largest value of a column of text, or of bytes; 0 for any other column."""
+    import pyarrow.compute as pc
+
+    pa, _ = _pyarrow()
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return int(pc.max(pc.binary_length(column)).as_py() or 0) if any(is_(column.type) for is_ in kinds) else 0
+
+
+def _require_size(path: Path, batch: Any, start: int) -> None:
+    """Raise ``InputError`` for a value of more bytes than a row may have; ``start`` is the first row's number."""
+    for column in batch.columns:
+        if column.nbytes <= MAX_ROW_BYTES or _largest(column) <= MAX_ROW_BYTES:
+            continue
+        row = next(row for row in range(len(column)) if _largest(column.slice(row, 1)) > MAX_ROW_BYTES)
+        raise row_too_long(place(path, start + row, None))
+
+
 def _python_values(path: Path, column: Any, numbers: list[int]) -> list[Any]:
-    """Return a column's values as Python objects; the row of text that is not UTF-8 is found one by one."""
+    """Return a column's values as Python objects; the row of one that cannot be is found one by one."""
     try:
         return list(column.to_pylist())
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):  # not UTF-8; or a date or a duration beyond Python's
         for number, scalar in zip(numbers, column, strict=True):
             try:
                 scalar.as_py()
             except UnicodeDecodeError as error:
                 raise not_utf8(place(path, number, None), error) from None
+            except (ValueError, OverflowError) as error:
+                raise InputError(
+                    f"{place(path, number, None)}: expected text or a number, got {column.type} ({error})"
+                ) from None
         raise

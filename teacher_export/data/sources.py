@@ -5,14 +5,15 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 from distill_jax.errors import InputError, MissingInputError
 
 _BUFFER_BYTES = 1 << 20
-MAX_LINE_BYTES = 1 << 26  # a file without line feeds must not fill the memory
+MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
+MOST_TIMES = 8  # what texts are packed to at best, by themselves
+_LITTLE_BYTES = 1 << 28
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -89,6 +90,24 @@ def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]
             raise InputError(f"data file {path}: its gzip data is damaged ({error}); fetch or copy it again") from None
 
 
+def unpack(path: Path, target: IO[bytes], on_bytes: OnBytes | None = None) -> None:
+    """Decompress a gzip file of what is packed already into ``target``.
+
+    Raises:
+        InputError: it is no whole gzip, or it would fill the disk.
+    """
+    left = _LITTLE_BYTES + MOST_TIMES * path.stat().st_size
+    with open_data(path, on_bytes) as stream:
+        while block := stream.read(_BUFFER_BYTES):
+            left -= len(block)
+            if left < 0:
+                raise InputError(
+                    f"data file {path}: it unpacks to more than {MOST_TIMES} times its {path.stat().st_size:,} bytes; "
+                    "if that is meant, unpack it first"
+                )
+            target.write(block)
+
+
 class TextLines:
     """Iterate over a stream's lines as text, ends included, without a byte-order mark.
 
@@ -104,26 +123,45 @@ class TextLines:
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream = stream
         self._name = name
+        self._row_line, self._row_bytes = 1, 0
         self.number = 0
         self.ended_whole = True
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the lines; ``UnicodeDecodeError`` for one that is not UTF-8, whose number is then ``number``."""
-        return map(bytes.decode, self.raw())
+        """Yield the lines; ``UnicodeDecodeError`` for one that is not UTF-8, whose number is then ``number``.
+
+        A row may have several of them: ``begin_row`` says where one begins.
+        """
+        return map(bytes.decode, self._lines())
 
     def raw(self) -> Iterator[bytes]:
-        """Yield the lines as bytes."""
-        for line in iter(partial(self._stream.readline, MAX_LINE_BYTES), b""):
+        """Yield the lines as bytes, a row each."""
+        for line in self._lines():
+            self.begin_row()
+            yield line
+
+    def begin_row(self) -> None:
+        """Say that what comes next is another row."""
+        self._row_line, self._row_bytes = self.number + 1, 0
+
+    def _lines(self) -> Iterator[bytes]:
+        while line := self._stream.readline(MAX_ROW_BYTES - self._row_bytes + 1):
             self.number += 1
-            if len(line) == MAX_LINE_BYTES:
-                raise InputError(
-                    f"{self._name}: line {self.number}: expected lines of less than {MAX_LINE_BYTES:,} bytes, got a "
-                    "longer one; is it a file of lines, with line feeds?"
-                )
+            self._row_bytes += len(line)
+            if self._row_bytes > MAX_ROW_BYTES:
+                raise row_too_long(f"{self._name}: the row that begins in line {self._row_line}")
             self.ended_whole = line.endswith(b"\n")
             if self.number == 1 and line.startswith(_BYTE_ORDER_MARK):
-                line = line[len(_BYTE_ORDER_MARK) :]  # noqa: PLW2901
+                line = line[len(_BYTE_ORDER_MARK) :]
             yield line
+
+
+def row_too_long(where: str) -> InputError:
+    """Return the error for a row that would take too much memory; ``where`` names the file and the row."""
+    return InputError(
+        f"{where}: expected at most {MAX_ROW_BYTES:,} bytes, got more; cut the text, of which a teacher reads the "
+        "beginning alone (or is a line feed, or the end of a quotation, missing?)"
+    )
 
 
 def not_utf8(where: str, error: UnicodeDecodeError) -> InputError:

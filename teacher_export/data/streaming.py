@@ -4,6 +4,7 @@ import array
 import collections
 import dataclasses
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from teacher_export.data.row_parsers import RowParser
 from teacher_export.data.rows import Row, Wanted
-from teacher_export.data.sources import require_data_file
+from teacher_export.data.sources import MOST_TIMES, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
+
+_LITTLE_BYTES = 1 << 28  # what the texts of a small file may take all the same
+MAX_ROWS = 1 << 25  # drawing from them takes some forty bytes each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +83,8 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
             dropped[code] += 1
             code = -1
         codes.append(code)
+        if len(codes) > MAX_ROWS:
+            raise InputError(f"{row.where}: expected at most {MAX_ROWS:,} rows in all files, got more; leave some out")
         rows_per_file[index] += 1
     if not codes:
         raise InputError(f"data file {files[0].path}: the file is empty but for its header; expected rows after it")
@@ -106,8 +112,15 @@ def read_texts(
     kept = memoryview((position >= 0).astype(np.uint8).tobytes())
     wanted = [kept[start:end] for start, end in itertools.pairwise(starts)]
     texts = [""] * len(rows)
+    room = _LITTLE_BYTES + MOST_TIMES * sum(file.state[0] for file in files)
     for index, row in _iterate(files, parser, "reading texts", wanted):
-        texts[position[starts[index] + row.number]] = parser.text(row)
+        texts[position[starts[index] + row.number]] = text = parser.text(row)
+        room -= sys.getsizeof(text)
+        if room < 0:
+            raise InputError(
+                f"{row.where}: the texts up to here take more than {MOST_TIMES} times the memory that the files have "
+                "bytes; unpack them first, or keep fewer rows (--max-rows)"
+            )
     for file in files:
         file.require_unchanged()
     return texts

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from distill_jax.data.tokenizer_file import require_usual_tokens
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.teacher.demo import load_demo_model
 from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
-from teacher_export.teacher.weights_file import read_state_dict
+from teacher_export.teacher.weights_file import UNPICKLING_ERRORS, read_state_dict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,6 +115,8 @@ def load_tokenizer(source: TeacherSource) -> Any:
             f"teacher {source.name}: expected its tokenizer in {source.folder} (tokenizer.json), found none; save it "
             "there with tokenizer.save_pretrained"
         )
+    if (source.folder / "tokenizer.json").is_file():
+        require_usual_tokens(source.folder / "tokenizer.json", "teacher's tokenizer")
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(source.folder), trust_remote_code=False)
     except _LOADING_ERRORS as error:
@@ -156,7 +159,7 @@ def _from_pretrained(source: TeacherSource, **config: Any) -> tuple[Any, dict[st
         loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
             str(source.folder), output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **config
         )
-    except (*_LOADING_ERRORS, SafetensorError) as error:
+    except (*_LOADING_ERRORS, *UNPICKLING_ERRORS, SafetensorError) as error:
         raise InputError(
             f"teacher folder {source.folder}: it could not be loaded as a sequence classifier ({_first_line(error)})"
         ) from None

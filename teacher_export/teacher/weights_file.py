@@ -15,7 +15,7 @@ _WRAPPERS = ("state_dict", "model_state_dict")
 _PARALLEL_PREFIX = "module."
 
 # What torch's restricted unpickler raises for files that are cut, damaged or no pickle at all.
-_ERRORS = (
+UNPICKLING_ERRORS = (
     pickle.UnpicklingError,
     struct.error,
     RuntimeError,
@@ -79,7 +79,7 @@ def load_tensors(path: Path, expected: str) -> Any:
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except _ERRORS as error:
+    except UNPICKLING_ERRORS as error:
         raise InputError(
             f"{path}: expected {expected}; it is damaged or holds other objects ({_name(error)})"
         ) from None

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from distill_jax.data import tokenizer_file as rules
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError
 from tiny_export import WORDS, tiny_tokenizer
@@ -65,3 +66,26 @@ def test_a_special_token_beyond_the_vocabulary_is_refused(tokenizer_file, id_):
 def test_more_special_tokens_than_a_text_may_have_are_refused(tokenizer_file):
     with pytest.raises(InputError, match="it adds 2 tokens to every text, more than the 1 "):
         load_tokenizer(tokenizer_file(), 1)
+
+
+def _unigram(token):
+    return {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], [token, -3.0]], "byte_fallback": False}
+
+
+@pytest.mark.parametrize("token", ["a" + "[" * 200_000, '"' * 200_000, "\n" * 200_000])
+def test_a_token_that_overflows_the_librarys_stack_is_refused_before_it_is_loaded(tokenizer_file, token):
+    path = tokenizer_file(model=_unigram(token), added_tokens=[], post_processor=None)
+    with pytest.raises(InputError, match=r"expected tokens of at most 10,000 characters, got one of 200,00\d"):
+        load_tokenizer(path, 24)
+
+
+def test_a_long_string_elsewhere_is_no_token(tokenizer_file):
+    normalizer = {"type": "Replace", "pattern": {"String": "x" * 20_000}, "content": ""}
+    assert load_tokenizer(tokenizer_file(normalizer=normalizer), 24).encode("w1").ids
+
+
+def test_a_file_that_takes_too_much_memory_is_refused(tokenizer_file, monkeypatch):
+    path = tokenizer_file()
+    monkeypatch.setattr(rules, "MAX_FILE_BYTES", 1000)
+    with pytest.raises(InputError, match=r"tokenizer\.json: expected at most 1,000 bytes, got "):
+        load_tokenizer(path, 24)

@@ -319,3 +319,20 @@ def test_a_validation_split_without_a_row_is_refused_before_the_texts_are_read(t
     monkeypatch.setattr(streaming, "read_texts", None)
     with pytest.raises(InputError, match=r"--validation-fraction 0\.01: of 8 training rows it leaves the validation"):
         load(path, validation_fraction=0.01)
+
+
+def test_texts_of_many_times_their_files_are_refused_by_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "_LITTLE_BYTES", 10_000)
+    path = tmp_path / "data.csv.gz"
+    path.write_bytes(gzip.compress(b"text,label\n" + (b"x" * 1000 + b",a\n" + b"y" * 1000 + b",b\n") * 100))
+    with pytest.raises(InputError, match=r"row \d+ .*take more than 8 times the memory .* \(--max-rows\)"):
+        load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label", max_rows=0))
+    assert load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label", max_rows=4))
+
+
+def test_more_rows_than_can_be_drawn_from_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "MAX_ROWS", 5)
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\n" + "good,a\nbad,b\n" * 3)
+    with pytest.raises(InputError, match=r"row 6 \(line 7\): expected at most 5 rows in all files, got more"):
+        load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label"))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.data import delimited as delimited_reader
+from teacher_export.data import parquet as parquet_reader
 from teacher_export.data import sources
 from teacher_export.data.sources import require_data_file
 from teacher_export.data.tables import column_names, read_rows, require_columns, table_format
@@ -279,10 +280,79 @@ def test_many_or_repeated_columns(tmp_path):
         read(written(tmp_path, "text,stars,text\na,1,b\n"))
 
 
-def test_a_file_without_line_feeds_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_LINE_BYTES", 1000)
-    with pytest.raises(InputError, match="line 2: expected lines of less than 1,000 bytes"):
-        read(written(tmp_path, "text,stars\n" + "a" * 5000))
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("data.csv", "text,stars\na,1\n" + "a" * 5000, 3),
+        ("data.csv", 'text,stars\n"b\nc",1\n' + '"\nab",' * 1000, 4),
+        ("data.csv", "text," + "a," * 1000 + "\nb,1\n", 1),
+        ("data.tsv", "text\tstars\n" + "a\t" * 1000, 2),
+        ("data.jsonl", '{"text": "a", "stars": 1}\n{"text": [' + "{}," * 1000, 2),
+    ],
+)
+def test_a_row_that_is_too_long_is_refused_before_it_is_taken_apart(tmp_path, monkeypatch, name, content, line):
+    monkeypatch.setattr(sources, "MAX_ROW_BYTES", 1000)
+    with pytest.raises(
+        InputError, match=rf"the row that begins in line {line}: expected at most 1,000 bytes, got more"
+    ):
+        read(written(tmp_path, content, name))
+
+
+@pytest.mark.parametrize("content", ['"a\n",1\n' * 500, "a,1\n\n\n" * 500])
+def test_a_limit_on_rows_is_none_on_files(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(sources, "MAX_ROW_BYTES", 1000)
+    assert len(read(written(tmp_path, "text,stars\n" + content))) == 500
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False}, {"column_encoding": {"text": "DELTA_BYTE_ARRAY"}}])
+def test_a_parquet_value_that_is_too_long_is_refused_by_row(tmp_path, monkeypatch, options):
+    for module in (parquet_reader, sources):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 1000)
+    texts = ["short"] * 300 + ["x" * 1001] + ["short"] * 300
+    table = pa.table({"text": texts, "stars": ["1"] * 601})
+    pq.write_table(table, tmp_path / "data.parquet", **{"use_dictionary": "column_encoding" not in options, **options})
+    with pytest.raises(InputError, match=r"data\.parquet: row 301: expected at most 1,000 bytes, got more"):
+        read(tmp_path / "data.parquet")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_dictionary": ["text"]},
+        {"use_dictionary": False, "compression": "zstd"},
+        {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}, "compression": "none"},
+    ],
+)
+def test_large_parquet_values_are_read_a_few_at_a_time(tmp_path, monkeypatch, options):
+    """A value that a few bits name, or that packs to nothing, stands in memory for as few rows as it can."""
+    monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 100_000)
+    value, rows = "x" * 10_000, 2560
+    pq.write_table(pa.table({"text": [value] * rows, "stars": ["1"] * rows}), tmp_path / "data.parquet", **options)
+    before = pa.total_allocated_bytes()
+    largest = max(
+        pa.total_allocated_bytes() - before for _ in read_rows(tmp_path / "data.parquet", "parquet", ("text", "stars"))
+    )
+    assert 0 < largest < rows * len(value) / 2
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [(pa.array([-(2**62)], pa.date64()), "date"), (pa.array([2**62], pa.duration("s")), "duration")],
+)
+def test_parquet_values_beyond_pythons_are_refused_by_row(tmp_path, column, kind):
+    pq.write_table(pa.table({"text": column, "stars": ["1"]}), tmp_path / "data.parquet")
+    with pytest.raises(InputError, match=rf"row 1: expected text or a number, got {kind}"):
+        read(tmp_path / "data.parquet")
+
+
+def test_a_gzip_of_parquet_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_LITTLE_BYTES", 1000)
+    path = tmp_path / "data.parquet.gz"
+    path.write_bytes(gzip.compress(bytes(1 << 20)))
+    with pytest.raises(
+        InputError, match=r"it unpacks to more than 8 times its [\d,]+ bytes; if that is meant, unpack it"
+    ):
+        read(path)
 
 
 def test_an_unclosed_quote_does_not_fill_the_memory(tmp_path, monkeypatch):

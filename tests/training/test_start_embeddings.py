@@ -85,18 +85,30 @@ def test_a_word2vec_file_gives_the_rows_of_the_tokens_it_knows(tiny_export, tmp_
         (b"w0 1 2\n", r"line 1: expected a word and 5 numbers \(--embedding-dim\), got 2"),
         (b"1 5\nw0 1 2 3 4 x\n", "line 2: expected numbers after the word"),
         (b"w0 1 2 3 4 5\n\xff 1 2 3 4 5\n", "line 2: expected text in UTF-8"),
+        (b"w0 1 2 3 4 nan\n", r"line 1: expected finite numbers, got \[1.0, 2.0, 3.0, 4.0, nan\]"),
+        (b"w0 1 2 3 4 1e99\n", "line 1: expected finite numbers"),
+        (
+            b"w0 1 2 3 4 5\nw1 " + b"1 " * 600_000,
+            "line 2: expected a word and 5 numbers .* got more than 1,049,076 bytes",
+        ),
     ],
 )
 def test_a_broken_word2vec_file_is_refused_by_line(content, message, tmp_path):
     path = tmp_path / "vectors.vec"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read_word2vec(path, 5)
+        read_word2vec(path, 5, {"w0"})
+
+
+def test_of_many_vectors_those_of_the_tokens_are_kept(tmp_path):
+    path = tmp_path / "vectors.vec"
+    path.write_text("".join(f"w{number} 1 2 3 4 5\n" for number in range(1000)))
+    assert set(read_word2vec(path, 5, {"w3", "w7", "elsewhere"})) == {"w3", "w7"}
 
 
 def test_a_missing_word2vec_file_names_the_choices(tmp_path):
     with pytest.raises(MissingInputError, match="expected random, teacher, or a word2vec text file"):
-        read_word2vec(tmp_path / "none.vec", 5)
+        read_word2vec(tmp_path / "none.vec", 5, set())
 
 
 def test_a_file_of_another_language_is_refused(tiny_export, tmp_path):

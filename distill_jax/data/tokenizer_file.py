@@ -1,0 +1,56 @@
+"""What a ``tokenizer.json`` may hold, looked at before the ``tokenizers`` library is. Standard library alone."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distill_jax.errors import InputError
+
+MAX_FILE_BYTES = 1 << 26  # of the largest vocabularies known, of 262,144 words, the file has half as many
+MAX_TOKEN_CHARACTERS = 10_000
+# A token of hundreds of thousands of characters overflows the stack of the library, which ends the process.
+_LONG_STRING = re.compile(rb'"(?:[^"\\]|\\.){%d}' % MAX_TOKEN_CHARACTERS)
+
+
+def require_usual_tokens(path: Path, what: str = "tokenizer") -> None:
+    """Refuse a tokenizer's file that the library would need too much memory, or too deep a stack, for.
+
+    Args:
+        path: the file.
+        what: what it is, for messages.
+
+    Raises:
+        InputError: it is too large, or a token is too long.
+    """
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise InputError(f"{what} {path}: expected at most {MAX_FILE_BYTES:,} bytes, got {size:,}")
+    content = path.read_bytes()
+    if _LONG_STRING.search(content) is None:
+        return
+    try:
+        value = json.loads(content)
+        tokens = list(_strings([value["model"], value.get("added_tokens")]))  # a normalizer's table may be long
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
+        raise InputError(f"{what} {path}: expected a file of the tokenizers library ({error})") from None
+    longest = max(tokens, key=len, default="")
+    if len(longest) > MAX_TOKEN_CHARACTERS:
+        raise InputError(
+            f"{what} {path}: expected tokens of at most {MAX_TOKEN_CHARACTERS:,} characters, got one of "
+            f"{len(longest):,}, {longest[:20]!r}…"
+        )
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)
