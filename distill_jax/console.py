@@ -147,6 +147,7 @@ def run_command(main: Callable[[], None]) -> None:
     Ctrl-C, 143 for SIGTERM and 129 for SIGHUP, which do what Ctrl-C does; anything else is a fault of ours and keeps
     its traceback. ``--version`` is answered here, for all commands.
     """
+    _open_closed_streams()
     if "--version" in sys.argv[1:]:
         say(f"distill-jax {__version__}")
         return
@@ -168,6 +169,23 @@ def run_command(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _fail(describe_os_error(error), USAGE_ERROR)
+
+
+def _open_closed_streams() -> None:
+    """Let a standard stream that the command was started without be the null device.
+
+    Otherwise the next file that is opened would take its number, and get what libraries write to the stream.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _interrupt(number: int, _frame: object) -> None:

@@ -151,6 +151,48 @@ def test_loops_are_fused_only_where_asked_and_beside_the_user_s_flags(monkeypatc
         assert os.environ["XLA_FLAGS"] == expected
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_that_is_started_without_a_stream_ends_as_ever(tmp_path, closed):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom distill_jax.console import run_command, say, warn\n"
+        "def main():\n"
+        "    stream = open(sys.argv[1], 'w')\n"
+        "    say('said'); warn('warned'); sys.stdin.read() if sys.argv[2] else None\n"
+        "    stream.write('alone')\n"
+        "run_command(main)"
+    )
+    script, file = tmp_path / "command.py", tmp_path / "file"
+    script.write_text(code)
+    words = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, str(script), str(file), "x"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, file.read_text()) == (0, "alone")
+    assert done.stdout == ("" if ">&- " in f"{closed} ".replace("2>&-", "") else "said\n")
+    assert done.stderr == ("" if "2>&-" in closed else "warned\n")
+
+
+def test_a_compiled_program_that_cannot_be_read_is_replaced_without_a_word(tmp_path):
+    """What a full disk, or a kill in the middle of JAX's write, leaves in its cache."""
+    code = (
+        "from distill_jax.jax_setup import configure_jax\nconfigure_jax()\n"
+        "import jax\nprint(jax.jit(lambda x: x * 3 + 1)(2))"
+    )
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+    def run():
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    run()
+    entries = list(tmp_path.glob("*-cache"))
+    whole = {path: path.stat().st_size for path in entries}
+    for index, path in enumerate(entries):
+        path.write_bytes(path.read_bytes()[: 0 if index % 2 else 50])
+    again = run()
+    assert (again.stdout, again.stderr) == ("7\n", "")
+    assert whole
+    assert all(path.stat().st_size > size / 2 for path, size in whole.items())
+
+
 def test_the_history_keeps_every_digit(tmp_path):
     import numpy as np
     import pandas as pd

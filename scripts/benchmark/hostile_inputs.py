@@ -18,8 +18,8 @@ Write = Callable[[Path, int], object]
 
 HEADER = b"text,label\n"
 # Rows of every class, so that the table is a good one but for what it is made for.
-ROWS = b"".join(b"a b,class %d\n" % (row % CLASSES) for row in range(6 * CLASSES))
-JSON_ROWS = b"".join(b'{"text": "a b", "label": "class %d"}\n' % (row % CLASSES) for row in range(6 * CLASSES))
+ROWS = b"".join(b"a b,class %d\n" % (row % CLASSES) for row in range(3000))
+JSON_ROWS = b"".join(b'{"text": "a b", "label": "class %d"}\n' % (row % CLASSES) for row in range(3000))
 _BLOCK = 1 << 20
 _HUGE_TEXT_BYTES = 20_000_000
 

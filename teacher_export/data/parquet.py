@@ -79,23 +79,24 @@ def parquet_rows(
 def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
     """Yield record batches, of few rows where their values may be large."""
     for index in range(file.num_row_groups):
-        rows, group = _BATCH_ROWS, file.metadata.row_group(index)
-        for chunk in (group.column(number) for number in range(group.num_columns)):
-            if chunk.path_in_schema.split(".")[0] not in columns:
-                continue
-            rows = min(rows, _rows_at_once(chunk, group.num_rows, is_nested=chunk.path_in_schema not in columns))
-            if chunk.has_dictionary_page and chunk.path_in_schema in columns:  # any of its values may be every row's
-                rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(source, index, chunk.path_in_schema)))
-        yield from file.iter_batches(batch_size=max(1, rows), row_groups=[index], columns=columns)
+        group = file.metadata.row_group(index)
+        chunks = [group.column(number) for number in range(group.num_columns)]
+        wanted = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+        rows = [_rows_at_once(chunk, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted]
+        yield from file.iter_batches(batch_size=max(1, min(rows)), row_groups=[index], columns=columns)
 
 
-def _rows_at_once(chunk: Any, rows: int, *, is_nested: bool) -> int:
-    """Return how many rows of a column's chunk are read at a time, by what the file's footer says of it."""
+def _rows_at_once(chunk: Any, source: Any, group: int, *, is_nested: bool) -> int:
+    """Return how many rows of a column's chunk are read at a time."""
     size = chunk.total_uncompressed_size
-    may_be_huge = size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES
-    if is_nested or may_be_huge or _PREFIXED in chunk.encodings:
+    if size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES:  # one value may be all of it
+        return 1
+    if is_nested or _PREFIXED in chunk.encodings:
         return _FEW_ROWS
-    return _BATCH_BYTES * rows // max(1, size)
+    rows = min(_BATCH_ROWS, _BATCH_BYTES * chunk.num_values // max(1, size))
+    if chunk.has_dictionary_page:  # any of its values may be every row's
+        rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(source, group, chunk.path_in_schema)))
+    return rows
 
 
 def _largest_in_dictionary(source: Any, group: int, column: str) -> int:

@@ -28,6 +28,13 @@ elif action == "sleep":
     print("started", os.getpid(), flush=True)
     pathlib.Path(value).write_text(str(os.getpid()))
     time.sleep(60)
+elif action == "endless":
+    folder.mkdir()
+    with (folder / "unknown.tmp").open("wb") as stream:
+        while True:
+            stream.write(bytes(1 << 16))
+            stream.flush()
+            time.sleep(0.001)
 else:
     print(value.replace("|", chr(10)), file=sys.stderr)
     sys.exit(1)
@@ -240,6 +247,16 @@ def test_ctrl_c_ends_pip_and_leaves_nothing(bundle, cache, fake_pip, tmp_path):
     assert list(cache.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_an_index_that_sends_without_end_is_cut_off(bundle, cache, fake_pip, monkeypatch):
+    monkeypatch.setattr(pip_download, "_LITTLE_BYTES", 1 << 20)
+    fake_pip("endless")
+    with pytest.raises(
+        DownloadError, match=r"the index sends more than the [\d,]+ bytes that it has; check what index"
+    ):
+        fetch(bundle)
+    assert list(cache.iterdir()) == []
 
 
 def test_what_a_killed_download_left_is_removed_after_a_day(bundle, cache, fake_pip, tmp_path):

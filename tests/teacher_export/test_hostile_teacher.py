@@ -138,6 +138,46 @@ def test_a_stray_shard_beside_whole_weights_of_the_other_kind_is_no_fault(folder
     assert resolve_teacher(TeacherConfig(teacher=str(folder))).weights == (folder / "pytorch_model.bin",)
 
 
+class _Hostile:
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return open, (self.marker, "w")
+
+
+def test_weights_that_hold_more_than_tensors_are_one_sentence_and_run_nothing(folder, tmp_path):
+    import torch
+
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save({**weights, "x": _Hostile(tmp_path / "executed")}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="it could not be loaded as a sequence classifier"):
+        _load(folder)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 2000])
+def test_weights_that_are_cut_are_one_sentence(folder, kept):
+    import torch
+
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "pytorch_model.bin").write_bytes((folder / "pytorch_model.bin").read_bytes()[:kept])
+    with pytest.raises(InputError, match="it could not be loaded as a sequence classifier"):
+        _load(folder)
+
+
+def test_a_tokenizer_that_would_end_the_process_is_refused(folder):
+    content = json.loads((folder / "tokenizer.json").read_text())
+    vocab = [["[UNK]", 0.0], ["a" + "[" * 200_000, -3.0]]
+    content["model"] = {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": False}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"teacher's tokenizer .* expected tokens of at most 10,000 characters, got"):
+        _load(folder)
+
+
 def test_a_configuration_nested_without_end_is_one_sentence(folder):
     (folder / "config.json").write_text('{"a": ' + "[" * 900 + "]" * 900 + "}")
     with pytest.raises(InputError):
