@@ -13,7 +13,8 @@ from command_lines import ROOT, python
 
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
-SINGLE = ("data/long_texts", "data/ragged", "metrics/classification")  # of these rooms no more than this
+# Of these rooms no more than this.
+SINGLE = ("data/long_texts", "data/tokenizer_file", "data/ragged", "metrics/classification")
 SHARED = (
     *(
         "errors",
