@@ -9,6 +9,7 @@ import tyro
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.files import write_json
+from distill_jax.locks import sole_writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,8 @@ def compare(arguments: Arguments) -> None:
     else:
         comparison = compare_runs(arguments.run_a, arguments.run_b)
     if arguments.json is not None:
-        write_json(arguments.json, comparison_json(comparison))
+        with sole_writer(arguments.json, "comparison"):
+            write_json(arguments.json, comparison_json(comparison))
     for line in comparison_text(comparison):
         say(line)
     if arguments.json is not None:

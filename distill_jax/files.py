@@ -56,20 +56,29 @@ def temporary_beside(path: Path) -> Path:
 
 def is_temporary(path: Path) -> bool:
     """Whether ``path`` is named as ``temporary_beside`` names files and folders."""
-    return _TEMPORARY.fullmatch(path.name) is not None
+    return temporary_target(path.name) is not None
 
 
-def remove_temporaries(folder: Path, *targets: str) -> None:
-    """Delete what killed writers left in ``folder``.
+def temporary_target(name: str) -> str | None:
+    """Return the name of what a temporary file or folder is to replace; None where ``name`` is no such one's."""
+    match = _TEMPORARY.fullmatch(name)
+    return None if match is None else match["target"]
+
+
+def find_temporaries(folder: Path, *targets: str) -> list[Path]:
+    """Return what writers in ``folder`` have begun, or killed ones have left.
 
     Args:
         folder: where; it need not be there.
         targets: the names of what they were writing; without one, whatever it was.
     """
-    for path in folder.glob(".*.tmp"):
-        match = _TEMPORARY.fullmatch(path.name)
-        if match is None or (targets and match["target"] not in targets):
-            continue
+    found = {path: temporary_target(path.name) for path in folder.glob(".*.tmp")}
+    return [path for path, target in found.items() if target is not None and (not targets or target in targets)]
+
+
+def remove_temporaries(folder: Path, *targets: str) -> None:
+    """Delete what ``find_temporaries`` finds."""
+    for path in find_temporaries(folder, *targets):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -15,6 +15,7 @@ from typing import IO
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError
+from distill_jax.files import find_temporaries, remove_temporaries
 
 try:
     import fcntl
@@ -66,6 +67,30 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     finally:
         name.unlink(missing_ok=True)  # while it is held: no other process can hold this very file
         stream.close()
+
+
+@contextlib.contextmanager
+def sole_writer(path: Path, what: str) -> Iterator[None]:
+    """Do what ``exclusive`` does, and delete what killed writers of the same file or folder have left beside it."""
+    with exclusive(path, what):
+        remove_temporaries(path.parent, path.name)
+        yield
+
+
+def clear_leftovers(path: Path, what: str, *further: Path) -> None:
+    """Delete what killed writers of a finished file or folder have left, unless a living one is at it.
+
+    Args:
+        path: what they wrote.
+        what: what it is, for messages.
+        further: files that are of no use beside what is finished.
+    """
+    left = [lock_file(path), *further, *find_temporaries(path.parent, path.name)]
+    if not any(each.exists() for each in left):
+        return
+    with contextlib.suppress(InputError), sole_writer(path, what):
+        for each in further:
+            each.unlink(missing_ok=True)
 
 
 def _acquire(name: Path) -> IO[str]:

@@ -11,7 +11,7 @@ from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
 from distill_jax.files import sha256_file, write_json
-from distill_jax.locks import exclusive
+from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
 from teacher_export.identity import (
@@ -24,7 +24,7 @@ from teacher_export.identity import (
 )
 from teacher_export.libraries import silence_libraries
 from teacher_export.summary import print_summary, read_predictions, score, teacher_warnings
-from teacher_export.teacher.finetune_state import read_record, require_same_settings
+from teacher_export.teacher.finetune_state import read_record, require_same_settings, state_file
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.training_rows import require_same_split, require_unseen, split_options
@@ -64,6 +64,7 @@ def run(config: ExportConfig) -> Path:
     require_unseen(config.data, dataset, source)
     manifest = find_whole_export(config, dataset, source)
     if manifest is not None:
+        clear_leftovers(config.export_folder, "output folder")
         say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")
     else:
         silence_libraries()
@@ -190,6 +191,7 @@ class _Export:
             with exclusive(folder, "fine-tuned teacher's folder"):
                 self._finetune(settings, folder)
         else:
+            clear_leftovers(folder, "fine-tuned teacher's folder", state_file(folder))
             say(f"\nthe fine-tuned teacher in {folder} is reused")
         source = folder_source(folder, self.source.name)
         self.fingerprint = teacher_fingerprint(source, self.columns)
@@ -226,11 +228,15 @@ class _Export:
             for name, index in todo:
                 start = time.perf_counter()
                 part = self._compute_part(model, splits[name], f"split {name}, part {index}, ", index * rows, bar)
-                writer.write(name, index, part)
                 spent = timing.setdefault(name, {"documents": 0, "seconds": 0.0})
                 spent["documents"] += len(part.labels)
                 spent["seconds"] += time.perf_counter() - start
-        self._write_timing(timing)
+                self._write_timing(timing)  # before the part: killed then, there is one of each part that is done
+                start = time.perf_counter()
+                writer.write(name, index, part)
+                spent["seconds"] += time.perf_counter() - start
+        documents, seconds = self._write_timing(timing)
+        say(f"{documents:,} documents in {seconds:.1f} s: {documents / seconds:,.0f} documents/s")
         return counts
 
     def _compute_part(self, model: Any, split: "Split", where: str, first: int, bar: Any) -> Part:
@@ -251,8 +257,8 @@ class _Export:
         )
         return Part(split.example_ids[rows], tokens, split.labels[rows], logits[:, self.columns])
 
-    def _write_timing(self, splits: dict[str, dict[str, Any]]) -> None:
-        """Write the documents that this run has labelled and the seconds that it took, of each split and of all.
+    def _write_timing(self, splits: dict[str, dict[str, Any]]) -> tuple[int, float]:
+        """Write, and return, the documents that this run has labelled and the seconds that it took.
 
         The seconds are those from raw texts to written parts: tokenizing, the teacher's pass, writing; loading is not
         in them.
@@ -271,7 +277,7 @@ class _Export:
             "machine": machine(),
         }
         write_json(self.folder / TIMING, timing)
-        say(f"{documents:,} documents in {seconds:.1f} s: {documents / seconds:,.0f} documents/s")
+        return documents, seconds
 
     def _finish(self, writer: ExportWriter, parts: dict[str, int], figures: dict[str, Any]) -> Manifest:
         """Score the teacher from the parts on the disk, so that a resumed export scores all of them."""

@@ -9,6 +9,7 @@ from distill_jax.files import require_free
 from distill_jax.formats.format import Format
 from distill_jax.formats.run_folder import RunFolder
 from distill_jax.inference.predictor import Predictor
+from distill_jax.locks import sole_writer
 
 _FORMATS: list[Format] = [RunFolder()]
 
@@ -62,8 +63,9 @@ def save(predictor: Predictor, path: str | Path) -> Path:
     """
     path = Path(path)
     form = next((form for form in _FORMATS if form.suffix and path.name.endswith(form.suffix)), _FORMATS[0])
-    require_free(path, form.name)
-    form.write(predictor, path)
+    with sole_writer(path, form.name):
+        require_free(path, form.name)
+        form.write(predictor, path)
     return path
 
 

@@ -60,7 +60,7 @@ def _checkpointer(folder: Path) -> Iterator[Any]:
     with policies.Checkpointer(
         Path(folder).absolute(),
         save_decision_policy=policies.save_decision_policies.FixedIntervalPolicy(1),
-        preservation_policy=policies.preservation_policies.LatestN(KEPT),
+        preservation_policy=policies.preservation_policies.PreserveAll(),  # deleting them is ours: see below
         cleanup_tmp_directories=True,
     ) as checkpointer:
         yield checkpointer
@@ -89,11 +89,41 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
             digests = {"params": _digest(params), "state": _digest(state)}
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
-        for unfinished in Path(folder).glob(f"*{UNFINISHED}*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        _delete_unfinished(Path(folder))
         if _says_disk_is_full(error):  # the storage library raises a ValueError of its own for it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
         raise
+    delete_checkpoints(folder, keep=KEPT)
+
+
+def delete_checkpoints(folder: Path, *, keep: int = 0) -> None:
+    """Delete checkpoints and what a kill left of one, and nothing else; no link is followed.
+
+    One that is deleted loses its number first, so that a kill leaves no half of one that is taken for a whole.
+
+    Args:
+        folder: where; it need not be there, and goes with the last checkpoint unless something else lies in it.
+        keep: so many of the latest stay.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    _delete_unfinished(folder)
+    old = sorted(_numbers(folder), reverse=True)[keep:]
+    for number in old:
+        path = folder / str(number)
+        if not path.is_symlink():
+            path.rename(folder / f"{number}{UNFINISHED}")
+    if old:
+        _delete_unfinished(folder)
+    if not keep:
+        with contextlib.suppress(OSError):  # something else lies in it
+            folder.rmdir()
+
+
+def _delete_unfinished(folder: Path) -> None:
+    for path in folder.glob(f"*{UNFINISHED}*"):
+        if not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _require_space(folder: Path, trees: list[Any]) -> None:

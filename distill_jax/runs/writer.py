@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import math
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +16,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
 from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
-from distill_jax.runs.checkpoints import has_checkpoint
+from distill_jax.runs.checkpoints import KEPT, delete_checkpoints, has_checkpoint
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
     CHECKPOINTS,
@@ -25,7 +24,6 @@ from distill_jax.runs.folder import (
     HISTORY,
     METRICS,
     TEST_PREDICTIONS,
-    UNFINISHED,
     WEIGHTS,
     has_results,
     is_run,
@@ -133,30 +131,20 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
 def delete_run(workdir: Path) -> None:
     """Delete a run's files and the runs of its further seeds, and nothing else that may lie in the folder.
 
-    The configuration goes last: wherever a kill strikes, what is left is known for a run.
+    The metrics go first and the configuration last: wherever a kill strikes, what is left is known for a run that has
+    not ended.
     """
+    (workdir / METRICS).unlink(missing_ok=True)
     for folder in filter(is_run, seed_folders(workdir)):
         if folder.is_symlink():
             continue
         delete_run(folder)
         with contextlib.suppress(OSError):  # something else lies in it
             folder.rmdir()
-    delete_checkpoints(workdir)
+    delete_checkpoints(workdir / CHECKPOINTS)
     remove_temporaries(workdir)
     for name in _OWN_FILES:
         (workdir / name).unlink(missing_ok=True)
-
-
-def delete_checkpoints(workdir: Path) -> None:
-    """Delete a run's checkpoints and what a kill left of one, and nothing else; no link is followed."""
-    folder = workdir / CHECKPOINTS
-    if folder.is_symlink() or not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if (path.name.isdecimal() or UNFINISHED in path.name) and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):  # something else lies in it
-        folder.rmdir()
 
 
 def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
@@ -216,5 +204,11 @@ def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logit
         stream.write(buffer.getvalue())
     write_json(workdir / METRICS, metrics)
     record_files(workdir, HISTORY, METRICS, TEST_PREDICTIONS)  # the others are recorded as they are written
-    if not train.can_go_on:
-        delete_checkpoints(workdir)
+    tidy_run(workdir, train)
+
+
+def tidy_run(workdir: Path, train: TrainConfig) -> None:
+    """Delete what a finished run needs no longer, and what a kill at its very end has left of that."""
+    remove_temporaries(workdir)
+    needed = train.can_go_on or not (workdir / WEIGHTS).is_file()  # version 0.1 kept the parameters in a checkpoint
+    delete_checkpoints(workdir / CHECKPOINTS, keep=KEPT if needed else 0)

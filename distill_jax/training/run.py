@@ -29,6 +29,7 @@ from distill_jax.runs.writer import (
     finish_run,
     prepare_run,
     run_config,
+    tidy_run,
     training_figures,
 )
 from distill_jax.students.params import Params
@@ -94,6 +95,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
     student = data.student
     state = run_state(run, data)
     if state == "done":
+        tidy_run(run.workdir, run.train)
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
         _say_history(run.workdir)
         return
@@ -162,6 +164,7 @@ def _saying_what_is_kept(run: TrainRun, progress: _Progress) -> Iterator[None]:
 
 def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -> str:
     """Write what a finished run holds; return its size and speed in words."""
+    write_history(run.workdir / HISTORY, result.history)  # a kill may have left it one epoch behind the checkpoint
     write_weights(run.workdir, result.params)
     metrics = _metrics(result, len(EpochRows.of(train, run.train)))
     speed = measure_text_speed(load(run.workdir), test.tokens)

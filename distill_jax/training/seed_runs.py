@@ -1,5 +1,6 @@
 """Train one student several times, with seeds that follow one another, and say how far the results lie apart."""
 
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -9,6 +10,7 @@ from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import accuracy
 from distill_jax.runs.folder import Run, read_run, scored
 from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
+from distill_jax.runs.writer import tidy_run
 from distill_jax.training.run import TrainRun, run_state, train_in_held_folder, train_run
 from distill_jax.training.run_data import TrainData
 
@@ -39,12 +41,13 @@ def _train_all(run: TrainRun, count: int, data: TrainData) -> None:
     finished = [each for each in runs if run_state(each, data) == "done"]
     for number, each in enumerate(runs, start=1):
         where = f"seed {each.train.seed} ({number} of {len(runs)})"
-        if each in finished:
-            say(f"{where}: {each.workdir} holds this run already, finished")
-        else:
-            say(f"{where}:")
-            train = train_in_held_folder if each is run else train_run
-            train(each, data)
+        with contextlib.nullcontext() if each is run else exclusive(each.workdir, "run folder"):
+            if each in finished:
+                say(f"{where}: {each.workdir} holds this run already, finished")
+                tidy_run(each.workdir, each.train)
+            else:
+                say(f"{where}:")
+                train_in_held_folder(each, data)
     scores = _collect(runs)
     if read_seeds(run.workdir) != scores:
         write_seeds(run.workdir, scores)

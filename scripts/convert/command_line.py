@@ -12,6 +12,7 @@ from distill_jax.console import parse_options, say
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import require_free
+from distill_jax.locks import sole_writer
 from distill_jax.students.bilstm import States
 from scripts.convert.torch_checkpoint import Surroundings, TorchCheckpoint
 
@@ -69,7 +70,9 @@ def main() -> None:
     from distill_jax.formats.registry import load, save
 
     if arguments.to_torch:
-        TorchCheckpoint().write(load(arguments.source), arguments.output)
+        predictor = load(arguments.source)
+        with sole_writer(arguments.output, "--output"):
+            TorchCheckpoint().write(predictor, arguments.output)
         say(f"written to {arguments.output}")
         return
     student = TorchCheckpoint(surroundings(arguments)).read(arguments.source)
@@ -84,11 +87,16 @@ def main() -> None:
 
 def _require_usable(arguments: Arguments) -> None:
     """Refuse what can be refused before anything heavy is imported."""
+    _require_fitting(arguments)
+    with sole_writer(arguments.output, "--output"):
+        require_free(arguments.output, "--output")
+
+
+def _require_fitting(arguments: Arguments) -> None:
     given = [arguments.tokenizer, arguments.label_names, arguments.max_length, arguments.pad_id]
     if arguments.to_torch:
         if arguments.export or arguments.distil or any(value not in (None, ()) for value in given):
             raise InputError("--to-torch takes a run folder and --output alone: leave the other options out")
-        require_free(arguments.output, "--output")
         return
     if not arguments.source.is_file():
         raise MissingInputError(f"checkpoint {arguments.source}: there is no such file")
@@ -98,7 +106,6 @@ def _require_usable(arguments: Arguments) -> None:
         raise InputError(
             "expected --export FOLDER, or all of --tokenizer FILE, --label-names NAME…, --max-length N and --pad-id N"
         )
-    require_free(arguments.output, "--output")
 
 
 def surroundings(arguments: Arguments) -> Surroundings:

@@ -9,6 +9,7 @@ import pytest
 import distill_jax as dj
 from command_lines import call, refusal
 from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.files import temporary_beside
 from distill_jax.formats import registry
 from distill_jax.npz import read_npz
 from distill_jax.predict import main as predict
@@ -97,6 +98,14 @@ def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     (tmp_path / "empty").mkdir()
     assert dj.load(dj.save(model, tmp_path / "empty")).label_names == model.label_names
+
+
+def test_what_a_killed_save_left_goes_with_the_next_one(tiny_runs, tmp_path):
+    left = temporary_beside(tmp_path / "run")
+    left.mkdir()
+    (left / "config.json").write_text("{")
+    dj.save(dj.load(tiny_runs["fasttext"]), tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_save_that_fails_leaves_nothing(tiny_runs, tmp_path, monkeypatch):

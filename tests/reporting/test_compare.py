@@ -9,6 +9,8 @@ import pytest
 
 from command_lines import call, refusal
 from distill_jax.compare import main
+from distill_jax.files import temporary_beside
+from distill_jax.locks import exclusive, lock_file
 from distill_jax.metrics.classification import accuracy, macro_f1
 from run_folders import LABELS, TEACHER, write_run
 
@@ -43,6 +45,20 @@ def test_it_prints_both_models_and_writes_the_same_numbers(pair, tmp_path, capsy
         assert expected in said, expected
     assert "No clear difference" in said
     assert max(map(len, said.splitlines()[2:])) <= 120
+
+
+def test_what_a_killed_comparison_left_goes_with_the_next_one(pair, tmp_path, capsys):
+    numbers = tmp_path / "numbers.json"
+    left = [temporary_beside(numbers), lock_file(numbers)]
+    for path in left:
+        path.write_text("{")
+    other = temporary_beside(tmp_path / "others.json")
+    other.write_text("{")
+    assert call(capsys, main, *pair, "--json", numbers)[0] == 0
+    assert not any(path.exists() for path in left)
+    assert other.exists()
+    with exclusive(numbers, "comparison"):
+        assert "another process is writing it" in refusal(capsys, main, *pair, "--json", numbers)
 
 
 def test_a_student_is_compared_with_its_teacher(pair, tmp_path, capsys):

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,15 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError
-from distill_jax.runs.checkpoints import KEPT, Snapshot, has_checkpoint, load_params, load_snapshot, save_checkpoint
+from distill_jax.runs.checkpoints import (
+    KEPT,
+    Snapshot,
+    delete_checkpoints,
+    has_checkpoint,
+    load_params,
+    load_snapshot,
+    save_checkpoint,
+)
 
 
 def _snapshot(seed, *, step=3, opt_leaves=2):
@@ -94,6 +103,38 @@ def test_a_damaged_checkpoint_is_said(tmp_path):
     shutil.rmtree(tmp_path / "1" / "params")
     with pytest.raises(InputError, match=r"the latest one cannot be read .*; train again"):
         load_params(tmp_path)
+
+
+class _Kill(BaseException):
+    """The process ends here."""
+
+
+def test_a_kill_while_an_old_one_is_deleted_leaves_no_half_one_with_a_number(tmp_path, monkeypatch):
+    for epoch in range(KEPT):
+        save_checkpoint(tmp_path, _snapshot(epoch))
+
+    def files(folder):
+        return sorted(path.name for path in folder.rglob("*"))
+
+    whole = {path.name: files(path) for path in tmp_path.iterdir()}
+    real, done = os.unlink, []
+
+    def unlink(*arguments, **options):
+        if len(done) == 2:
+            raise _Kill
+        done.append(arguments)
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        with pytest.raises(_Kill):
+            save_checkpoint(tmp_path, _snapshot(KEPT))
+    found = {path.name: files(path) for path in tmp_path.iterdir() if path.name.isdecimal()}
+    assert str(KEPT + 1) in found
+    assert all(whole.get(name, found[name]) == found[name] for name in found)
+    delete_checkpoints(tmp_path, keep=KEPT)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(found)
+    _assert_same(load_snapshot(tmp_path), _snapshot(KEPT))
 
 
 def test_the_numbers_of_a_list_of_layers_stay_numbers_in_their_order(tmp_path):

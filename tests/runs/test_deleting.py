@@ -102,8 +102,10 @@ def _killed_at(monkeypatch, operation):
         monkeypatch.setattr(os, name, counted(getattr(os, name)))
 
 
-def test_a_kill_at_any_deletion_leaves_a_folder_that_can_be_overwritten(run, tmp_path, tiny_export, monkeypatch):
-    operation, killed = 0, True
+def test_a_kill_at_any_deletion_leaves_a_folder_that_can_be_overwritten_and_gone_on_with(
+    run, tmp_path, tiny_export, monkeypatch
+):
+    operation, killed, own = 0, True, json.loads((run / "config.json").read_text())
     while killed:
         operation += 1
         folder = shutil.copytree(run, tmp_path / str(operation))
@@ -117,6 +119,10 @@ def test_a_kill_at_any_deletion_leaves_a_folder_that_can_be_overwritten(run, tmp
         if killed:
             assert is_run(folder)
             assert prepare_run(folder, _config(tiny_export), resume=False, overwrite=True) == "overwrite"
+            found = prepare_run(folder, own, resume=True, overwrite=False)
+            assert found == ("resume" if operation > 1 else "done")
+            for path in folder.glob("checkpoints/*"):  # half a one has no number
+                assert not path.name.isdecimal() or _files(path) == _files(run / "checkpoints" / path.name)
             delete_run(folder)
         assert _files(folder) == {}
         shutil.rmtree(folder)

@@ -11,6 +11,8 @@ import torch
 import distill_jax as dj
 from command_lines import call, refusal
 from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.files import temporary_beside
+from distill_jax.locks import lock_file
 from distill_jax.predict import main as predict
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
@@ -123,6 +125,15 @@ def test_a_trained_run_goes_to_torch(capsys, tmp_path, tiny_runs, name):
     if name == "fasttext":
         expected = dj.load(tiny_runs[name]).logits(full)
         assert_close(torch_logits(model.eval(), full), expected, **OF_LOGITS)
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next_one(capsys, tmp_path, tiny_runs):
+    back = tmp_path / "student.bin"
+    for status in (0, 2):  # the second is refused, for the file is there
+        for path in (temporary_beside(back), lock_file(back)):
+            path.write_bytes(b"half")
+        assert call(capsys, main, tiny_runs["cnn"], "--to-torch", "--output", back)[0] == status
+        assert [path.name for path in tmp_path.iterdir()] == [back.name]
 
 
 @pytest.mark.parametrize(

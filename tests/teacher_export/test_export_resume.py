@@ -1,13 +1,18 @@
 """A stopped export goes on and ends with the same bytes."""
 
 import errno
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 
 import pytest
 
 from distill_jax.errors import Interrupted
+from distill_jax.export.writer import ExportWriter
+from distill_jax.files import temporary_beside
+from distill_jax.locks import exclusive, lock_file
 from export_helpers import (
     ROWS,
     configure,
@@ -76,6 +81,55 @@ def test_a_full_disk_leaves_whole_files_only_and_can_be_gone_on_from(headed, tmp
         assert name == "manifest.partial.json" or data == whole[name]
     export.run(configure(headed, tmp_path / "out"))
     assert contents(tmp_path / "out") == whole
+
+
+def test_what_a_kill_leaves_beside_what_is_finished_goes_with_the_next_command(bare, tmp_path):
+    config = configure_finetuned(bare, tmp_path / "out")
+    export.run(config)
+    whole, teacher = contents(tmp_path / "out"), tmp_path / "out-teacher"
+    before = sorted(path.name for path in tmp_path.iterdir())
+
+    def leave():
+        for path in (lock_file(tmp_path / "out"), lock_file(teacher), tmp_path / "out-teacher.resume.pt"):
+            path.write_bytes(b"{}")
+        temporary_beside(teacher).mkdir()
+
+    leave()
+    shutil.rmtree(tmp_path / "out")
+    export.run(config)  # the teacher is finished
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    leave()
+    with exclusive(teacher, "folder"):  # by another, who is alive
+        shutil.rmtree(tmp_path / "out")
+        export.run(config)
+        assert (tmp_path / "out-teacher.resume.pt").exists()
+    lock_file(tmp_path / "out").write_bytes(b"{}")
+    export.run(config)  # everything is finished
+    assert not lock_file(tmp_path / "out").exists()
+    assert contents(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("part", ["split train, part 0, ", "split test, part 1, "])
+def test_a_kill_after_any_part_leaves_the_timing_of_what_is_done(headed, tmp_path, monkeypatch, part):
+    plain = ExportWriter.write
+
+    class Kill(BaseException):
+        """The process ends here."""
+
+    def killed(writer, split, index, rows):
+        plain(writer, split, index, rows)
+        if f"split {split}, part {index}, " == part:
+            raise Kill
+
+    config = configure(headed, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(ExportWriter, "write", killed)
+        with pytest.raises(Kill):
+            export.run(config)
+    timing = json.loads((tmp_path / "out" / "timing.json").read_text())
+    assert timing["splits"].keys() == ({"train"} if "train" in part else {"train", "test"})
+    export.run(config)
+    assert (tmp_path / "out" / "timing.json").is_file()
 
 
 def _run_and_die(config, fsyncs):

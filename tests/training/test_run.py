@@ -9,11 +9,16 @@ import pytest
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import Interrupted
-from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot
+from distill_jax.files import temporary_beside
+from distill_jax.locks import lock_file
+from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import read_run
+from distill_jax.runs.history import write_history
+from distill_jax.runs.writer import tidy_run
 from distill_jax.training.fit import NonFiniteLossError
 from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.run_data import TrainData
+from distill_jax.training.seed_runs import train_seeds
 from student_options import padding
 
 _OPTIONS = {"embedding_dim": 6, **padding("fasttext", "masked")}
@@ -89,6 +94,64 @@ def test_an_interruption_anywhere_says_what_is_kept(where, kept, tiny_export, tm
                 train_run(resumed)
     train_run(resumed)
     assert len(read_run(run.workdir).history) == 2
+
+
+class _Kill(BaseException):
+    """The process ends here."""
+
+
+def _killed(*_args, **_options):
+    raise _Kill
+
+
+def test_a_kill_between_the_last_checkpoint_and_its_history_loses_no_epoch(tiny_export, tmp_path, monkeypatch):
+    train_run(_run(tiny_export, tmp_path / "whole"))
+    run = _run(tiny_export, tmp_path / "killed")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "distill_jax.training.run.write_history",
+            lambda path, frame: write_history(path, frame) if len(frame) < 2 else _killed(),
+        )
+        with pytest.raises(_Kill):
+            train_run(run)
+    train_run(dataclasses.replace(run, resume=True))
+    history = [tmp_path / name / "history.csv" for name in ("whole", "killed")]
+    assert history[0].read_bytes() == history[1].read_bytes()
+    assert len(read_run(run.workdir).history) == 2
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_what_a_kill_at_the_very_end_leaves_goes_with_the_next_command(
+    schedule, seeds, tiny_export, tmp_path, monkeypatch
+):
+    run = _run(tiny_export, tmp_path / "run", schedule=schedule, learning_rate_decay=1.0)
+    folders = [run.workdir, run.workdir / "seed-1"][:seeds]
+    with monkeypatch.context() as patch:
+        patch.setattr("distill_jax.runs.writer.tidy_run", lambda *_: None)
+        train_seeds(run, seeds)
+    for folder in folders:
+        snapshot = load_snapshot(folder / "checkpoints")
+        save_checkpoint(folder / "checkpoints", snapshot)
+        (folder / "checkpoints/1.orbax-checkpoint-tmp").mkdir()
+        temporary_beside(folder / "weights.npz").write_bytes(b"half")
+        lock_file(folder).write_text("{}")
+    train_seeds(dataclasses.replace(run, resume=True), seeds)
+    kept = ["2", "3"] if schedule == "step" else []  # more epochs may be asked for, or not
+    for folder in folders:
+        assert sorted(path.name for path in folder.glob("checkpoints/*")) == kept
+        assert not list(folder.glob(".*"))
+        assert not lock_file(folder).exists()
+        read_run(folder)
+
+
+def test_parameters_that_are_in_a_checkpoint_alone_stay(tiny_export, tmp_path, monkeypatch):
+    run = _run(tiny_export, tmp_path / "run", schedule="cosine", learning_rate_decay=1.0)
+    monkeypatch.setattr("distill_jax.runs.writer.tidy_run", lambda *_: None)
+    train_run(run)
+    (run.workdir / "weights.npz").unlink()  # as in a run of version 0.1
+    tidy_run(run.workdir, run.train)
+    assert load_snapshot(run.workdir / "checkpoints").epoch == 2
 
 
 def test_steps_and_speed_count_the_rows_trained_on(tiny_export, tmp_path):
