@@ -6,10 +6,15 @@ from pathlib import Path
 from scripts.benchmark.exports import LABEL_NAMES, word_tokenizer
 
 
-def save_tiny_teacher(folder: Path, vocab_size: int, length: int) -> None:
-    """Save a sequence classifier of one layer, 16 wide, and a tokenizer of made-up words."""
+def save_tiny_teacher(folder: Path, vocab_size: int, length: int, *, head: bool = True) -> None:
+    """Save a sequence classifier of one layer, 16 wide, and a tokenizer of made-up words; a bare encoder if no head."""
     import torch
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedTokenizerFast
+    from transformers import (
+        DistilBertConfig,
+        DistilBertForSequenceClassification,
+        DistilBertModel,
+        PreTrainedTokenizerFast,
+    )
 
     torch.manual_seed(0)
     names = dict(enumerate(LABEL_NAMES))
@@ -23,7 +28,7 @@ def save_tiny_teacher(folder: Path, vocab_size: int, length: int) -> None:
         id2label=names,
         label2id={name: index for index, name in names.items()},
     )
-    DistilBertForSequenceClassification(config).save_pretrained(folder)
+    (DistilBertForSequenceClassification if head else DistilBertModel)(config).save_pretrained(folder)
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     tokenizer = word_tokenizer(vocab_size)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=length, **special).save_pretrained(folder)

@@ -1,0 +1,1 @@
+"""The parts of ``scripts/kill``: commands that are killed at every file operation, and given again."""
