@@ -14,6 +14,7 @@ import tyro
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, remove_temporaries
+from distill_jax.locks import exclusive
 
 PAGE = "report.html"
 RESULTS = "results.csv"
@@ -54,7 +55,8 @@ def write_report(config: ReportConfig) -> Path:
 
     Raises:
         InputError: a run cannot be read, two cannot be compared, or a file that is no report's would be replaced;
-            nothing is written.
+            nothing is written. Or
+            another process is writing a report there.
         OSError: a file cannot be written.
     """
     from distill_jax.reporting.chart_style import png
@@ -77,11 +79,12 @@ def write_report(config: ReportConfig) -> Path:
         RESULTS: csv_text(table).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
     }
-    _require_replaceable(output, contents)
-    remove_temporaries(output, *contents)
-    for name, content in contents.items():  # all are computed before the first is written
-        with atomic_write(output / name) as stream:
-            stream.write(content)
+    with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
+        _require_replaceable(output, contents)
+        remove_temporaries(output, *contents)
+        for name, content in contents.items():
+            with atomic_write(output / name) as stream:
+                stream.write(content)
     say(terminal_table(table))
     say()
     if seeds := terminal_seeds(table):

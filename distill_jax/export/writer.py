@@ -47,7 +47,7 @@ class ExportWriter:
     """Writes the parts of one export and, last, its manifest.
 
     Args:
-        folder: the export folder; made if it is not there.
+        folder: the export folder; the first file makes it.
         header: the manifest to be, with no parts in it (``splits={}``). Its ``label_names``, ``vocab_size``,
             ``pad_id``, ``max_length``, ``config`` and the teacher's name and fingerprint are the export's identity.
 
@@ -71,8 +71,8 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._recorded = {part["file"]: PartInfo(**part) for part in found["parts"]}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for folder_ in [self.folder, *(path for path in self.folder.iterdir() if path.is_dir())]:
+        inside = self.folder.iterdir() if self.folder.is_dir() else ()
+        for folder_ in [self.folder, *(path for path in inside if path.is_dir())]:
             remove_temporaries(folder_)
 
     @property

@@ -63,10 +63,19 @@ def save(predictor: Predictor, path: str | Path) -> Path:
     """
     path = Path(path)
     form = next((form for form in _FORMATS if form.suffix and path.name.endswith(form.suffix)), _FORMATS[0])
+    write_new(form, predictor, path)
+    return path
+
+
+def write_new(form: Format, predictor: Predictor, path: Path) -> None:
+    """Write a trained student in a form, to a name that is free and that no other process is writing.
+
+    Raises:
+        InputError: as ``save``, or another process is writing it.
+    """
     with sole_writer(path, form.name):
         require_free(path, form.name)
         form.write(predictor, path)
-    return path
 
 
 def _form_of(path: Path) -> Format:

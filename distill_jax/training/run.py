@@ -72,8 +72,11 @@ class TrainRun:
         return resume_command("distill_jax.train", self.command)
 
 
-def train_run(run: TrainRun, data: TrainData | None = None) -> None:
+def train_run(run: TrainRun, data: TrainData | None = None) -> bool:
     """Train, write the run folder, print the history and where everything is.
+
+    Returns:
+        Whether a signal came in the last epoch, which ends the run as it would have ended: nothing should follow it.
 
     Args:
         run: what to train.
@@ -87,10 +90,10 @@ def train_run(run: TrainRun, data: TrainData | None = None) -> None:
     """
     data = data or TrainData(run.export, run.train, run.student)
     with exclusive(run.workdir, "run folder"):
-        train_in_held_folder(run, data)
+        return train_in_held_folder(run, data)
 
 
-def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
+def train_in_held_folder(run: TrainRun, data: TrainData) -> bool:
     """Do what ``train_run`` does, in a folder that the caller keeps other processes off."""
     student = data.student
     state = run_state(run, data)
@@ -98,7 +101,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         tidy_run(run.workdir, run.train)
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
         _say_history(run.workdir)
-        return
+        return False
     export = data.export
     train, test = data.train(run.train.seed), export.test
     check_examples(student, run.train, train=train, test=test, validation=export.validation)
@@ -111,7 +114,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         if state == "overwrite":
             delete_run(run.workdir)
         begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
-        result = _fit(run, params, data, train, progress, snapshot)
+        result, should_stop = _fit(run, params, data, train, progress, snapshot)
         figures = _finish(run, result, train, test)
     _say_history(run.workdir)
     say(figures)
@@ -119,6 +122,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> None:
         epochs = 2 * len(result.history)
         warn(f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
+    return should_stop
 
 
 class _Progress:
@@ -188,14 +192,15 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
 
 def _fit(
     run: TrainRun, params: Params, data: TrainData, train: Examples, progress: _Progress, snapshot: Snapshot | None
-) -> FitResult:
+) -> tuple[FitResult, bool]:
+    """Train; return what came of it, and whether a signal came too late to stop it."""
     if snapshot is not None:
         say(f"going on from epoch {snapshot.epoch + 1}, step {snapshot.step + 1}")
     else:
         _say_sanity_check(data.student, params, data.export.test)
 
     with stop_on_signal() as should_stop:
-        return fit(
+        result = fit(
             data.student,
             params,
             train=train,
@@ -207,6 +212,7 @@ def _fit(
             should_stop=should_stop,
             show_progress=True,
         )
+        return result, should_stop()
 
 
 def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:

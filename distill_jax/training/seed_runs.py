@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from distill_jax.console import say
+from distill_jax.errors import Interrupted
 from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import accuracy
 from distill_jax.runs.folder import Run, read_run, scored
@@ -45,9 +46,10 @@ def _train_all(run: TrainRun, count: int, data: TrainData) -> None:
             if each in finished:
                 say(f"{where}: {each.workdir} holds this run already, finished")
                 tidy_run(each.workdir, each.train)
-            else:
-                say(f"{where}:")
-                train_in_held_folder(each, data)
+                continue
+            say(f"{where}:")
+            if train_in_held_folder(each, data) and each is not runs[-1]:
+                raise Interrupted(f"interrupted; {where} is finished. Go on with:\n  {run.how_to_resume}")
     scores = _collect(runs)
     if read_seeds(run.workdir) != scores:
         write_seeds(run.workdir, scores)

@@ -67,12 +67,10 @@ def main() -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
-    from distill_jax.formats.registry import load, save
+    from distill_jax.formats.registry import load, save, write_new
 
     if arguments.to_torch:
-        predictor = load(arguments.source)
-        with sole_writer(arguments.output, "--output"):
-            TorchCheckpoint().write(predictor, arguments.output)
+        write_new(TorchCheckpoint(), load(arguments.source), arguments.output)
         say(f"written to {arguments.output}")
         return
     student = TorchCheckpoint(surroundings(arguments)).read(arguments.source)

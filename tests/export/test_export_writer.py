@@ -245,3 +245,8 @@ def test_the_record_says_what_is_whole(tmp_path):
 )
 def test_first_difference(old, new, difference):
     assert first_difference(old, new) == difference
+
+
+def test_a_writer_that_writes_nothing_leaves_no_folder(tmp_path):
+    ExportWriter(tmp_path / "export", tiny_header())
+    assert list(tmp_path.iterdir()) == []

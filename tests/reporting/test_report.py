@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.locks import exclusive
 from distill_jax.report import ReportConfig, write_report
 from distill_jax.reporting import numbers
 from distill_jax.reporting import results as report_text
@@ -428,3 +429,13 @@ def test_a_report_replaces_its_own_files_and_those_of_one_that_was_killed(runs, 
     (out / "history.png").write_bytes(b"")
     write_report(ReportConfig((runs,), output=out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+
+
+def test_a_report_that_another_process_is_writing_is_left_to_it(tmp_path, runs):
+    config = ReportConfig((runs,), tmp_path / "report")
+    with (
+        exclusive(tmp_path / "report" / "report.html", "report"),
+        pytest.raises(InputError, match=r"report.html: another process is writing it"),
+    ):
+        write_report(config)
+    assert list((tmp_path / "report").iterdir()) == []

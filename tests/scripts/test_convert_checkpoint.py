@@ -12,7 +12,7 @@ import distill_jax as dj
 from command_lines import call, refusal
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.files import temporary_beside
-from distill_jax.locks import lock_file
+from distill_jax.locks import exclusive, lock_file
 from distill_jax.predict import main as predict
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
@@ -296,3 +296,16 @@ def test_the_states_of_a_bilstm_are_an_option(capsys, tmp_path, tiny_export):
     options = ["--export", tiny_export, "--states", "last"]
     assert call(capsys, main, saved(tmp_path / "x.bin", model), *options, "--output", run)[0] == 0
     assert_close(dj.load(run).logits(texts()), torch_logits(model, texts()), **OF_LOGITS)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_what_another_process_is_writing_is_left_to_it(capsys, tmp_path, tiny_export, back):
+    source = saved(tmp_path / "cnn.bin", reference("cnn"))
+    words = [source, "--export", tiny_export]
+    if back:
+        assert call(capsys, main, *words, "--output", tmp_path / "run")[0] == 0
+        words = [tmp_path / "run", "--to-torch"]
+    with exclusive(tmp_path / "output", "output"):
+        sentence = refusal(capsys, main, *words, "--output", tmp_path / "output")
+    assert "another process is writing it" in sentence
+    assert not (tmp_path / "output").exists()

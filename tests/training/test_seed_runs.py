@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 import statistics
 
 import jax
@@ -16,6 +18,7 @@ from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.folder import read_run
+from distill_jax.runs.history import write_history
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
 from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
@@ -304,3 +307,25 @@ def test_scores_that_there_are_none_of_are_left_out_and_every_file_is_json(tmp_p
     for path in (tmp_path / "run").rglob("*.json"):
         json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{word} in {path}"))
     assert read_run(tmp_path / "run").history["validation_loss"].notna().all()
+
+
+def test_a_signal_in_the_last_epoch_of_a_seed_lets_no_other_seed_begin(capsys, monkeypatch, tmp_path, tiny_export):
+    words = ["--export", tiny_export, "--workdir", tmp_path / "run", "--student", "fasttext", "--recipe", "notebook"]
+    words += ["--embedding-dim", 6, "--epochs", 2, "--seeds", 3]
+    written = []
+
+    def write_and_signal(path, history):
+        write_history(path, history)
+        written.append(path)
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("distill_jax.training.run.write_history", write_and_signal)
+    status, _, error = call(capsys, main, *words)
+    assert status == 143
+    assert "interrupted; seed 0 (1 of 3) is finished" in error
+    assert "--resume" in error
+    assert read_run(tmp_path / "run").metrics["epochs_done"] == 2
+    assert seed_folders(tmp_path / "run") == []
+    assert call(capsys, main, *words, "--resume")[0] == 0
+    assert read_seeds(tmp_path / "run").seeds == (0, 1, 2)
