@@ -107,7 +107,7 @@ def tokenizer_of(words: Callable[[int], str]) -> Write:
             written += len(word) + 12
         model = {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}
         parts = ("truncation", "padding", "normalizer", "post_processor", "decoder")
-        content = {"version": "1.0", **dict.fromkeys(parts), "added_tokens": [], "model": model}
+        content: dict[str, Any] = {"version": "1.0", **dict.fromkeys(parts), "added_tokens": [], "model": model}
         path.write_text(json.dumps({**content, "pre_tokenizer": {"type": "Whitespace"}}))
 
     return write

@@ -1,6 +1,5 @@
-"""Tiny inputs: a table of made-up reviews, two teachers, an export, a notebook's checkpoint."""
+"""Tiny inputs: a table of made-up reviews, two teachers, an export."""
 
-import shutil
 from pathlib import Path
 
 from scripts.benchmark.exports import write_texts
@@ -9,7 +8,6 @@ from scripts.benchmark.tiny_teacher import save_tiny_teacher
 from scripts.trials.processes import Command, answer_of, run
 
 EXPORT, TEACHER, ENCODER, TABLE, TEXTS = "export", "teacher", "encoder", "reviews.csv", "texts.txt"
-CHECKPOINT = "notebook.bin"
 _VOCABULARY, _LENGTH, _ROWS, _WORDS = 80, 24, 90, 8
 EXPORT_OPTIONS = (
     f"--dataset table --data ../inputs/{TABLE} --text-column text --label-column label --max-length {_LENGTH} "
@@ -22,7 +20,7 @@ def write_inputs(folder: Path) -> None:
     """Write the inputs into ``folder/inputs``.
 
     Raises:
-        RuntimeError: a command failed.
+        RuntimeError: the export failed.
     """
     inputs = folder / "inputs"
     inputs.mkdir()
@@ -31,16 +29,10 @@ def write_inputs(folder: Path) -> None:
     write_texts(inputs / TEXTS, language, 20, _WORDS, _LENGTH, table=False)
     answer_of(lambda: _save_teachers(inputs))  # torch must not compute in this process
     options = EXPORT_OPTIONS.replace("../inputs/", "")
-    student = "--student cnn --recipe notebook --embedding-dim 8 --filters 6 --epochs 1"
-    for line in (
-        f"teacher_export {options} --teacher {TEACHER} --validation-fraction 0.25 --output {EXPORT}",
-        f"distill_jax.train --export {EXPORT} {student} --workdir run",
-        f"scripts.convert run --to-torch --output {CHECKPOINT}",
-    ):
-        ended = run(Command.of(line), inputs)
-        if ended.status:
-            raise RuntimeError(f"{line}: {ended}")
-    shutil.rmtree(inputs / "run")
+    line = f"teacher_export {options} --teacher {TEACHER} --validation-fraction 0.25 --output {EXPORT}"
+    ended = run(Command.of(line), inputs)
+    if ended.status:
+        raise RuntimeError(f"{line}: {ended}")
 
 
 def _save_teachers(inputs: Path) -> None:
