@@ -13,6 +13,8 @@ from typing import Any
 
 from distill_jax.cache import cache_folder
 from distill_jax.errors import InputError
+from distill_jax.machine import processor
+from distill_jax.processors import usable_processors
 
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
 _BROKEN_ENTRY = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
@@ -64,6 +66,18 @@ def _heal_cache(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
     warnings.showwarning = heal
+
+
+def platform() -> dict[str, Any]:
+    """Return what a training's last bits depend on, beside its options, as ``config.json`` records it."""
+    import jax
+
+    return {
+        "processor": processor(),
+        "processors": usable_processors(),
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+    }
 
 
 def loops_are_fused() -> bool:

@@ -39,6 +39,8 @@ class RunOptions:
     """Train so many students, of --seed and the following ones, and report their mean and spread."""
     resume: Annotated[bool, _Flag] = False
     """Go on with an unfinished run; where there is none, start one."""
+    resume_elsewhere: Annotated[bool, _Flag] = False
+    """With --resume, also where another processor, number of them, device or JAX gives the run other last bits."""
     overwrite: Annotated[bool, _Flag] = False
     """Delete the run that is there and train it again."""
 
@@ -134,6 +136,7 @@ def main(words: Sequence[str] | None = None) -> None:
             train=train,
             student=arguments.student.options(),
             resume=run.resume,
+            elsewhere=run.resume_elsewhere,
             overwrite=run.overwrite,
             command=tuple(words),
         ),

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,15 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
-from distill_jax.files import atomic_write, first_difference, is_temporary, remove_temporaries, sha256_file, write_json
+from distill_jax.files import (
+    atomic_write,
+    first_difference,
+    is_temporary,
+    read_json,
+    remove_temporaries,
+    sha256_file,
+    write_json,
+)
 from distill_jax.runs.checkpoints import KEPT, delete_checkpoints, has_checkpoint
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
@@ -42,12 +51,26 @@ RunState = Literal["new", "overwrite", "resume", "done"]
 _OWN_FILES = (CHECKSUMS, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS, CONFIG)
 
 
+_PLATFORM = {"processor": "the processor", "processors": "as many processors as", "device": "the device", "jax": "jax"}
+
+
 def run_config(
-    train: TrainConfig, student: StudentConfig, export: Path, manifest: Manifest, teacher_speed: dict[str, Any]
+    train: TrainConfig,
+    student: StudentConfig,
+    export: Path,
+    manifest: Manifest,
+    teacher_speed: dict[str, Any],
+    platform: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the contents of ``config.json``: everything needed to repeat the run and to predict from it.
 
-    ``teacher_speed`` is what the export measured of its teacher (``TrainData.teacher_speed``).
+    Args:
+        train: how it is trained.
+        student: what is trained.
+        export: the export folder.
+        manifest: its manifest.
+        teacher_speed: what the export measured of its teacher (``TrainData.teacher_speed``).
+        platform: what its last bits depend on (``jax_setup.platform``).
     """
     teacher = {**manifest.teacher, **teacher_speed}
     return {
@@ -65,6 +88,7 @@ def run_config(
             "max_length": manifest.max_length,
             "teacher": teacher,
         },
+        **({} if platform is None else {"computed_on": [platform]}),
     }
 
 
@@ -85,17 +109,28 @@ def _identity(config: dict[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool) -> RunState:
+def prepare_run(
+    workdir: Path, config: dict[str, Any], *, resume: bool, overwrite: bool, elsewhere: bool = False
+) -> RunState:
     """Make sure that ``workdir`` may hold this run, and say whether it is new, begun, done, or to take another's place.
 
     Nothing is written or deleted yet.
 
+    Args:
+        workdir: the run folder.
+        config: the run's configuration.
+        resume: go on with it.
+        overwrite: let it take another's place.
+        elsewhere: go on also where other bits would come of it.
+
     Raises:
-        InputError: the folder holds another configuration's run, an unfinished one and ``resume`` was not asked for,
-            or files that are no run's.
+        InputError: the folder holds another configuration's run, an unfinished one and ``resume`` was not asked for or
+            would not end with the bits of a run that never stopped, or files that are no run's.
     """
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other: give one of them")
+    if elsewhere and not resume:
+        raise InputError("--resume-elsewhere goes with --resume, got it alone")
     if not workdir.exists() or all(is_temporary(path) for path in workdir.iterdir()):
         return "new"
     if not is_run(workdir):
@@ -103,17 +138,8 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
     if overwrite:
         return "overwrite"
     found, where = read_config(workdir), f"run configuration {workdir / CONFIG}"
-    difference = first_difference(_identity(found, where), _identity(config, where))
-    old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
-    if not difference and old_epochs > epochs:
-        difference = ("train.epochs", old_epochs, epochs)
-    if difference:
-        name, old, new = difference
-        raise InputError(
-            f"run folder {workdir}: it holds another run: its {name} is {old!r}, this one's is {new!r}; "
-            "name another with --workdir, or give --overwrite to delete it"
-        )
-    if has_results(workdir) and old_epochs == epochs:
+    _require_same_run(workdir, found, config, where)
+    if has_results(workdir) and training_of(found, where).epochs == config["train"]["epochs"]:
         return "done"
     if not resume:
         raise InputError(
@@ -125,7 +151,46 @@ def prepare_run(workdir: Path, config: dict[str, Any], *, resume: bool, overwrit
             f"run folder {workdir}: it holds a finished training and no checkpoint to go on from (or {CHECKSUMS} is "
             "not whole); copy the run again, or give --overwrite to train again"
         )
+    if not elsewhere:
+        _require_same_platform(workdir, found, config, student_of(config, where))
     return "resume"
+
+
+def _require_same_run(workdir: Path, found: dict[str, Any], config: dict[str, Any], where: str) -> None:
+    """Refuse another run's configuration; one of more epochs is the same run's."""
+    difference = first_difference(_identity(found, where), _identity(config, where))
+    old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
+    if not difference and old_epochs > epochs:
+        difference = ("train.epochs", old_epochs, epochs)
+    if difference:
+        name, old, new = difference
+        raise InputError(
+            f"run folder {workdir}: it holds another run: its {name} is {old!r}, this one's is {new!r}; "
+            "name another with --workdir, or give --overwrite to delete it"
+        )
+
+
+def _require_same_platform(
+    workdir: Path, found: Mapping[str, Any], config: Mapping[str, Any], student: StudentConfig
+) -> None:
+    """Refuse to go on where the run's last bits would not be those of one that never stopped."""
+    then, now = _computed_on(found), _computed_on(config)
+    if not then or not now:  # version 0.1 recorded nothing
+        return
+    for name in student.numbers_depend_on:
+        if then[-1].get(name) != now[-1].get(name):
+            raise InputError(
+                f"run folder {workdir}: it was computed with {_PLATFORM[name]} {then[-1].get(name)!r}, here it is "
+                f"{now[-1].get(name)!r}, and its last bits would differ from those of a run that never stopped; go on "
+                "there, or accept it with --resume-elsewhere"
+            )
+
+
+def _computed_on(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return where a run was computed, one platform after the other; [] where that is not known."""
+    platforms = config.get("computed_on")
+    whole = isinstance(platforms, list) and all(isinstance(platform, dict) for platform in platforms)
+    return list(platforms) if whole and platforms else []
 
 
 def delete_run(workdir: Path) -> None:
@@ -148,9 +213,16 @@ def delete_run(workdir: Path) -> None:
 
 
 def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
-    """Write the configuration and copy the tokenizer, so that the folder is enough to predict from."""
+    """Write the configuration and copy the tokenizer, so that the folder is enough to predict from.
+
+    A run that goes on elsewhere keeps where it was before.
+    """
     workdir.mkdir(parents=True, exist_ok=True)
     remove_temporaries(workdir)
+    before = _computed_on(read_json(workdir / CONFIG, "run configuration")) if (workdir / CONFIG).is_file() else []
+    now = _computed_on(config)
+    if before and now:
+        config = {**config, "computed_on": before if before[-1:] == now else [*before, *now]}
     for name in (CHECKSUMS, METRICS, SEEDS, WEIGHTS):  # more epochs were asked for: the old figures no longer hold
         (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run

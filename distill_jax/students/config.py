@@ -137,6 +137,11 @@ class StudentConfig(abc.ABC):
         """Whether logits are a sum over tokens of what each says for each class (``token_scores``)."""
         return False
 
+    @property
+    def numbers_depend_on(self) -> tuple[str, ...]:
+        """What of a platform (``jax_setup.platform``) the last bits of a training depend on."""
+        return ("processor", "processors", "device", "jax")
+
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter by its dotted name."""
         from distill_jax.students.params import flat_params

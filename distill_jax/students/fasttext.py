@@ -62,6 +62,11 @@ class FastTextConfig(BagConfig):
         """Whether logits are a sum over tokens: a maximum is none."""
         return self.pooling == "mean"
 
+    @property
+    def numbers_depend_on(self) -> tuple[str, ...]:
+        """A sum of a text's vectors is computed in the same order on every processor, however many there are."""
+        return ("device", "jax") if self.is_linear else super().numbers_depend_on
+
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, without the network: a linear prediction needs no JAX."""
         features = self.embedding_dim * (1 if self.is_linear else 3)

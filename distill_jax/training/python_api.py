@@ -14,6 +14,7 @@ from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.predictor import Origin, Predictor
+from distill_jax.jax_setup import platform
 from distill_jax.locks import exclusive
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
@@ -87,7 +88,7 @@ class Trained:
             raise InputError('save: a run holds its test scores: expected fit(…, evaluate={"test": export.test})')
         export = self._export
         with exclusive(folder, "run folder"):
-            config = run_config(self.config, self.model.config, export.folder, export.manifest, {})
+            config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
             begin_run(folder, config, export.tokenizer)
             write_history(folder / HISTORY, self.history)
             write_weights(folder, self.model.params)

@@ -16,6 +16,7 @@ from distill_jax.errors import Interrupted
 from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
+from distill_jax.jax_setup import platform
 from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
@@ -52,6 +53,7 @@ class TrainRun:
         student: fields of ``StudentConfig`` that differ from its defaults.
         resume: go on with an unfinished run.
         overwrite: delete the run that is there.
+        elsewhere: go on also where another processor or version computes, and other last bits come of it.
         command: the words of the command line that asked for it, for the message that says how to go on; without
             them it speaks of ``resume``.
     """
@@ -62,6 +64,7 @@ class TrainRun:
     student: dict[str, Any]
     resume: bool = False
     overwrite: bool = False
+    elsewhere: bool = False
     command: tuple[str, ...] = ()
 
     @property
@@ -183,11 +186,12 @@ def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -
 
 def run_state(run: TrainRun, data: TrainData) -> RunState:
     """Return what a run's folder holds, as ``prepare_run`` does, which refuses what must not be touched."""
-    return prepare_run(run.workdir, _config(run, data), resume=run.resume, overwrite=run.overwrite)
+    asked = {"resume": run.resume, "overwrite": run.overwrite, "elsewhere": run.elsewhere}
+    return prepare_run(run.workdir, _config(run, data), **asked)
 
 
 def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
-    return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed)
+    return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed, platform())
 
 
 def _fit(

@@ -199,3 +199,56 @@ def test_a_finished_run_with_nothing_to_go_on_from_is_never_begun_again_by_resum
     with pytest.raises(InputError, match="it holds a finished training and no checkpoint to go on from"):
         _prepare(begun, _config(tiny_export, **epochs), resume=True)
     assert (begun / "weights.npz").exists()
+
+
+HERE = {"processor": "a processor", "processors": 2, "device": "cpu", "jax": "0.10.2"}
+
+
+def _on(export, student=STUDENT, **changes):
+    name = student.name
+    manifest = read_manifest(export)
+    return run_config(TrainConfig.notebook(name), student, export, manifest, {}, {**HERE, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"processor": "another"}, "it was computed with the processor 'a processor', here it is 'another'"),
+        ({"processors": 1}, "it was computed with as many processors as 2, here it is 1"),
+        ({"device": "NVIDIA H100"}, "it was computed with the device 'cpu', here it is 'NVIDIA H100'"),
+        ({"jax": "0.11.0"}, "it was computed with jax '0.10.2', here it is '0.11.0'"),
+    ],
+)
+def test_going_on_where_other_bits_would_come_of_it_is_refused_or_asked_for(tmp_path, tiny_export, changes, message):
+    run, here, there = tmp_path / "run", _on(tiny_export), _on(tiny_export, **changes)
+    begin_run(run, here, tiny_export / "tokenizer.json")
+    assert _prepare(run, here, resume=True) == "resume"
+    with pytest.raises(InputError, match=f"{message}.*; go on there, or accept it with --resume-elsewhere"):
+        _prepare(run, there, resume=True)
+    assert _prepare(run, there, overwrite=True) == "overwrite"
+    assert prepare_run(run, there, resume=True, overwrite=False, elsewhere=True) == "resume"
+    begin_run(run, there, tiny_export / "tokenizer.json")
+    assert read_config(run)["computed_on"] == [HERE, {**HERE, **changes}]
+    begin_run(run, there, tiny_export / "tokenizer.json")
+    assert len(read_config(run)["computed_on"]) == 2
+    assert _prepare(run, there, resume=True) == "resume"
+
+
+def test_the_linear_student_goes_on_with_any_processors(tmp_path, tiny_export):
+    linear = student_config("fasttext", vocab_size=64, num_labels=3)
+    begin_run(tmp_path / "run", _on(tiny_export, linear), tiny_export / "tokenizer.json")
+    there = _on(tiny_export, linear, processor="another", processors=64)
+    assert _prepare(tmp_path / "run", there, resume=True) == "resume"
+    with pytest.raises(InputError, match="with the device"):
+        _prepare(tmp_path / "run", _on(tiny_export, linear, device="NVIDIA H100"), resume=True)
+
+
+def test_a_finished_run_is_done_wherever_it_is_asked_for(begun, tiny_export):
+    begin_run(begun, _on(tiny_export), tiny_export / "tokenizer.json")
+    _finish(begun)
+    assert _prepare(begun, _on(tiny_export, processors=1), resume=True) == "done"
+
+
+def test_to_go_on_elsewhere_is_to_go_on(tmp_path, tiny_export):
+    with pytest.raises(InputError, match="--resume-elsewhere goes with --resume, got it alone"):
+        prepare_run(tmp_path / "run", _on(tiny_export), resume=False, overwrite=False, elsewhere=True)
