@@ -5,7 +5,6 @@ import dataclasses
 import errno
 import io
 import os
-import re
 import shlex
 import signal
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from distill_jax import __version__
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError, Interrupted, printable
 from distill_jax.options import option_of, require_once
 
 _Options = TypeVar("_Options")
@@ -24,8 +23,6 @@ USAGE_ERROR = 2
 # What ends a command as Ctrl-C does, where nothing else was made of it before (nohup ignores SIGHUP).
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _came: list[int] = []  # the signals that have ended the command, in their order
-# C0 and C1 controls, and the marks that turn the direction of what follows.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -39,11 +36,6 @@ def warn(message: str) -> None:
     """Write a line for the user to standard error, now; control characters in it are shown escaped."""
     sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
-
-
-def printable(text: str) -> str:
-    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def progress(

@@ -3,17 +3,63 @@
 Shared by both halves; standard library only.
 """
 
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+
+_LONGEST = 1_000  # characters of a sentence
+# C0 and C1 controls, the marks that turn the direction of what follows, and halves of surrogate pairs.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAKS = re.compile("[\t\n\u2028\u2029]")
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data."""
+    return CONTROL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line of bounded length: what is quoted in it may be of any length, and hold anything."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 3 :]}"
+    return _BREAKS.sub(_escape, printable(text))
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: the message says what was expected, what came, where, what to do."""
+
+    def __str__(self) -> str:
+        """Return the message, one line of bounded length, whatever is quoted in it."""
+        return one_line(str(self.args[0]) if self.args else "")
+
+
+@contextlib.contextmanager
+def refusing(sentence: Callable[[str], str]) -> Iterator[None]:
+    """Raise ``InputError`` for whatever a library raises about a foreign file: what that may be, no library says.
+
+    A panic of a library written in Rust is no ``Exception``.
+
+    Args:
+        sentence: makes the message of the library's first line.
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - see above
+        lines = str(error).strip().splitlines()
+        raise InputError(sentence(lines[0] if lines else type(error).__name__)) from None
 
 
 class MissingInputError(InputError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 
-    def __str__(self) -> str:
-        """Return the message alone (``OSError`` would try to format an errno)."""
-        return str(self.args[0])
+    # ``OSError`` would try to format an errno.
+    __str__ = InputError.__str__
 
 
 class MissingExtraError(InputError, ImportError):

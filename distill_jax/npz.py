@@ -18,6 +18,8 @@ from distill_jax.errors import InputError, MissingInputError
 
 _MOST_TIMES = 100  # what an archive's arrays may be larger than the archive, beside a little more
 _LITTLE = 1 << 24  # bytes
+_LONGEST_HEADER = 1 << 14  # bytes of an array's header; NumPy takes 10,000
+_BRACKETS = 16  # in one, at most: a shape has one pair and the header another
 
 
 def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -105,6 +107,11 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"NumPy's format {version[0]}.{version[1]}")
+    # NumPy has Python's parser read it, which Python 3.11 cannot use again once brackets in brackets were too deep.
+    start = stream.tell()
+    if sum(map(stream.read(_LONGEST_HEADER).split(b"\n")[0].count, (b"(", b"[", b"{"))) > _BRACKETS:
+        raise ValueError("a header of many brackets")
+    stream.seek(start)
     header: tuple[tuple[int, ...], bool, np.dtype] = read(stream)
     return header
 

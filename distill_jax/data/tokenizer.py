@@ -27,7 +27,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from distill_jax.data.long_texts import encode_beginnings
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer_file import require_usual_tokens
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, refusing
 
 WORDS_KEPT = 500_000
 BYTES_KEPT = 32_000_000
@@ -100,10 +100,8 @@ class FastTokenizer:
         return [index for index, text in enumerate(texts) if any(token in text for token in present)]
 
     def _by_library(self, texts: list[str]) -> Ragged:
-        try:
+        with refusing(lambda reason: f"tokenizer: it cannot tokenize one of {len(texts):,} texts ({reason})"):
             return Ragged.of([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
-            raise InputError(f"tokenizer: it cannot tokenize one of {len(texts):,} texts ({error})") from None
 
 
 class _Known(dict[bytes, bytes]):
@@ -124,13 +122,11 @@ class _Known(dict[bytes, bytes]):
 
     def __missing__(self, word: bytes) -> bytes:
         text = word.decode()
-        try:
+        with refusing(lambda reason: f"tokenizer: it cannot tokenize {text!r} ({reason})"):
             if word.isascii():  # the normalizer and the pre-tokenizer leave it as it is
                 ids = [piece.id for piece in self._model.tokenize(text)]
             else:
                 ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
-            raise InputError(f"tokenizer: it cannot tokenize {text!r} ({error})") from None
         self.size += len(word)
         self[word] = known = _as_bytes(ids[: self._most])
         return known
@@ -236,17 +232,13 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     if not path.is_file():
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
     require_usual_tokens(path)
-    try:
+    with refusing(lambda reason: f"tokenizer {path}: expected a file of the tokenizers library ({reason})"):
         tokenizer = Tokenizer.from_file(str(path))
         tokenizer.enable_truncation(max_length)
         tokenizer.no_padding()
         special = len(tokenizer.encode("").ids)
         with contextlib.suppress(Exception):  # one without an unknown token may not know these words
             tokenizer.encode("A probe.")
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a panic of the library is no Exception
-        raise InputError(f"tokenizer {path}: expected a file of the tokenizers library ({error})") from None
     if special > max_length:
         raise InputError(
             f"tokenizer {path}: it adds {special} tokens to every text, more than the {max_length} (max_length) that a "

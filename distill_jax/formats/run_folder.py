@@ -15,7 +15,7 @@ from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.runs.config import FORMAT_VERSION, student_of
 from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
-from distill_jax.runs.weights import read_weights, require_shapes, write_weights
+from distill_jax.runs.weights import read_weights, require_layout, write_weights
 from distill_jax.students.registry import student_to_json
 
 
@@ -37,7 +37,7 @@ class RunFolder(Format):
         tokenizer = load_tokenizer(path / TOKENIZER, max_length)
         require_ids_below(student.vocab_size, tokenizer, path / TOKENIZER, CONFIG)
         params = read_weights(path)
-        require_shapes(student, params, path)
+        require_layout(student, params, path)
         require_whole(path, CONFIG, TOKENIZER, *([WEIGHTS] if (path / WEIGHTS).is_file() else []))
         names = tuple(config["export"]["label_names"])
         origin = Origin(config["train"], config["export"])

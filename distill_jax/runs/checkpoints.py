@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.runs.folder import UNFINISHED
 from distill_jax.students.params import Params, flat_params, nested_params
@@ -191,12 +191,9 @@ def _load(folder: Path, name: str) -> Any:
     logging.getLogger("absl").setLevel(logging.ERROR)
     path = (Path(folder) / str(max(numbers))).absolute()
     wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
-    try:
+    with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
         found = {each: jax.tree.map(np.asarray, ocp.load_checkpointables(path, {each: None})[each]) for each in wanted}
         whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
-    except Exception as error:  # noqa: BLE001 - the storage library raises what its parts raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"checkpoints {folder}: the latest one cannot be read ({reason}); train again") from None
     if not whole:
         raise InputError(
             f"checkpoints {folder}: the latest one is damaged, for its {name} are not those that were saved; delete "

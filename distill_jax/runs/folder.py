@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distill_jax.checksums import CHECKSUMS, read_checksums, require_recorded
-from distill_jax.console import printable
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, printable
 from distill_jax.files import read_json
 from distill_jax.npz import read_npz
 from distill_jax.runs.config import has_checksums, upgraded

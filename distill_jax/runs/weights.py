@@ -32,14 +32,17 @@ def write_weights(folder: Path, params: Mapping[str, Any]) -> None:
         stream.write(buffer.getbuffer())
 
 
-def require_shapes(config: StudentConfig, params: Mapping[str, Any], folder: Path) -> None:
-    """Raise ``InputError`` where a run folder's parameters are not those of its student."""
-    found = flat_params(params)
-    for name, shape in config.parameter_shapes().items():
-        got = list(np.shape(found[name])) if name in found else None
-        if got != list(shape):
+def require_layout(config: StudentConfig, params: Mapping[str, Any], folder: Path) -> None:
+    """Raise ``InputError`` where a run folder's parameters are not those of its student, or are not finite."""
+    found = {name: np.asarray(array) for name, array in flat_params(params).items()}
+    expected = config.parameter_layout()
+    for name in (*expected, *(name for name in found if name not in expected)):
+        wanted, got = _described(*expected.get(name, (None, ""))), "none"
+        if name in found:
+            got = _described(found[name].shape, str(found[name].dtype))
+        if got != wanted:
             raise InputError(
-                f"run folder {folder}: parameter {name}: expected {list(shape)} ({CONFIG}), got {got}; the folder's "
+                f"run folder {folder}: parameter {name}: expected {wanted} ({CONFIG}), got {got}; the folder's "
                 "files belong to different runs"
             )
     not_finite = next((name for name, array in found.items() if not np.isfinite(array).all()), None)
@@ -48,6 +51,10 @@ def require_shapes(config: StudentConfig, params: Mapping[str, Any], folder: Pat
             f"run folder {folder}: parameter {not_finite}: expected finite numbers, got others; the training has "
             "diverged, or the file is damaged: train again"
         )
+
+
+def _described(shape: tuple[int, ...] | None, dtype: str) -> str:
+    return "none" if shape is None else f"{dtype} {list(shape)}"
 
 
 def read_weights(folder: Path) -> Params:

@@ -142,12 +142,13 @@ class StudentConfig(abc.ABC):
         """What of a platform (``jax_setup.platform``) the last bits of a training depend on."""
         return ("processor", "processors", "device", "jax")
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each parameter by its dotted name."""
+    def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return the shape and the type, such as ``float32``, of each parameter by its dotted name."""
         from distill_jax.students.params import flat_params
         from distill_jax.students.student import Student
 
-        return {name: tuple(leaf.shape) for name, leaf in flat_params(Student(self).shapes()).items()}
+        shapes = flat_params(Student(self).shapes())
+        return {name: (tuple(leaf.shape), str(leaf.dtype)) for name, leaf in shapes.items()}
 
     def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
         """Return what each token adds to each class's logit where the student is linear; None = it is not.

@@ -67,11 +67,15 @@ class FastTextConfig(BagConfig):
         """A sum of a text's vectors is computed in the same order on every processor, however many there are."""
         return ("device", "jax") if self.is_linear else super().numbers_depend_on
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each parameter, without the network: a linear prediction needs no JAX."""
+    def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return the shape and the type of each parameter, without the network: a linear prediction needs no JAX."""
         features = self.embedding_dim * (1 if self.is_linear else 3)
-        head = {"output.kernel": (features, self.num_labels), "output.bias": (self.num_labels,)}
-        return {self.table_name: (self.ids, self.embedding_dim), **head}
+        shapes = {
+            self.table_name: (self.ids, self.embedding_dim),
+            "output.kernel": (features, self.num_labels),
+            "output.bias": (self.num_labels,),
+        }
+        return {name: (shape, "float32") for name, shape in shapes.items()}
 
     def token_scores(self, params: Mapping[str, Any], padded_length: int) -> "TokenScores | None":
         """Return what each token adds to each class's logit; None with ``mean-max-min``."""

@@ -22,7 +22,7 @@ from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batc
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
-from distill_jax.runs.weights import require_shapes, write_weights
+from distill_jax.runs.weights import require_layout, write_weights
 from distill_jax.runs.writer import (
     RunState,
     begin_run,
@@ -138,7 +138,7 @@ class _Progress:
     def load(self, student: Student) -> Snapshot:
         """Return the latest snapshot, which must be the student's; raises what ``load_snapshot`` does."""
         snapshot = load_snapshot(self.checkpoints)
-        require_shapes(student.config, snapshot.params, self._run.workdir)
+        require_layout(student.config, snapshot.params, self._run.workdir)
         self._saved = snapshot.epoch, snapshot.step
         return snapshot
 

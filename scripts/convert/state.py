@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 
 
 def read_state(source: Path) -> dict[str, np.ndarray]:
@@ -15,14 +15,9 @@ def read_state(source: Path) -> dict[str, np.ndarray]:
     """
     import torch
 
-    try:
+    expected = "expected a file of torch.save(model.state_dict(), FILE), got something else"
+    with refusing(lambda reason: f"checkpoint {source}: {expected} ({reason})"):
         found = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - whatever the bytes are, torch and pickle fail in many ways
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"checkpoint {source}: expected a file of torch.save(model.state_dict(), FILE), got something else "
-            f"({reason})"
-        ) from None
     if not isinstance(found, dict):
         raise InputError(f"checkpoint {source}: expected a state dict, got {type(found).__name__}")
     state = {}

@@ -12,7 +12,7 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 from distill_jax.files import first_difference
 from distill_jax.locks import exclusive
 from scripts.search.space import Value
@@ -44,16 +44,20 @@ def open_study(
     path.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(path, "study"):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = None
         try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
+            with refusing(lambda reason: f"study {path}: it cannot be read or written ({reason})"):
+                storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
+                study = _load(path, storage, json.loads(json.dumps(identity)), first, seed)
             try:
-                yield _load(path, storage, json.loads(json.dumps(identity)), first, seed)
-            finally:
+                yield study
+            except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                reason = str(error.__cause__ or error).splitlines()[0]
+                raise InputError(f"study {path}: it cannot be read or written ({reason})") from None
+        finally:
+            if storage is not None:
                 storage.remove_session()
                 storage.engine.dispose()
-        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise InputError(f"study {path}: it cannot be read or written ({reason})") from None
 
 
 def _require_study(path: Path) -> None:
@@ -62,11 +66,11 @@ def _require_study(path: Path) -> None:
         return
     if not path.is_file():
         raise InputError(f"study {path}: expected a file, found a folder")
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.DatabaseError as error:
-        raise InputError(f"study {path}: expected a study of this program, got another file ({error})") from None
+    with (
+        refusing(lambda reason: f"study {path}: expected a study of this program, got another file ({reason})"),
+        contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
+    ):
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and "studies" not in tables:
         raise InputError(f"study {path}: expected a study of this program, got another database; name another file")
 

@@ -24,6 +24,7 @@ def is_supported(model: Any) -> bool:
         type(model) is DistilBertForSequenceClassification
         and next(model.parameters()).device.type == "cpu"
         and model.config.activation == "gelu"
+        and len(model.distilbert.transformer.layer) > 0
     )
 
 

@@ -4,10 +4,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.data.tokenizer_file import require_usual_tokens
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, refusing
 from teacher_export.teacher.demo import load_demo_model
 from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
-from teacher_export.teacher.weights_file import UNPICKLING_ERRORS, read_state_dict
+from teacher_export.teacher.weights_file import read_state_dict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,6 @@ _SHOWN_KEYS = 6
 _NO_LIMIT = 1_000_000  # what transformers writes where a tokenizer knows no longest text is above this
 _OLD_BUFFERS = ("position_ids", "token_type_ids")
 _POOLER = ".pooler."
-# What transformers raises for files that are no model or tokenizer of its own, by experience.
-_LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
 
 
 @dataclasses.dataclass
@@ -117,13 +115,13 @@ def load_tokenizer(source: TeacherSource) -> Any:
         )
     if (source.folder / "tokenizer.json").is_file():
         require_usual_tokens(source.folder / "tokenizer.json", "teacher's tokenizer")
-    try:
+    with refusing(
+        lambda reason: (
+            f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({reason}); it needs a "
+            "tokenizer.json, saved by tokenizer.save_pretrained"
+        )
+    ):
         tokenizer = AutoTokenizer.from_pretrained(str(source.folder), trust_remote_code=False)
-    except _LOADING_ERRORS as error:
-        raise InputError(
-            f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({_first_line(error)}); "
-            "it needs a tokenizer.json, saved by tokenizer.save_pretrained"
-        ) from None
     if not getattr(tokenizer, "is_fast", False) or not hasattr(tokenizer, "backend_tokenizer"):
         raise InputError(
             f"teacher {source.name}: its tokenizer {type(tokenizer).__name__} has no fast form (tokenizer.json), and "
@@ -151,18 +149,15 @@ def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> t
 
 def _from_pretrained(source: TeacherSource, **config: Any) -> tuple[Any, dict[str, Any]]:
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification
 
     state = torch.get_rng_state()
+    what = f"teacher folder {source.folder}: it could not be loaded as a sequence classifier"
     try:
-        loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
-            str(source.folder), output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **config
-        )
-    except (*_LOADING_ERRORS, *UNPICKLING_ERRORS, SafetensorError) as error:
-        raise InputError(
-            f"teacher folder {source.folder}: it could not be loaded as a sequence classifier ({_first_line(error)})"
-        ) from None
+        with refusing(lambda reason: f"{what} ({reason})"):
+            loaded: tuple[Any, dict[str, Any]] = AutoModelForSequenceClassification.from_pretrained(
+                str(source.folder), output_loading_info=True, dtype=torch.float32, trust_remote_code=False, **config
+            )
     finally:
         torch.set_rng_state(state)
     return loaded
@@ -173,16 +168,13 @@ def _load_state_dict_model(source: TeacherSource) -> Any:
 
     path = source.weights[0]
     weights = read_state_dict(path)
-    try:
+    what = f"--teacher-config {source.folder}: expected a sequence classifier's configuration"
+    with refusing(lambda reason: f"{what} ({reason})"):
         config = AutoConfig.from_pretrained(str(source.folder), trust_remote_code=False)
         classes = _classes_of_head(weights)
         if classes is not None and classes != config.num_labels:
             config.num_labels = classes
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"--teacher-config {source.folder}: expected a sequence classifier's configuration ({_first_line(error)})"
-        ) from None
     expected = model.state_dict()
     weights = {key: value for key, value in weights.items() if key in expected or not key.endswith(_OLD_BUFFERS)}
     missing, unexpected = sorted(set(expected) - set(weights)), sorted(set(weights) - set(expected))
@@ -209,19 +201,17 @@ def _classes_of_head(weights: "dict[str, torch.Tensor]") -> int | None:
 
 def _class_names(model: Any) -> tuple[str, ...]:
     names = model.config.id2label
+    if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
+        raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
     return tuple(str(names[index]) for index in sorted(names))
 
 
 def _require_length(source: TeacherSource, model: Any, tokenizer: Any, max_length: int) -> None:
     limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
-    longest = min((limit for limit in limits if limit and limit < _NO_LIMIT), default=None)
+    numbers = [limit for limit in limits if isinstance(limit, int | float)]  # a broken folder may say anything
+    longest = min((limit for limit in numbers if 0 < limit < _NO_LIMIT), default=None)
     if longest is not None and max_length > longest:
         raise InputError(f"--max-length: the teacher {source.name} reads at most {longest} tokens, got {max_length}")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _shorten(keys: list[str]) -> str:

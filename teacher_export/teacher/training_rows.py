@@ -11,6 +11,7 @@ import numpy as np
 from distill_jax.console import warn
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, read_json, write_json
+from distill_jax.npz import read_npy
 from teacher_export.config import DataConfig
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.source import TeacherSource
@@ -85,14 +86,10 @@ def require_unseen(config: DataConfig, dataset: "Dataset", source: TeacherSource
 
 
 def _read_training_texts(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as stream:
-            seen = np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: expected the digests of the training texts ({error}); export again") from None
+    seen = read_npy(path, "digests of the training texts")
     if seen.dtype != np.uint64 or seen.ndim != 1:
         raise InputError(f"{path}: expected uint64 [n], got {seen.dtype} {list(seen.shape)}; fine-tune again")
-    return np.asarray(seen)
+    return seen
 
 
 def require_same_split(folder: Path, record: dict[str, Any], config: DataConfig, dataset: "Dataset") -> None:

@@ -1,11 +1,9 @@
 """Read weight files without unpickling anything but tensors and plain containers."""
 
-import pickle
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 
 if TYPE_CHECKING:
     import torch
@@ -13,19 +11,6 @@ if TYPE_CHECKING:
 
 _WRAPPERS = ("state_dict", "model_state_dict")
 _PARALLEL_PREFIX = "module."
-
-# What torch's restricted unpickler raises for files that are cut, damaged or no pickle at all.
-UNPICKLING_ERRORS = (
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-)
 
 
 def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
@@ -54,15 +39,12 @@ def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
 
 
 def _read_weights_file(path: Path) -> Any:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if path.suffix != ".safetensors":
         return load_tensors(path, "a file by torch.save(model.state_dict(), FILE), given as --state-dict")
-    try:
+    with refusing(lambda reason: f"--state-dict {path}: expected a safetensors file, this one is damaged ({reason})"):
         return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"--state-dict {path}: expected a safetensors file, this one is damaged ({error})") from None
 
 
 def load_tensors(path: Path, expected: str) -> Any:
@@ -77,14 +59,5 @@ def load_tensors(path: Path, expected: str) -> Any:
     """
     import torch
 
-    try:
+    with refusing(lambda reason: f"{path}: expected {expected}; it is damaged or holds other objects ({reason})"):
         return torch.load(path, map_location="cpu", weights_only=True)
-    except UNPICKLING_ERRORS as error:
-        raise InputError(
-            f"{path}: expected {expected}; it is damaged or holds other objects ({_name(error)})"
-        ) from None
-
-
-def _name(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -298,7 +298,12 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
     ("section", "field", "value", "message"),
     [
         ("export", "max_length", None, "export: max_length: expected 1 to 1048576 tokens, got None"),
-        ("student", "embedding_dim", 13, r"parameter embeddings: expected \[64, 13\] \(config.json\), got \[64, 12\]"),
+        (
+            "student",
+            "embedding_dim",
+            13,
+            r"parameter embeddings: expected float32 \[64, 13\] \(config.json\), got float32 \[64, 12\]",
+        ),
         ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
         ("student", "depth", 3, "student: --depth: student fasttext has no such option"),
     ],

@@ -137,7 +137,9 @@ def test_checkpoints_of_another_student_are_refused(unfinished, tiny_runs, tmp_p
     train_run(other)
     shutil.rmtree(folder)
     shutil.copytree(other.workdir / "checkpoints", folder)
-    with pytest.raises(InputError, match=r"parameter embeddings: expected \[64, 8\] \(config.json\), got \[64, 9\]"):
+    with pytest.raises(
+        InputError, match=r"parameter embeddings: expected float32 \[64, 8\] \(config.json\), got float32 \[64, 9\]"
+    ):
         train_run(dataclasses.replace(unfinished, resume=True))
 
 
@@ -187,3 +189,15 @@ def test_a_damaged_checkpoint_costs_a_finished_run_nothing(tiny_runs, tiny_expor
     with pytest.raises(InputError, match="the latest one"):
         train_run(TrainRun(tiny_export, run, longer, student.options(), resume=True))
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.uint32, np.dtype(">f4"), "U3"])
+def test_weights_of_another_type_are_refused_also_where_they_are_recorded(tiny_runs, tmp_path, kind):
+    folder = shutil.copytree(tiny_runs["cnn"], tmp_path / "run")
+    weights = dict(np.load(folder / "weights.npz"))
+    name = next(name for name in weights if name.endswith("kernel"))
+    for changed in ({name: np.abs(weights[name]).astype(kind)}, {"further": np.zeros(2, np.float32)}):
+        np.savez(folder / "weights.npz", **{**weights, **changed})
+        record(folder)
+        with pytest.raises(InputError, match=f"parameter {next(iter(changed))}: expected (float32 .*|none)"):
+            Predictor.load(folder)
