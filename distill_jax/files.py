@@ -39,6 +39,24 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder beside ``path``; on success rename it to ``path``, on failure remove it.
+
+    Raises:
+        OSError: the disk is full, something lies at ``path``, …; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power failure, where the system can."""
     with contextlib.suppress(OSError):

@@ -1,6 +1,5 @@
 """The run folder as a way out: what predicting needs of it, with or without a training's results beside it."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from distill_jax.checksums import record_files
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError
 from distill_jax.export.format import LONGEST_TEXT
-from distill_jax.files import atomic_write, temporary_beside, write_json
+from distill_jax.files import atomic_folder, atomic_write, write_json
 from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.runs.config import FORMAT_VERSION, student_of
@@ -52,18 +51,12 @@ class RunFolder(Format):
             "student": student_to_json(predictor.config),
             "export": {"name": path.name, "teacher": {}, **predictor.origin.export, **_seen(predictor)},
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(path)
-        temporary.mkdir()
-        try:
-            with atomic_write(temporary / TOKENIZER) as stream:
+        with atomic_folder(path) as folder:
+            with atomic_write(folder / TOKENIZER) as stream:
                 stream.write(predictor.tokenizer.to_json().encode())
-            write_weights(temporary, predictor.params)
-            write_json(temporary / CONFIG, config)
-            record_files(temporary, CONFIG, TOKENIZER)
-            temporary.replace(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            write_weights(folder, predictor.params)
+            write_json(folder / CONFIG, config)
+            record_files(folder, CONFIG, TOKENIZER)
 
 
 def _seen(predictor: Predictor) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from distill_jax.data.examples import Examples, with_transfer
 from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
+from distill_jax.files import atomic_folder, require_free
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.jax_setup import platform
-from distill_jax.locks import exclusive
+from distill_jax.locks import sole_writer
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.folder import HISTORY
@@ -82,20 +83,20 @@ class Trained:
             InputError: the folder exists and is not empty, or the student was not evaluated on a test split.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"run folder {folder}: expected a new or an empty folder; name another")
         if "test" not in self.logits:
             raise InputError('save: a run holds its test scores: expected fit(…, evaluate={"test": export.test})')
         export = self._export
-        with exclusive(folder, "run folder"):
-            config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
-            begin_run(folder, config, export.tokenizer)
-            write_history(folder / HISTORY, self.history)
-            write_weights(folder, self.model.params)
-            figures = training_figures(
-                self.history, self.kept_epoch, self.model.params, self.seconds, at_chance=self.at_chance
-            )
-            finish_run(folder, self.config, figures, self.logits["test"], self._splits["test"])
+        with sole_writer(folder, "run folder"):
+            require_free(folder, "run folder")
+            with atomic_folder(folder) as new:
+                config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
+                begin_run(new, config, export.tokenizer)
+                write_history(new / HISTORY, self.history)
+                write_weights(new, self.model.params)
+                figures = training_figures(
+                    self.history, self.kept_epoch, self.model.params, self.seconds, at_chance=self.at_chance
+                )
+                finish_run(new, self.config, figures, self.logits["test"], self._splits["test"])
         return folder
 
 

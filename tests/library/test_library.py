@@ -50,7 +50,7 @@ def test_from_an_export_to_predictions_saved_and_loaded(export, tmp_path, capfd)
     (run,) = read_runs([folder])
     np.testing.assert_array_equal(run.predictions.logits, result.logits["test"])
     assert capfd.readouterr() == ("", "")  # a library says nothing
-    with pytest.raises(dj.InputError, match="expected a new or an empty folder"):
+    with pytest.raises(dj.InputError, match="it exists already; name another"):
         result.save(folder)
 
 
@@ -165,3 +165,18 @@ def test_a_module_with_a_list_of_layers_is_loaded_as_it_was(export, tmp_path):
     result = dj.fit(student, export.train, evaluate={"test": export.test}, epochs=1)
     loaded, texts = dj.load(result.save(tmp_path / "run"), module=Deep), tiny_texts(5, seed=1)[0]
     np.testing.assert_array_equal(loaded.logits(texts), result.model.logits(texts))
+
+
+def test_a_save_that_is_stopped_leaves_nothing_and_can_be_repeated(export, tmp_path, monkeypatch):
+    result = dj.fit(dj.student("fasttext", export), export.train, evaluate={"test": export.test}, epochs=1)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for name in ("write_history", "write_weights", "finish_run"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"distill_jax.training.python_api.{name}", stop)
+            with pytest.raises(KeyboardInterrupt):
+                result.save(tmp_path / "run")
+        assert list(tmp_path.iterdir()) == []
+    assert dj.load(result.save(tmp_path / "run")).label_names == export.label_names
