@@ -18,7 +18,8 @@ from teacher_export.data.sources import MOST_TIMES, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
 
 _LITTLE_BYTES = 1 << 28  # what the texts of a small file may take all the same
-MAX_ROWS = 1 << 25  # drawing from them takes some forty bytes each
+# Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
+_FEW_ROWS, _ROW_BYTES = 1 << 25, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +78,18 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
     codes = array.array("h")
     dropped: collections.Counter[str] = collections.Counter()
     rows_per_file = [0] * len(files)
+    most = _FEW_ROWS + sum(file.state[0] for file in files) // _ROW_BYTES
     for index, row in _iterate(files, parser, "reading labels"):
         code = parser.label(row)
         if isinstance(code, str):
             dropped[code] += 1
             code = -1
         codes.append(code)
-        if len(codes) > MAX_ROWS:
-            raise InputError(f"{row.where}: expected at most {MAX_ROWS:,} rows in all files, got more; leave some out")
+        if len(codes) > most:
+            raise InputError(
+                f"{row.where}: expected at most {most:,} rows in files of so many bytes, got more; unpack them, or "
+                "leave some out"
+            )
         rows_per_file[index] += 1
     if not codes:
         raise InputError(f"data file {files[0].path}: the file is empty but for its header; expected rows after it")

@@ -331,8 +331,12 @@ def test_texts_of_many_times_their_files_are_refused_by_row(tmp_path, monkeypatc
 
 
 def test_more_rows_than_can_be_drawn_from_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "MAX_ROWS", 5)
-    path = tmp_path / "data.csv"
-    path.write_text("text,label\n" + "good,a\nbad,b\n" * 3)
-    with pytest.raises(InputError, match=r"row 6 \(line 7\): expected at most 5 rows in all files, got more"):
-        load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label"))
+    monkeypatch.setattr(streaming, "_FEW_ROWS", 5)
+    path, large = tmp_path / "data.csv.gz", tmp_path / "large.csv"
+    content = b"text,label\n" + b"good,a\nbad,b\n" * 80
+    path.write_bytes(gzip.compress(content))
+    options = {"text_column": ("text",), "label_column": "label"}
+    with pytest.raises(InputError, match=r"row \d+ .*: expected at most [67] rows in files of so many bytes, got more"):
+        load_dataset(DataConfig("table", (path,), **options))
+    large.write_bytes(content.replace(b"good", b"good" * 20).replace(b"bad", b"bad" * 20))  # so has a file of any size
+    assert load_dataset(DataConfig("table", (large,), **options))
