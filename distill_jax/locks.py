@@ -33,6 +33,11 @@ def lock_file(path: Path) -> Path:
     return whole.with_name(f".{whole.name}.lock")
 
 
+def is_lock(path: Path) -> bool:
+    """Whether ``path`` is named as ``lock_file`` names files."""
+    return path.name.startswith(".") and path.name.endswith(".lock")
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
     """Keep other processes (and threads) that ask for the same lock off a file or folder.

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,7 @@ from distill_jax.files import (
     sha256_file,
     write_json,
 )
+from distill_jax.locks import is_lock
 from distill_jax.runs.checkpoints import KEPT, delete_checkpoints, has_checkpoint
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.folder import (
@@ -131,7 +132,7 @@ def prepare_run(
         raise InputError("--resume and --overwrite exclude each other: give one of them")
     if elsewhere and not resume:
         raise InputError("--resume-elsewhere goes with --resume, got it alone")
-    if not workdir.exists() or all(is_temporary(path) for path in workdir.iterdir()):
+    if not workdir.exists() or all(is_temporary(path) or is_lock(path) for path in workdir.iterdir()):
         return "new"
     if not is_run(workdir):
         raise InputError(f"run folder {workdir}: expected an empty folder or a run, found other files; name another")
@@ -193,14 +194,18 @@ def _computed_on(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(platforms) if whole and platforms else []
 
 
-def delete_run(workdir: Path) -> None:
+def delete_run(workdir: Path, seeds: Iterable[Path] | None = None) -> None:
     """Delete a run's files and the runs of its further seeds, and nothing else that may lie in the folder.
 
     The metrics go first and the configuration last: wherever a kill strikes, what is left is known for a run that has
     not ended.
+
+    Args:
+        workdir: the run folder.
+        seeds: the further seeds' folders, which the caller keeps other processes off; None = all that are there.
     """
     (workdir / METRICS).unlink(missing_ok=True)
-    for folder in filter(is_run, seed_folders(workdir)):
+    for folder in filter(is_run, seed_folders(workdir) if seeds is None else seeds):
         if folder.is_symlink():
             continue
         delete_run(folder)

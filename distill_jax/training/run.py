@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batc
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.runs.seed_scores import seed_folders
 from distill_jax.runs.weights import require_layout, write_weights
 from distill_jax.runs.writer import (
     RunState,
@@ -92,12 +93,34 @@ def train_run(run: TrainRun, data: TrainData | None = None) -> bool:
         Interrupted: Ctrl-C; the message says what is kept and holds the command that goes on.
     """
     data = data or TrainData(run.export, run.train, run.student)
-    with exclusive(run.workdir, "run folder"):
-        return train_in_held_folder(run, data)
+    with held_folders(run) as seeds:
+        return train_in_held_folder(run, data, seeds)
 
 
-def train_in_held_folder(run: TrainRun, data: TrainData) -> bool:
-    """Do what ``train_run`` does, in a folder that the caller keeps other processes off."""
+@contextlib.contextmanager
+def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[Path]]:
+    """Keep other processes off the run folder and, where it is to be overwritten, off those of its further seeds.
+
+    Args:
+        run: what is to be trained.
+        further: folders of seeds that are to be trained too.
+
+    Yields:
+        The further seeds' folders.
+
+    Raises:
+        InputError: another process is writing one of them.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(exclusive(run.workdir, "run folder"))
+        seeds = sorted({*further, *(seed_folders(run.workdir) if run.overwrite else ())})
+        for folder in seeds:
+            stack.enter_context(exclusive(folder, "run folder"))
+        yield seeds
+
+
+def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] = ()) -> bool:
+    """Do what ``train_run`` does, in a folder that the caller keeps other processes off, as those of ``seeds``."""
     student = data.student
     state = run_state(run, data)
     if state == "done":
@@ -115,7 +138,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData) -> bool:
     with _saying_what_is_kept(run, progress):
         snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
         if state == "overwrite":
-            delete_run(run.workdir)
+            delete_run(run.workdir, seeds)
         begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
         result, should_stop = _fit(run, params, data, train, progress, snapshot)
         figures = _finish(run, result, train, test)

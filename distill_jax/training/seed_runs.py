@@ -1,18 +1,16 @@
 """Train one student several times, with seeds that follow one another, and say how far the results lie apart."""
 
-import contextlib
 import dataclasses
 import math
 from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import Interrupted
-from distill_jax.locks import exclusive
 from distill_jax.metrics.classification import accuracy
 from distill_jax.runs.folder import Run, read_run, scored
 from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
 from distill_jax.runs.writer import tidy_run
-from distill_jax.training.run import TrainRun, run_state, train_in_held_folder, train_run
+from distill_jax.training.run import TrainRun, held_folders, run_state, train_in_held_folder, train_run
 from distill_jax.training.run_data import TrainData
 
 _VALIDATION = "validation_f1_macro"
@@ -32,24 +30,23 @@ def train_seeds(run: TrainRun, count: int) -> None:
         train_run(run)
         return
     data = TrainData(run.export, run.train, run.student)
-    with exclusive(run.workdir, "run folder"):
-        _train_all(run, count, data)
+    # The scores that are there say how many seeds there are; another process may be writing them until it is kept off.
+    with held_folders(run, (each.workdir for each in _runs(run, count)[1:])) as seeds:
+        _train_all(run, _runs(run, count), seeds, data)
 
 
-def _train_all(run: TrainRun, count: int, data: TrainData) -> None:
-    runs = _runs(run, count)
+def _train_all(run: TrainRun, runs: list[TrainRun], seeds: list[Path], data: TrainData) -> None:
     # All folders are looked at before the first hour is spent.
     finished = [each for each in runs if run_state(each, data) == "done"]
     for number, each in enumerate(runs, start=1):
         where = f"seed {each.train.seed} ({number} of {len(runs)})"
-        with contextlib.nullcontext() if each is run else exclusive(each.workdir, "run folder"):
-            if each in finished:
-                say(f"{where}: {each.workdir} holds this run already, finished")
-                tidy_run(each.workdir, each.train)
-                continue
-            say(f"{where}:")
-            if train_in_held_folder(each, data) and each is not runs[-1]:
-                raise Interrupted(f"interrupted; {where} is finished. Go on with:\n  {run.how_to_resume}")
+        if each in finished:
+            say(f"{where}: {each.workdir} holds this run already, finished")
+            tidy_run(each.workdir, each.train)
+            continue
+        say(f"{where}:")
+        if train_in_held_folder(each, data, seeds if each is run else ()) and each is not runs[-1]:
+            raise Interrupted(f"interrupted; {where} is finished. Go on with:\n  {run.how_to_resume}")
     scores = _collect(runs)
     if read_seeds(run.workdir) != scores:
         write_seeds(run.workdir, scores)

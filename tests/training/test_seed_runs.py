@@ -17,6 +17,7 @@ from distill_jax.errors import InputError
 from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
+from distill_jax.locks import exclusive
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.history import write_history
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
@@ -329,3 +330,18 @@ def test_a_signal_in_the_last_epoch_of_a_seed_lets_no_other_seed_begin(capsys, m
     assert seed_folders(tmp_path / "run") == []
     assert call(capsys, main, *words, "--resume")[0] == 0
     assert read_seeds(tmp_path / "run").seeds == (0, 1, 2)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_seed_that_another_process_is_writing_is_left_to_it_before_anything_is_done(tiny_export, tmp_path, overwrite):
+    config = TrainConfig.notebook("fasttext", distil=True, epochs=1)
+    run = TrainRun(tiny_export, tmp_path / "run", config, {"embedding_dim": 6})
+    train_seeds(run, 2)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    again = dataclasses.replace(run, overwrite=overwrite)
+    with exclusive(tmp_path / "run" / "seed-1", "run folder"):
+        for count in (2, 3) if not overwrite else (1, 2, 3):  # of one alone the other seeds are overwritten too
+            with pytest.raises(InputError, match="seed-1: another process is writing it"):
+                train_seeds(again, count)
+        assert {path: path.read_bytes() for path in before} == before
+    assert not list((tmp_path / "run").glob(".*.lock"))
