@@ -81,9 +81,14 @@ def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
     for index in range(file.num_row_groups):
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
-        wanted = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+        wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, columns)]
         rows = [_rows_at_once(chunk, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted]
-        yield from file.iter_batches(batch_size=max(1, min(rows)), row_groups=[index], columns=columns)
+        yield from file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns)
+
+
+def _is_of(path: str, columns: Sequence[str]) -> bool:
+    """Whether a chunk is a column's, or a part of one; a column's own name may have dots too."""
+    return any(path == name or path.startswith(f"{name}.") for name in columns)
 
 
 def _rows_at_once(chunk: Any, source: Any, group: int, *, is_nested: bool) -> int:

@@ -369,3 +369,13 @@ def test_long_fields_are_read(tmp_path):
     text = "x" * 300_000  # more than the csv module's own limit
     assert read(written(tmp_path, f"text,stars\n{text},1\n"))[0].cells[0] == text
     assert column_names(tmp_path / "data.csv", "csv") == ["text", "stars"]
+
+
+@pytest.mark.parametrize("name", ["review.text", ".", "a.b.c", "text"])
+def test_a_parquet_column_s_name_may_have_dots(tmp_path, name):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({name: ["one", "two"], "text.other": [1, 2]}), path)
+    assert [row.cells for row in read_rows(path, "parquet", (name,))] == [("one",), ("two",)]
