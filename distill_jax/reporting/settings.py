@@ -17,9 +17,13 @@ _SAID_ELSEWHERE = frozenset({"name", "num_labels"})
 def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Return what holds for the whole report, as (name, text): data, teacher, then the settings that all runs share."""
     export = runs[0].config["export"]
+    teacher = (table.teacher_name, _fingerprint(export), table.teacher.device)
     facts = [
         ("Data", f"{table.export_name}: {number_of_texts(table.test_rows)}, {len(table.label_names)} classes"),
-        ("Teacher", " · ".join(filter(None, (table.teacher_name, _fingerprint(export), table.teacher.device)))),
+        (
+            "Teacher",
+            " · ".join(str(part) for part in teacher if part),
+        ),
     ]
     settings = [_settings(run) for run in runs]
     names = _names(settings)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import gc
 import json
 import os
 import select
@@ -123,7 +124,9 @@ def _serve(campaign: Campaign, number: int, tasks: IO[str], answers: IO[str]) ->
     os.chdir(scratch)  # commands write where they are told, or where they are
     loaders = {loader.name: loader for loader in campaign.loaders}
     trials = Trials(campaign.inputs, campaign.place / str(number), campaign.seed)
+    gc.disable()  # Python 3.11 loses count where it collects while it parses, which the commands' help does
     for line in tasks:
+        gc.collect()
         name, index = json.loads(line)
         result = trials.run(loaders[name], index, campaign.keep)
         answers.write(json.dumps(dataclasses.asdict(result)) + "\n")
