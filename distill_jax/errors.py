@@ -4,10 +4,11 @@ Shared by both halves; standard library only.
 """
 
 import contextlib
+import errno
 import re
 from collections.abc import Callable, Iterator
 
-_LONGEST = 1_000  # characters of a sentence
+_LONGEST = 8_000  # characters of a sentence: a long list of names to paste has room
 # C0 and C1 controls, the marks that turn the direction of what follows, and halves of surrogate pairs.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\u2028\u2029]")
@@ -24,9 +25,12 @@ def _escape(found: re.Match[str]) -> str:
 
 def one_line(text: str) -> str:
     """Return a text on one line of bounded length: what is quoted in it may be of any length, and hold anything."""
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 3 :]}"
-    return _BREAKS.sub(_escape, printable(text))
+    return _shortened(_BREAKS.sub(_escape, printable(_shortened(text))))
+
+
+def _shortened(text: str) -> str:
+    """Return a text, or its beginning and its end, where it says what to do."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 3 :]}"
 
 
 class InputError(ValueError):
@@ -48,11 +52,15 @@ def refusing(sentence: Callable[[str], str]) -> Iterator[None]:
     """
     try:
         yield
-    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (InputError, MemoryError):
         raise
-    except BaseException as error:  # noqa: BLE001 - see above
+    except BaseException as error:
+        is_panic = type(error).__name__ == "PanicException"
+        is_system_s = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)  # EINVAL: a wild offset
+        if is_system_s or not (isinstance(error, Exception) or is_panic):
+            raise
         lines = str(error).strip().splitlines()
-        raise InputError(sentence(lines[0] if lines else type(error).__name__)) from None
+        raise InputError(sentence(lines[0] if lines else type(error).__name__)) from error
 
 
 class MissingInputError(InputError, FileNotFoundError):

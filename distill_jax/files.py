@@ -97,10 +97,10 @@ def find_temporaries(folder: Path, *targets: str) -> list[Path]:
 def remove_temporaries(folder: Path, *targets: str) -> None:
     """Delete what ``find_temporaries`` finds."""
     for path in find_temporaries(folder, *targets):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
+        elif "-" in path.suffixes[-2]:  # ours have a random name besides; one of a number alone is another program's
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sha256_file(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from distill_jax.cache import cache_folder
 from distill_jax.errors import InputError
-from distill_jax.machine import processor
+from distill_jax.machine import instructions, processor
 from distill_jax.processors import usable_processors
 
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
@@ -53,6 +53,8 @@ def _heal_cache(folder: Path) -> None:
 
     A kill or a full disk in the middle of a write leaves one. JAX warns of it at each start, and keeps it for ever.
     """
+    if getattr(warnings.showwarning, "heals", False):
+        return
     warnings.filterwarnings("always", message=_BROKEN_ENTRY.pattern)
     show = warnings.showwarning
 
@@ -65,6 +67,7 @@ def _heal_cache(folder: Path) -> None:
             for path in folder.glob(f"{glob.escape(found[1])}-*"):
                 path.unlink(missing_ok=True)
 
+    heal.heals = True  # type: ignore[attr-defined]
     warnings.showwarning = heal
 
 
@@ -73,7 +76,7 @@ def platform() -> dict[str, Any]:
     import jax
 
     return {
-        "processor": processor(),
+        "processor": f"{processor()} ({instructions()})",
         "processors": usable_processors(),
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,

@@ -30,6 +30,8 @@ _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 def lock_file(path: Path) -> Path:
     """Return where the lock of a file or folder lies while it is held: beside it, whatever name led there."""
     whole = Path(path).resolve()
+    if not whole.name:
+        raise InputError(f"{path}: expected a name that can be written, got the root of all folders; name another")
     return whole.with_name(f".{whole.name}.lock")
 
 
@@ -57,6 +59,7 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         name.parent.mkdir(parents=True, exist_ok=True)
     try:
         stream = _acquire(name)
+        inner = _acquire_folder(Path(path), stream)
     except BlockingIOError:
         raise InputError(
             f"{what} {path}: another process is writing it ({_holder(name)}); wait for it, or name another"
@@ -72,6 +75,8 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     finally:
         name.unlink(missing_ok=True)  # while it is held: no other process can hold this very file
         stream.close()
+        if inner is not None:
+            os.close(inner)
 
 
 @contextlib.contextmanager
@@ -98,6 +103,32 @@ def clear_leftovers(path: Path, what: str, *further: Path) -> None:
             each.unlink(missing_ok=True)
 
 
+def _acquire_folder(path: Path, stream: IO[str]) -> int | None:
+    """Lock a folder itself too, which another mount shows under another name; None where it is not there yet.
+
+    Args:
+        path: the folder, or a file.
+        stream: the lock beside it, which is given up where the folder is held.
+
+    Raises:
+        BlockingIOError: it is held.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it is no folder, or not there, or may not be read
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            return None
+        Path(stream.name).unlink(missing_ok=True)
+        stream.close()
+        raise
+    return descriptor
+
+
 def _acquire(name: Path) -> IO[str]:
     """Open and lock the file ``name``, and write into it who holds it.
 
@@ -108,10 +139,12 @@ def _acquire(name: Path) -> IO[str]:
     if fcntl is None:
         raise OSError(errno.ENOSYS, "this system has no flock")
     while True:
-        stream = name.open("a+", encoding="utf-8")
+        stream = _opened(name)
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(name, stream):
+                if not stream.writable():
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
                 stream.truncate(0)
                 since = time.strftime("%Y-%m-%d %H:%M:%S %z")
                 json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": since}, stream)
@@ -121,6 +154,16 @@ def _acquire(name: Path) -> IO[str]:
             stream.close()
             raise
         stream.close()  # its holder deleted it between our opening and locking it
+
+
+def _opened(name: Path) -> IO[str]:
+    """Open a lock's file; another user's can be read alone, which is enough to see whether it is held."""
+    try:
+        return name.open("a+", encoding="utf-8")
+    except PermissionError:
+        if not name.is_file():
+            raise
+        return name.open(encoding="utf-8")
 
 
 def _is_still(name: Path, stream: IO[str]) -> bool:

@@ -20,3 +20,14 @@ def processor() -> str:
         lines = []
     models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name") and ":" in line)
     return next(models, "") or platform.processor() or platform.machine()
+
+
+def instructions() -> str:
+    """Return the widest vectors that the processor computes with, as far as the system tells, such as ``avx2``."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    found = (set(line.split(":", 1)[1].split()) for line in lines if line.startswith(("flags", "Features")))
+    flags = next(found, set())
+    return next((name for name in ("avx512f", "avx2", "avx", "sve", "asimd") if name in flags), platform.machine())

@@ -21,6 +21,7 @@ RESULTS = "results.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
+_HEADER = b"model,run,student,"  # and what every table of results begins with
 _HEAD = 1 << 12
 
 
@@ -100,12 +101,20 @@ def _require_replaceable(output: Path, names: Iterable[str]) -> None:
     """Refuse to replace files that no report of ours lies with."""
     there = [output / name for name in names if (output / name).exists()]
     page = output / PAGE
-    if not there or (page.is_file() and _GENERATOR in page.read_bytes()[:_HEAD]):
+    if not there or _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER)):
         return
     raise InputError(
         f"{there[0]}: expected no such file, or a report's, found another; name another folder with --output, or move "
         "the file away"
     )
+
+
+def _begins(path: Path, mark: bytes) -> bool:
+    """Whether a file has a mark of ours in its beginning."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return mark in stream.read(_HEAD)
 
 
 def _common_folder(runs: list[Path]) -> Path:

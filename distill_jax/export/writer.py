@@ -16,6 +16,7 @@ from distill_jax.errors import InputError
 from distill_jax.export.format import (
     MANIFEST,
     SCHEMA_VERSION,
+    SPLIT_NAMES,
     TOKEN_EMBEDDINGS,
     TOKENIZER,
     Manifest,
@@ -71,9 +72,9 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._recorded = {part["file"]: PartInfo(**part) for part in found["parts"]}
-        inside = self.folder.iterdir() if self.folder.is_dir() else ()
-        for folder_ in [self.folder, *(path for path in inside if path.is_dir())]:
-            remove_temporaries(folder_)
+        for folder_ in (self.folder, *(self.folder / name for name in SPLIT_NAMES)):
+            if folder_ == self.folder or not folder_.is_symlink():
+                remove_temporaries(folder_)
 
     @property
     def identity(self) -> dict[str, Any]:

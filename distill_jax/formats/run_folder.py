@@ -30,6 +30,13 @@ class RunFolder(Format):
 
     def read(self, path: Path, *, module: Callable[..., Any] | None = None) -> Predictor:
         """Return the finished run's student, or its latest checkpoint's."""
+        before = (path / CONFIG).read_bytes()
+        predictor = self._read(path, module)
+        if (path / CONFIG).read_bytes() != before:  # another run has taken its place between two of its files
+            raise InputError(f"run folder {path}: it was written anew while it was read; wait for that, and read again")
+        return predictor
+
+    def _read(self, path: Path, module: Callable[..., Any] | None) -> Predictor:
         config = read_config(path)
         student = student_of(config, f"run configuration {path / CONFIG}", module)
         max_length = _max_length(config, path)

@@ -130,6 +130,12 @@ def has_results(folder: Path) -> bool:
     return not has_checksums(config) or METRICS in read_checksums(folder)
 
 
+def is_saved_student(folder: Path) -> bool:
+    """Return whether a folder holds a student without its training: no results, and nothing to go on from."""
+    names = (METRICS, HISTORY, CHECKPOINTS)
+    return (folder / WEIGHTS).is_file() and not any((folder / name).exists() for name in names)
+
+
 def read_run(folder: Path) -> Run:
     """Read and validate a run folder.
 
@@ -148,8 +154,14 @@ def read_run(folder: Path) -> Run:
             f"run folder {folder}: it has no {CONFIG}, so it holds no run; name a folder that "
             "python -m distill_jax.train wrote"
         )
+    before = (folder / CONFIG).read_bytes()
     config = read_config(folder)
     if not has_results(folder):
+        if is_saved_student(folder):
+            raise InputError(
+                f"run folder {folder}: it holds a student that was saved or converted, without a training's results, "
+                "which a report compares; name the run that it comes from"
+            )
         results = (METRICS, HISTORY, TEST_PREDICTIONS)
         missing = next((name for name in results if not (folder / name).is_file()), f"whole {CHECKSUMS}")
         raise InputError(
@@ -164,6 +176,8 @@ def read_run(folder: Path) -> Run:
         predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
     )
     require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS)
+    if (folder / CONFIG).read_bytes() != before:  # another run has taken its place between two of its files
+        raise InputError(f"run folder {folder}: it was written anew while it was read; wait for that, and read again")
     return run
 
 

@@ -67,5 +67,9 @@ def read_weights(folder: Path) -> Params:
     if not path.is_file():
         from distill_jax.runs.checkpoints import load_params
 
-        return load_params(folder / CHECKPOINTS)
+        try:
+            return load_params(folder / CHECKPOINTS)
+        except InputError:
+            if not path.is_file():  # else the training has ended meanwhile, and its checkpoints are gone
+                raise
     return nested_params(read_npz(path, "weights"))

@@ -37,6 +37,7 @@ from distill_jax.runs.folder import (
     WEIGHTS,
     has_results,
     is_run,
+    is_saved_student,
     read_config,
 )
 from distill_jax.runs.history import NUMBER_COLUMNS
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RunState = Literal["new", "overwrite", "resume", "done"]
-_OWN_FILES = (CHECKSUMS, HISTORY, METRICS, TEST_PREDICTIONS, WEIGHTS, TOKENIZER, SEEDS, CONFIG)
+_OWN_FILES = (CHECKSUMS, WEIGHTS, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS, CONFIG)
 
 
 _PLATFORM = {"processor": "the processor", "processors": "as many processors as", "device": "the device", "jax": "jax"}
@@ -158,7 +159,12 @@ def prepare_run(
 
 
 def _require_same_run(workdir: Path, found: dict[str, Any], config: dict[str, Any], where: str) -> None:
-    """Refuse another run's configuration; one of more epochs is the same run's."""
+    """Refuse another run's configuration, and a student without its training; one of more epochs is the same run's."""
+    if is_saved_student(workdir):
+        raise InputError(
+            f"run folder {workdir}: it holds a student that was saved or converted, and no training to go on with; "
+            "name another with --workdir, or give --overwrite to delete it"
+        )
     difference = first_difference(_identity(found, where), _identity(config, where))
     old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
     if not difference and old_epochs > epochs:
@@ -178,7 +184,8 @@ def _require_same_platform(
     then, now = _computed_on(found), _computed_on(config)
     if not then or not now:  # version 0.1 recorded nothing
         return
-    for name in student.numbers_depend_on:
+    on_cpu = now[-1].get("device") == "cpu"
+    for name in student.numbers_depend_on if on_cpu else ("device", "jax"):
         if then[-1].get(name) != now[-1].get(name):
             raise InputError(
                 f"run folder {workdir}: it was computed with {_PLATFORM[name]} {then[-1].get(name)!r}, here it is "
@@ -211,6 +218,8 @@ def delete_run(workdir: Path, seeds: Iterable[Path] | None = None) -> None:
         delete_run(folder)
         with contextlib.suppress(OSError):  # something else lies in it
             folder.rmdir()
+    if (workdir / CHECKPOINTS).is_symlink():
+        (workdir / CHECKPOINTS).unlink()  # else the next run would take what lies there for its own
     delete_checkpoints(workdir / CHECKPOINTS)
     remove_temporaries(workdir)
     for name in _OWN_FILES:

@@ -18,7 +18,7 @@ from scripts.fuzz.mutations import mutate
 from scripts.trials.inputs import TABLE
 
 ACCEPTED, REFUSED, FAULT = "accepted", "refused", "fault"
-_LONGEST = 2_000  # characters of a sentence
+_LONGEST = 9_000  # characters of a sentence
 _MEMORY = 1 << 30  # bytes that an input may take
 _OURS = ("distill_jax", "teacher_export", "scripts")
 _SIBLINGS = (corpus.LINEAR, f"{corpus.TOKENIZERS}/wordpiece.json", TABLE)

@@ -10,6 +10,7 @@ from teacher_export.data.rows import Row
 
 MAX_CLASSES = 1000
 UNLABELLED_NUMBER = "-1"
+_LONGEST_NAME = 1_000  # characters
 _NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -89,12 +90,17 @@ class LabelColumn:
         found = self._found.get(name)
         if found is None:
             require_unicode(name, row, self._name)
+            if len(name) > _LONGEST_NAME:
+                raise InputError(
+                    f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
+                    f"got {len(name):,}; name the label's column with --label-column"
+                )
             if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be the unlabelled -1
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
                     f"{MAX_CLASSES:,} different values; name the label's column with --label-column"
                 )
-            found = self._found[name] = _Found(len(self._found), row)
+            found = self._found[name] = _Found(len(self._found), row._replace(cells=row.cells[:1]))
         found.rows += 1
         return found.code
 

@@ -13,7 +13,7 @@ from distill_jax.errors import InputError, MissingInputError
 _BUFFER_BYTES = 1 << 20
 MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
 MOST_TIMES = 8  # what texts are packed to at best, by themselves
-_LITTLE_BYTES = 1 << 28
+LITTLE_BYTES = 1 << 28
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -96,7 +96,7 @@ def unpack(path: Path, target: IO[bytes], on_bytes: OnBytes | None = None) -> No
     Raises:
         InputError: it is no whole gzip, or it would fill the disk.
     """
-    left = _LITTLE_BYTES + MOST_TIMES * path.stat().st_size
+    left = LITTLE_BYTES + MOST_TIMES * path.stat().st_size
     with open_data(path, on_bytes) as stream:
         while block := stream.read(_BUFFER_BYTES):
             left -= len(block)

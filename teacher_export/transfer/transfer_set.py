@@ -9,7 +9,7 @@ import collections
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TRANSFER = "transfer"
 PROTECTED_SPLITS = ("test", "validation")
 _VERSION = 1  # raise it whenever the same options come to other texts
-_CHUNK = 4096
+_CHUNK, _CHUNK_CHARACTERS = 4096, 1 << 22
 _AUGMENTED = "augmented"
 _EXAMPLES_SHOWN = 3
 _NO_WORD = "wordless"
@@ -179,9 +179,18 @@ class _Builder:
                 say(f"{name}: {shortened(self.texts[index])}")
 
 
-def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
-    iterator = iter(texts)
-    return iter(lambda: list(itertools.islice(iterator, _CHUNK)), [])
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield texts in lists that are neither long nor large."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if len(chunk) == _CHUNK or size > _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _digest(words: Sequence[str]) -> bytes:

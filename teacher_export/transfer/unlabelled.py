@@ -11,11 +11,12 @@ from distill_jax.files import sha256_file
 from teacher_export.config import DEMO_TEXTS, ExportConfig
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
-from teacher_export.data.sources import TextLines, not_utf8, open_data, require_data_file
+from teacher_export.data.sources import LITTLE_BYTES, MOST_TIMES, TextLines, not_utf8, open_data, require_data_file
 from teacher_export.data.streaming import open_source
 from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
 
 _OPTION = "--unlabelled"
+_LONGEST = 1 << 20  # characters of a text; no teacher reads as many
 _AMAZON_COLUMN = "review_body"
 
 
@@ -43,21 +44,34 @@ class UnlabelledSource:
         return DEMO_TEXTS if self.path is None else sha256_file(self.path)
 
     def texts(self) -> Iterator[str]:
-        """Yield the texts, the missing and blank ones left out.
+        """Yield the beginnings of the texts, of a mebi of characters, the missing and blank ones left out.
 
         Raises:
-            InputError: a row cannot be read; the message names the file and the row.
+            InputError: a row cannot be read, or the texts are many times larger than their file; the message names the
+                file.
         """
         if self.path is None:
             from teacher_export.data.demo import load_unlabelled_demo_texts
 
             yield from load_unlabelled_demo_texts()
             return
-        with progress(self.path.stat().st_size, f"reading {self.name}", "B", scale=True) as bar:
+        room = LITTLE_BYTES + MOST_TIMES * self.path.stat().st_size
+        for text in self._whole_texts(self.path):
+            beginning = text[:_LONGEST]
+            room -= len(beginning) if beginning.isascii() else len(beginning.encode())
+            if room < 0:
+                raise InputError(
+                    f"{_OPTION} {self.path}: its texts take more than {MOST_TIMES} times the bytes that it has; unpack "
+                    "it first, or leave some out"
+                )
+            yield beginning
+
+    def _whole_texts(self, path: Path) -> Iterator[str]:
+        with progress(path.stat().st_size, f"reading {self.name}", "B", scale=True) as bar:
             if self.format is None:
-                yield from _lines(self.path, bar)
+                yield from _lines(path, bar)
                 return
-            for row in read_rows(self.path, self.format, self.columns, bar.update):
+            for row in read_rows(path, self.format, self.columns, bar.update):
                 parts = [as_text(value, row, name) for value, name in zip(row.cells, self.columns, strict=True)]
                 text = TEXT_SEPARATOR.join(part for part in parts if part and part.strip())
                 if text:

@@ -6,7 +6,7 @@ from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
 
 
-class Panic(BaseException):
+class PanicException(BaseException):
     """What Rust's panics are."""
 
 
@@ -25,7 +25,7 @@ class Broken:
         raise self.error
 
 
-@pytest.mark.parametrize("error", [Panic("unwrap on None"), Exception("no unknown token")])
+@pytest.mark.parametrize("error", [PanicException("unwrap on None"), Exception("no unknown token")])
 def test_what_the_library_throws_is_a_sentence(error):
     with pytest.raises(InputError, match=f"it cannot tokenize one of 1 texts .{error}"):
         FastTokenizer(Broken(error), 8).encode(["a text"])
