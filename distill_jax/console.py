@@ -8,14 +8,17 @@ import os
 import re
 import shlex
 import signal
+import string
 import sys
 import threading
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from distill_jax import __version__
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.files import utf8
 from distill_jax.options import option_of, require_once
 
 _Options = TypeVar("_Options")
@@ -26,6 +29,7 @@ _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 _came: list[int] = []  # the signals that have ended the command, in their order
 # C0 and C1 controls, and the marks that turn the direction of what follows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PLAIN = frozenset(string.ascii_letters + string.digits + " /.,:;=+-_@%")  # within $'…'
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -42,8 +46,11 @@ def warn(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data.
+
+    So are the bytes of paths that are not UTF-8.
+    """
+    return utf8(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
 def progress(
@@ -240,10 +247,27 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def shell_line(words: Iterable[str]) -> str:
+    """Return a command's words ready to paste into a shell, whatever is in them."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if _CONTROL.search(word) is None and utf8(word) == word:
+        return shlex.quote(word)
+    escaped = (chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(word))
+    return f"$'{''.join(escaped)}'"  # what a terminal would obey, or cannot show, is spelt out
+
+
+def path_word(path: Path) -> str:
+    """Return a path as a word of a command: one that begins with a dash would be taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
 def resume_command(program: str, arguments: Sequence[str]) -> str:
     """Return the command that goes on with an interrupted run, ready to paste."""
     given = [word for word in arguments if word not in ("--overwrite", "--resume")]
-    return shlex.join(["python", "-m", program, *given, "--resume"])
+    return shell_line(["python", "-m", program, *given, "--resume"])
 
 
 @contextlib.contextmanager
