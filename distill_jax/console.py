@@ -161,6 +161,7 @@ def run_command(main: Callable[[], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path or name that the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
+    _came.clear()
     try:
         with _handling(_interrupt):
             main()
@@ -210,7 +211,6 @@ def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _came.clear()
     hangup = getattr(signal, "SIGHUP", None)  # ignored under nohup; Ctrl-C is ours also where a shell ignores it
     taken = [number for number in _ENDING if number != hangup or signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, handler) for number in taken}
@@ -286,3 +286,15 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 
     with _handling(note):
         yield lambda: bool(came)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Let the signals that end a command wait until the block has ended: for libraries that survive no interruption."""
+    came: list[int] = []
+    try:
+        with _handling(lambda number, _: came.append(number)):
+            yield
+    finally:
+        for number in came:
+            signal.raise_signal(number)
