@@ -14,6 +14,7 @@ import threading
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from distill_jax import __version__
@@ -30,6 +31,7 @@ _came: list[int] = []  # the signals that have ended the command, in their order
 # C0 and C1 controls, and the marks that turn the direction of what follows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLAIN = frozenset(string.ascii_letters + string.digits + " /.,:;=+-_@%")  # within $'…'
+_SOON = 0.01  # seconds
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -163,7 +165,7 @@ def run_command(main: Callable[[], None]) -> None:
             stream.reconfigure(errors="backslashreplace")
     _came.clear()
     try:
-        with _handling(_interrupt):
+        with _ignoring_no_interruption(), _handling(_interrupt):
             main()
             sys.stdout.flush()
     except InputError as error:
@@ -196,9 +198,36 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _interrupt(number: int, _frame: object) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     _came.append(number)
+    _raise_interrupt(frame)
+
+
+def _raise_interrupt(frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code is _deliver_again.__code__:  # it will be
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _deliver_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose interruption came where Python ignores it: in a destructor, or while it collects."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt) or not _came:
+        sys.__unraisablehook__(ignored)
+        return
+    timer = threading.Timer(_SOON, os.kill, (os.getpid(), _came[-1]))
+    timer.daemon = True
+    timer.start()
+
+
+@contextlib.contextmanager
+def _ignoring_no_interruption() -> Iterator[None]:
+    before, sys.unraisablehook = sys.unraisablehook, _deliver_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _interrupted_status() -> int:
@@ -278,11 +307,11 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """
     came: list[int] = []  # of this call alone: an earlier one's are no reason to stop
 
-    def note(number: int, _frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
         _came[:] = came[:1]
         if len(came) > 1:
-            raise KeyboardInterrupt
+            _raise_interrupt(frame)
 
     with _handling(note):
         yield lambda: bool(came)

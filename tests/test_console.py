@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import importlib
 import io
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -350,3 +352,23 @@ def test_a_path_is_a_word_that_no_command_takes_for_an_option():
 def test_bytes_of_a_path_that_are_no_text_are_shown_escaped(capsys):
     say(f"wrote {os.fsdecode(b'caf' + bytes([0xE9]))}")
     assert capsys.readouterr().out == "wrote caf\\xe9\n"
+
+
+@pytest.mark.parametrize("signals", [1, 3])
+def test_a_signal_within_a_destructor_interrupts_all_the_same(signals, capsys):
+    class Destroyed:
+        def __del__(self):
+            for _ in range(signals):
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGTERM)
+            raise KeyboardInterrupt
+
+    def body():
+        Destroyed()
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    with pytest.raises(SystemExit) as exit_:
+        run_command(body)
+    assert exit_.value.code == 143
+    assert capsys.readouterr().err == "interrupted; the same command starts again from what is on disk\n"
