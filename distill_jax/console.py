@@ -7,10 +7,13 @@ import io
 import os
 import shlex
 import signal
+import string
 import sys
 import threading
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from distill_jax import __version__
@@ -23,6 +26,8 @@ USAGE_ERROR = 2
 # What ends a command as Ctrl-C does, where nothing else was made of it before (nohup ignores SIGHUP).
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _came: list[int] = []  # the signals that have ended the command, in their order
+_PLAIN = frozenset(string.ascii_letters + string.digits + " /.,:;=+-_@%")  # within $'…'
+_SOON = 0.01  # seconds
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -146,8 +151,9 @@ def run_command(main: Callable[[], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path or name that the terminal cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
+    _came.clear()
     try:
-        with _handling(_interrupt):
+        with _ignoring_no_interruption(), _handling(_interrupt):
             main()
             sys.stdout.flush()
     except InputError as error:
@@ -180,9 +186,36 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _interrupt(number: int, _frame: object) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     _came.append(number)
+    _raise_interrupt(frame)
+
+
+def _raise_interrupt(frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code is _deliver_again.__code__:  # it will be
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _deliver_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose interruption came where Python ignores it: in a destructor, or while it collects."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt) or not _came:
+        sys.__unraisablehook__(ignored)
+        return
+    timer = threading.Timer(_SOON, os.kill, (os.getpid(), _came[-1]))
+    timer.daemon = True
+    timer.start()
+
+
+@contextlib.contextmanager
+def _ignoring_no_interruption() -> Iterator[None]:
+    before, sys.unraisablehook = sys.unraisablehook, _deliver_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _interrupted_status() -> int:
@@ -195,7 +228,6 @@ def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _came.clear()
     hangup = getattr(signal, "SIGHUP", None)  # ignored under nohup; Ctrl-C is ours also where a shell ignores it
     taken = [number for number in _ENDING if number != hangup or signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, handler) for number in taken}
@@ -232,10 +264,27 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def shell_line(words: Iterable[str]) -> str:
+    """Return a command's words ready to paste into a shell, whatever is in them."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if printable(word) == word:
+        return shlex.quote(word)
+    escaped = (chr(byte) if chr(byte) in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(word))
+    return f"$'{''.join(escaped)}'"  # what a terminal would obey, or cannot show, is spelt out
+
+
+def path_word(path: Path) -> str:
+    """Return a path as a word of a command: one that begins with a dash would be taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
 def resume_command(program: str, arguments: Sequence[str]) -> str:
     """Return the command that goes on with an interrupted run, ready to paste."""
     given = [word for word in arguments if word not in ("--overwrite", "--resume")]
-    return shlex.join(["python", "-m", program, *given, "--resume"])
+    return shell_line(["python", "-m", program, *given, "--resume"])
 
 
 @contextlib.contextmanager
@@ -246,11 +295,23 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """
     came: list[int] = []  # of this call alone: an earlier one's are no reason to stop
 
-    def note(number: int, _frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
         _came[:] = came[:1]
         if len(came) > 1:
-            raise KeyboardInterrupt
+            _raise_interrupt(frame)
 
     with _handling(note):
         yield lambda: bool(came)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Let the signals that end a command wait until the block has ended: for libraries that survive no interruption."""
+    came: list[int] = []
+    try:
+        with _handling(lambda number, _: came.append(number)):
+            yield
+    finally:
+        for number in came:
+            signal.raise_signal(number)

@@ -15,11 +15,17 @@ _BREAKS = re.compile("[\t\n\u2028\u2029]")
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data."""
+    """Return a text with its control characters escaped, but for line feeds and tabs: names of others are data.
+
+    So are the bytes of paths that are not UTF-8.
+    """
     return CONTROL.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    if 0xDC80 <= number <= 0xDCFF:  # a byte of a path that is not UTF-8
+        return f"\\x{number - 0xDC00:02x}"
     return found[0].encode("unicode_escape").decode()
 
 

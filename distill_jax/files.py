@@ -16,6 +16,8 @@ from distill_jax.errors import InputError, MissingInputError
 
 _CHUNK = 1 << 20
 _DIGITS = 20
+_RAW_BYTES = 0xDC00  # Python's place for them, above which a path's bytes are that are not UTF-8
+_RAW_BYTE = re.compile("[\udc80-\udcff]")
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d+(-[0-9a-f]+)?\.tmp", re.DOTALL)  # version 0.1 named the process alone
 
 
@@ -112,9 +114,27 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def utf8(text: str) -> str:
+    r"""Return a text with the bytes of a path in it that are not UTF-8 escaped (``\\xff``).
+
+    Python has half a surrogate pair for each of them, which is nothing that a file of text can hold.
+    """
+    return _RAW_BYTE.sub(lambda found: f"\\x{ord(found[0]) - _RAW_BYTES:02x}", text)
+
+
+def require_utf8(path: Path, what: str) -> None:
+    """Raise ``InputError`` for a path that is not UTF-8, where a library is to open it that takes no other."""
+    if utf8(str(path)) != str(path):
+        raise InputError(f"{what} {utf8(str(path))}: expected a path in UTF-8, got other bytes in it; name another")
+
+
 def json_bytes(value: Any) -> bytes:
-    """Return ``value`` as indented JSON in UTF-8; NaN is refused (``ValueError``), for it is not JSON."""
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    """Return ``value`` as indented JSON in UTF-8; NaN is refused (``ValueError``), for it is not JSON.
+
+    Paths in it are written as ``utf8`` does.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _RAW_BYTE.sub(lambda found: "\\" + utf8(found[0]), text).encode()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -13,7 +13,7 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_write, remove_temporaries
+from distill_jax.files import atomic_write, remove_temporaries, utf8
 from distill_jax.locks import exclusive
 
 PAGE = "report.html"
@@ -76,8 +76,8 @@ def write_report(config: ReportConfig) -> Path:
     title = f"Distillation report: {table.export_name}" if config.title is None else config.title
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
     contents = {  # the page comes first: it says whose files the others are
-        PAGE: render_page(table, runs, title).encode(),
-        RESULTS: csv_text(table).encode(),
+        PAGE: utf8(render_page(table, runs, title)).encode(),
+        RESULTS: utf8(csv_text(table)).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
     }
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written

@@ -1,16 +1,15 @@
 """The whole PyTorch half: data → (fine-tuned) teacher → logits, written part by part; resumable at any moment."""
 
 import hashlib
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.console import progress, say, warn
+from distill_jax.console import path_word, progress, say, shell_line, warn
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
-from distill_jax.files import sha256_file, write_json
+from distill_jax.files import require_utf8, sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
@@ -78,9 +77,9 @@ def run(config: ExportConfig) -> Path:
 def _print_next_step(folder: Path) -> None:
     words = ["python", "-m", "distill_jax.train", "--student", "cnn", "--distil"]
     if folder != _DEFAULT_EXPORT:
-        words += ["--export", str(folder)]
+        words += ["--export", path_word(folder)]
     say(f"\nThe export is in {folder}. Next, train a student:")
-    say(f"  {shlex.join(words)}")
+    say(f"  {shell_line(words)}")
 
 
 class _Export:
@@ -172,6 +171,7 @@ class _Export:
 
     def _finetuning_settings(self) -> dict[str, Any]:
         folder = self.config.finetuned_folder
+        require_utf8(folder, "fine-tuned teacher's folder")  # transformers writes in no other
         found = read_record(folder)
         begun = found.get("precision") if found else None
         precision = resolve_precision(self.config.teacher.precision, self.device, begun)

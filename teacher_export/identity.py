@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.errors import InputError
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
 from distill_jax.export.writer import PARTIAL_MANIFEST
-from distill_jax.files import first_difference, sha256_file
+from distill_jax.files import first_difference, sha256_file, utf8
 from teacher_export.config import ExportConfig
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
@@ -47,7 +47,7 @@ def describe_export(
     data = config.data
     described = {
         "dataset": data.dataset,
-        "files": [path.name for path in data.data],
+        "files": [utf8(path.name) for path in data.data],
         "data_fingerprint": dataset.fingerprint,
         "text_columns": list(data.text_column),
         "label_column": data.label_column,

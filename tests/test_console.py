@@ -1,11 +1,14 @@
+import contextlib
 import errno
 import importlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +17,16 @@ import pytest
 from command_lines import ROOT, refusal
 from distill_jax import __version__
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
-from distill_jax.console import format_table, progress, run_command, say, stop_on_signal, warn
+from distill_jax.console import (
+    format_table,
+    path_word,
+    progress,
+    run_command,
+    say,
+    shell_line,
+    stop_on_signal,
+    warn,
+)
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
 from distill_jax.jax_setup import configure_jax, loops_are_fused
 from distill_jax.runs.history import COLUMNS, history_frame, write_history
@@ -319,3 +331,44 @@ def test_a_signal_that_came_before_stops_no_later_training_nor_one_in_another_th
     thread.start()
     thread.join()
     assert answers == [False, False]
+
+
+def test_a_command_to_paste_is_the_words_whatever_is_in_them():
+    words = ["a b", "it's", "", "$HOME *.csv", "line\nfeed", "\x1b[31mred", os.fsdecode(b"caf\xe9 '\\\xc3\xa9"), "é"]
+    line = shell_line(words)
+    assert "\x1b" not in line
+    shell = shutil.which("bash")
+    if shell is None:
+        pytest.skip("needs bash")
+    done = subprocess.run([shell, "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True)
+    assert done.stdout.split(b"\0")[:-1] == [os.fsencode(word) for word in words]
+
+
+def test_a_path_is_a_word_that_no_command_takes_for_an_option():
+    assert path_word(Path("-run") / "cnn") == "./-run/cnn"
+    assert path_word(Path("run-1")) == "run-1"
+
+
+def test_bytes_of_a_path_that_are_no_text_are_shown_escaped(capsys):
+    say(f"wrote {os.fsdecode(b'caf' + bytes([0xE9]))}")
+    assert capsys.readouterr().out == "wrote caf\\xe9\n"
+
+
+@pytest.mark.parametrize("signals", [1, 3])
+def test_a_signal_within_a_destructor_interrupts_all_the_same(signals, capsys):
+    class Destroyed:
+        def __del__(self):
+            for _ in range(signals):
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGTERM)
+            raise KeyboardInterrupt
+
+    def body():
+        Destroyed()
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    with pytest.raises(SystemExit) as exit_:
+        run_command(body)
+    assert exit_.value.code == 143
+    assert capsys.readouterr().err == "interrupted; the same command starts again from what is on disk\n"

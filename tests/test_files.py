@@ -1,4 +1,5 @@
 import hashlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from distill_jax.files import (
     remove_temporaries,
     sha256_file,
     temporary_beside,
+    utf8,
     write_json,
 )
 
@@ -87,6 +89,16 @@ def test_json_comes_back_and_nan_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"loss": float("nan")})
     assert read_json(path, "value")["name"] == "★"
+
+
+def test_a_path_that_is_not_utf8_is_json_all_the_same(tmp_path):
+    path = tmp_path / "value.json"
+    name = os.fsdecode(b"a\\b \xff\xc3\xa9")
+    write_json(path, {"path": name, name: 1})
+    assert read_json(path, "value") == {"path": "a\\b \\xffé", "a\\b \\xffé": 1}
+    assert utf8(name) == "a\\b \\xffé"
+    with pytest.raises(UnicodeEncodeError):  # half a surrogate pair that is no byte of a path
+        write_json(path, {"path": "\ud800"})
 
 
 def test_what_is_no_json_object_is_named(tmp_path):

@@ -233,7 +233,7 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
     require_usual_tokens(path)
     with refusing(lambda reason: f"tokenizer {path}: expected a file of the tokenizers library ({reason})"):
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_buffer(path.read_bytes())  # the library opens no path that is not UTF-8
         tokenizer.enable_truncation(max_length)
         tokenizer.no_padding()
         special = len(tokenizer.encode("").ids)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.console import signals_held
 from distill_jax.errors import InputError, refusing
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.runs.folder import UNFINISHED
@@ -85,7 +86,7 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     _require_space(Path(folder), [params, state])
     number = max(_numbers(folder), default=0) + 1
     try:
-        with _checkpointer(folder) as checkpointer:
+        with signals_held(), _checkpointer(folder) as checkpointer:
             digests = {"params": _digest(params), "state": _digest(state)}
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
@@ -192,7 +193,9 @@ def _load(folder: Path, name: str) -> Any:
     path = (Path(folder) / str(max(numbers))).absolute()
     wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
-        found = {each: jax.tree.map(np.asarray, ocp.load_checkpointables(path, {each: None})[each]) for each in wanted}
+        with signals_held():
+            read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
+        found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
         whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
     if not whole:
         raise InputError(

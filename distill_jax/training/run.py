@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import jax
 
 from distill_jax.config import TrainConfig
-from distill_jax.console import format_table, resume_command, say, stop_on_signal, warn
+from distill_jax.console import format_table, path_word, resume_command, say, shell_line, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
+from distill_jax.files import require_utf8
 from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
@@ -147,7 +147,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
     if result.at_chance:
         epochs = 2 * len(result.history)
         warn(f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})")
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(run.workdir))}")
+    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shell_line([path_word(run.workdir)])}")
     return should_stop
 
 
@@ -210,7 +210,10 @@ def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -
 def run_state(run: TrainRun, data: TrainData) -> RunState:
     """Return what a run's folder holds, as ``prepare_run`` does, which refuses what must not be touched."""
     asked = {"resume": run.resume, "overwrite": run.overwrite, "elsewhere": run.elsewhere}
-    return prepare_run(run.workdir, _config(run, data), **asked)
+    state = prepare_run(run.workdir, _config(run, data), **asked)
+    if state != "done":
+        require_utf8(run.workdir.absolute(), "run folder")  # Orbax writes in no other
+    return state
 
 
 def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:

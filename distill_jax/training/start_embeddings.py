@@ -52,7 +52,7 @@ def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -
         rows = principal_components(read_token_embeddings(export, manifest), width)
         known = np.ones(len(rows), bool)
     else:
-        tokens = Tokenizer.from_file(str(export / TOKENIZER)).get_vocab()
+        tokens = Tokenizer.from_buffer((export / TOKENIZER).read_bytes()).get_vocab()
         vectors = read_word2vec(Path(embeddings), width, tokens)
         rows, known = table_of_tokens(vectors, tokens, manifest.vocab_size, width)
     known[manifest.pad_id] = False

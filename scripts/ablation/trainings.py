@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from distill_jax.console import shell_line
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.runs.folder import CHECKPOINTS, has_results
 from scripts.ablation.variants import Recipe, Variant, words
@@ -39,7 +39,7 @@ class Place:
 
     def command(self, recipe: Recipe, variant: Variant, seed: int) -> str:
         """Return a run's command, ready to paste."""
-        return shlex.join(["python", "-m", _PROGRAM, *self.words(recipe, variant, seed)])
+        return shell_line(["python", "-m", _PROGRAM, *self.words(recipe, variant, seed)])
 
 
 def train_all(

@@ -150,24 +150,29 @@ def _run(command: CommandName, rows: int, words: list[str], folder: Path) -> Cos
 
 # Started between this process and the measured one; prints its exit status, its seconds and its peak memory.
 _STARTER = """
-import json, os, subprocess, sys, time
-with open(sys.argv[1], "wb") as output, open(sys.argv[2], "wb") as errors:
+import json, os, signal, subprocess, sys, time
+limit = float(sys.argv[1])
+with open(sys.argv[2], "wb") as output, open(sys.argv[3], "wb") as errors:
     started = time.perf_counter()
-    command = [sys.executable, *sys.argv[3:]]
+    command = [sys.executable, *sys.argv[4:]]
     process = subprocess.Popen(command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(process.pid, signal.SIGKILL))
+    signal.setitimer(signal.ITIMER_REAL, limit)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
 print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss]))
 """
 
 
-def run_measured(words: Sequence[str], output: Path, errors: Path) -> tuple[int, float, int]:
+def run_measured(words: Sequence[str], output: Path, errors: Path, limit_seconds: float = 0) -> tuple[int, float, int]:
     """Run Python with ``words``, its streams into files; return its exit status, seconds and peak memory in bytes.
+
+    It is killed (status -9) after ``limit_seconds``; 0 = never.
 
     A small process stands between: the system counts a process's peak from that of the one which it was forked from,
     and this one may be larger than what is measured.
     """
-    starter = [sys.executable, "-c", _STARTER, str(output), str(errors), *words]
+    starter = [sys.executable, "-c", _STARTER, str(limit_seconds), str(output), str(errors), *words]
     done = subprocess.run(starter, check=True, stdout=subprocess.PIPE)
     status, seconds, peak = json.loads(done.stdout)
     return status, seconds, peak * (1 if sys.platform == "darwin" else 1024)

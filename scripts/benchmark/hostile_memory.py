@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,8 +14,10 @@ from typing import Annotated
 
 import tyro
 
+from distill_jax.checksums import record_files
 from distill_jax.console import format_table, parse_options, run_command, say
 from distill_jax.errors import require_range
+from distill_jax.export.format import MANIFEST
 from distill_jax.files import write_json
 from scripts.benchmark.growth import run_measured
 from scripts.benchmark.hostile_inputs import (
@@ -103,6 +106,8 @@ class Arguments:
     """The size of an input."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORD…")] = ()
     """Commands, or parts of the inputs' names; all, where none is given."""
+    seconds: float = 300
+    """A command that takes longer is stopped: what it has taken until then counts."""
     output: Path = Path("benchmarks")
     """Folder for hostile_memory.json."""
 
@@ -116,7 +121,7 @@ class Cost:
         name: the input.
         file: its file's name.
         input_bytes: its size.
-        status: the command's exit status.
+        status: the command's exit status; -9 = it was stopped after ``--seconds``.
         seconds: wall-clock time, start-up included.
         peak_bytes: the most memory it held at once.
         said: the end of what it said on standard error.
@@ -136,9 +141,10 @@ def main() -> None:
     """Parse, measure, write ``hostile_memory.json``."""
     options = parse_options(Arguments, None, prog="python -m scripts.benchmark.hostile_memory", description=__doc__)
     require_range("--megabytes", options.megabytes, 1, 10_000)
+    require_range("--seconds", options.seconds, 0, 1e6, low_open=True)
     costs: list[Cost] = []
     with tempfile.TemporaryDirectory(prefix="distill-jax-hostile-") as folder:
-        for cost in measure(Path(folder), options.megabytes * 1_000_000, options.only):
+        for cost in measure(Path(folder), options.megabytes * 1_000_000, options.only, options.seconds):
             costs.append(cost)
             say(f"{cost.command}, {cost.name}: {cost.peak_bytes / 1e6:,.0f} MB, status {cost.status}: {cost.said}")
     machine = {"machine": describe_machine(), "versions": describe_versions()}
@@ -146,15 +152,22 @@ def main() -> None:
     say("\n" + table(costs))
 
 
-def measure(folder: Path, size: int, only: tuple[str, ...] = ()) -> Iterator[Cost]:
-    """Yield the cost of each command on each of its inputs, made in ``folder`` with ``size`` bytes."""
+def measure(folder: Path, size: int, only: tuple[str, ...] = (), seconds: float = 300) -> Iterator[Cost]:
+    """Yield the cost of each command on each of its inputs, made in ``folder`` with ``size`` bytes.
+
+    Args:
+        folder: an empty folder.
+        size: the bytes of an input.
+        only: as the option.
+        seconds: as the option.
+    """
     _prepare(folder)
     for command, inputs in COMMANDS.items():
         for name, (file, write) in inputs.items():
             if only and not any(word in f"{command} {name}" for word in only):
                 continue
             with tempfile.TemporaryDirectory(dir=folder) as place:
-                yield _cost(command, name, Path(place) / file, write, size)
+                yield _cost(command, name, Path(place) / file, write, size, seconds)
 
 
 def table(costs: list[Cost]) -> str:
@@ -162,7 +175,9 @@ def table(costs: list[Cost]) -> str:
     body = [
         [
             *(cost.command, f"{cost.file[1:] if cost.file[0] == 'a' else cost.file}: {cost.name}"),
-            *(f"{cost.input_bytes / 1e6:.1f} MB", str(cost.status), f"{cost.peak_bytes / 1e6:,.0f} MB"),
+            f"{cost.input_bytes / 1e6:.1f} MB",
+            "stopped" if cost.status == -signal.SIGKILL else str(cost.status),
+            f"{cost.peak_bytes / 1e6:,.0f} MB",
         ]
         for cost in sorted(costs, key=lambda cost: -cost.peak_bytes)
     ]
@@ -187,12 +202,12 @@ def _training(folder: Path, run: str) -> list[str]:
     return [*paths, "--student", "cnn", "--recipe", "notebook", "--epochs", "1", "--embedding-dim", str(_WIDTH)]
 
 
-def _cost(command: str, name: str, path: Path, write: Write, size: int) -> Cost:
+def _cost(command: str, name: str, path: Path, write: Write, size: int, limit: float) -> Cost:
     write(path, size)
     input_bytes = path.stat().st_size
     words = {"export": _export_words, "predict": _predict_words, "train": _train_words}[command](path)
     errors = path.with_name("errors")
-    status, seconds, peak = run_measured(words, path.with_name("output"), errors)
+    status, seconds, peak = run_measured(words, path.with_name("output"), errors, limit)
     lines = errors.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
     return Cost(command, name, path.name, input_bytes, status, seconds, peak, lines[-1][-300:] if lines else "")
 
@@ -210,7 +225,7 @@ def _predict_words(path: Path) -> list[str]:
 
 
 def _train_words(path: Path) -> list[str]:
-    """Return a training on the export with one file of it exchanged, or with the file's vectors."""
+    """Return a training on the export with one file of it exchanged, its hash too, or with the file's vectors."""
     import shutil
 
     folder, export = path.parent, path.with_name("export")
@@ -220,12 +235,14 @@ def _train_words(path: Path) -> list[str]:
         return [*words, "--embeddings", str(path)]
     if path.suffix == ".json":
         path.replace(export / path.name)
+        record_files(export, path.name)
         return words
     part = export / "train" / path.name
     path.replace(part)
-    manifest = json.loads((export / "manifest.json").read_text())
+    manifest = json.loads((export / MANIFEST).read_text())
     manifest["splits"]["train"]["parts"][0]["sha256"] = hashlib.sha256(part.read_bytes()).hexdigest()
-    (export / "manifest.json").write_text(json.dumps(manifest))
+    (export / MANIFEST).write_text(json.dumps(manifest))
+    record_files(export, MANIFEST)
     return words
 
 

@@ -2,13 +2,12 @@
 
 import dataclasses
 import importlib.util
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from distill_jax.console import parse_options, say
+from distill_jax.console import parse_options, path_word, say, shell_line
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER, read_manifest
 from distill_jax.files import require_free
@@ -80,7 +79,9 @@ def main() -> None:
         f"{arguments.source}: a {config.name} of {config.vocab_size:,} tokens and {config.num_labels} classes; written "
         f"to {arguments.output}"
     )
-    say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shlex.quote(str(arguments.output))}")
+    say(
+        f"predict with: echo 'a text' | python -m distill_jax.predict --run {shell_line([path_word(arguments.output)])}"
+    )
 
 
 def _require_usable(arguments: Arguments) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from distill_jax.config import TrainConfig
-from distill_jax.console import parse_options
+from distill_jax.console import parse_options, shell_line
 from distill_jax.errors import InputError, MissingExtraError, require_range
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.registry import recipe_student, student_names
@@ -77,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
             rows=options.rows,
             study=options.study or Path("runs/search") / f"{options.student}.db",
             seed=options.seed,
-            command=shlex.join(["python", "scripts/search", *words]),
+            command=shell_line(["python", "scripts/search", *words]),
         )
     )
 

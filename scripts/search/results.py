@@ -1,11 +1,10 @@
 """What a search has found: the table of the best trials, and the command that trains the best one."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill_jax.console import format_table
+from distill_jax.console import format_table, path_word, shell_line
 from scripts.search.objective import F1_MACRO, SECONDS, SIZE, Base
 from scripts.search.space import Space, Value, settings_of
 from scripts.search.study import RECIPE
@@ -31,7 +30,7 @@ def train_command(chosen: Base, searched: Iterable[str], export: Path, workdir: 
             words += [flag, *map(str, value)]
         else:
             words += [flag, _plain(value)]
-    return ["python", "-m", "distill_jax.train", *words, "--export", str(export), "--workdir", str(workdir)]
+    return ["python", "-m", "distill_jax.train", *words, "--export", path_word(export), "--workdir", path_word(workdir)]
 
 
 def _plain(value: Any) -> str:
@@ -70,7 +69,7 @@ def _shown(name: str, params: Mapping[str, Value], base: Base) -> str:
 def paste(words: Sequence[str], width: int = 116) -> str:
     """Return a command over as many lines as it needs, ready to paste."""
     lines, line = [], "  "
-    for word in map(shlex.quote, words):
+    for word in (shell_line([word]) for word in words):
         if len(line) + len(word) > width:
             lines.append(line + "\\")
             line = "      "

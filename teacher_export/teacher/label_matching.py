@@ -1,9 +1,9 @@
 """Match a teacher's classes to the data's by name, so that no logit ever stands in the wrong column."""
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 
+from distill_jax.console import shell_line
 from distill_jax.errors import InputError
 
 IN_ORDER = "in-order"
@@ -102,7 +102,7 @@ def suggest_label_map(teacher_names: Sequence[str], data_names: Sequence[str], m
     free_data = [name for name in data_names if name not in matched]
     pairs = [(teacher_names[index], name) for name, index in matched.items()]
     pairs += list(zip(free_teacher, free_data, strict=True))
-    return shlex.join(["--label-map", *(f"{left}={right}" for left, right in pairs)])
+    return shell_line(["--label-map", *(f"{left}={right}" for left, right in pairs)])
 
 
 def _both(teacher_names: Sequence[str], data_names: Sequence[str]) -> str:

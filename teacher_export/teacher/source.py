@@ -8,7 +8,7 @@ from typing import Any
 
 from distill_jax.console import say
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import read_json, sha256_file
+from distill_jax.files import read_json, require_utf8, sha256_file, utf8
 from teacher_export.config import DEMO_TEACHER, TeacherConfig
 from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
 
@@ -67,7 +67,11 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         folder = _find_folder("--teacher-config", str(config.teacher_config), (*_CONFIG_FILES,))
         weights: tuple[Path, ...] = (config.state_dict,)
         return TeacherSource(
-            config.state_dict.name, folder, weights, _fingerprint("state dict", folder, weights), is_state_dict=True
+            utf8(config.state_dict.name),
+            folder,
+            weights,
+            _fingerprint("state dict", folder, weights),
+            is_state_dict=True,
         )
     if config.teacher == DEMO_TEACHER:
         from teacher_export.downloads import fetch_demo_teacher
@@ -78,7 +82,7 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
     folder = _find_folder("--teacher", config.teacher, (*_CONFIG_FILES, *SAFETENSORS))
     if not Path(config.teacher).is_dir() and not any(folder.glob("*.safetensors")):
         folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *TORCH_WEIGHTS))
-    name = folder.resolve().name if Path(config.teacher).is_dir() else config.teacher
+    name = utf8(folder.resolve().name) if Path(config.teacher).is_dir() else config.teacher
     return folder_source(folder, name)
 
 
@@ -100,6 +104,7 @@ def folder_source(folder: Path, name: str) -> TeacherSource:
 
 def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
     path = Path(name).expanduser()
+    require_utf8(path, option)  # transformers opens no other
     if path.is_dir():
         require_config(path, f"{option} {name}")
         return path

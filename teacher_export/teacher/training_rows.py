@@ -10,7 +10,7 @@ import numpy as np
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_write, read_json, write_json
+from distill_jax.files import atomic_write, read_json, utf8, write_json
 from distill_jax.npz import read_npy
 from teacher_export.config import DataConfig
 from teacher_export.teacher.finetune_state import RECORD
@@ -49,7 +49,7 @@ def write_training_rows(folder: Path, texts: Iterable[str], options: dict[str, A
 def split_options(data: DataConfig) -> dict[str, Any]:
     """Return the options that decide which rows train."""
     settings = dataclasses.asdict(data)
-    return {**settings, "data": [path.name for path in data.data], "text_column": list(data.text_column)}
+    return {**settings, "data": [utf8(path.name) for path in data.data], "text_column": list(data.text_column)}
 
 
 def require_unseen(config: DataConfig, dataset: "Dataset", source: TeacherSource) -> None:

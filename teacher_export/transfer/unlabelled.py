@@ -7,7 +7,7 @@ from typing import Any
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
-from distill_jax.files import sha256_file
+from distill_jax.files import sha256_file, utf8
 from teacher_export.config import DEMO_TEXTS, ExportConfig
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
@@ -37,7 +37,7 @@ class UnlabelledSource:
     @property
     def name(self) -> str:
         """What the source is called, without its folder."""
-        return DEMO_TEXTS if self.path is None else self.path.name
+        return DEMO_TEXTS if self.path is None else utf8(self.path.name)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the file's bytes; the demo's files are checked against theirs when they are fetched."""

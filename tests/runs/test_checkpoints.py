@@ -1,12 +1,15 @@
 import dataclasses
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from orbax.checkpoint import v1 as ocp
 
+from distill_jax.console import stop_on_signal
 from distill_jax.errors import InputError
 from distill_jax.runs.checkpoints import (
     KEPT,
@@ -145,3 +148,33 @@ def test_the_numbers_of_a_list_of_layers_stay_numbers_in_their_order(tmp_path):
     found = load_snapshot(tmp_path)
     for params in (load_params(tmp_path), found.params, found.best):
         assert [float(leaf[0]) for leaf in jax.tree.leaves(params)] == list(range(12))
+
+
+def test_a_second_signal_waits_for_the_end_of_a_checkpoint_s_write(tmp_path, monkeypatch):
+    write = ocp.training.Checkpointer.save_checkpointables
+
+    def interrupted(checkpointer, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        return write(checkpointer, *arguments)
+
+    monkeypatch.setattr(ocp.training.Checkpointer, "save_checkpointables", interrupted)
+    with stop_on_signal() as should_stop, pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, _snapshot(0))
+    assert should_stop()
+    _assert_same(load_snapshot(tmp_path), _snapshot(0))
+
+
+def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(0))
+    read, ended = ocp.load_checkpointables, []
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        ended.append(read(*arguments))
+        return ended[-1]
+
+    monkeypatch.setattr(ocp, "load_checkpointables", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_snapshot(tmp_path)
+    assert ended

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -162,6 +163,11 @@ def test_a_command_s_peak_is_its_own_and_not_that_of_the_process_which_measures(
     assert seconds > 0
     status, *_ = growth.run_measured(["-c", "raise SystemExit(3)"], tmp_path / "output", tmp_path / "errors")
     assert status == 3
+
+
+def test_a_measured_process_is_stopped_at_its_limit(tmp_path):
+    words = ["-c", "import time; time.sleep(600)"]
+    assert growth.run_measured(words, tmp_path / "output", tmp_path / "errors", 0.5)[0] == -signal.SIGKILL
 
 
 def test_growth_measures_a_real_training(tmp_path, test_cache):

@@ -1,4 +1,7 @@
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +105,25 @@ def test_a_second_run_computes_nothing_and_says_so(headed, tmp_path, monkeypatch
     assert "is reused" not in first
     assert first[first.index("The teacher, by split:") :] == second[second.index("The teacher, by split:") :]
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+
+
+def test_names_that_are_not_utf8_are_those_of_the_same_export(headed, tmp_path, capsys):
+    name = os.fsdecode(b"-a [b*] \xff")
+    config = configure(headed, tmp_path / name, data=(Path(name),))
+    export.run(config)
+    assert read_manifest(tmp_path / name).config["files"] == ["-a [b*] \\xff"]
+    export.run(config)
+    assert "is reused" in capsys.readouterr().out
+
+
+def test_a_teacher_s_folder_that_transformers_cannot_open_is_refused(headed, bare, tmp_path):
+    name = os.fsdecode(b"teacher \xff")
+    shutil.copytree(headed, tmp_path / name)
+    with pytest.raises(InputError, match=r"--teacher .*\\xff: expected a path in UTF-8"):
+        export.run(configure(tmp_path / name, tmp_path / "out"))
+    with pytest.raises(InputError, match=r"fine-tuned teacher's folder .*\\xff: expected a path in UTF-8"):
+        export.run(configure(bare, tmp_path / "out", finetune_output=tmp_path / name))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_summary_names_the_figures_and_the_next_command(headed, tmp_path, capsys):

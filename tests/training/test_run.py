@@ -1,16 +1,20 @@
 """A training called from Python: in any thread, in any folder, without a command line."""
 
 import dataclasses
+import os
 import shlex
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from distill_jax.config import TrainConfig
-from distill_jax.errors import Interrupted
+from distill_jax.errors import InputError, Interrupted
 from distill_jax.files import temporary_beside
+from distill_jax.formats.registry import load
 from distill_jax.locks import lock_file
+from distill_jax.report import ReportConfig, write_report
 from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.history import write_history
@@ -39,6 +43,25 @@ def test_it_trains_in_a_thread_and_the_folder_s_name_is_quoted(tiny_export, tmp_
         threads.submit(train_run, _run(tiny_export, workdir)).result()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("predict with: ")]
     assert shlex.split(line)[-2:] == ["--run", str(workdir)]
+
+
+def test_export_and_run_may_lie_in_folders_of_any_name(tiny_export, tmp_path):
+    folder = tmp_path / os.fsdecode(b"-a [b*]\\c \xff")
+    shutil.copytree(tiny_export, folder / "export")
+    train_run(_run(folder / "export", tmp_path / "run"))
+    expected = load(tmp_path / "run").predict_proba(["a good film"])
+    shutil.move(tmp_path / "run", folder / "run")
+    assert np.array_equal(load(folder / "run").predict_proba(["a good film"]), expected)
+    page = write_report(ReportConfig(runs=(folder / "run",), title=folder.name))
+    assert "[b*]\\c \\xff" in page.read_text(encoding="utf-8")
+    assert (folder / "results.csv").read_bytes().decode()
+
+
+def test_a_run_folder_that_orbax_cannot_write_is_refused_before_anything_is_written(tiny_export, tmp_path):
+    workdir = tmp_path / os.fsdecode(b"run \xff")
+    with pytest.raises(InputError, match=r"run folder .*run \\xff: expected a path in UTF-8"):
+        train_run(_run(tiny_export, workdir))
+    assert not workdir.exists()
 
 
 @pytest.mark.parametrize("command", [(), ("--distil", "--export", "a folder")])
