@@ -113,3 +113,16 @@ def test_what_is_no_json_object_is_named(tmp_path):
     path.write_bytes(b"3")
     with pytest.raises(InputError, match=r"expected a JSON object, got int$"):
         read_json(path, "settings")
+
+
+def test_temporaries_of_others_stay(tmp_path):
+    theirs, ours = tmp_path / ".sync.20261127.tmp", tmp_path / ".run.77-00ff00ff.tmp"
+    for folder in (theirs, ours):
+        folder.mkdir()
+        (folder / "precious").write_text("mine")
+    linked = tmp_path / ".run.78-00ff00ff.tmp"
+    linked.symlink_to(theirs)
+    remove_temporaries(tmp_path)
+    assert (theirs / "precious").read_text() == "mine"
+    assert not ours.exists()
+    assert not linked.is_symlink()

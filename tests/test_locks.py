@@ -11,7 +11,7 @@ import pytest
 from command_lines import ROOT, finish, start
 from distill_jax.cache import CACHE_VARIABLE
 from distill_jax.errors import InputError
-from distill_jax.locks import exclusive
+from distill_jax.locks import exclusive, lock_file
 
 HOLD = """
 import sys
@@ -145,3 +145,29 @@ def test_an_export_is_not_disturbed_by_another_on_its_folder_or_its_teacher_s(tm
         assert half[1].exists()
         assert half[0].exists() or folder == config.finetuned_folder
         holder.communicate("")
+
+
+def test_a_folder_that_is_held_under_another_name_is_held(tmp_path):
+    """As another mount shows it: what lies beside it there is another lock."""
+    import fcntl
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(InputError, match="another process is writing it"), exclusive(folder, "run folder"):
+            pass
+        assert not lock_file(folder).exists()
+    finally:
+        os.close(held)
+    with exclusive(folder, "run folder"):
+        pass
+
+
+def test_the_root_of_all_folders_is_refused():
+    with (
+        pytest.raises(InputError, match="expected a name that can be written, got the root"),
+        exclusive("/", "run folder"),
+    ):
+        pass

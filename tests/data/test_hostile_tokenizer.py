@@ -89,3 +89,10 @@ def test_a_file_that_takes_too_much_memory_is_refused(tokenizer_file, monkeypatc
     monkeypatch.setattr(rules, "MAX_FILE_BYTES", 1000)
     with pytest.raises(InputError, match=r"tokenizer\.json: expected at most 1,000 bytes, got "):
         load_tokenizer(path, 24)
+
+
+def test_a_tokenizer_of_escaped_quotation_marks_alone_is_looked_through_once(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"model": {"vocab": {"' + '\\"' * 4_000_000 + '": 1}}}')
+    with pytest.raises(InputError, match="expected tokens of at most 10,000 characters, got one of 4,000,000"):
+        rules.require_usual_tokens(path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,10 +12,14 @@ from command_lines import call, refusal
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.files import temporary_beside
 from distill_jax.formats import registry
+from distill_jax.formats import run_folder as run_folder_format
 from distill_jax.npz import read_npz
 from distill_jax.predict import main as predict
+from distill_jax.runs import folder as runs_folder
+from distill_jax.runs.folder import read_run
 from distill_jax.students.params import flat_params, nested_params
 from distill_jax.students.registry import student_from_json, student_to_json
+from run_folders import record
 from tiny_export import tiny_texts, tiny_tokenizer
 
 TEXTS = [*tiny_texts(12, 3)[0], "", "w1 " * 99]
@@ -131,3 +136,33 @@ def test_the_command_says_so_too(tmp_path, capsys):
     (tmp_path / "table.djx").write_bytes(b"PK")
     message = refusal(capsys, predict, "--run", tmp_path / "table.djx")
     assert "expected a trained student (run folder), found another kind of file" in message
+
+
+def test_a_training_that_ends_while_it_is_read_is_read_from_its_weights(tiny_runs, tmp_path, monkeypatch):
+    run = shutil.copytree(tiny_runs["cnn"], tmp_path / "run")
+    weights = (run / "weights.npz").rename(tmp_path / "weights.npz")
+
+    def ended(folder):
+        weights.rename(run / "weights.npz")
+        raise dj.InputError(f"checkpoints {folder}: expected a checkpoint, found none")
+
+    monkeypatch.setattr("distill_jax.runs.checkpoints.load_params", ended)
+    np.testing.assert_array_equal(dj.load(run).logits(TEXTS), dj.load(tiny_runs["cnn"]).logits(TEXTS))
+
+
+@pytest.mark.parametrize("read", [dj.load, read_run])
+def test_a_run_that_is_replaced_while_it_is_read_is_refused(tiny_runs, tmp_path, monkeypatch, read):
+    run = shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+
+    def replaced(*arguments, **options):
+        config = json.loads((run / "config.json").read_text())
+        config["export"]["label_names"].reverse()
+        (run / "config.json").write_text(json.dumps(config))
+        record(run)
+        return whole(*arguments, **options)
+
+    module = run_folder_format if read is dj.load else runs_folder
+    whole = module.require_whole
+    monkeypatch.setattr(module, "require_whole", replaced)
+    with pytest.raises(dj.InputError, match="it was written anew while it was read"):
+        read(run)

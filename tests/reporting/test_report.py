@@ -439,3 +439,11 @@ def test_a_report_that_another_process_is_writing_is_left_to_it(tmp_path, runs):
     ):
         write_report(config)
     assert list((tmp_path / "report").iterdir()) == []
+
+
+def test_a_report_whose_page_was_moved_away_is_written_again(runs, tmp_path):
+    out = tmp_path / "out"
+    page = write_report(ReportConfig((runs,), output=out))
+    page.rename(tmp_path / "elsewhere.html")
+    write_report(ReportConfig((runs,), output=out))
+    assert page.read_bytes() == (tmp_path / "elsewhere.html").read_bytes()

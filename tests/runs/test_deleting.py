@@ -78,6 +78,7 @@ def test_links_are_not_followed_out_of_the_folder(run, tmp_path):
     (run / "weights.npz").symlink_to(outside / "weights.npz")
     delete_run(run)
     assert _files(outside) == before
+    assert not (run / "checkpoints").exists()  # the link is gone: the next run would take what it names for its own
     assert not (run / "weights.npz").is_symlink()
 
 

@@ -4,11 +4,12 @@ import json
 import numpy as np
 import pytest
 
+import distill_jax as dj
 from distill_jax.config import TrainConfig
 from distill_jax.console import resume_command
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
-from distill_jax.runs.folder import has_results, read_config
+from distill_jax.runs.folder import has_results, read_config, read_run
 from distill_jax.runs.writer import begin_run, delete_run, prepare_run, run_config
 from distill_jax.students.registry import student_config
 from run_folders import record
@@ -252,3 +253,16 @@ def test_a_finished_run_is_done_wherever_it_is_asked_for(begun, tiny_export):
 def test_to_go_on_elsewhere_is_to_go_on(tmp_path, tiny_export):
     with pytest.raises(InputError, match="--resume-elsewhere goes with --resume, got it alone"):
         prepare_run(tmp_path / "run", _on(tiny_export), resume=False, overwrite=False, elsewhere=True)
+
+
+def test_a_saved_student_is_no_training_to_go_on_with(tiny_runs, tmp_path, tiny_export):
+    saved = dj.save(dj.load(tiny_runs["cnn"]), tmp_path / "saved")
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    config = read_config(saved)
+    for resume in (True, False):
+        with pytest.raises(InputError, match="saved or converted, and no training to go on with"):
+            _prepare(saved, config, resume=resume)
+    with pytest.raises(InputError, match="saved or converted, without a training's results"):
+        read_run(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+    assert _prepare(saved, config, overwrite=True) == "overwrite"
