@@ -157,7 +157,8 @@ def require_whole(folder: Path, name: str) -> None:
     if not (folder / CHECKSUMS).is_file():
         return
     try:
-        require_recorded(folder, name, what="export folder", remedy="copy the folder again, or delete it and export again")
+        remedy = "copy the folder again, or delete it and export again"
+        require_recorded(folder, name, what="export folder", remedy=remedy)
     except InputError as error:
         raise ExportFormatError(str(error)) from None
 
