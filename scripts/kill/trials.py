@@ -75,7 +75,7 @@ def plan(scenario: Scenario, operations: tuple[Operation, ...], seed: int, numbe
         first = Kill(1 + int(np.random.default_rng([seed, own]).permutation(count)[in_turn]))
     else:
         first = _by_chance(operations, rng)
-    kills = (first, _by_chance(operations, rng)) if rng.random() < _TWICE else (first,)
+    kills = (first, _by_chance(operations, rng)) if scenario.twice and rng.random() < _TWICE else (first,)
     return Plan(kills, overwrite=scenario.overwrite is not None and bool(rng.random() < _OVERWRITE))
 
 
