@@ -133,7 +133,8 @@ def has_results(folder: Path) -> bool:
 def is_saved_student(folder: Path) -> bool:
     """Return whether a folder holds a student without its training: no results, and nothing to go on from."""
     names = (METRICS, HISTORY, CHECKPOINTS)
-    return (folder / WEIGHTS).is_file() and not any((folder / name).exists() for name in names)
+    whole = (folder / WEIGHTS).is_file() and (folder / TOKENIZER).is_file()
+    return whole and not any((folder / name).exists() for name in names)
 
 
 def read_run(folder: Path) -> Run:

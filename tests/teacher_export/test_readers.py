@@ -346,7 +346,7 @@ def test_parquet_values_beyond_pythons_are_refused_by_row(tmp_path, column, kind
 
 
 def test_a_gzip_of_parquet_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "_LITTLE_BYTES", 1000)
+    monkeypatch.setattr(sources, "LITTLE_BYTES", 1000)
     path = tmp_path / "data.parquet.gz"
     path.write_bytes(gzip.compress(bytes(1 << 20)))
     with pytest.raises(
