@@ -7,7 +7,7 @@ from typing import Any
 
 from distill_jax.errors import InputError
 
-MAX_FILE_BYTES = 1 << 26  # of the largest vocabularies known, of 262,144 words, the file has half as many
+MAX_FILE_BYTES = 3 << 24  # of the largest vocabularies known, of 262,144 words, the file has two thirds of it
 MAX_TOKEN_CHARACTERS = 10_000
 # A token of hundreds of thousands of characters overflows the stack of the library, which ends the process.
 
