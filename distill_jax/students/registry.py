@@ -44,7 +44,7 @@ def student_kind(name: str) -> type[StudentConfig]:
     Raises:
         InputError: there is none.
     """
-    if name not in _KINDS:
+    if not isinstance(name, str) or name not in _KINDS:  # a file may name anything
         raise InputError(f"--student: expected one of {', '.join(student_names())}, got {name!r}")
     return _KINDS[name]
 
