@@ -17,7 +17,7 @@ from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
 from distill_jax.jax_setup import platform
-from distill_jax.locks import exclusive
+from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
@@ -113,6 +113,8 @@ def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[P
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(run.workdir, "run folder"))
+        for left in run.workdir.glob(".seed-*.lock"):  # of a killed training of a seed that may be there no longer
+            clear_leftovers(run.workdir / left.name[1:].removesuffix(".lock"), "run folder")
         seeds = sorted({*further, *(seed_folders(run.workdir) if run.overwrite else ())})
         for folder in seeds:
             stack.enter_context(exclusive(folder, "run folder"))

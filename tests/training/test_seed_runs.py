@@ -17,7 +17,7 @@ from distill_jax.errors import InputError
 from distill_jax.export.writer import ExportWriter
 from distill_jax.inference.logits import eval_logits, predict_logits
 from distill_jax.inference.predictor import Predictor
-from distill_jax.locks import exclusive
+from distill_jax.locks import exclusive, lock_file
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.history import write_history
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
@@ -345,3 +345,14 @@ def test_a_seed_that_another_process_is_writing_is_left_to_it_before_anything_is
                 train_seeds(again, count)
         assert {path: path.read_bytes() for path in before} == before
     assert not list((tmp_path / "run").glob(".*.lock"))
+
+
+def test_the_lock_that_a_killed_training_of_a_seed_left_goes_with_the_next(tiny_export, tmp_path):
+    run = TrainRun(tiny_export, tmp_path / "run", TrainConfig.notebook("fasttext", epochs=1), {"embedding_dim": 6})
+    train_seeds(run, 1)
+    left, held = tmp_path / "run" / ".seed-1.lock", tmp_path / "run" / "seed-2"
+    left.write_text("{}")
+    with exclusive(held, "run folder"):
+        train_seeds(run, 1)
+        assert not left.exists()
+        assert lock_file(held).exists()
