@@ -1,5 +1,6 @@
 import csv
 import html.parser
+import json
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from distill_jax.reporting.charts import history_chart, history_frame, reliabili
 from distill_jax.reporting.comparable_runs import find_runs, read_runs
 from distill_jax.reporting.summary import distillation, headline, notes
 from distill_jax.reporting.table import build_table
-from run_folders import LABELS, MODELS, SPEED, TEACHER, write_run
+from run_folders import LABELS, MODELS, SPEED, TEACHER, record, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
 DIRECT = (0, 0, 1, 1, 0, 0, 1, 2, 0, 1)
@@ -447,3 +448,13 @@ def test_a_report_whose_page_was_moved_away_is_written_again(runs, tmp_path):
     page.rename(tmp_path / "elsewhere.html")
     write_report(ReportConfig((runs,), output=out))
     assert page.read_bytes() == (tmp_path / "elsewhere.html").read_bytes()
+
+
+@pytest.mark.parametrize("name", [["a"], 5, None, "x" * 9])
+def test_a_teacher_s_name_may_be_anything_in_a_file(runs, tmp_path, name):
+    for folder in runs.iterdir():
+        config = json.loads((folder / "config.json").read_text())
+        config["export"]["teacher"]["name"] = name
+        (folder / "config.json").write_text(json.dumps(config))
+        record(folder)
+    assert write_report(ReportConfig((runs,), output=tmp_path / "out")).is_file()
