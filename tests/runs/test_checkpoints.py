@@ -165,7 +165,15 @@ def test_a_second_signal_waits_for_the_end_of_a_checkpoint_s_write(tmp_path, mon
     _assert_same(load_snapshot(tmp_path), _snapshot(0))
 
 
-def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):
+@pytest.fixture
+def interruptible():
+    """SIGINT interrupts, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch, interruptible):
     save_checkpoint(tmp_path, _snapshot(0))
     read, ended = ocp.load_checkpointables, []
 
