@@ -93,11 +93,11 @@ def _seeds(folder: Path, _: random.Random) -> None:
 
 def _export(folder: Path, _: random.Random) -> None:
     from distill_jax.data.exports import Export
+    from distill_jax.data.tokenizer import FastTokenizer
     from distill_jax.export.reader import read_token_embeddings
 
     export = Export.open(folder)
-    tokenizer = export.load_tokenizer()
-    tokenizer.encode_batch(TEXTS)
+    FastTokenizer(export.load_tokenizer(), export.manifest.max_length).encode(TEXTS)
     for name in export.manifest.splits:
         rows = export.split(name)
         ids, labels = rows.tokens.ids, rows.labels
