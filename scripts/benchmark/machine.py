@@ -6,10 +6,9 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from pathlib import Path
 from typing import Any
 
-from distill_jax.machine import processor
+from distill_jax.machine import cpu_flags, processor
 from distill_jax.processors import usable_processors
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "tokenizers", "torch", "transformers", "fasttext")
@@ -18,7 +17,7 @@ _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 def describe_machine() -> dict[str, Any]:
     """Return processor, cores, memory, GPUs, system and date, as JSON takes them; nothing that names the user."""
-    flags = _flags()
+    flags = cpu_flags()
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "processor": processor(),
@@ -48,13 +47,3 @@ def gpus() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
-
-
-def _flags() -> set[str]:
-    """Return the names of what the first processor can do; none where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    told = (line.split(":", 1)[1] for line in lines if line.startswith(("flags", "Features")) and ":" in line)
-    return set(next(told, "").split())

@@ -2,12 +2,10 @@
 
 import collections
 import dataclasses
-import platform
-import time
 from typing import Any
 
 from distill_jax.console import format_table
-from distill_jax.machine import machine
+from scripts.benchmark.machine import describe_machine
 from scripts.fuzz.campaign import Campaign, Outcome
 from scripts.fuzz.trials import ACCEPTED, FAULT, REFUSED, Result
 
@@ -39,9 +37,7 @@ def repeat_command(result: Result, seed: int) -> str:
 def as_json(campaign: Campaign, outcome: Outcome) -> dict[str, Any]:
     """Return everything that a campaign has found."""
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "python": platform.python_version(),
+        "machine": describe_machine(),
         "seed": campaign.seed,
         "inputs": outcome.inputs,
         "loaders": {name: dict(counts) for name, counts in outcome.verdicts.items()},

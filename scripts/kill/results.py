@@ -1,13 +1,11 @@
 """What a campaign has found, as a table and as JSON."""
 
 import dataclasses
-import platform
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from distill_jax.console import format_table
-from distill_jax.machine import machine
+from scripts.benchmark.machine import describe_machine
 from scripts.kill.campaign import Campaign, Outcome
 from scripts.kill.trials import DIFFERENT, EQUAL, STUCK, Result
 
@@ -44,9 +42,7 @@ def repeat_command(result: Result, seed: int) -> str:
 def as_json(campaign: Campaign, outcome: Outcome) -> dict[str, Any]:
     """Return everything that a campaign has found."""
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "python": platform.python_version(),
+        "machine": describe_machine(),
         "seed": campaign.seed,
         "minutes": campaign.seconds / 60,
         "operations": outcome.operations,
