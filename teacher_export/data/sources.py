@@ -13,7 +13,7 @@ from distill_jax.errors import InputError, MissingInputError
 _BUFFER_BYTES = 1 << 20
 MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
 MOST_TIMES = 8  # what texts are packed to at best, by themselves
-LITTLE_BYTES = 1 << 28
+LITTLE_BYTES = 1 << 28  # what a small file may unpack to all the same
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -90,17 +90,36 @@ def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]
             raise InputError(f"data file {path}: its gzip data is damaged ({error}); fetch or copy it again") from None
 
 
+class Budget:
+    """The bytes that files may unpack to, in proportion to those that they have.
+
+    Args:
+        packed: the files' bytes.
+    """
+
+    def __init__(self, packed: int) -> None:
+        self._left = LITTLE_BYTES + MOST_TIMES * packed
+
+    def has(self, size: int) -> bool:
+        """Spend so many bytes, and return whether they were there."""
+        self._left -= size
+        return self._left >= 0
+
+    def has_text(self, text: str) -> bool:
+        """Do what ``has`` does for a text's bytes in UTF-8."""
+        return self.has(len(text) if text.isascii() else len(text.encode()))
+
+
 def unpack(path: Path, target: IO[bytes], on_bytes: OnBytes | None = None) -> None:
     """Decompress a gzip file of what is packed already into ``target``.
 
     Raises:
         InputError: it is no whole gzip, or it would fill the disk.
     """
-    left = LITTLE_BYTES + MOST_TIMES * path.stat().st_size
+    budget = Budget(path.stat().st_size)
     with open_data(path, on_bytes) as stream:
         while block := stream.read(_BUFFER_BYTES):
-            left -= len(block)
-            if left < 0:
+            if not budget.has(len(block)):
                 raise InputError(
                     f"data file {path}: it unpacks to more than {MOST_TIMES} times its {path.stat().st_size:,} bytes; "
                     "if that is meant, unpack it first"

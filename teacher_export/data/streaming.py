@@ -13,7 +13,7 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from teacher_export.data.row_parsers import RowParser
 from teacher_export.data.rows import Row, Wanted
-from teacher_export.data.sources import LITTLE_BYTES, MOST_TIMES, require_data_file
+from teacher_export.data.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
@@ -115,11 +115,10 @@ def read_texts(
     kept = memoryview((position >= 0).astype(np.uint8).tobytes())
     wanted = [kept[start:end] for start, end in itertools.pairwise(starts)]
     texts = [""] * len(rows)
-    room = LITTLE_BYTES + MOST_TIMES * sum(file.state[0] for file in files)
+    budget = Budget(sum(file.state[0] for file in files))
     for index, row in _iterate(files, parser, "reading texts", wanted):
         texts[position[starts[index] + row.number]] = text = parser.text(row)
-        room -= len(text) if text.isascii() else len(text.encode())
-        if room < 0:
+        if not budget.has_text(text):
             raise InputError(
                 f"{row.where}: the texts up to here take more than {MOST_TIMES} times the memory that the files have "
                 "bytes; unpack them first, or keep fewer rows (--max-rows)"

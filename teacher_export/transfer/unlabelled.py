@@ -11,7 +11,7 @@ from distill_jax.files import sha256_file, utf8
 from teacher_export.config import DEMO_TEXTS, ExportConfig
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
-from teacher_export.data.sources import LITTLE_BYTES, MOST_TIMES, TextLines, not_utf8, open_data, require_data_file
+from teacher_export.data.sources import MOST_TIMES, Budget, TextLines, not_utf8, open_data, require_data_file
 from teacher_export.data.streaming import open_source
 from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
 
@@ -55,11 +55,10 @@ class UnlabelledSource:
 
             yield from load_unlabelled_demo_texts()
             return
-        room = LITTLE_BYTES + MOST_TIMES * self.path.stat().st_size
+        budget = Budget(self.path.stat().st_size)
         for text in self._whole_texts(self.path):
             beginning = text[:_LONGEST]
-            room -= len(beginning) if beginning.isascii() else len(beginning.encode())
-            if room < 0:
+            if not budget.has_text(beginning):
                 raise InputError(
                     f"{_OPTION} {self.path}: its texts take more than {MOST_TIMES} times the bytes that it has; unpack "
                     "it first, or leave some out"

@@ -14,7 +14,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from teacher_export.config import DataConfig
-from teacher_export.data import streaming
+from teacher_export.data import sources, streaming
 from teacher_export.data.dataset import load_dataset, shortened
 from teacher_export.data.row_parsers import PANDAS_MISSING
 
@@ -322,7 +322,7 @@ def test_a_validation_split_without_a_row_is_refused_before_the_texts_are_read(t
 
 
 def test_texts_of_many_times_their_files_are_refused_by_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "LITTLE_BYTES", 10_000)
+    monkeypatch.setattr(sources, "LITTLE_BYTES", 10_000)
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(b"text,label\n" + (b"x" * 1000 + b",a\n" + b"y" * 1000 + b",b\n") * 100))
     with pytest.raises(InputError, match=r"row \d+ .*take more than 8 times the memory .* \(--max-rows\)"):

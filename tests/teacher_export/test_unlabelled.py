@@ -6,7 +6,9 @@ import pytest
 from distill_jax.errors import InputError, MissingInputError
 from export_helpers import configure
 from teacher_export.config import DataConfig, ExportConfig, TransferSetConfig
-from teacher_export.transfer.unlabelled import find_unlabelled
+from teacher_export.data import sources
+from teacher_export.transfer import unlabelled
+from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
 
 ROWS = {
     "a.csv": 'text,other\n"one, two",x\n,y\n" ",y\nthree,z\n',
@@ -87,3 +89,14 @@ def test_a_table_beside_the_demo_needs_its_column_named(tmp_path):
     config = ExportConfig(transfer_set=TransferSetConfig(unlabelled=(path,)))
     with pytest.raises(InputError, match=r"a.csv: a table needs --unlabelled-column NAME, the column that holds"):
         find_unlabelled(config)
+
+
+def test_texts_of_many_times_their_file_are_refused_and_a_long_one_is_its_beginning(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "LITTLE_BYTES", 10_000)
+    monkeypatch.setattr(unlabelled, "_LONGEST", 500)
+    path = tmp_path / "texts.txt.gz"
+    path.write_bytes(gzip.compress(b"".join(b"%d %s\n" % (number, b"x" * 1000) for number in range(100))))
+    texts = UnlabelledSource(path).texts()
+    assert len(next(texts)) == 500
+    with pytest.raises(InputError, match="its texts take more than 8 times the bytes that it has"):
+        list(texts)
