@@ -82,7 +82,9 @@ def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
         wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, columns)]
-        rows = [_rows_at_once(chunk, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted]
+        rows = [
+            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted
+        ]
         yield from file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns)
 
 
@@ -91,7 +93,7 @@ def _is_of(path: str, columns: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in columns)
 
 
-def _rows_at_once(chunk: Any, source: Any, group: int, *, is_nested: bool) -> int:
+def _rows_at_once(chunk: Any, file: Any, source: Any, group: int, *, is_nested: bool) -> int:
     """Return how many rows of a column's chunk are read at a time."""
     size = chunk.total_uncompressed_size
     if size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES:  # one value may be all of it
@@ -100,15 +102,15 @@ def _rows_at_once(chunk: Any, source: Any, group: int, *, is_nested: bool) -> in
         return _FEW_ROWS
     rows = min(_BATCH_ROWS, _BATCH_BYTES * chunk.num_values // max(1, size))
     if chunk.has_dictionary_page:  # any of its values may be every row's
-        rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(source, group, chunk.path_in_schema)))
+        rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(file, source, group, chunk.path_in_schema)))
     return rows
 
 
-def _largest_in_dictionary(source: Any, group: int, column: str) -> int:
+def _largest_in_dictionary(file: Any, source: Any, group: int, column: str) -> int:
     """Return the bytes of the largest value of a chunk's dictionary, which is read without the rows that name it."""
     pa, pq = _pyarrow()
-    with pq.ParquetFile(source, read_dictionary=[column]) as file:
-        batch = next(file.iter_batches(batch_size=1, row_groups=[group], columns=[column]), None)
+    with pq.ParquetFile(source, metadata=file.metadata, read_dictionary=[column]) as again:
+        batch = next(again.iter_batches(batch_size=1, row_groups=[group], columns=[column]), None)
     if batch is None or not pa.types.is_dictionary(batch.column(0).type):
         return 0
     return _largest(batch.column(0).dictionary)
