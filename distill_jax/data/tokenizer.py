@@ -26,7 +26,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from distill_jax.data.long_texts import encode_beginnings
 from distill_jax.data.ragged import Ragged
-from distill_jax.data.tokenizer_file import require_usual_tokens
+from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
 
 WORDS_KEPT = 500_000
@@ -231,9 +231,9 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
     if not path.is_file():
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
-    require_usual_tokens(path)
+    content = read_tokenizer_file(path)
     with refusing(lambda reason: f"tokenizer {path}: expected a file of the tokenizers library ({reason})"):
-        tokenizer = Tokenizer.from_buffer(path.read_bytes())  # the library opens no path that is not UTF-8
+        tokenizer = Tokenizer.from_buffer(content)  # the library opens no path that is not UTF-8
         tokenizer.enable_truncation(max_length)
         tokenizer.no_padding()
         special = len(tokenizer.encode("").ids)

@@ -1,4 +1,4 @@
-"""What a ``tokenizer.json`` may hold, looked at before the ``tokenizers`` library is. Standard library alone."""
+"""A ``tokenizer.json``, looked at before the ``tokenizers`` library reads it. Standard library alone."""
 
 import json
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Any
 from distill_jax.errors import InputError
 
 MAX_FILE_BYTES = 3 << 24  # of the largest vocabularies known, of 262,144 words, the file has two thirds of it
-MAX_TOKEN_CHARACTERS = 10_000
 # A token of hundreds of thousands of characters overflows the stack of the library, which ends the process.
+MAX_TOKEN_CHARACTERS = 10_000
 
 
-def require_usual_tokens(path: Path, what: str = "tokenizer") -> None:
-    """Refuse a tokenizer's file that the library would need too much memory, or too deep a stack, for.
+def read_tokenizer_file(path: Path, what: str = "tokenizer") -> bytes:
+    """Return a tokenizer's file, unless the library would need too much memory, or too deep a stack, for it.
 
     Args:
         path: the file.
@@ -29,7 +29,7 @@ def require_usual_tokens(path: Path, what: str = "tokenizer") -> None:
     # Between quotation marks that are not escaped lie the strings, and what stands between two strings, which is short.
     strings = content.replace(b"\\\\", b"__").replace(b'\\"', b"__").split(b'"')
     if max(map(len, strings)) <= MAX_TOKEN_CHARACTERS:
-        return
+        return content
     try:
         value = json.loads(content)
         tokens = list(_strings([value["model"], value.get("added_tokens")]))  # a normalizer's table may be long
@@ -41,6 +41,7 @@ def require_usual_tokens(path: Path, what: str = "tokenizer") -> None:
             f"{what} {path}: expected tokens of at most {MAX_TOKEN_CHARACTERS:,} characters, got one of "
             f"{len(longest):,}, {longest[:20]!r}…"
         )
+    return content
 
 
 def _strings(value: Any) -> Iterator[str]:

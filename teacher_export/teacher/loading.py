@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.data.tokenizer_file import require_usual_tokens
+from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
 from teacher_export.teacher.demo import load_demo_model
 from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
@@ -114,7 +114,7 @@ def load_tokenizer(source: TeacherSource) -> Any:
             "there with tokenizer.save_pretrained"
         )
     if (source.folder / "tokenizer.json").is_file():
-        require_usual_tokens(source.folder / "tokenizer.json", "teacher's tokenizer")
+        read_tokenizer_file(source.folder / "tokenizer.json", "teacher's tokenizer")
     with refusing(
         lambda reason: (
             f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({reason}); it needs a "
