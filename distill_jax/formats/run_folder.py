@@ -13,7 +13,7 @@ from distill_jax.files import atomic_folder, atomic_write, write_json
 from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.runs.config import FORMAT_VERSION, student_of
-from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole
+from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole, unreplaced
 from distill_jax.runs.weights import read_weights, require_layout, write_weights
 from distill_jax.students.registry import student_to_json
 
@@ -30,11 +30,8 @@ class RunFolder(Format):
 
     def read(self, path: Path, *, module: Callable[..., Any] | None = None) -> Predictor:
         """Return the finished run's student, or its latest checkpoint's."""
-        before = (path / CONFIG).read_bytes()
-        predictor = self._read(path, module)
-        if (path / CONFIG).read_bytes() != before:  # another run has taken its place between two of its files
-            raise InputError(f"run folder {path}: it was written anew while it was read; wait for that, and read again")
-        return predictor
+        with unreplaced(path):
+            return self._read(path, module)
 
     def _read(self, path: Path, module: Callable[..., Any] | None) -> Predictor:
         config = read_config(path)

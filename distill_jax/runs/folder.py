@@ -6,7 +6,9 @@ The training loop writes under these names; reports and predictions read them. N
 but for the history, which is a pandas table.
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +157,20 @@ def read_run(folder: Path) -> Run:
             f"run folder {folder}: it has no {CONFIG}, so it holds no run; name a folder that "
             "python -m distill_jax.train wrote"
         )
+    with unreplaced(folder):
+        return _read_run(folder)
+
+
+@contextlib.contextmanager
+def unreplaced(folder: Path) -> Iterator[None]:
+    """Read a run's files within, and raise ``InputError`` where another run has taken its place between two of them."""
     before = (folder / CONFIG).read_bytes()
+    yield
+    if (folder / CONFIG).read_bytes() != before:
+        raise InputError(f"run folder {folder}: it was written anew while it was read; wait for that, and read again")
+
+
+def _read_run(folder: Path) -> Run:
     config = read_config(folder)
     if not has_results(folder):
         if is_saved_student(folder):
@@ -177,8 +192,6 @@ def read_run(folder: Path) -> Run:
         predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
     )
     require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS)
-    if (folder / CONFIG).read_bytes() != before:  # another run has taken its place between two of its files
-        raise InputError(f"run folder {folder}: it was written anew while it was read; wait for that, and read again")
     return run
 
 
