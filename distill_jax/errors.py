@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 _LONGEST = 8_000  # characters of a sentence: a long list of names to paste has room
 # C0 and C1 controls, the marks that turn the direction of what follows, and halves of surrogate pairs.
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\u2028\u2029]")
 
 
@@ -19,19 +19,20 @@ def printable(text: str) -> str:
 
     So are the bytes of paths that are not UTF-8.
     """
-    return CONTROL.sub(_escape, text)
+    return _CONTROL.sub(escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
+def escape(found: re.Match[str]) -> str:
+    r"""Return a character spelt out; one that stands for a byte of a path that is not UTF-8 as that byte, ``\xff``."""
     number = ord(found[0])
-    if 0xDC80 <= number <= 0xDCFF:  # a byte of a path that is not UTF-8
+    if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return found[0].encode("unicode_escape").decode()
 
 
 def one_line(text: str) -> str:
     """Return a text on one line of bounded length: what is quoted in it may be of any length, and hold anything."""
-    return _shortened(_BREAKS.sub(_escape, printable(_shortened(text))))
+    return _shortened(_BREAKS.sub(escape, printable(_shortened(text))))
 
 
 def _shortened(text: str) -> str:

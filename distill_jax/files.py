@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, escape
 
 _CHUNK = 1 << 20
 _DIGITS = 20
-_RAW_BYTES = 0xDC00  # Python's place for them, above which a path's bytes are that are not UTF-8
-_RAW_BYTE = re.compile("[\udc80-\udcff]")
+_RAW_BYTE = re.compile("[\udc80-\udcff]")  # Python's characters for a path's bytes that are not UTF-8
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d+(-[0-9a-f]+)?\.tmp", re.DOTALL)  # version 0.1 named the process alone
 
 
@@ -119,7 +118,7 @@ def utf8(text: str) -> str:
 
     Python has half a surrogate pair for each of them, which is nothing that a file of text can hold.
     """
-    return _RAW_BYTE.sub(lambda found: f"\\x{ord(found[0]) - _RAW_BYTES:02x}", text)
+    return _RAW_BYTE.sub(escape, text)
 
 
 def require_utf8(path: Path, what: str) -> None:
@@ -134,7 +133,7 @@ def json_bytes(value: Any) -> bytes:
     Paths in it are written as ``utf8`` does.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return _RAW_BYTE.sub(lambda found: "\\" + utf8(found[0]), text).encode()
+    return _RAW_BYTE.sub(lambda found: "\\" + escape(found), text).encode()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -107,7 +107,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"NumPy's format {version[0]}.{version[1]}")
-    # NumPy has Python's parser read it, which Python 3.11 cannot use again once brackets in brackets were too deep.
+    # NumPy gives it to Python's parser, which need not see what no header of a plain array has.
     start = stream.tell()
     if sum(map(stream.read(_LONGEST_HEADER).split(b"\n")[0].count, (b"(", b"[", b"{"))) > _BRACKETS:
         raise ValueError("a header of many brackets")

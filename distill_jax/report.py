@@ -55,9 +55,8 @@ def write_report(config: ReportConfig) -> Path:
     """Print the table, write the report's files and return the page's path.
 
     Raises:
-        InputError: a run cannot be read, two cannot be compared, or a file that is no report's would be replaced;
-            nothing is written. Or
-            another process is writing a report there.
+        InputError: a run cannot be read, two cannot be compared, a file that is no report's would be replaced, or
+            another process is writing a report there; nothing is written.
         OSError: a file cannot be written.
     """
     from distill_jax.reporting.chart_style import png

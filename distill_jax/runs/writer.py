@@ -50,9 +50,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RunState = Literal["new", "overwrite", "resume", "done"]
+# In the order of their deletion: weights without a history would be a saved student (``is_saved_student``).
 _OWN_FILES = (CHECKSUMS, WEIGHTS, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS, CONFIG)
-
-
 _PLATFORM = {"processor": "the processor", "processors": "as many processors as", "device": "the device", "jax": "jax"}
 
 
