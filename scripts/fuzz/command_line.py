@@ -10,8 +10,9 @@ from typing import Annotated
 import tyro
 
 from distill_jax.console import parse_options, say, warn
-from distill_jax.errors import InputError, require_range
+from distill_jax.errors import require_range
 from distill_jax.files import write_json
+from scripts.trials.names import named
 
 DESCRIPTION = """Give every loader damaged and hostile inputs, and see that it reads them rightly or refuses them.
 
@@ -59,11 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     from scripts.fuzz.results import as_json, causes, repeat_command, table
     from scripts.trials.processes import load
 
-    loaders = {loader.name: loader for loader in all_loaders()}
-    unknown = [name for name in options.only if name not in loaders]
-    if unknown:
-        raise InputError(f"--only: expected names among {', '.join(loaders)}, got {unknown[0]!r}")
-    chosen = [loader for name, loader in loaders.items() if not options.only or name in options.only]
+    chosen = named({loader.name: loader for loader in all_loaders()}, options.only)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="distill-jax-fuzz-") as root:
         place = Path(root).resolve()

@@ -10,11 +10,12 @@ from typing import Annotated
 import tyro
 
 from distill_jax.console import parse_options, say, warn
-from distill_jax.errors import InputError, require_range
+from distill_jax.errors import require_range
 from distill_jax.files import write_json
 from scripts.kill.campaign import Campaign, conduct
 from scripts.kill.results import as_json, repeat_command, table, wrong
-from scripts.kill.scenarios import Scenario, all_scenarios
+from scripts.kill.scenarios import all_scenarios
+from scripts.trials.names import named
 
 DESCRIPTION = """Kill every command at every file operation, give it again, and compare what is left.
 
@@ -57,7 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     require_range("--minutes", options.minutes, 0, 1e6)
     require_range("--workers", options.workers, 1, 64)
     require_range("--seed", options.seed, 0, 2**31 - 1)
-    chosen, started = _chosen(options.only), time.monotonic()
+    chosen = named({scenario.name: scenario for scenario in all_scenarios()}, options.only)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="distill-jax-kill-") as root:
         seconds, place = 60 * options.minutes, Path(root).resolve()
         keep = options.keep.absolute()
@@ -73,11 +75,3 @@ def main(arguments: list[str] | None = None) -> None:
     if faults:
         say(f"\ntheir folders are in {options.keep}")
         sys.exit(1)
-
-
-def _chosen(names: tuple[str, ...]) -> list[Scenario]:
-    scenarios = {scenario.name: scenario for scenario in all_scenarios()}
-    unknown = [name for name in names if name not in scenarios]
-    if unknown:
-        raise InputError(f"--only: expected names among {', '.join(scenarios)}, got {unknown[0]!r}")
-    return [scenario for name, scenario in scenarios.items() if not names or name in names]
