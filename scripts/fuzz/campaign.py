@@ -124,7 +124,7 @@ def _serve(campaign: Campaign, number: int, tasks: IO[str], answers: IO[str]) ->
     os.chdir(scratch)  # commands write where they are told, or where they are
     loaders = {loader.name: loader for loader in campaign.loaders}
     trials = Trials(campaign.inputs, campaign.place / str(number), campaign.seed)
-    gc.disable()  # Python 3.11 loses count where it collects while it parses, which the commands' help does
+    gc.disable()  # without it Python 3.11's parser, which the commands' help calls, has raised a SystemError of its own
     for line in tasks:
         gc.collect()
         name, index = json.loads(line)

@@ -81,3 +81,12 @@ def test_a_label_of_another_kind_is_refused(value, kind):
 def test_half_a_surrogate_pair_in_a_label_is_refused_with_its_row():
     with pytest.raises(InputError, match=r"row 2 \(line 3\): column 'stars': .*half a surrogate pair \(\\ud83d\)"):
         classes_of(["good", "bad\ud83d"])
+
+
+def test_a_label_as_long_as_a_text_is_refused_by_its_row():
+    column = LabelColumn("stars")
+    assert column.code(Row(Path("a.csv"), 0, 2, ("x" * 1_000,))) == 0
+    with pytest.raises(
+        InputError, match=r"row 2 .line 3.: column 'stars': expected a label of at most 1,000 .*got 1,001"
+    ):
+        column.code(Row(Path("a.csv"), 1, 3, ("x" * 1_001,)))
