@@ -19,6 +19,17 @@ from distill_jax.processors import usable_processors
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
 _BROKEN_ENTRY = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 _LOOP_BYTES = "xla_cpu_small_while_loop_byte_threshold"
+_LOOP_LIMIT = 2_000_000_000
+# Variables of the environment that change what JAX and XLA compute. XLA takes NPROC for the number of processors.
+_DECIDE_NUMBERS = (
+    "XLA_FLAGS",
+    "NPROC",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_DEFAULT_PRNG_IMPL",
+    "JAX_DISABLE_JIT",
+    "JAX_ENABLE_X64",
+    "JAX_THREEFRY_PARTITIONABLE",
+)
 
 
 def configure_jax(*, fused_loops: bool = False) -> None:
@@ -45,7 +56,7 @@ def configure_jax(*, fused_loops: bool = False) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if fused_loops and _EXTRA_OPTIONS not in flags and "jax" not in sys.modules:  # else it may come too late
         # Loops over up to 2 GB. A version or a backend of XLA that knows no such option ignores it.
-        os.environ["XLA_FLAGS"] = f"{flags} {_EXTRA_OPTIONS}={_LOOP_BYTES}=2000000000".lstrip()
+        os.environ["XLA_FLAGS"] = f"{flags} {_EXTRA_OPTIONS}={_LOOP_BYTES}={_LOOP_LIMIT}".lstrip()
 
 
 def _heal_cache(folder: Path) -> None:
@@ -80,7 +91,14 @@ def platform() -> dict[str, Any]:
         "processors": usable_processors(),
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,
+        "environment": {name: value for name in _DECIDE_NUMBERS if (value := _user_value(name))},
     }
+
+
+def _user_value(name: str) -> str:
+    """Return what a variable was set to by the user: without the option that is set here."""
+    ours = re.escape(f"{_EXTRA_OPTIONS}={_LOOP_BYTES}={_LOOP_LIMIT}")
+    return re.sub(rf"\s*{ours}$", "", os.environ.get(name, "")).strip()
 
 
 def loops_are_fused() -> bool:

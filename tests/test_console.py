@@ -28,7 +28,7 @@ from distill_jax.console import (
     warn,
 )
 from distill_jax.errors import InputError, Interrupted, MissingExtraError, MissingInputError
-from distill_jax.jax_setup import configure_jax, loops_are_fused
+from distill_jax.jax_setup import configure_jax, loops_are_fused, platform
 from distill_jax.runs.history import COLUMNS, history_frame, write_history
 
 LOOPS = "xla_cpu_small_while_loop_byte_threshold=2000000000"
@@ -161,6 +161,16 @@ def test_loops_are_fused_only_where_asked_and_beside_the_user_s_flags(monkeypatc
         assert loops_are_fused() == (LOOPS in expected)
         configure_jax(fused_loops=True)  # a second time adds nothing
         assert os.environ["XLA_FLAGS"] == expected
+
+
+def test_what_numbers_depend_on_has_the_user_s_flags_and_not_our_own(monkeypatch):
+    monkeypatch.setenv("NPROC", "16")
+    for given in ("", "--xla_dump_to=x"):
+        with mock.patch.dict(os.environ, {"XLA_FLAGS": given}), mock.patch.dict(sys.modules):
+            sys.modules.pop("jax", None)
+            configure_jax(fused_loops=True)
+            sys.modules["jax"] = mock.MagicMock(__version__="1.2.3")
+            assert platform()["environment"] == {"NPROC": "16", **({"XLA_FLAGS": given} if given else {})}
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -52,7 +52,14 @@ if TYPE_CHECKING:
 RunState = Literal["new", "overwrite", "resume", "done"]
 # In the order of their deletion: weights without a history would be a saved student (``is_saved_student``).
 _OWN_FILES = (CHECKSUMS, WEIGHTS, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS, CONFIG)
-_PLATFORM = {"processor": "the processor", "processors": "as many processors as", "device": "the device", "jax": "jax"}
+_PLATFORM = {
+    "processor": "the processor",
+    "processors": "as many processors as",
+    "device": "the device",
+    "jax": "jax",
+    "environment": "the environment's variables",
+}
+_OFF_THE_CPU = ("device", "jax", "environment")  # what numbers depend on where the processor does not compute them
 
 
 def run_config(
@@ -180,15 +187,15 @@ def _require_same_platform(
     workdir: Path, found: Mapping[str, Any], config: Mapping[str, Any], student: StudentConfig
 ) -> None:
     """Refuse to go on where the run's last bits would not be those of one that never stopped."""
-    then, now = _computed_on(found), _computed_on(config)
-    if not then or not now:  # version 0.1 recorded nothing
+    platforms = _computed_on(found), _computed_on(config)
+    if not all(platforms):  # version 0.1 recorded nothing
         return
-    on_cpu = now[-1].get("device") == "cpu"
-    for name in student.numbers_depend_on if on_cpu else ("device", "jax"):
-        if then[-1].get(name) != now[-1].get(name):
+    then, now = ({"environment": {}, **platform[-1]} for platform in platforms)
+    for name in student.numbers_depend_on if now.get("device") == "cpu" else _OFF_THE_CPU:
+        if then.get(name) != now.get(name):
             raise InputError(
-                f"run folder {workdir}: it was computed with {_PLATFORM[name]} {then[-1].get(name)!r}, here it is "
-                f"{now[-1].get(name)!r}, and its last bits would differ from those of a run that never stopped; go on "
+                f"run folder {workdir}: it was computed with {_PLATFORM[name]} {then.get(name)!r}, here it is "
+                f"{now.get(name)!r}, and its last bits would differ from those of a run that never stopped; go on "
                 "there, or accept it with --resume-elsewhere"
             )
 

@@ -140,7 +140,7 @@ class StudentConfig(abc.ABC):
     @property
     def numbers_depend_on(self) -> tuple[str, ...]:
         """What of a platform (``jax_setup.platform``) the last bits of a training depend on."""
-        return ("processor", "processors", "device", "jax")
+        return ("processor", "processors", "device", "jax", "environment")
 
     def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and the type, such as ``float32``, of each parameter by its dotted name."""

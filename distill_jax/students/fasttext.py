@@ -65,7 +65,7 @@ class FastTextConfig(BagConfig):
     @property
     def numbers_depend_on(self) -> tuple[str, ...]:
         """A sum of a text's vectors is computed in the same order on every processor, however many there are."""
-        return ("device", "jax") if self.is_linear else super().numbers_depend_on
+        return ("device", "jax", "environment") if self.is_linear else super().numbers_depend_on
 
     def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and the type of each parameter, without the network: a linear prediction needs no JAX."""

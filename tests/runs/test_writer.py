@@ -218,6 +218,10 @@ def _on(export, student=STUDENT, **changes):
         ({"processors": 1}, "it was computed with as many processors as 2, here it is 1"),
         ({"device": "NVIDIA H100"}, "it was computed with the device 'cpu', here it is 'NVIDIA H100'"),
         ({"jax": "0.11.0"}, "it was computed with jax '0.10.2', here it is '0.11.0'"),
+        (
+            {"environment": {"NPROC": "16"}},
+            "it was computed with the environment's variables {}, here it is {'NPROC': '16'}",
+        ),
     ],
 )
 def test_going_on_where_other_bits_would_come_of_it_is_refused_or_asked_for(tmp_path, tiny_export, changes, message):
