@@ -44,6 +44,8 @@ class Arguments:
         tyro.conf.arg(metavar="PATH", help_behavior_hint=f"(default: {_FOLDER}, with --quick {_QUICK_FOLDER})"),
     ] = None
     """Folder for the runs and the results; runs that are finished there are not trained again."""
+    resume_elsewhere: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Go on with a run that was begun on another machine, too: its last bits may differ."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -65,7 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.student or not options.groups:
         raise InputError("expected at least one --student and one of --groups, got none")
     manifest = _read_export(options.export)
-    place = Place(options.export, options.output or (_QUICK_FOLDER if options.quick else _FOLDER))
+    output = options.output or (_QUICK_FOLDER if options.quick else _FOLDER)
+    place = Place(options.export, output, elsewhere=options.resume_elsewhere)
     if place.output.exists() and not place.output.is_dir():
         raise InputError(f"--output {place.output}: expected a folder, found a file")
     ablation = Ablation(place, range(1 if options.quick else options.seeds), manifest)

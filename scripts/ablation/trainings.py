@@ -24,8 +24,10 @@ _LINES_OF_A_FAILURE = 15
 class Place:
     """Where runs lie and what they learn from: the words that are the same in every command."""
 
-    def __init__(self, export: Path, output: Path) -> None:
+    def __init__(self, export: Path, output: Path, *, elsewhere: bool = False) -> None:
+        """Take the folders, and whether a run that was begun on another machine goes on all the same."""
         self.export, self.output = export, output
+        self._going_on = ["--resume", "--resume-elsewhere"] if elsewhere else ["--resume"]
 
     def folder(self, recipe: Recipe, variant: Variant, seed: int) -> Path:
         """Return a run's folder."""
@@ -34,8 +36,8 @@ class Place:
     def words(self, recipe: Recipe, variant: Variant, seed: int) -> list[str]:
         """Return all of a run's words on the training's command line."""
         workdir = self.folder(recipe, variant, seed)
-        where = ["--export", str(self.export), "--workdir", str(workdir), "--resume"]
-        return [*words(recipe, variant), "--seed", str(seed), *where]
+        where = ["--export", str(self.export), "--workdir", str(workdir)]
+        return [*words(recipe, variant), "--seed", str(seed), *where, *self._going_on]
 
     def command(self, recipe: Recipe, variant: Variant, seed: int) -> str:
         """Return a run's command, ready to paste."""

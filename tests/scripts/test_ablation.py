@@ -188,6 +188,14 @@ def test_what_a_training_refuses_is_said_and_what_diverges_is_a_row(monkeypatch,
         train_all(place, recipe, [wild], [0])
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_of_another_machine_goes_on_where_that_is_asked_for(tmp_path, elsewhere):
+    recipe = Recipe.of("fasttext", 60, 400, quick=True)
+    given = Place(tmp_path, tmp_path, elsewhere=elsewhere).words(recipe, Variant("loss", "none", {}), 0)
+    assert "--resume" in given
+    assert ("--resume-elsewhere" in given) == elsewhere
+
+
 def test_the_worker_leaves_the_command_line_of_its_process_alone(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["another program", "--its-own", "words"])
     assert "--epochs: expected a number at least 1" in worker.train(["--epochs", "0"])["refused"]
@@ -198,7 +206,7 @@ def test_what_cannot_be_used_is_one_sentence(capsys, tmp_path, tiny_export, expo
     sentence = refusal(capsys, command_line.main, "--export", tiny_export)
     assert "no validation split" in sentence
     assert "--validation-fraction" in sentence
-    assert "no such folder" in refusal(capsys, command_line.main, "--export", tmp_path / "none") or True
+    assert "no such folder" in refusal(capsys, command_line.main, "--export", tmp_path / "none")
     assert "--seeds" in refusal(capsys, command_line.main, "--export", export, "--seeds", "0")
     (tmp_path / "file").write_text("")
     assert "found a file" in refusal(capsys, command_line.main, "--export", export, "--output", tmp_path / "file")
