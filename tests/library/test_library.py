@@ -121,6 +121,17 @@ def test_a_module_with_other_state_than_parameters_is_refused(export):
         dj.fit(student, export.train, epochs=1)
 
 
+@pytest.mark.parametrize("kind", [jnp.bfloat16, jnp.float16])
+def test_a_module_whose_parameters_a_run_does_not_hold_is_refused_before_it_is_trained(export, kind):
+    def halves(config, rngs):
+        module = build(config, rngs)
+        module.out = nnx.Linear(8, config.num_labels, param_dtype=kind, rngs=rngs)
+        return module
+
+    with pytest.raises(dj.InputError, match=rf"parameter out\.\w+: expected float32, got {np.dtype(kind)}"):
+        dj.fit(dj.student(halves, export, recipe="notebook"), export.train, epochs=1)
+
+
 def test_the_loss_in_a_loop_of_one_s_own():
     logits, teacher = jnp.array([[0.3, -1.0, 2.0]]), jnp.array([[1.0, 0.0, 0.5]])
     loss = lambda x: dj.losses.distillation(x, jnp.array([2]), teacher, alpha=0.3, temperature=2.0).sum()  # noqa: E731
