@@ -163,11 +163,26 @@ def read_run(folder: Path) -> Run:
 
 @contextlib.contextmanager
 def unreplaced(folder: Path) -> Iterator[None]:
-    """Read a run's files within, and raise ``InputError`` where another run has taken its place between two of them."""
-    before = (folder / CONFIG).read_bytes()
-    yield
-    if (folder / CONFIG).read_bytes() != before:
-        raise InputError(f"run folder {folder}: it was written anew while it was read; wait for that, and read again")
+    """Read a run's files within, and raise ``InputError`` where another run has taken its place between two of them.
+
+    What else is wrong with files that were written or deleted meanwhile is not said: it comes of that.
+    """
+    message = f"run folder {folder}: it was written anew while it was read; wait for that, and read again"
+    before = _written(folder)
+    try:
+        yield
+    except InputError:
+        if _written(folder) != before:
+            raise InputError(message) from None
+        raise
+    if _written(folder)[0] != before[0]:
+        raise InputError(message)
+
+
+def _written(folder: Path) -> tuple[bytes, set[str]]:
+    """Return a run's configuration, and the names of what comes and goes in its folder."""
+    config = (folder / CONFIG).read_bytes() if (folder / CONFIG).is_file() else b""
+    return config, {path.name for path in (*folder.glob("*"), *(folder / CHECKPOINTS).glob("*"))}
 
 
 def _read_run(folder: Path) -> Run:

@@ -12,7 +12,7 @@ from distill_jax.checksums import record_digests
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
 from distill_jax.npz import read_npz
-from distill_jax.runs.folder import CHECKPOINTS, CONFIG, WEIGHTS
+from distill_jax.runs.folder import CHECKPOINTS, CONFIG, METRICS, WEIGHTS
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 
@@ -65,11 +65,16 @@ def read_weights(folder: Path) -> Params:
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        from distill_jax.runs.checkpoints import load_params
+        from distill_jax.runs.checkpoints import has_checkpoint, load_params
 
         try:
             return load_params(folder / CHECKPOINTS)
         except InputError:
             if not path.is_file():  # else the training has ended meanwhile, and its checkpoints are gone
+                if not (folder / METRICS).is_file() and not has_checkpoint(folder / CHECKPOINTS):
+                    raise InputError(
+                        f"run folder {folder}: the first epoch of its training has not ended; wait for it, or go on "
+                        "with it: the same python -m distill_jax.train command with --resume"
+                    ) from None
                 raise
     return nested_params(read_npz(path, "weights"))

@@ -39,6 +39,7 @@ class Case:
     unequal: tuple[str, ...] = ()
 
 
+READERS = ("distill_jax.predict", "distill_jax.compare", "distill_jax.report")  # of runs
 Pairs = dict[str, tuple[Case, ...]]
 
 _EXPORTED = f"--export ../inputs/{EXPORT}"

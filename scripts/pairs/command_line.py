@@ -14,6 +14,7 @@ import tyro
 from distill_jax.console import format_table, parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import write_json
+from scripts.benchmark.machine import describe_machine
 from scripts.pairs.catalogue import Case, all_pairs
 
 DESCRIPTION = """Run two commands at once on one folder, many times, the second one a random time after the first.
@@ -58,7 +59,7 @@ def main(words: list[str] | None = None) -> None:
         for name in chosen:
             results[name] = tried.pair(name, pairs[name])
             if options.output is not None:
-                write_json(options.output, {"seed": options.seed, "pairs": results})
+                write_json(options.output, {"machine": describe_machine(), "seed": options.seed, "pairs": results})
     say("\n" + _table(results))
     if any(found["harmed"] for found in results.values()):
         sys.exit(1)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.pairs.catalogue import Case
+from scripts.pairs.catalogue import READERS, Case
 from scripts.pairs.serial import Serial
 from scripts.trials.folders import describe, differences
 from scripts.trials.processes import Ended, Process, answer_of
 
 _SECONDS = 120  # either command takes less than ten
+# What may be said of a run that is being written, or written anew.
+_OF_A_RUN_UNDER_WAY = ("there is no such folder", "has not ended", "it was written anew")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +87,14 @@ def _comparable(content: dict[str, str], case: Case) -> dict[str, str]:
 
 
 def _faults_of_answer(case: Case, serial: Serial, ends: list[Ended]) -> list[str]:
-    """Return whether a reader's answer is none of those that whole folders give."""
+    """Return whether a reader's answer is none of those that whole folders give, or its refusal is not true."""
     writer, reader = case.commands
-    if not case.reads or ends[1].status != 0:
+    if reader.module not in READERS:
         return []
     before = [[], [writer], *([step] for step in case.between)]
-    outcomes = [serial.outcome(case.start, [*commands, reader]) for commands in before]
-    answers = [each.ends[-1].output for each in outcomes if each.ends[-1].status == 0]
-    return [] if ends[1].output in answers else ["the answer is that of no whole folder"]
+    outcomes = [serial.outcome(case.start, [*commands, reader]).ends[-1] for commands in before]
+    if ends[1].status != 0:
+        said = (*(each.error.strip() for each in outcomes if each.status != 0), *_OF_A_RUN_UNDER_WAY)
+        return [] if any(words in ends[1].error for words in said) else ["a run under way is called something else"]
+    answers = [each.output for each in outcomes if each.status == 0]
+    return [] if not case.reads or ends[1].output in answers else ["the answer is that of no whole folder"]

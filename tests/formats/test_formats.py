@@ -166,3 +166,30 @@ def test_a_run_that_is_replaced_while_it_is_read_is_refused(tiny_runs, tmp_path,
     monkeypatch.setattr(module, "require_whole", replaced)
     with pytest.raises(dj.InputError, match="it was written anew while it was read"):
         read(run)
+
+
+@pytest.mark.parametrize("read", [dj.load, read_run])
+def test_a_run_that_is_deleted_while_it_is_read_is_not_called_damaged(tiny_runs, tmp_path, monkeypatch, read):
+    run = shutil.copytree(tiny_runs["fasttext"], tmp_path / "run")
+    module = run_folder_format if read is dj.load else runs_folder
+    name = "read_weights" if read is dj.load else "read_predictions"
+    whole = getattr(module, name)
+
+    def deleted(*arguments, **options):
+        for file in ("metrics.json", "weights.npz", "test_predictions.npz"):
+            (run / file).unlink()
+        shutil.rmtree(run / "checkpoints")
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(module, name, deleted)
+    with pytest.raises(dj.InputError, match="it was written anew while it was read; wait for that"):
+        read(run)
+
+
+def test_a_run_whose_first_epoch_has_not_ended_is_waited_for(tiny_runs, tmp_path):
+    run = shutil.copytree(tiny_runs["cnn"], tmp_path / "run")
+    for file in ("metrics.json", "weights.npz"):
+        (run / file).unlink()
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(dj.InputError, match="the first epoch of its training has not ended; wait for it, or go on"):
+        dj.load(run)
