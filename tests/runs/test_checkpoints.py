@@ -1,7 +1,10 @@
 import dataclasses
+import errno
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -186,3 +189,43 @@ def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch,
     with pytest.raises(KeyboardInterrupt):
         load_snapshot(tmp_path)
     assert ended
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_known_before_one_is_begun(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(1))
+    usage = shutil.disk_usage(tmp_path)._replace(free=300_000)  # the arrays have some hundred bytes, files take more
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left") as error:
+        save_checkpoint(tmp_path, _snapshot(2))
+    assert error.value.errno == errno.ENOSPC
+    assert load_snapshot(tmp_path).epoch == 1
+
+
+# Another program fills the disk while a checkpoint is written: Orbax is told that there is room, and there is none.
+_ON_A_FULL_DISK = """
+import os, shutil, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_checkpoints import _snapshot, save_checkpoint
+usage = shutil.disk_usage("/")
+shutil.disk_usage = lambda _: usage._replace(free=10**9)
+try:
+    save_checkpoint(Path("full/checkpoints"), _snapshot(1, opt_leaves=400))
+except OSError as error:
+    print(error.strerror, os.listdir("full/checkpoints"), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_one_error_and_no_page_of_others(tmp_path):
+    own_mounts = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64k tmpfs full && exec "$0" "$@"']
+    (tmp_path / "full").mkdir()
+    can = shutil.which("unshare") and subprocess.run(
+        [*own_mounts, "true"], cwd=tmp_path, capture_output=True, check=False
+    )
+    if not can or can.returncode:
+        pytest.skip("a small disk of its own takes Linux, and the right to mount one")
+    words = [sys.executable, "-c", _ON_A_FULL_DISK, str(Path(__file__).parent)]
+    done = subprocess.run([*own_mounts, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "No space left on device []\n"
+    assert done.stderr == ""
