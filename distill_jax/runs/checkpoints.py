@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import hashlib
 import logging
+import math
 import os
 import shutil
 import sys
@@ -50,6 +51,7 @@ class Snapshot:
 
 KEPT = 2  # the latest, and the one before it
 _BESIDE_ARRAYS = 1 << 19  # bytes that a checkpoint's other files take, with room to spare
+_LITTLE_BYTES, _MOST_TIMES = 1 << 28, 16  # so many bytes of arrays, and so many times those of the files, at most
 _SCALARS = ("epoch", "step", "seconds")
 _ARRAYS = ("losses", "predictions", "history")
 
@@ -212,19 +214,31 @@ def load_snapshot(folder: Path) -> Snapshot:
 
 
 def _load(folder: Path, name: str) -> Any:
+    """Return a part of the latest checkpoint; where a training that is still writing deletes it, of the next one."""
+    while True:
+        numbers = _numbers(folder)
+        if not numbers:
+            raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
+        path = (Path(folder) / str(max(numbers))).absolute()
+        try:
+            return _read(path, name)
+        except (InputError, OSError):
+            if path.exists():
+                raise
+
+
+def _read(path: Path, name: str) -> Any:
     """Read without a ``Checkpointer``, which would clean up after, and so disturb, a training that is still writing."""
     import jax
     from orbax.checkpoint import v1 as ocp
 
     require_own_jax()
-    numbers = _numbers(folder)
-    if not numbers:
-        raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
     _quieten()
-    path = (Path(folder) / str(max(numbers))).absolute()
+    folder = path.parent
     wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
         with signals_held():
+            _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
             read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
         found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
         whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
@@ -234,6 +248,22 @@ def _load(folder: Path, name: str) -> Any:
             f"the folder {path.name} in it to go on from the one before, or train again with --overwrite"
         )
     return found[name]
+
+
+def _require_plausible_size(path: Path, declared: Any) -> None:
+    """Refuse a checkpoint that declares arrays which its files cannot hold, before memory is taken for them.
+
+    Trained parameters hardly get smaller by being packed, and what the optimiser keeps is a few times their size.
+
+    Raises:
+        ValueError: it does.
+    """
+    import jax
+
+    sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(declared)]
+    on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    if sum(sizes) > _LITTLE_BYTES + _MOST_TIMES * on_disk:
+        raise ValueError(f"its arrays are to have {sum(sizes):,} bytes, and its files have {on_disk:,}")
 
 
 def _digest(tree: Any) -> np.ndarray:

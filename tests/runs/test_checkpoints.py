@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import tensorstore
 from orbax.checkpoint import v1 as ocp
 
 from distill_jax.console import stop_on_signal
@@ -229,3 +231,27 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_one_error_and_no_
     done = subprocess.run([*own_mounts, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "No space left on device []\n"
     assert done.stderr == ""
+
+
+def test_a_checkpoint_that_declares_huge_arrays_is_refused_before_memory_is_taken_for_them(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1))
+    base = {"driver": "file", "path": f"{tmp_path / '1' / 'params'}/"}
+    files = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
+    declared = json.loads(files.read(b"embedding/zarr.json").result().value)
+    files.write(b"embedding/zarr.json", json.dumps({**declared, "shape": [10**12, 2]}).encode()).result()
+    with pytest.raises(InputError, match=r"its arrays are to have 8,000,000,000,\d+ bytes, and its files have"):
+        load_params(tmp_path)
+
+
+def test_a_checkpoint_that_is_deleted_while_it_is_read_gives_way_to_the_next(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(1))
+    read = ocp.checkpointables_metadata
+
+    def deleted(path):
+        monkeypatch.undo()
+        for number in range(2, 2 + KEPT):
+            save_checkpoint(tmp_path, _snapshot(number))
+        return read(path)
+
+    monkeypatch.setattr(ocp, "checkpointables_metadata", deleted)
+    _assert_same(load_snapshot(tmp_path), _snapshot(1 + KEPT))
