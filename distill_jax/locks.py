@@ -25,7 +25,7 @@ except ImportError:  # Windows
 
 # What a file system without locks answers, and a folder that may be read alone.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
-_WORDS = {"process", "host", "since"}
+_BEGINNING = '{"process": '  # of what a holder writes about itself
 _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -191,11 +191,9 @@ def _in_the_way(name: Path, found: str) -> InputError:
 
 
 def _is_words(content: str) -> bool:
-    """Whether a lock's file holds what a holder writes about itself, or nothing yet."""
-    try:
-        return not content.strip("\0") or json.loads(content).keys() == _WORDS  # zeros: what a power failure leaves
-    except (ValueError, AttributeError, RecursionError):
-        return False
+    """Whether a lock's file holds what a holder writes about itself, or as much of it as a killed one has written."""
+    written = content.strip("\0")  # zeros are what a power failure leaves
+    return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)
 
 
 def _is_still(name: Path, stream: IO[str]) -> bool:

@@ -176,7 +176,7 @@ def test_the_root_of_all_folders_is_refused():
 @pytest.mark.parametrize("kind", ["link", "dangling link", "file", "JSON", "hard link", "folder", "pipe"])
 def test_what_is_no_lock_of_ours_is_neither_written_nor_deleted(tmp_path, kind):
     mine, lock = tmp_path / "mine", lock_file(tmp_path / "folder")
-    mine.write_text('{"process": 1}' if kind == "JSON" else "precious")
+    mine.write_text('{"some": 1}' if kind == "JSON" else "precious")
     if "link" in kind:
         mine = mine if kind != "dangling link" else tmp_path / "none"
         (lock.hardlink_to if kind == "hard link" else lock.symlink_to)(mine)
@@ -194,7 +194,7 @@ def test_what_is_no_lock_of_ours_is_neither_written_nor_deleted(tmp_path, kind):
     assert before is None or mine.read_text() == before
 
 
-@pytest.mark.parametrize("content", ["", "\0\0\0", '{"process": 1, "host": "a", "since": "b"}'])
+@pytest.mark.parametrize("content", ["", "\0\0\0", '{"proc', '{"process": 1, "host": "a", "since": "b"}'])
 def test_what_a_killed_process_leaves_of_a_lock_is_no_hindrance(tmp_path, content):
     lock_file(tmp_path / "folder").write_text(content)
     with exclusive(tmp_path / "folder", "folder"):
