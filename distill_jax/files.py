@@ -156,18 +156,25 @@ def read_json(path: Path, what: str, *, foreign: bool = False) -> dict[str, Any]
             bits, half a surrogate pair, or nesting without end.
     """
     try:
-        text = path.read_bytes().decode()
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingInputError(f"{what}: expected a file {path}, found none") from None
+    return parse_json(content, f"{what} {path}", foreign=foreign)
+
+
+def parse_json(content: bytes, where: str, *, foreign: bool = False) -> dict[str, Any]:
+    """Do what ``read_json`` does, for a file's content; ``where`` names it in messages."""
+    try:
+        text = content.decode()
         if foreign:
             value = json.loads(text)
         else:
             value = json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except FileNotFoundError:
-        raise MissingInputError(f"{what}: expected a file {path}, found none") from None
     except (ValueError, RecursionError) as error:  # UnicodeError and JSONDecodeError are ValueErrors
-        raise InputError(f"{what} {path}: expected JSON in UTF-8, got something else ({error})") from None
+        raise InputError(f"{where}: expected JSON in UTF-8, got something else ({error})") from None
     if not isinstance(value, dict):
-        raise InputError(f"{what} {path}: expected a JSON object, got {type(value).__name__}")
+        raise InputError(f"{where}: expected a JSON object, got {type(value).__name__}")
     return value
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import tyro
 
 from distill_jax.console import parse_options, path_word, say, shell_line
+from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
-from distill_jax.export.format import TOKENIZER, read_manifest
+from distill_jax.export.format import TOKENIZER
 from distill_jax.files import require_free
 from distill_jax.locks import sole_writer
 from distill_jax.students.bilstm import States
@@ -114,7 +115,9 @@ def surroundings(arguments: Arguments) -> Surroundings:
         InputError: the export folder or an option is not usable.
     """
     if arguments.export:
-        manifest = read_manifest(arguments.export)
+        opened = Export.open(arguments.export)
+        opened.load_tokenizer()  # a damaged one is refused, and one of another export
+        manifest = opened.manifest
         described = {"label_names": list(manifest.label_names), "vocab_size": manifest.vocab_size}
         lengths = {"pad_id": manifest.pad_id, "max_length": manifest.max_length, "teacher": manifest.teacher}
         name, tokenizer = arguments.export.absolute().name, arguments.export / TOKENIZER
