@@ -168,6 +168,20 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
         empty = [dataset.label_names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:
             warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
+    _warn_of_training_texts(dataset.splits)
+
+
+def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
+    """Warn of texts that a split has and the training split has too, word for word."""
+    trained = set(splits["train"].texts)  # of references: the texts are in memory already
+    for name, split in splits.items():
+        copies = 0 if name == "train" else sum(text in trained for text in split.texts)
+        if copies:
+            warn(
+                f"warning: {copies:,} of the {len(split):,} texts of the {name} split ({copies / len(split):.1%}) "
+                "stand word for word in the training split too, so its scores tell less of texts never seen; leave "
+                "repeated rows out of the data"
+            )
 
 
 def shortened(text: str, characters: int = _EXAMPLE_CHARACTERS) -> str:
