@@ -94,6 +94,24 @@ def test_two_forms_of_one_suffix_are_refused(one_archive):
         dj.register_format(Another())
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+def test_of_two_suffixes_that_fit_the_longer_one_is_meant(tiny_runs, tmp_path, monkeypatch, is_first):
+    class AnyArchive(OneArchive):
+        name, suffix = "any archive", ".npz"
+
+        def write(self, predictor, path):
+            path.write_text("another form")
+
+    monkeypatch.setattr(registry, "_FORMATS", list(registry._FORMATS))
+    for form in (OneArchive, AnyArchive) if is_first else (AnyArchive, OneArchive):
+        dj.register_format(form())
+    model = dj.load(tiny_runs["fasttext"])
+    saved = dj.save(model, tmp_path / "mine.student.npz")
+    np.testing.assert_array_equal(dj.load(saved).logits(TEXTS), model.logits(TEXTS))
+    assert dj.save(model, tmp_path / "mine.npz").read_text() == "another form"
+    assert dj.save(model, tmp_path / "mine").is_dir()
+
+
 def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     model = dj.load(tiny_runs["fasttext"])
     (tmp_path / "mine").mkdir()
