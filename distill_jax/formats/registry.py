@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import require_free
+from distill_jax.files import real_place, require_free
 from distill_jax.formats.format import Format
 from distill_jax.formats.run_folder import RunFolder
 from distill_jax.inference.predictor import Predictor
@@ -73,6 +73,7 @@ def write_new(form: Format, predictor: Predictor, path: Path) -> None:
     Raises:
         InputError: as ``save``, or another process is writing it.
     """
+    path = real_place(path, form.name)
     with sole_writer(path, form.name):
         require_free(path, form.name)
         form.write(predictor, path)

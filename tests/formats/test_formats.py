@@ -123,6 +123,26 @@ def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     assert dj.load(dj.save(model, tmp_path / "empty")).label_names == model.label_names
 
 
+def test_a_link_to_an_empty_folder_stays_and_the_student_lies_in_the_folder(tiny_runs, tmp_path):
+    (tmp_path / "disk" / "empty").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "empty")
+    model = dj.load(tiny_runs["fasttext"])
+    dj.save(model, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["empty"]
+    np.testing.assert_array_equal(dj.load(tmp_path / "link").logits(TEXTS), model.logits(TEXTS))
+    with pytest.raises(dj.InputError, match="it exists already; name another"):
+        dj.save(model, tmp_path / "link")
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_a_link_that_leads_to_nothing_is_refused(tiny_runs, tmp_path, target):
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(dj.InputError, match=f"^run folder {tmp_path / 'link'}: it is a link that leads to nothing"):
+        dj.save(dj.load(tiny_runs["fasttext"]), tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
 def test_what_a_killed_save_left_goes_with_the_next_one(tiny_runs, tmp_path):
     left = temporary_beside(tmp_path / "run")
     left.mkdir()
