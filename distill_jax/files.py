@@ -207,6 +207,26 @@ def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any]
     return None if old == new else (name, old, new)
 
 
+def real_place(path: Path, what: str) -> Path:
+    """Return where a new file or folder comes to lie: where a link leads, for none can be put in the link's own place.
+
+    Args:
+        path: as the user named it.
+        what: what it is, for messages.
+
+    Raises:
+        InputError: a link that leads to nothing.
+    """
+    if not path.is_symlink():
+        return path
+    if not path.exists():
+        raise InputError(
+            f"{what} {path}: it is a link that leads to nothing ({path.readlink()}); make a folder there, or name "
+            "another"
+        )
+    return path.resolve()
+
+
 def require_free(path: Path, what: str) -> None:
     """Raise ``InputError`` where something lies at a path already; an empty folder may."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

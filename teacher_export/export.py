@@ -9,7 +9,7 @@ from distill_jax.console import path_word, progress, say, shell_line, warn
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter, read_begun_export
-from distill_jax.files import require_utf8, sha256_file, write_json
+from distill_jax.files import real_place, require_utf8, sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
@@ -170,7 +170,7 @@ class _Export:
             say(f"the teacher's classes: {pairs}")
 
     def _finetuning_settings(self) -> dict[str, Any]:
-        folder = self.config.finetuned_folder
+        folder = real_place(self.config.finetuned_folder, "fine-tuned teacher's folder")
         require_utf8(folder, "fine-tuned teacher's folder")  # transformers writes in no other
         found = read_record(folder)
         begun = found.get("precision") if found else None
@@ -186,7 +186,7 @@ class _Export:
     def _finetuned_teacher(self, settings: dict[str, Any]) -> "Teacher":
         from teacher_export.teacher.loading import load_teacher
 
-        folder = self.config.finetuned_folder
+        folder = real_place(self.config.finetuned_folder, "fine-tuned teacher's folder")
         if read_record(folder) is None:
             with exclusive(folder, "fine-tuned teacher's folder"):
                 self._finetune(settings, folder)

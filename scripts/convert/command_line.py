@@ -11,7 +11,7 @@ from distill_jax.console import parse_options, path_word, say, shell_line
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER
-from distill_jax.files import require_free
+from distill_jax.files import real_place, require_free
 from distill_jax.locks import sole_writer
 from distill_jax.students.bilstm import States
 from scripts.convert.torch_checkpoint import Surroundings, TorchCheckpoint
@@ -88,8 +88,9 @@ def main() -> None:
 def _require_usable(arguments: Arguments) -> None:
     """Refuse what can be refused before anything heavy is imported."""
     _require_fitting(arguments)
-    with sole_writer(arguments.output, "--output"):
-        require_free(arguments.output, "--output")
+    place = real_place(arguments.output, "--output")
+    with sole_writer(place, "--output"):
+        require_free(place, "--output")
 
 
 def _require_fitting(arguments: Arguments) -> None:
