@@ -207,7 +207,13 @@ def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any]
     return None if old == new else (name, old, new)
 
 
-def require_free(path: Path, what: str) -> None:
-    """Raise ``InputError`` where something lies at a path already; an empty folder may."""
+def require_free(path: Path, what: str, remedy: str = "name another") -> None:
+    """Raise ``InputError`` where something lies at a path already; an empty folder may.
+
+    Args:
+        path: where something is to be written.
+        what: what the message calls it.
+        remedy: what to do, for the message.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{what} {path}: it exists already; name another")
+        raise InputError(f"{what} {path}: it exists already; {remedy}")

@@ -74,7 +74,7 @@ def write_new(form: Format, predictor: Predictor, path: Path) -> None:
         InputError: as ``save``, or another process is writing it.
     """
     with sole_writer(path, form.name):
-        require_free(path, form.name)
+        require_free(path, form.name, "the student is not lost: save it under another name")
         form.write(predictor, path)
 
 
