@@ -96,7 +96,7 @@ def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> N
     choices += tuple(choice for each in metadata if isinstance(each, Choice) for choice in each.names)
     if choices:
         if value not in choices:
-            raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+            raise InputError(f"{name}: expected one of {', '.join(filter(None, choices))}, got {value!r}")
         return
     if typing.get_origin(kind) is Callable:
         if not callable(value):
