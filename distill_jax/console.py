@@ -98,6 +98,8 @@ def parse_options(
     """
     import tyro
 
+    from distill_jax.option_fields import registry
+
     words = sys.argv[1:] if words is None else words
     require_once(words, _repeatable(kind))
     complaint = io.StringIO()
@@ -108,8 +110,9 @@ def parse_options(
                 prog=prog,
                 description=description,
                 args=words,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone),
                 default=tyro.MISSING_NONPROP if default is None else default,
+                registry=registry(),
             )
     except SystemExit as exit_:
         cause: BaseException | None = exit_

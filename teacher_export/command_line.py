@@ -12,6 +12,7 @@ With no argument: the demo's data and teacher. A teacher without a trained head 
 Interrupted at any moment, the same command goes on; run again when all is done, it reuses everything.
 
 Your own files: --dataset table --data reviews.csv --text-column text --label-column stars
+
 Your own teacher: --teacher FOLDER_OR_HUB_NAME"""
 
 
