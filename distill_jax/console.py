@@ -23,6 +23,7 @@ from distill_jax.options import option_of, require_once
 _Options = TypeVar("_Options")
 
 USAGE_ERROR = 2
+EXPORT_COMMAND = "python -m teacher_export"  # what makes exports, in a clone and where the package is installed
 # What ends a command as Ctrl-C does, where nothing else was made of it before (nohup ignores SIGHUP).
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _came: list[int] = []  # the signals that have ended the command, in their order
