@@ -131,10 +131,8 @@ class _Export:
         return counts
 
     def _compute_part(self, split: "Split", where: str, first: int, bar: Any) -> Part:
-        from teacher_export.teacher.tokens import encode
-
         rows = slice(first, first + self.config.output.part_rows)
-        tokens = encode(self.teacher.tokenizer, split.texts[rows])
+        tokens = self.teacher.encode(split.texts[rows])
         logits = self.teacher.logits(RowsAsked(split, rows, tokens, where), bar.update)
         return Part(split.example_ids[rows], tokens, split.labels[rows], logits)
 

@@ -119,7 +119,7 @@ def _completed(shares: np.ndarray, known: np.ndarray, prior: np.ndarray) -> tupl
     has_gap = ~known.all(axis=1) & (left > 0)
     if has_gap.any():
         weights = np.where(known[has_gap], 0, prior)
-        nothing = weights.sum(axis=1) == 0
+        nothing = np.asarray(weights.sum(axis=1) == 0)
         weights[nothing] = ~known[has_gap][nothing]
         shares = shares.copy()
         shares[has_gap] += left[has_gap, None] * weights / weights.sum(axis=1, keepdims=True)
@@ -131,7 +131,7 @@ def _completed(shares: np.ndarray, known: np.ndarray, prior: np.ndarray) -> tupl
 
 def _floored(shares: np.ndarray) -> tuple[np.ndarray, int]:
     """Return probabilities of which none is 0, and how many rows are others than before."""
-    is_low = (shares < FLOOR).any(axis=1)
+    is_low = np.any(shares < FLOOR, axis=1)
     if not is_low.any():
         return shares, 0
     raised = np.maximum(shares, FLOOR)

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.export.format import Manifest
@@ -70,6 +70,12 @@ class Labeller(abc.ABC):
     @abc.abstractmethod
     def token_embeddings(self) -> "np.ndarray | None":
         """Return its word-embedding table, float32 [vocab_size, dim]; None where it has none."""
+
+    def encode(self, texts: Sequence[str]) -> "Ragged":
+        """Return texts' token ids, cut at the maximal length."""
+        from teacher_export.teacher.tokens import encode
+
+        return encode(self.tokenizer, texts)
 
     @abc.abstractmethod
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
