@@ -22,7 +22,9 @@ from distill_jax.reporting.table import Row, Table
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5
 _NAMED_PAIRS = 4
-UNLABELLED_TEST = "No test text has a label, so the teacher’s answers stand for the right ones: accuracy is agreement with the teacher."
+UNLABELLED_TEST = (
+    "No test text has a label, so the teacher’s answers stand for the right ones: accuracy is agreement with them."
+)
 # A class of so many test texts at least is ignored if it is named for no more than this share of their number.
 _ENOUGH_ROWS = 5
 _IGNORED = 0.05

@@ -253,9 +253,7 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     task = student.config.labelling
     references = task.references(test.labels, test.teacher_logits)
     if references is not test.labels:
-        say(
-            "no test text has a label, so the teacher's answers stand for the right ones: accuracy is agreement with it"
-        )
+        say("no test text has a label: accuracy is agreement with the teacher's answers")
     labelled = task.is_labelled(references)
     labels = references[labelled]
     logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]
@@ -281,9 +279,7 @@ def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
 def _say_history(workdir: Path) -> None:
     history = read_history(workdir / HISTORY)
     numbers = history[list(NUMBER_COLUMNS)].to_numpy(float)
-    rows = [
-        [str(int(row[0])), *(f"{value:.4f}" if np.isfinite(value) else "-" for value in row[1:])] for row in numbers
-    ]
+    rows = [[str(int(epoch)), *map(_score_text, scores)] for epoch, *scores in numbers]
     say(f"\n{history['model'].iloc[-1]}")
     say(format_table(NUMBER_COLUMNS, rows) + "\n")
 
