@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from teacher_export.data.outputs import ABOVE_ONE, Answers
+from teacher_export.data.output_checks import ABOVE_ONE
+from teacher_export.data.outputs import Answers
 from teacher_export.table_config import OutputKind
 
 FLOOR = 1e-4

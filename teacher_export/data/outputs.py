@@ -4,24 +4,23 @@ import ast
 import json
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from distill_jax.errors import InputError
 from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
+from teacher_export.data.output_checks import CHECKS, refuse
 from teacher_export.data.rows import Row
 from teacher_export.table_config import OutputKind
 
 Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""
 
-ABOVE_ONE = 1e-3  # by so much a probability may lie above 1, as rounding makes it
 _LONGEST_NAME = 1_000  # characters
 _LONGEST_LITERAL = 1 << 16  # characters of a Python literal, whose reader has a shallow stack
 _SHAPES_KEPT = 10_000
-_LARGEST = 3e38  # what float32 holds
 _FORMS = 'an object such as {"pos": 0.9, "neg": 0.1}, or a list of votes such as ["pos", "neg", "pos"]'
 
 
@@ -78,7 +77,7 @@ class OutputColumns:
         self.codes: Mapping[str, int] = classes.codes
         if len(self.codes) < len(names):
             raise InputError(f"--teacher-outputs: expected a column for each class, got two for one: {list(names)}")
-        self._is_right = _CHECKS[kind]
+        self._is_right = CHECKS[kind]
 
     def answer(self, row: Row, cells: Sequence[Any]) -> Answer | None:
         """Return a row's answer; None where all its cells are empty.
@@ -91,7 +90,7 @@ class OutputColumns:
         except (TypeError, ValueError, OverflowError):
             return self._with_gaps(row, cells)
         if not self._is_right(values):
-            _refuse(row, self._columns, values, self._kind)
+            refuse(row, self._columns, values, self._kind)
         return self._codes, values
 
     def _with_gaps(self, row: Row, cells: Sequence[Any]) -> Answer | None:
@@ -101,7 +100,7 @@ class OutputColumns:
         columns = [self._columns[index] for index in known]
         values = [_number(cells[index], row, f"column {self._columns[index]!r}") for index in known]
         if not self._is_right(values):
-            _refuse(row, columns, values, self._kind)
+            refuse(row, columns, values, self._kind)
         return [self._codes[index] for index in known], values
 
 
@@ -117,7 +116,7 @@ class OutputObjects:
         self._column, self._kind, self._classes = column, kind, ClassCodes()
         self.codes: Mapping[str, int] = self._classes.codes
         self._shapes: dict[tuple[Any, ...], list[int]] = {}
-        self._is_right = _CHECKS[kind]
+        self._is_right = CHECKS[kind]
 
     def answer(self, row: Row, cells: Sequence[Any]) -> Answer | None:
         """Return a row's answer; None where there is none.
@@ -178,7 +177,7 @@ class OutputObjects:
         except (TypeError, ValueError, OverflowError):
             values = [_number(number, row, f"column {self._column!r}: {name!r}") for name, number in value.items()]
         if not self._is_right(values):
-            _refuse(row, [f"{self._column}: {name}" for name in value], values, self._kind)
+            refuse(row, [f"{self._column}: {name}" for name in value], values, self._kind)
         return codes, values
 
     def _new_shape(self, row: Row, value: dict[Any, Any]) -> list[int]:
@@ -239,51 +238,3 @@ def _number(cell: Any, row: Row, what: str) -> float:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{row.where}: {what}: expected a number, got {str(cell)[:60]!r}") from None
-
-
-def _are_shares(values: Sequence[float]) -> bool:
-    return 0 < sum(values) < math.inf and min(values) >= 0
-
-
-def _are_logits(values: Sequence[float]) -> bool:
-    return not math.isnan(sum(values)) and min(values) > -_LARGEST and max(values) < _LARGEST
-
-
-def _are_log_probabilities(values: Sequence[float]) -> bool:
-    return not math.isnan(sum(values)) and -math.inf < max(values) <= ABOVE_ONE
-
-
-_CHECKS: dict[OutputKind, Callable[[Sequence[float]], bool]] = {
-    "probabilities": _are_shares,
-    "votes": _are_shares,
-    "logits": _are_logits,
-    "log-probabilities": _are_log_probabilities,
-}
-
-
-def _refuse(row: Row, columns: Sequence[str], values: Sequence[float], kind: OutputKind) -> None:
-    """Raise ``InputError`` for what is wrong with a row's numbers: the first that is, or all of them together."""
-    for column, value in zip(columns, values, strict=True):
-        fault = _fault(value, kind)
-        if fault:
-            raise InputError(f"{row.where}: column {column!r}: {fault}")
-    what = (
-        "a log-probability above minus infinity" if kind == "log-probabilities" else "a number above 0, finite in sum"
-    )
-    raise InputError(f"{row.where}: columns {', '.join(map(repr, columns[:6]))}: expected {what}, got {[*values][:6]}")
-
-
-def _fault(value: float, kind: OutputKind) -> str | None:
-    if math.isnan(value) or value == math.inf or (value == -math.inf and kind != "log-probabilities"):
-        return f"expected a finite number, got {value}"
-    if kind == "logits" and abs(value) >= _LARGEST:
-        return f"expected a number that float32 holds, got {value:g}"
-    if kind == "log-probabilities" and value > ABOVE_ONE:
-        return f"expected a log-probability, at most 0, got {value:g}; --outputs-are logits or probabilities?"
-    if kind == "probabilities" and value < 0:
-        return (
-            f"expected a probability, at least 0, got {value:g}; are these --outputs-are log-probabilities or logits?"
-        )
-    if kind == "votes" and value < 0:
-        return f"expected a number of votes, at least 0, got {value:g}"
-    return None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from teacher_export.data.output_rows import AnsweredTable
 
 _COLUMNS_NAMED = 6
-_ROWS_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 14
 
 
 class TableKind(TeacherKind):
@@ -143,31 +143,31 @@ def _name(columns: Sequence[str]) -> str:
 
 def _facts(table: "AnsweredTable") -> dict[str, Any]:
     """Return what is known of a table's answers: counts of rows, agreement with the labels, entropy in nats."""
+    labelled, agreed, entropy = 0, 0, 0.0
+    for split in table.dataset.splits.values():
+        assert split.teacher_logits is not None  # load_answered gives every split its own
+        for start in range(0, len(split), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            logits, labels = split.teacher_logits[rows], split.labels[rows]
+            labelled += int(SINGLE_LABEL.is_labelled(labels).sum())
+            agreed += int((SINGLE_LABEL.answers(logits) == labels).sum())  # never with -1
+            entropy += _entropy(logits)
     splits = table.dataset.splits.values()
-    labels = np.concatenate([split.labels for split in splits])
-    logits = np.concatenate([split.teacher_logits for split in splits if split.teacher_logits is not None])
-    labelled = SINGLE_LABEL.is_labelled(labels)
-    agreement = None
-    if labelled.any():
-        agreement = float((SINGLE_LABEL.answers(logits[labelled]) == labels[labelled]).mean())
-    texts = [text for split in splits for text in split.texts]
+    texts, all_labels = [text for split in splits for text in split.texts], [split.labels for split in splits]
     return {
-        "rows": len(labels),
-        "labelled": int(labelled.sum()),
-        "agreement_with_labels": agreement,
-        "mean_entropy": _mean_entropy(logits),
+        "rows": len(texts),
+        "labelled": labelled,
+        "agreement_with_labels": agreed / labelled if labelled else None,
+        "mean_entropy": entropy / len(texts),
         **dataclasses.asdict(table.counts),
-        "texts_with_several_labels": _contradicted(texts, labels),
+        "texts_with_several_labels": _contradicted(texts, np.concatenate(all_labels)),
     }
 
 
-def _mean_entropy(logits: np.ndarray) -> float:
-    """Return the mean of -Σ p·log p over the rows, in nats."""
-    total = 0.0
-    for start in range(0, len(logits), _ROWS_AT_ONCE):
-        shares = SINGLE_LABEL.probabilities(logits[start : start + _ROWS_AT_ONCE])
-        total -= float((shares * np.log(np.maximum(shares, np.finfo(float).tiny))).sum())
-    return total / len(logits)
+def _entropy(logits: np.ndarray) -> float:
+    """Return the sum over rows of -Σ p·log p, in nats."""
+    shares = SINGLE_LABEL.probabilities(logits)
+    return -float((shares * np.log(np.maximum(shares, np.finfo(float).tiny))).sum())
 
 
 def _contradicted(texts: Sequence[str], labels: np.ndarray) -> int:

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import say, warn
 from distill_jax.export.format import Manifest
 from distill_jax.export.writer import read_begun_export
-from distill_jax.files import require_utf8
-from distill_jax.locks import clear_leftovers, exclusive
 from teacher_export.config import ExportConfig
 from teacher_export.identity import describe_export
 from teacher_export.libraries import silence_libraries
@@ -19,11 +16,12 @@ from teacher_export.teacher.classes import (
     takes_classes_in_order,
     teacher_fingerprint,
 )
-from teacher_export.teacher.finetune_state import RECORD, read_record, require_same_settings, state_file
+from teacher_export.teacher.finetune_state import RECORD
+from teacher_export.teacher.finetuned import Finetuning
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
-from teacher_export.teacher.training_rows import require_same_split, require_unseen, split_options
+from teacher_export.teacher.training_rows import require_unseen
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -150,12 +148,12 @@ class TransformerLabeller(Labeller):
         self._classes = list(self._teacher.class_names)
         trained = self._teacher.has_trained_head
         self._columns = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
-        self._settings = None if trained else self._finetuning_settings()
+        self._finetuning = None if trained else Finetuning(config, dataset, source, self._device)
         in_doubt = config.teacher.label_map or takes_classes_in_order(source, self._classes)
         self.order_is_known = not trained or not in_doubt
         self.transfer = self._transfer_set() if config.transfer_set.wanted else None
         self.fingerprint = teacher_fingerprint(source, self._columns)
-        if self._settings is not None:  # what the weights will be is not known yet; the rest must agree now
+        if self._finetuning is not None:  # what the weights will be is not known yet; the rest must agree now
             self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
 
     def _take(self, teacher: "Teacher") -> None:
@@ -175,7 +173,7 @@ class TransformerLabeller(Labeller):
             self._source,
             precision=self._precision,
             tokenizer_sha256=tokenizer_sha256,
-            finetuning=self._settings,
+            finetuning=None if self._finetuning is None else self._finetuning.settings,
             classes=self._classes,
             columns=self._columns,
         )
@@ -184,7 +182,7 @@ class TransformerLabeller(Labeller):
 
     def introduce(self) -> None:
         """Say which class is taken for which; warn where nothing names them."""
-        if self._settings is not None:
+        if self._finetuning is not None:
             return
         names = self._dataset.label_names
         pairs = ", ".join(
@@ -198,54 +196,12 @@ class TransformerLabeller(Labeller):
         else:
             say(f"the teacher's classes: {pairs}")
 
-    def _finetuning_settings(self) -> dict[str, Any]:
-        folder = self.config.finetuned_folder
-        require_utf8(folder, "fine-tuned teacher's folder")  # transformers writes in no other
-        found = read_record(folder)
-        begun = found.get("precision") if found else None
-        precision = resolve_precision(self.config.teacher.precision, self._device, begun)
-        # Training in float16 needs its loss scaled; a GPU too old for bfloat16 trains in float32.
-        precision = "float32" if precision == "float16" else precision
-        settings = finetuning_settings(self.config, self._dataset, self._source, precision)
-        if found is not None:
-            require_same_split(folder, found, self.config.data, self._dataset)
-            require_same_settings(f"fine-tuned teacher's folder {folder}", found, settings)
-        return settings
-
     def prepare(self) -> None:
         """Fine-tune it where it has no trained head, or take it as it was fine-tuned before."""
-        if self._settings is not None:
-            self._take_finetuned(self._settings)
+        if self._finetuning is not None:
+            self._take(self._finetuning.teacher(self._teacher))
+            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._columns)
         self._teacher.model.to(self._device).eval()
-
-    def _take_finetuned(self, settings: dict[str, Any]) -> None:
-        from teacher_export.teacher.loading import load_teacher
-
-        folder = self.config.finetuned_folder
-        if read_record(folder) is None:
-            with exclusive(folder, "fine-tuned teacher's folder"):
-                self._finetune(settings, folder)
-        else:
-            clear_leftovers(folder, "fine-tuned teacher's folder", state_file(folder))
-            say(f"\nthe fine-tuned teacher in {folder} is reused")
-        source = folder_source(folder, self.name)
-        self.fingerprint = teacher_fingerprint(source, self._columns)
-        self._take(load_teacher(source, self._dataset.label_names, settings["max_length"], settings["seed"]))
-
-    def _finetune(self, settings: dict[str, Any], folder: Path) -> None:
-        from teacher_export.teacher.finetune import finetune
-
-        found = read_record(folder)
-        if found is not None:  # another process has ended it since we looked
-            require_same_settings(f"fine-tuned teacher's folder {folder}", found, settings)
-            return
-        say(
-            f"\nfine-tuning the teacher {self.name}: {settings['epochs']} epochs, learning rate "
-            f"{settings['learning_rate']:g}, {settings['precision']} on {self._device.type}"
-        )
-        options = split_options(self.config.data)
-        finetune(self._teacher, self._dataset.splits["train"], settings, folder, self._device, options)
-        say(f"the fine-tuned teacher is in {folder}")
 
     def token_embeddings(self) -> "np.ndarray":
         """Return its word-embedding table, float32 [vocab_size, dim]."""
