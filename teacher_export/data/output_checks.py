@@ -41,9 +41,8 @@ def refuse(row: Row, columns: Sequence[str], values: Sequence[float], kind: Outp
     what = (
         "a log-probability above minus infinity" if kind == "log-probabilities" else "a number above 0, finite in sum"
     )
-    raise InputError(
-        f"{row.where}: columns {', '.join(map(repr, columns[:_COLUMNS_NAMED]))}: expected {what}, got {[*values][:_COLUMNS_NAMED]}"
-    )
+    named = ", ".join(map(repr, columns[:_COLUMNS_NAMED]))
+    raise InputError(f"{row.where}: columns {named}: expected {what}, got {[*values][:_COLUMNS_NAMED]}")
 
 
 def _fault(value: float, kind: OutputKind) -> str | None:
