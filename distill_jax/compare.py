@@ -8,8 +8,10 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
-from distill_jax.files import write_json
 from distill_jax.locks import sole_writer
+from distill_jax.results_file import ResultsFile
+
+_NUMBERS = ResultsFile("distill_jax.compare", frozenset({"first", "second", "lead", "test_rows"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +50,15 @@ def compare(arguments: Arguments) -> None:
     """Print the comparison and, where asked for, write its numbers.
 
     Raises:
-        InputError: the options do not fit together, a run cannot be read, or the two were tested on different rows.
+        InputError: the options do not fit together, another's file would be replaced, a run cannot be read, or the two
+            were tested on different rows.
         OSError: the file cannot be written.
     """
     if arguments.teacher == (arguments.run_b is not None):
         got = "RUN_B and --teacher" if arguments.teacher else "neither"
         raise InputError(f"expected either a second run (RUN_B) or --teacher, got {got}")
-    if arguments.json is not None and arguments.json.is_dir():
-        raise InputError(f"--json {arguments.json}: expected a file, found a folder")
+    if arguments.json is not None:
+        _NUMBERS.require_replaceable("--json", arguments.json)
     from distill_jax.reporting.comparison import compare_runs, compare_with_teacher, comparison_json, comparison_text
 
     if arguments.run_b is None:
@@ -64,7 +67,7 @@ def compare(arguments: Arguments) -> None:
         comparison = compare_runs(arguments.run_a, arguments.run_b)
     if arguments.json is not None:
         with sole_writer(arguments.json, "comparison"):
-            write_json(arguments.json, comparison_json(comparison))
+            _NUMBERS.write(arguments.json, comparison_json(comparison))
     for line in comparison_text(comparison):
         say(line)
     if arguments.json is not None:

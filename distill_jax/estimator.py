@@ -21,6 +21,7 @@ from distill_jax.inference.text_input import text_chunks
 from distill_jax.recipes import BEST
 from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student
+from distill_jax.training.class_labels import class_labels
 from distill_jax.training.fit import fit
 
 _TEXTS_AT_ONCE = 4096
@@ -79,9 +80,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             InputError: texts, labels and logits do not go together, or an option is out of range.
         """
         texts = [text for chunk in text_chunks(X, _TEXTS_AT_ONCE) for text in chunk]
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
-        if len(labels) != len(texts):
-            raise InputError(f"y: expected a label for each of {len(texts)} texts, got {len(labels)}")
+        self.classes_, labels = class_labels(y, len(texts))
         if len(self.classes_) < 2:
             raise InputError(f"y: expected at least two classes, got {self.classes_.tolist()}")
         if teacher_logits is not None and np.shape(teacher_logits) != (len(texts), len(self.classes_)):

@@ -156,18 +156,25 @@ def read_json(path: Path, what: str, *, foreign: bool = False) -> dict[str, Any]
             bits, half a surrogate pair, or nesting without end.
     """
     try:
-        text = path.read_bytes().decode()
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingInputError(f"{what}: expected a file {path}, found none") from None
+    return parse_json(content, f"{what} {path}", foreign=foreign)
+
+
+def parse_json(content: bytes, where: str, *, foreign: bool = False) -> dict[str, Any]:
+    """Do what ``read_json`` does, for a file's content; ``where`` names it in messages."""
+    try:
+        text = content.decode()
         if foreign:
             value = json.loads(text)
         else:
             value = json.loads(text, parse_int=_whole_number, parse_float=_number, parse_constant=_no_number)
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except FileNotFoundError:
-        raise MissingInputError(f"{what}: expected a file {path}, found none") from None
     except (ValueError, RecursionError) as error:  # UnicodeError and JSONDecodeError are ValueErrors
-        raise InputError(f"{what} {path}: expected JSON in UTF-8, got something else ({error})") from None
+        raise InputError(f"{where}: expected JSON in UTF-8, got something else ({error})") from None
     if not isinstance(value, dict):
-        raise InputError(f"{what} {path}: expected a JSON object, got {type(value).__name__}")
+        raise InputError(f"{where}: expected a JSON object, got {type(value).__name__}")
     return value
 
 
@@ -198,6 +205,26 @@ def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any]
     if isinstance(new, tuple):
         new = list(new)
     return None if old == new else (name, old, new)
+
+
+def real_place(path: Path, what: str) -> Path:
+    """Return where a new file or folder comes to lie: where a link leads, for none can be put in the link's own place.
+
+    Args:
+        path: as the user named it.
+        what: what it is, for messages.
+
+    Raises:
+        InputError: a link that leads to nothing.
+    """
+    if not path.is_symlink():
+        return path
+    if not path.exists():
+        raise InputError(
+            f"{what} {path}: it is a link that leads to nothing ({path.readlink()}); make a folder there, or name "
+            "another"
+        )
+    return path.resolve()
 
 
 def require_free(path: Path, what: str) -> None:

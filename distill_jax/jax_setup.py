@@ -20,15 +20,14 @@ _EXTRA_OPTIONS = "--xla_backend_extra_options"
 _BROKEN_ENTRY = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 _LOOP_BYTES = "xla_cpu_small_while_loop_byte_threshold"
 _LOOP_LIMIT = 2_000_000_000
-# Variables of the environment that change what JAX and XLA compute. XLA takes NPROC for the number of processors.
-_DECIDE_NUMBERS = (
-    "XLA_FLAGS",
-    "NPROC",
-    "JAX_DEFAULT_MATMUL_PRECISION",
-    "JAX_DEFAULT_PRNG_IMPL",
-    "JAX_DISABLE_JIT",
-    "JAX_ENABLE_X64",
-    "JAX_THREEFRY_PARTITIONABLE",
+# JAX's own variables that change no number: where it keeps and says things, and the device, which is named apart.
+_HARMLESS = tuple(
+    f"JAX_{name}"
+    for name in (
+        *("COMPILATION_CACHE", "ENABLE_COMPILATION_CACHE", "PERSISTENT_CACHE", "RAISE_PERSISTENT_CACHE"),
+        *("DEBUG", "DUMP", "EXPLAIN", "LOG", "TRACEBACK"),
+        *("CPU_ENABLE_ASYNC_DISPATCH", "CUDA_VISIBLE_DEVICES", "PLATFORM"),
+    )
 )
 
 
@@ -91,8 +90,18 @@ def platform() -> dict[str, Any]:
         "processors": usable_processors(),
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,
-        "environment": {name: value for name in _DECIDE_NUMBERS if (value := _user_value(name))},
+        "environment": {name: value for name in _deciding_variables() if (value := _user_value(name))},
     }
+
+
+def _deciding_variables() -> list[str]:
+    """Return the variables of the environment that may change what JAX and XLA compute.
+
+    XLA takes ``NPROC`` for the number of processors. JAX reads one for each of its many settings, which change: what is
+    not known to be harmless counts.
+    """
+    own = (name for name in sorted(os.environ) if name.startswith("JAX_") and not name.startswith(_HARMLESS))
+    return ["XLA_FLAGS", "NPROC", *own]
 
 
 def _user_value(name: str) -> str:

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ except ImportError:  # Windows
 
 # What a file system without locks answers, and a folder that may be read alone.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
+_BEGINNING = '{"process": '  # of what a holder writes about itself
 _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -59,7 +61,7 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         name.parent.mkdir(parents=True, exist_ok=True)
     try:
         stream = _acquire(name)
-        inner = _acquire_folder(Path(path), stream)
+        inner = _acquire_folder(Path(path), name, stream)
     except BlockingIOError:
         raise InputError(
             f"{what} {path}: another process is writing it ({_holder(name)}); wait for it, or name another"
@@ -103,12 +105,13 @@ def clear_leftovers(path: Path, what: str, *further: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _acquire_folder(path: Path, stream: IO[str]) -> int | None:
+def _acquire_folder(path: Path, name: Path, stream: IO[str]) -> int | None:
     """Lock a folder itself too, which another mount shows under another name; None where it is not there yet.
 
     Args:
         path: the folder, or a file.
-        stream: the lock beside it, which is given up where the folder is held.
+        name: the lock beside it, which is given up where the folder is held.
+        stream: the same, as it is open.
 
     Raises:
         BlockingIOError: it is held.
@@ -123,7 +126,7 @@ def _acquire_folder(path: Path, stream: IO[str]) -> int | None:
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             return None
-        Path(stream.name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         stream.close()
         raise
     return descriptor
@@ -143,9 +146,12 @@ def _acquire(name: Path) -> IO[str]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(name, stream):
+                if not _is_words(stream.read()):
+                    raise _in_the_way(name, "another file")
                 if not stream.writable():
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
-                stream.truncate(0)
+                stream.seek(0)
+                stream.truncate()
                 since = time.strftime("%Y-%m-%d %H:%M:%S %z")
                 json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": since}, stream)
                 stream.flush()
@@ -157,13 +163,37 @@ def _acquire(name: Path) -> IO[str]:
 
 
 def _opened(name: Path) -> IO[str]:
-    """Open a lock's file; another user's can be read alone, which is enough to see whether it is held."""
+    """Open a lock's file, and no other that a link leads to; one that may be read alone shows whether it is held.
+
+    Raises:
+        InputError: something else lies there.
+    """
+    no_link = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe would be waited for
     try:
-        return name.open("a+", encoding="utf-8")
-    except PermissionError:
-        if not name.is_file():
+        try:
+            descriptor, mode = os.open(name, os.O_RDWR | os.O_CREAT | no_link, 0o666), "r+"
+        except PermissionError:
+            if not name.is_file():
+                raise
+            descriptor, mode = os.open(name, os.O_RDONLY | no_link), "r"
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
             raise
-        return name.open(encoding="utf-8")
+        raise _in_the_way(name, "a link" if error.errno == errno.ELOOP else "no file") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _in_the_way(name, "no file")
+    return os.fdopen(descriptor, mode, encoding="utf-8", errors="replace")
+
+
+def _in_the_way(name: Path, found: str) -> InputError:
+    return InputError(f"lock {name}: expected nothing of that name or a lock of this program, found {found}; rename it")
+
+
+def _is_words(content: str) -> bool:
+    """Whether a lock's file holds what a holder writes about itself, or as much of it as a killed one has written."""
+    written = content.strip("\0")  # zeros are what a power failure leaves
+    return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)
 
 
 def _is_still(name: Path, stream: IO[str]) -> bool:

@@ -15,6 +15,7 @@ from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, remove_temporaries, utf8
 from distill_jax.locks import exclusive
+from distill_jax.results_file import require_replaceable
 
 PAGE = "report.html"
 RESULTS = "results.csv"
@@ -98,14 +99,10 @@ def write_report(config: ReportConfig) -> Path:
 
 def _require_replaceable(output: Path, names: Iterable[str]) -> None:
     """Refuse to replace files that no report of ours lies with."""
-    there = [output / name for name in names if (output / name).exists()]
     page = output / PAGE
-    if not there or _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER)):
-        return
-    raise InputError(
-        f"{there[0]}: expected no such file, or a report's, found another; name another folder with --output, or move "
-        "the file away"
-    )
+    ours = _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER))
+    paths = [output / name for name in names]
+    require_replaceable(paths, "a report's", "name another folder with --output", ours=ours)
 
 
 def _begins(path: Path, mark: bytes) -> bool:

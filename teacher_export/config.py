@@ -34,7 +34,7 @@ class DataConfig:
     text_column: Annotated[tuple[str, ...], Repeatable] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
-    """The class's column (table): numbers or names. With --teacher-outputs it may be left out."""
+    """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
     max_rows: int = 50_000
     """Rows to keep at most, equally many of each class; 0 keeps all. The demo always keeps all."""
     balance: bool = True

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 _STALE_SECONDS = 24 * 3600
 # pip keeps an archive twice for a moment, and a source distribution unpacked besides; its log is little.
 _MOST_TIMES, _LITTLE_BYTES = 8, 1 << 24
-_FOLDER_PREFIX = "download-"
+_FOLDER_PREFIX = "distill-jax-download-"
 _CONNECTION_SIGNS = (
     "connection broken", "connection error", "newconnectionerror", "failed to establish a new connection",
     "temporary failure in name resolution", "name or service not known", "connection refused", "network is unreachable",

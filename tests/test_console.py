@@ -165,12 +165,15 @@ def test_loops_are_fused_only_where_asked_and_beside_the_user_s_flags(monkeypatc
 
 def test_what_numbers_depend_on_has_the_user_s_flags_and_not_our_own(monkeypatch):
     monkeypatch.setenv("NPROC", "16")
+    monkeypatch.setenv("JAX_RANDOM_SEED_OFFSET", "7")
+    monkeypatch.setenv("JAX_LOG_COMPILES", "1")
+    numbers = {"NPROC": "16", "JAX_RANDOM_SEED_OFFSET": "7"}
     for given in ("", "--xla_dump_to=x"):
         with mock.patch.dict(os.environ, {"XLA_FLAGS": given}), mock.patch.dict(sys.modules):
             sys.modules.pop("jax", None)
             configure_jax(fused_loops=True)
             sys.modules["jax"] = mock.MagicMock(__version__="1.2.3")
-            assert platform()["environment"] == {"NPROC": "16", **({"XLA_FLAGS": given} if given else {})}
+            assert platform()["environment"] == {**numbers, **({"XLA_FLAGS": given} if given else {})}
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -171,3 +171,45 @@ def test_the_root_of_all_folders_is_refused():
         exclusive("/", "run folder"),
     ):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "JSON", "hard link", "folder", "pipe"])
+def test_what_is_no_lock_of_ours_is_neither_written_nor_deleted(tmp_path, kind):
+    mine, lock = tmp_path / "mine", lock_file(tmp_path / "folder")
+    mine.write_text('{"some": 1}' if kind == "JSON" else "precious")
+    if "link" in kind:
+        mine = mine if kind != "dangling link" else tmp_path / "none"
+        (lock.hardlink_to if kind == "hard link" else lock.symlink_to)(mine)
+    elif kind == "folder":
+        lock.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        mine = mine.rename(lock)
+    before = mine.read_text() if mine.is_file() else None
+    with pytest.raises(InputError, match="expected nothing of that name or a lock of this program, found"):
+        exclusive(tmp_path / "folder", "folder").__enter__()
+    assert os.path.lexists(lock)
+    assert mine.is_file() == (before is not None)
+    assert before is None or mine.read_text() == before
+
+
+@pytest.mark.parametrize("content", ["", "\0\0\0", '{"proc', '{"process": 1, "host": "a", "since": "b"}'])
+def test_what_a_killed_process_leaves_of_a_lock_is_no_hindrance(tmp_path, content):
+    lock_file(tmp_path / "folder").write_text(content)
+    with exclusive(tmp_path / "folder", "folder"):
+        pass
+    assert not lock_file(tmp_path / "folder").exists()
+
+
+def test_a_link_for_a_seed_s_lock_is_left_alone(tmp_path, tiny_export, test_cache):
+    mine, run = tmp_path / "mine", tmp_path / "run"
+    mine.write_text("precious")
+    run.mkdir()
+    (run / ".seed-1.lock").symlink_to(mine)
+    words = ("--student", "fasttext", "--epochs", 1, "--export", tiny_export, "--workdir", run)
+    status, _, error = finish(
+        start("distill_jax.train", *words, env={**os.environ, CACHE_VARIABLE: str(test_cache)}, cwd=ROOT)
+    )
+    assert (status, error.count("Traceback")) == (0, 0), error
+    assert mine.read_text() == "precious"

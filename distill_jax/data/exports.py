@@ -6,7 +6,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from distill_jax.data.examples import Examples, read_examples
-from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
+from distill_jax.data.tokenizer import require_ids_below, tokenizer_of
+from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import MissingInputError
 from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest, require_whole
 from distill_jax.export.reader import require_vocabulary
@@ -18,6 +19,8 @@ class Export:
     Attributes:
         folder: where it is.
         manifest: its manifest.
+        tokenizer: the content of its ``tokenizer.json``. Like the manifest it is read once, so that a folder which
+            another export takes meanwhile is never taken for this one.
 
     Example:
         >>> import distill_jax as dj
@@ -28,12 +31,12 @@ class Export:
         True
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder, self.manifest = folder, manifest
+    def __init__(self, folder: Path, manifest: Manifest, tokenizer: bytes) -> None:
+        self.folder, self.manifest, self.tokenizer = folder, manifest, tokenizer
 
     @classmethod
     def open(cls, folder: str | Path) -> "Export":
-        """Read the manifest, and nothing else yet but the tokenizer's checksum.
+        """Read the manifest and the tokenizer, and nothing else yet.
 
         Raises:
             MissingInputError: no such folder, or no finished export in it.
@@ -43,18 +46,14 @@ class Export:
         manifest = read_manifest(folder)
         if not (folder / TOKENIZER).is_file():
             raise MissingInputError(f"export folder {folder}: it has no {TOKENIZER}; export again")
-        require_whole(folder, TOKENIZER)
-        return cls(folder, manifest)
+        tokenizer = read_tokenizer_file(folder / TOKENIZER)
+        require_whole(folder, TOKENIZER, manifest)
+        return cls(folder, manifest, tokenizer)
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """The classes, in class order."""
         return tuple(self.manifest.label_names)
-
-    @property
-    def tokenizer(self) -> Path:
-        """The file of the teacher's tokenizer."""
-        return self.folder / TOKENIZER
 
     def load_tokenizer(self) -> Tokenizer:
         """Load the tokenizer, which truncates to the manifest's ``max_length``.
@@ -62,8 +61,9 @@ class Export:
         Raises:
             InputError: it is damaged, or knows more tokens than the vocabulary has: it is another export's.
         """
-        tokenizer = load_tokenizer(self.tokenizer, self.manifest.max_length)
-        require_ids_below(self.manifest.vocab_size, tokenizer, self.tokenizer, MANIFEST)
+        path = self.folder / TOKENIZER
+        tokenizer = tokenizer_of(self.tokenizer, path, self.manifest.max_length)
+        require_ids_below(self.manifest.vocab_size, tokenizer, path, MANIFEST)
         require_vocabulary(self.folder, self.manifest)
         return tokenizer
 

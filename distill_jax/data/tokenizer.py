@@ -231,7 +231,11 @@ def load_tokenizer(path: Path, max_length: int) -> Tokenizer:
     """Load a ``tokenizer.json`` that truncates to ``max_length`` tokens, special ones included, and does not pad."""
     if not path.is_file():
         raise MissingInputError(f"tokenizer {path}: there is no such file; train again with --overwrite")
-    content = read_tokenizer_file(path)
+    return tokenizer_of(read_tokenizer_file(path), path, max_length)
+
+
+def tokenizer_of(content: bytes, path: Path, max_length: int) -> Tokenizer:
+    """Do what ``load_tokenizer`` does, for the content of a file that ``read_tokenizer_file`` returned."""
     with refusing(lambda reason: f"tokenizer {path}: expected a file of the tokenizers library ({reason})"):
         tokenizer = Tokenizer.from_buffer(content)  # the library opens no path that is not UTF-8
         tokenizer.enable_truncation(max_length)

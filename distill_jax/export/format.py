@@ -6,17 +6,18 @@ written in ``writer.py``.
 """
 
 import dataclasses
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from distill_jax.checksums import CHECKSUMS, require_recorded
+from distill_jax.checksums import read_checksums, require_recorded
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import read_json
+from distill_jax.files import parse_json, sha256_file
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 
 SCHEMA_VERSION = 1
@@ -26,6 +27,9 @@ TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a s
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 UNLABELLED = -1
 LONGEST_TEXT = 1 << 20  # tokens of a text
+
+
+Result = TypeVar("Result")
 
 
 class ExportFormatError(InputError):
@@ -80,7 +84,10 @@ class PartInfo:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """The contents of ``manifest.json``; ``splits`` maps a split's name to its parts in row order."""
+    """The contents of ``manifest.json``; ``splits`` maps a split's name to its parts in row order.
+
+    ``fingerprint`` is the SHA-256 of the file that it was read of, by which the export is known again.
+    """
 
     label_names: tuple[str, ...]
     vocab_size: int
@@ -90,6 +97,7 @@ class Manifest:
     config: dict[str, Any]
     splits: dict[str, tuple[PartInfo, ...]]
     task: str = SINGLE_LABEL.name
+    fingerprint: str = dataclasses.field(default="", compare=False)
 
     @property
     def num_labels(self) -> int:
@@ -152,18 +160,40 @@ def read_manifest(folder: Path) -> Manifest:
             f"export folder {folder}: it has no {MANIFEST}, so its export has not ended; run the same "
             "python scripts/export_logits.py command again, it goes on where it stopped"
         )
-    manifest = parse_manifest(read_json(path, "manifest"), str(path))
-    require_whole(folder, MANIFEST)
+    content = path.read_bytes()
+    fingerprint = hashlib.sha256(content).hexdigest()
+    manifest = dataclasses.replace(
+        parse_manifest(parse_json(content, f"manifest {path}"), str(path)), fingerprint=fingerprint
+    )
+    require_whole(folder, MANIFEST, manifest)
     return manifest
 
 
-def require_whole(folder: Path, name: str) -> None:
-    """Raise ``ExportFormatError`` where a file is not the recorded one; an export without a record is not asked."""
-    if not (folder / CHECKSUMS).is_file():
-        return
-    try:
+def require_whole(folder: Path, name: str, manifest: Manifest) -> None:
+    """Raise ``ExportFormatError`` where a file is not the recorded one, or another export's.
+
+    Called after the file is read, so that one which took its place meanwhile is found. An export without a record, as
+    before version 0.2, is asked for its manifest alone.
+
+    Args:
+        folder: the export folder.
+        name: the file.
+        manifest: the export's manifest as it was read first.
+    """
+    recorded = _checked(read_checksums, folder)
+    known = recorded.get(MANIFEST) if recorded else sha256_file(folder / MANIFEST)
+    if name != MANIFEST and known != manifest.fingerprint:
+        raise ExportFormatError(
+            f"export folder {folder}: it was written anew since its manifest was read; wait for that, and begin again"
+        )
+    if recorded:
         remedy = "copy the folder again, or delete it and export again"
-        require_recorded(folder, name, what="export folder", remedy=remedy)
+        _checked(require_recorded, folder, name, what="export folder", remedy=remedy)
+
+
+def _checked(function: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    try:
+        return function(*arguments, **options)
     except InputError as error:
         raise ExportFormatError(str(error)) from None
 

@@ -142,8 +142,8 @@ def require_vocabulary(folder: Path, manifest: Manifest) -> None:
 def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
     """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
     path = Path(folder) / TOKEN_EMBEDDINGS
-    if path.is_file():
-        require_whole(Path(folder), TOKEN_EMBEDDINGS)
+    if path.is_file():  # a damaged file is called that before it is read, and one that is replaced meanwhile after
+        require_whole(Path(folder), TOKEN_EMBEDDINGS, manifest)
     try:
         table = read_npy(path, "embedding table")
     except MissingInputError:
@@ -159,4 +159,5 @@ def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
     finite = np.isfinite(table).all(axis=1)
     if not finite.all():
         raise ExportFormatError(f"{path}: row {int(np.argmin(finite))}: expected finite numbers; export again")
+    require_whole(Path(folder), TOKEN_EMBEDDINGS, manifest)
     return table

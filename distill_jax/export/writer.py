@@ -54,7 +54,7 @@ class ExportWriter:
 
     Raises:
         OtherExportError: the folder holds an export, whole or begun, whose identity differs.
-        InputError: the folder holds other files and no export.
+        InputError: the folder holds other files and no export, or a link in a split's place.
     """
 
     def __init__(self, folder: Path, header: Manifest) -> None:
@@ -72,9 +72,15 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._recorded = {part["file"]: PartInfo(**part) for part in found["parts"]}
-        for folder_ in (self.folder, *(self.folder / name for name in SPLIT_NAMES)):
-            if folder_ == self.folder or not folder_.is_symlink():
-                remove_temporaries(folder_)
+        splits = [self.folder / name for name in SPLIT_NAMES]
+        for split in splits:
+            if split.is_symlink():
+                raise InputError(
+                    f"output folder {self.folder}: expected a folder {split.name} of its own, found a link out of it; "
+                    "nothing is written through one: link the whole output folder, or name another with --output"
+                )
+        for written in (self.folder, *splits):
+            remove_temporaries(written)
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.files import require_free
+from distill_jax.files import real_place, require_free
 from distill_jax.formats.format import Format
 from distill_jax.formats.run_folder import RunFolder
 from distill_jax.inference.predictor import Predictor
@@ -62,7 +62,7 @@ def save(predictor: Predictor, path: str | Path) -> Path:
         'fasttext'
     """
     path = Path(path)
-    form = next((form for form in _FORMATS if form.suffix and path.name.endswith(form.suffix)), _FORMATS[0])
+    form = next(form for form in _longest_suffix_first() if path.name.endswith(form.suffix))
     write_new(form, predictor, path)
     return path
 
@@ -73,9 +73,15 @@ def write_new(form: Format, predictor: Predictor, path: Path) -> None:
     Raises:
         InputError: as ``save``, or another process is writing it.
     """
+    path = real_place(path, form.name)
     with sole_writer(path, form.name):
         require_free(path, form.name)
         form.write(predictor, path)
+
+
+def _longest_suffix_first() -> list[Format]:
+    """Return the forms, so that ``.student.npz`` comes before ``.npz``; the run folder, which has none, is the last."""
+    return sorted(_FORMATS, key=lambda form: len(form.suffix), reverse=True)
 
 
 def _form_of(path: Path) -> Format:
@@ -83,7 +89,7 @@ def _form_of(path: Path) -> Format:
         raise MissingInputError(
             f"{path}: expected a trained student, found nothing there; train one with python -m distill_jax.train"
         )
-    form = next((form for form in _FORMATS if form.recognises(path)), None)
+    form = next((form for form in _longest_suffix_first() if form.recognises(path)), None)
     if form is None:
         what = "a folder that holds no run (no config.json)" if path.is_dir() else "another kind of file"
         known = ", ".join(f"{form.name}{f' ({form.suffix})' if form.suffix else ''}" for form in _FORMATS)

@@ -5,8 +5,10 @@ import dataclasses
 import errno
 import hashlib
 import logging
+import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,15 +50,29 @@ class Snapshot:
 
 
 KEPT = 2  # the latest, and the one before it
+_BESIDE_ARRAYS = 1 << 19  # bytes that a checkpoint's other files take, with room to spare
+_LITTLE_BYTES, _MOST_TIMES = 1 << 28, 16  # so many bytes of arrays, and so many times those of the files, at most
 _SCALARS = ("epoch", "step", "seconds")
 _ARRAYS = ("losses", "predictions", "history")
+
+
+def _quieten() -> None:
+    """Keep Orbax's log off the terminal: what is wrong is raised too, and a full disk fills a thousand lines."""
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").addFilter(_is_no_echo)  # a second time adds nothing
+
+
+def _is_no_echo(record: logging.LogRecord) -> bool:
+    """Whether a line of asyncio's log is something else than a write that has failed because the disk is full."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or not _says_disk_is_full(error)
 
 
 @contextlib.contextmanager
 def _checkpointer(folder: Path) -> Iterator[Any]:
     from orbax.checkpoint import v1 as ocp
 
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    _quieten()
     policies = ocp.training
     with policies.Checkpointer(
         Path(folder).absolute(),
@@ -86,7 +102,7 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     _require_space(Path(folder), [params, state])
     number = max(_numbers(folder), default=0) + 1
     try:
-        with signals_held(), _checkpointer(folder) as checkpointer:
+        with _without_echoes(), signals_held(), _checkpointer(folder) as checkpointer:
             digests = {"params": _digest(params), "state": _digest(state)}
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
@@ -133,12 +149,29 @@ def _require_space(folder: Path, trees: list[Any]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     needed = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(trees))
-    if shutil.disk_usage(folder).free < needed:
+    if shutil.disk_usage(folder).free < needed + _BESIDE_ARRAYS:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _says_disk_is_full(error: BaseException) -> bool:
     return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
+
+
+@contextlib.contextmanager
+def _without_echoes() -> Iterator[None]:
+    """Keep what the writes under way say of a save that fails, again and again and until long after, off the terminal.
+
+    The error itself is raised.
+    """
+    show = sys.unraisablehook
+
+    def show_others(found: "sys.UnraisableHookArgs") -> None:
+        if str(found.exc_value) != "Event loop is closed":
+            show(found)
+
+    sys.unraisablehook = show_others
+    yield
+    sys.unraisablehook = show
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -181,19 +214,31 @@ def load_snapshot(folder: Path) -> Snapshot:
 
 
 def _load(folder: Path, name: str) -> Any:
+    """Return a part of the latest checkpoint; where a training that is still writing deletes it, of the next one."""
+    while True:
+        numbers = _numbers(folder)
+        if not numbers:
+            raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
+        path = (Path(folder) / str(max(numbers))).absolute()
+        try:
+            return _read(path, name)
+        except (InputError, OSError):
+            if path.exists():
+                raise
+
+
+def _read(path: Path, name: str) -> Any:
     """Read without a ``Checkpointer``, which would clean up after, and so disturb, a training that is still writing."""
     import jax
     from orbax.checkpoint import v1 as ocp
 
     require_own_jax()
-    numbers = _numbers(folder)
-    if not numbers:
-        raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    path = (Path(folder) / str(max(numbers))).absolute()
+    _quieten()
+    folder = path.parent
     wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
         with signals_held():
+            _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
             read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
         found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
         whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
@@ -203,6 +248,22 @@ def _load(folder: Path, name: str) -> Any:
             f"the folder {path.name} in it to go on from the one before, or train again with --overwrite"
         )
     return found[name]
+
+
+def _require_plausible_size(path: Path, declared: Any) -> None:
+    """Refuse a checkpoint that declares arrays which its files cannot hold, before memory is taken for them.
+
+    Trained parameters hardly get smaller by being packed, and what the optimiser keeps is a few times their size.
+
+    Raises:
+        ValueError: it does.
+    """
+    import jax
+
+    sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(declared)]
+    on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    if sum(sizes) > _LITTLE_BYTES + _MOST_TIMES * on_disk:
+        raise ValueError(f"its arrays are to have {sum(sizes):,} bytes, and its files have {on_disk:,}")
 
 
 def _digest(tree: Any) -> np.ndarray:

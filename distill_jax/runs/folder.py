@@ -167,24 +167,26 @@ def read_run(folder: Path) -> Run:
 def unreplaced(folder: Path) -> Iterator[None]:
     """Read a run's files within, and raise ``InputError`` where another run has taken its place between two of them.
 
-    What else is wrong with files that were written or deleted meanwhile is not said: it comes of that.
+    What is wrong with the files of a run that is being deleted is not said: it comes of that.
     """
     message = f"run folder {folder}: it was written anew while it was read; wait for that, and read again"
-    before = _written(folder)
+    config, names = _written(folder)
     try:
         yield
     except InputError:
-        if _written(folder) != before:
+        config_now, names_now = _written(folder)
+        if config_now != config or names - names_now:
             raise InputError(message) from None
         raise
-    if _written(folder)[0] != before[0]:
+    if _written(folder)[0] != config:
         raise InputError(message)
 
 
 def _written(folder: Path) -> tuple[bytes, set[str]]:
-    """Return a run's configuration, and the names of what comes and goes in its folder."""
+    """Return a run's configuration, and the names of its whole files and checkpoints."""
     config = (folder / CONFIG).read_bytes() if (folder / CONFIG).is_file() else b""
-    return config, {path.name for path in (*folder.glob("*"), *(folder / CHECKPOINTS).glob("*"))}
+    found = [*folder.glob("*"), *(folder / CHECKPOINTS).glob("*")]
+    return config, {path.name for path in found if not path.name.startswith(".") and UNFINISHED not in path.name}
 
 
 def _read_run(folder: Path) -> Run:

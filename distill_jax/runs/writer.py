@@ -15,14 +15,13 @@ from distill_jax.checksums import CHECKSUMS, record_files
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
 from distill_jax.errors import InputError
-from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest
+from distill_jax.export.format import TOKENIZER, Manifest
 from distill_jax.files import (
     atomic_write,
     first_difference,
     is_temporary,
     read_json,
     remove_temporaries,
-    sha256_file,
     write_json,
 )
 from distill_jax.locks import is_lock
@@ -89,7 +88,7 @@ def run_config(
         "export": {
             "name": export.absolute().name,
             "path": str(export),
-            "fingerprint": sha256_file(export / MANIFEST),
+            "fingerprint": manifest.fingerprint,
             "label_names": list(manifest.label_names),
             "vocab_size": manifest.vocab_size,
             "pad_id": manifest.pad_id,
@@ -232,8 +231,8 @@ def delete_run(workdir: Path, seeds: Iterable[Path] | None = None) -> None:
         (workdir / name).unlink(missing_ok=True)
 
 
-def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
-    """Write the configuration and copy the tokenizer, so that the folder is enough to predict from.
+def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
+    """Write the configuration and the tokenizer's file, so that the folder is enough to predict from.
 
     A run that goes on elsewhere keeps where it was before.
     """
@@ -247,7 +246,7 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: Path) -> None:
         (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
-        stream.write(tokenizer.read_bytes())
+        stream.write(tokenizer)
     record_files(workdir, CONFIG, TOKENIZER)
 
 

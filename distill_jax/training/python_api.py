@@ -12,7 +12,7 @@ from distill_jax.data.examples import Examples, with_transfer
 from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_folder, require_free
+from distill_jax.files import atomic_folder, real_place, require_free
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.jax_setup import platform
@@ -86,9 +86,10 @@ class Trained:
         if "test" not in self.logits:
             raise InputError('save: a run holds its test scores: expected fit(…, evaluate={"test": export.test})')
         export = self._export
-        with sole_writer(folder, "run folder"):
-            require_free(folder, "run folder")
-            with atomic_folder(folder) as new:
+        place = real_place(folder, "run folder")
+        with sole_writer(place, "run folder"):
+            require_free(place, "run folder")
+            with atomic_folder(place) as new:
                 config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
                 begin_run(new, config, export.tokenizer)
                 write_history(new / HISTORY, self.history)

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import TOKENIZER, Manifest
+from distill_jax.export.format import TOKENIZER, Manifest, require_whole
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
@@ -65,6 +65,7 @@ def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -
         known = np.ones(len(rows), bool)
     else:
         tokens = Tokenizer.from_buffer((export / TOKENIZER).read_bytes()).get_vocab()
+        require_whole(export, TOKENIZER, manifest)
         vectors = read_word2vec(Path(embeddings), width, tokens)
         rows, known = table_of_tokens(vectors, tokens, manifest.vocab_size, width)
     known[manifest.pad_id] = False

@@ -11,7 +11,8 @@ import tyro
 from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
-from distill_jax.files import atomic_write, write_json
+from distill_jax.files import atomic_write
+from distill_jax.results_file import ResultsFile
 from distill_jax.students.registry import student_kind
 from scripts.ablation.results import Row, Teacher, read_row, read_teacher, to_json
 from scripts.ablation.tables import markdown, terminal_table
@@ -19,6 +20,8 @@ from scripts.ablation.trainings import Place, train_all
 from scripts.ablation.variants import GroupName, Recipe, Variant, group_variants, whole
 
 RESULTS, PAGE, CURVE = "ablation.json", "ablation.md", "learning-curve.png"
+_KEYS = {"machine", "versions", "settings", "seeds", "rows", "teacher", "students"}
+_SCORES = ResultsFile("scripts.ablation", frozenset(_KEYS))
 _ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)
 _FOLDER, _QUICK_FOLDER = Path("runs/ablation"), Path("runs/ablation-quick")
 _EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 20"
@@ -66,11 +69,12 @@ def main(arguments: list[str] | None = None) -> None:
         student_kind(student)
     if not options.student or not options.groups:
         raise InputError("expected at least one --student and one of --groups, got none")
-    manifest = _read_export(options.export)
     output = options.output or (_QUICK_FOLDER if options.quick else _FOLDER)
     place = Place(options.export, output, elsewhere=options.resume_elsewhere)
     if place.output.exists() and not place.output.is_dir():
         raise InputError(f"--output {place.output}: expected a folder, found a file")
+    _SCORES.require_replaceable("--output", *(place.output / name for name in (RESULTS, PAGE, CURVE)))
+    manifest = _read_export(options.export)
     ablation = Ablation(place, range(1 if options.quick else options.seeds), manifest)
     for student in dict.fromkeys(options.student):
         ablation.plan(student, [group for group in _ALL_GROUPS if group in options.groups], quick=options.quick)
@@ -155,7 +159,7 @@ class Ablation:
                 for student, found in ((student, tables.items()) for student, tables in self.tables.items())
             },
         }
-        write_json(output / RESULTS, value)
+        _SCORES.write(output / RESULTS, value)
         page = markdown(self.tables, self.wholes, teacher, self.seeds, str(self.place.export))
         with atomic_write(output / PAGE) as stream:
             stream.write(page.encode())

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from typing import Any
 
 from distill_jax.console import shell_line
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.locks import exclusive
+from distill_jax.runs.checkpoints import delete_checkpoints
 from distill_jax.runs.folder import CHECKPOINTS, has_results
 from scripts.ablation.variants import Recipe, Variant, words
 
@@ -84,10 +85,17 @@ def train_all(
                 why = ask(place.words(recipe, variant, seed))
                 if why is not None:
                     diverged[folder] = why
-                elif has_results(folder):
-                    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+                else:
+                    _delete_checkpoints(folder)
                 on_end()
     return diverged
+
+
+def _delete_checkpoints(folder: Path) -> None:
+    """Delete a finished run's checkpoints, unless another process is writing it by now."""
+    with contextlib.suppress(InputError), exclusive(folder, "run folder"):
+        if has_results(folder):
+            delete_checkpoints(folder / CHECKPOINTS)
 
 
 @contextlib.contextmanager

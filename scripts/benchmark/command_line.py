@@ -11,7 +11,8 @@ import tyro
 
 from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
-from distill_jax.files import atomic_write, write_json
+from distill_jax.files import atomic_write
+from distill_jax.results_file import ResultsFile
 from scripts.benchmark.catalogue import all_matches, choose, require_packages
 from scripts.benchmark.machine import describe_machine, describe_versions
 from scripts.benchmark.matches import FailedError, RefusedError, play
@@ -20,6 +21,7 @@ from scripts.benchmark.rows import Match, Row, RowResult
 from scripts.benchmark.sizes import FULL, QUICK
 
 TABLE, CHART = "benchmark.json", "benchmark.png"
+_TURNS = ResultsFile("scripts.benchmark", frozenset({"machine", "versions", "settings", "rows", "skipped"}))
 _QUICK_REPEATS = 2
 
 
@@ -56,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     require_range("--repeats", options.repeats, 1, 1000)
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"--output {options.output}: expected a folder, found a file")
+    _TURNS.require_replaceable("--output", options.output / TABLE, options.output / CHART)
     with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
         sizes = QUICK if options.quick else FULL
         chosen = choose(all_matches(sizes, Path(folder), options.export, options.teacher), options.only)
@@ -105,7 +108,7 @@ def write_results(
     output: Path, results: list[RowResult], skipped: list[dict[str, str]], settings: dict[str, Any]
 ) -> None:
     """Write ``benchmark.json`` and, where targets were measured, ``benchmark.png``."""
-    write_json(
+    _TURNS.write(
         output / TABLE,
         {
             "machine": describe_machine(),

@@ -14,13 +14,14 @@ import tyro
 
 from distill_jax.console import format_table, parse_options, run_command, say
 from distill_jax.errors import InputError, require_range
-from distill_jax.files import write_json
+from distill_jax.results_file import ResultsFile
 from scripts.benchmark.machine import describe_machine, describe_versions
 
 CommandName = Literal["train-fasttext", "train-cnn", "predict-fasttext", "predict-cnn", "export"]
 
 COMMANDS: tuple[CommandName, ...] = ("train-fasttext", "predict-fasttext", "train-cnn", "predict-cnn", "export")
 RESULTS = "growth.json"
+_COSTS = ResultsFile("scripts.benchmark.growth", frozenset({"machine", "versions", "limits_gb", "costs"}))
 _VOCABULARY, _OCCURRING, _LENGTH, _MEAN_LENGTH = 30_522, 25_000, 128, 70.0
 _TEST_SHARE = 10
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -83,6 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     for student in ("fasttext", "cnn"):
         if f"predict-{student}" in options.only and f"train-{student}" not in options.only:
             raise InputError(f"--only: predict-{student} needs train-{student}, which was not named")
+    _COSTS.require_replaceable("--output", options.output / RESULTS)
     costs: list[Cost] = []
     with tempfile.TemporaryDirectory(prefix="distill-jax-growth-", dir=options.scratch) as folder:
         for rows in options.rows:
@@ -199,7 +201,7 @@ def write_results(output: Path, costs: Sequence[Cost]) -> None:
     """Write ``growth.json``."""
     rows = [{**dataclasses.asdict(cost), "within_limit": cost.within_limit} for cost in costs]
     value = {"machine": describe_machine(), "versions": describe_versions(), "limits_gb": _LIMITS, "costs": rows}
-    write_json(output / RESULTS, value)
+    _COSTS.write(output / RESULTS, value)
 
 
 if __name__ == "__main__":

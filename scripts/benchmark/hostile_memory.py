@@ -18,7 +18,7 @@ from distill_jax.checksums import record_files
 from distill_jax.console import format_table, parse_options, run_command, say
 from distill_jax.errors import require_range
 from distill_jax.export.format import MANIFEST
-from distill_jax.files import write_json
+from distill_jax.results_file import ResultsFile
 from scripts.benchmark.growth import run_measured
 from scripts.benchmark.hostile_inputs import (
     HEADER,
@@ -37,6 +37,7 @@ from scripts.benchmark.hostile_inputs import (
 from scripts.benchmark.machine import describe_machine, describe_versions
 
 RESULTS = "hostile_memory.json"
+_COSTS = ResultsFile("scripts.benchmark.hostile_memory", frozenset({"machine", "versions", "costs"}))
 LIMIT_BYTES = 2 << 30
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _VOCABULARY, _LENGTH, _WIDTH, _ROWS_KEPT = 2_000, 64, 2, 300_000
@@ -142,13 +143,14 @@ def main() -> None:
     options = parse_options(Arguments, None, prog="python -m scripts.benchmark.hostile_memory", description=__doc__)
     require_range("--megabytes", options.megabytes, 1, 10_000)
     require_range("--seconds", options.seconds, 0, 1e6, low_open=True)
+    _COSTS.require_replaceable("--output", options.output / RESULTS)
     costs: list[Cost] = []
     with tempfile.TemporaryDirectory(prefix="distill-jax-hostile-") as folder:
         for cost in measure(Path(folder), options.megabytes * 1_000_000, options.only, options.seconds):
             costs.append(cost)
             say(f"{cost.command}, {cost.name}: {cost.peak_bytes / 1e6:,.0f} MB, status {cost.status}: {cost.said}")
     machine = {"machine": describe_machine(), "versions": describe_versions()}
-    write_json(options.output / RESULTS, {**machine, "costs": [dataclasses.asdict(cost) for cost in costs]})
+    _COSTS.write(options.output / RESULTS, {**machine, "costs": [dataclasses.asdict(cost) for cost in costs]})
     say("\n" + table(costs))
 
 

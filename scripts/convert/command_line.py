@@ -8,9 +8,10 @@ from typing import Annotated
 import tyro
 
 from distill_jax.console import parse_options, path_word, say, shell_line
+from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
-from distill_jax.export.format import TOKENIZER, read_manifest
-from distill_jax.files import require_free
+from distill_jax.export.format import TOKENIZER
+from distill_jax.files import real_place, require_free
 from distill_jax.locks import sole_writer
 from distill_jax.students.bilstm import States
 from scripts.convert.torch_checkpoint import Surroundings, TorchCheckpoint
@@ -87,8 +88,9 @@ def main() -> None:
 def _require_usable(arguments: Arguments) -> None:
     """Refuse what can be refused before anything heavy is imported."""
     _require_fitting(arguments)
-    with sole_writer(arguments.output, "--output"):
-        require_free(arguments.output, "--output")
+    place = real_place(arguments.output, "--output")
+    with sole_writer(place, "--output"):
+        require_free(place, "--output")
 
 
 def _require_fitting(arguments: Arguments) -> None:
@@ -114,7 +116,9 @@ def surroundings(arguments: Arguments) -> Surroundings:
         InputError: the export folder or an option is not usable.
     """
     if arguments.export:
-        manifest = read_manifest(arguments.export)
+        opened = Export.open(arguments.export)
+        opened.load_tokenizer()  # a damaged one is refused, and one of another export
+        manifest = opened.manifest
         described = {"label_names": list(manifest.label_names), "vocab_size": manifest.vocab_size}
         lengths = {"pad_id": manifest.pad_id, "max_length": manifest.max_length, "teacher": manifest.teacher}
         name, tokenizer = arguments.export.absolute().name, arguments.export / TOKENIZER

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.console import warn
-from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
+from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer, require_ids_below
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import atomic_write, sha256_file
 from distill_jax.formats.format import Format
@@ -70,12 +70,7 @@ class TorchCheckpoint(Format):
         student = _student_config(name, state, around.export, path, around.states)
         max_length = around.export["max_length"]
         tokenizer = load_tokenizer(around.tokenizer, max_length)
-        tokens = tokenizer.get_vocab_size()
-        if tokens > student.vocab_size:
-            raise InputError(
-                f"tokenizer {around.tokenizer}: it has {tokens} tokens, the checkpoint's embedding "
-                f"{student.vocab_size} rows; name the tokenizer that the student was trained with"
-            )
+        require_ids_below(student.vocab_size, tokenizer, around.tokenizer, path.name)
         source = {"file": path.name, "sha256": sha256_file(path)}
         origin = Origin({"student": name, "distil": around.distil, "converted_from": source}, around.export)
         names = tuple(around.export["label_names"])

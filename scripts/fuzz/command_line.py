@@ -11,7 +11,7 @@ import tyro
 
 from distill_jax.console import parse_options, say, warn
 from distill_jax.errors import require_range
-from distill_jax.files import write_json
+from distill_jax.results_file import ResultsFile
 from scripts.trials.names import named
 
 DESCRIPTION = """Give every loader damaged and hostile inputs, and see that it reads them rightly or refuses them.
@@ -19,6 +19,7 @@ DESCRIPTION = """Give every loader damaged and hostile inputs, and see that it r
 An input is a whole one of a corpus that is made here, changed at random in its bytes or in its values. A loader must
 end in a right answer or in one sentence: another exception, an abort, an answer that is none, a file written, a minute
 or a gigabyte taken is a fault. Linux alone. Exit status 1: there was one."""
+_FIGURES = ResultsFile("scripts.fuzz", frozenset({"machine", "seed", "inputs", "loaders", "faults"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     require_range("--minutes", options.minutes, 0, 1e6)
     require_range("--workers", options.workers, 1, 64)
     require_range("--seed", options.seed, 0, 2**31 - 1)
+    if options.output is not None:
+        _FIGURES.require_replaceable("--output", options.output)
     from scripts.fuzz.campaign import Campaign, conduct
     from scripts.fuzz.corpus import write_corpus
     from scripts.fuzz.loaders import all_loaders
@@ -82,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     say("\n" + table(outcome))
     say(f"\n{time.monotonic() - started:.0f} s with {options.workers} workers, seed {options.seed}")
     if options.output is not None:
-        write_json(options.output, as_json(campaign, outcome))
+        _FIGURES.write(options.output, as_json(campaign, outcome))
     for fault, count in causes(outcome):
         say(f"\n{fault.cause}, {count:,} times; {fault.change}\n{fault.words}\n  {repeat_command(fault, options.seed)}")
     if outcome.faults:

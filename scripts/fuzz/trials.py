@@ -16,6 +16,7 @@ from scripts.fuzz import corpus
 from scripts.fuzz.loaders import Loader
 from scripts.fuzz.mutations import mutate
 from scripts.trials.inputs import TABLE
+from scripts.trials.kept import keep_copy
 
 ACCEPTED, REFUSED, FAULT = "accepted", "refused", "fault"
 _LONGEST = 9_000  # characters of a sentence
@@ -89,8 +90,7 @@ class Trials:
         """Copy an input to where it can be looked at."""
         source, target = self._place / result.loader, keep / f"{result.loader}-{result.number}"
         if source.exists():
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target, symlinks=True)
+            keep_copy(source, target)
 
     def _prepare(self, loader: Loader, folder: Path) -> None:
         folder.mkdir(parents=True)

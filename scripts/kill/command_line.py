@@ -11,7 +11,7 @@ import tyro
 
 from distill_jax.console import parse_options, say, warn
 from distill_jax.errors import require_range
-from distill_jax.files import write_json
+from distill_jax.results_file import ResultsFile
 from scripts.kill.campaign import Campaign, conduct
 from scripts.kill.results import as_json, repeat_command, table, wrong
 from scripts.kill.scenarios import all_scenarios
@@ -23,6 +23,8 @@ A trial kills a command with SIGKILL before its n-th file operation, between two
 later, and maybe a second time when it goes on. Then the command is given again, with --resume or with --overwrite. All
 files must be those of an uninterrupted run, but for the numbers that are times, and none may be over. Linux alone.
 Exit status 1: one was not."""
+_KEYS = {"machine", "seed", "minutes", "operations", "trials", "kills", "equal", "wrong"}
+_FIGURES = ResultsFile("scripts.kill", frozenset(_KEYS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
     require_range("--workers", options.workers, 1, 64)
     require_range("--seed", options.seed, 0, 2**31 - 1)
     chosen = named({scenario.name: scenario for scenario in all_scenarios()}, options.only)
+    if options.output is not None:
+        _FIGURES.require_replaceable("--output", options.output)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="distill-jax-kill-") as root:
         seconds, place = 60 * options.minutes, Path(root).resolve()
@@ -68,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     say("\n" + table(outcome))
     say(f"\n{time.monotonic() - started:.0f} s with {options.workers} workers, seed {options.seed}")
     if options.output is not None:
-        write_json(options.output, as_json(campaign, outcome))
+        _FIGURES.write(options.output, as_json(campaign, outcome))
     faults = wrong(outcome)
     for result in faults:
         say(f"\n{result.verdict}: {result.words}\n  {repeat_command(result, options.seed)}")

@@ -13,6 +13,7 @@ from scripts.kill.commands import HUNG, Ended, run
 from scripts.kill.operations import Kill, Operation
 from scripts.kill.scenarios import Scenario
 from scripts.trials.folders import differences
+from scripts.trials.kept import keep_copy
 from scripts.trials.processes import Command
 
 Verdict = Literal["equal", "different", "stuck"]
@@ -162,11 +163,8 @@ class Trial:
 
     def _clear(self, result: Result, keep: Path | None) -> None:
         if result.verdict != EQUAL and keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            target = keep / self._place.name
-            shutil.rmtree(target, ignore_errors=True)
             (self._place / "words.txt").write_text(result.words.replace("; ", "\n") + "\n", encoding="utf-8")
-            shutil.copytree(self._place, target, symlinks=True)
+            keep_copy(self._place, keep / self._place.name)
         shutil.rmtree(self._place)
 
 

@@ -13,7 +13,7 @@ import tyro
 
 from distill_jax.console import format_table, parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
-from distill_jax.files import write_json
+from distill_jax.results_file import ResultsFile
 from scripts.benchmark.machine import describe_machine
 from scripts.pairs.catalogue import Case, all_pairs
 
@@ -22,6 +22,7 @@ DESCRIPTION = """Run two commands at once on one folder, many times, the second 
 None is harmed where the folder that they leave is the one that they leave one after the other, times aside; where one
 that did not succeed said one sentence, ended with status 2 and changed nothing; and where one that reads answered from
 a whole folder. Exit status 1: one was harmed."""
+_FOUND = ResultsFile("scripts.pairs", frozenset({"machine", "seed", "pairs"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +54,15 @@ def main(words: list[str] | None = None) -> None:
     chosen = [name for name in pairs if not options.only or any(_names(word, name, pairs) for word in options.only)]
     if not chosen:
         raise InputError(f"--only: expected a word of {', '.join(pairs)}, got {' '.join(options.only)}")
+    if options.output is not None:
+        _FOUND.require_replaceable("--output", options.output)
     results = {}
     with tempfile.TemporaryDirectory(prefix="distill-jax-pairs-") as folder:
         tried = _Tried(Path(folder), options)
         for name in chosen:
             results[name] = tried.pair(name, pairs[name])
             if options.output is not None:
-                write_json(options.output, {"machine": describe_machine(), "seed": options.seed, "pairs": results})
+                _FOUND.write(options.output, {"machine": describe_machine(), "seed": options.seed, "pairs": results})
     say("\n" + _table(results))
     if any(found["harmed"] for found in results.values()):
         sys.exit(1)

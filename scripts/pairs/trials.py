@@ -1,7 +1,6 @@
 """One trial: two commands begin a random time apart; what was harmed is said in words."""
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from scripts.pairs.catalogue import READERS, Case
 from scripts.pairs.serial import Serial
 from scripts.trials.folders import describe, differences
+from scripts.trials.kept import keep_copy
 from scripts.trials.processes import Ended, Process, answer_of
 
 _SECONDS = 120  # either command takes less than ten
@@ -56,10 +56,8 @@ def run_trial(case: Case, serial: Serial, rng: np.random.Generator, keep: Path) 
     ]
     order = sorted(range(2), key=lambda index: delays[index])
     story = tuple(f"after {delays[index]:.3f} s: {case.commands[index]}: {ends[index]}" for index in order)
-    if faults:
-        shutil.rmtree(keep, ignore_errors=True)
-        shutil.copytree(folder, keep)
-    return Trial(sum(ended.status == 0 for ended in ends), tuple(faults), story, keep if faults else None)
+    kept = keep_copy(folder, keep) if faults else None
+    return Trial(sum(ended.status == 0 for ended in ends), tuple(faults), story, kept)
 
 
 def _faults_of_ends(ends: list[Ended]) -> list[str]:

@@ -71,8 +71,15 @@ def _require_study(path: Path) -> None:
         contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
     ):
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and "studies" not in tables:
+        is_ours = "studies" in tables or not tables
+        names = [row[0] for row in database.execute("SELECT study_name FROM studies")] if tables and is_ours else []
+    if not is_ours:
         raise InputError(f"study {path}: expected a study of this program, got another database; name another file")
+    if names not in ([], [_NAME]):
+        raise InputError(
+            f"study {path}: expected a study of this program alone, got the studies {', '.join(map(repr, names))}; "
+            "name another file"
+        )
 
 
 def _load(

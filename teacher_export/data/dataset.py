@@ -200,6 +200,20 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:
             warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
+    _warn_of_training_texts(dataset.splits)
+
+
+def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
+    """Warn of texts that a split has and the training split has too, word for word."""
+    trained = set(splits["train"].texts)  # of references: the texts are in memory already
+    for name, split in splits.items():
+        copies = 0 if name == "train" else sum(text in trained for text in split.texts)
+        if copies:
+            warn(
+                f"warning: {copies:,} of the {len(split):,} texts of the {name} split ({copies / len(split):.1%}) "
+                "stand word for word in the training split too, so its scores tell less of texts never seen; leave "
+                "repeated rows out of the data"
+            )
 
 
 def _classes(split: Split, *, is_labelled: bool) -> np.ndarray:

@@ -10,23 +10,27 @@ from distill_jax.errors import InputError
 from teacher_export.data.rows import Row
 
 MAX_CLASSES = 1000
-UNLABELLED_NUMBER = "-1"
+UNLABELLED = "-1"
 _LONGEST_NAME = 1_000  # characters
 _NAMES_SHOWN = 20
 _NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"(-?[1-9]\d*|0)(?:\.0*)?", re.ASCII)
 
 
 def canonical_label(value: Any) -> str | None:
-    """Return a label's name: surrounding blanks off, ``"1.0"``, ``1.0`` and ``1`` alike ``"1"``; None where missing.
+    """Return a label's name, surrounding blanks off; None where it is missing.
+
+    A number's name is its value, and so is that of a whole number written as text: ``1``, ``1.0``, ``"1"`` and
+    ``"1.0"`` are alike ``"1"``. Other texts stay as they stand: ``"01"``, ``"1e2"`` and ``"1.10"`` may be codes or
+    sections.
 
     Raises:
         TypeError: the value is a list, an object or another thing that names no class.
     """
     if isinstance(value, str):
         name = value.strip()
-        if not _NUMBER.fullmatch(name):
-            return name or None
-        value = float(name) if set(name) & set(".eE") else int(name)
+        whole = _WHOLE.fullmatch(name)
+        return whole[1] if whole else name or None
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
@@ -45,10 +49,6 @@ class _Found:
     code: int
     first: Row
     rows: int = 0
-
-    @property
-    def is_number(self) -> bool:
-        return _NUMBER.fullmatch(str(canonical_label(self.first.cells[0]))) is not None
 
 
 def require_unicode(value: str, row: Row, column: str) -> None:
@@ -97,7 +97,7 @@ class LabelColumn:
                     f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
                     f"got {len(name):,}; name the label's column with --label-column"
                 )
-            if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be the unlabelled -1
+            if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be -1
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
                     f"{MAX_CLASSES:,} different values; name the label's column with --label-column"
@@ -109,25 +109,27 @@ class LabelColumn:
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
         """Return the classes' names and, for each code, its class; -1 = unlabelled.
 
+        The label -1 means unlabelled beside numbers and beside names.
+
         Raises:
             InputError: one label is no number while most rows' are.
         """
-        numbers = {name for name, found in self._found.items() if found.is_number}
-        others = [found for name, found in self._found.items() if name not in numbers]
-        number_rows = sum(self._found[name].rows for name in numbers)
+        labelled = {name: found for name, found in self._found.items() if name != UNLABELLED}
+        others = [found for name, found in labelled.items() if not _NUMBER.fullmatch(name)]
+        number_rows = sum(found.rows for found in labelled.values()) - sum(found.rows for found in others)
         if others and number_rows > sum(found.rows for found in others):
             first = min(others, key=lambda found: found.code).first
             raise InputError(
                 f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
                 f"got {str(first.cells[0])[:60]!r}"
             )
-        names = sorted(self._found) if others else list(in_order(numbers - {UNLABELLED_NUMBER}))
+        names = in_order(labelled)
         if len(names) > MAX_CLASSES:
             raise InputError(
                 f"column {self._name!r} does not look like classes: it has {len(names):,} different values"
             )
         index = {name: class_ for class_, name in enumerate(names)}
-        return tuple(names), [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
+        return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
 
     def classes_among(self, names: Sequence[str]) -> list[int]:
         """Return each code's place among classes that are known already; -1 = unlabelled, where no class is called so.
@@ -135,7 +137,7 @@ class LabelColumn:
         Raises:
             InputError: a label is none of them.
         """
-        index = {UNLABELLED_NUMBER: -1, **{name: class_ for class_, name in enumerate(names)}}
+        index = {UNLABELLED: -1, **{name: class_ for class_, name in enumerate(names)}}
         for name, found in self._found.items():
             if name not in index:
                 raise InputError(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import say
-from distill_jax.files import require_utf8
+from distill_jax.files import real_place, require_utf8
 from distill_jax.locks import clear_leftovers, exclusive
 from teacher_export.config import ExportConfig
 from teacher_export.teacher.classes import finetuning_settings
@@ -33,7 +33,7 @@ class Finetuning:
             InputError: it holds another fine-tuning, or its name is not UTF-8.
         """
         self._config, self._dataset, self._name, self._device = config, dataset, source.name, device
-        self.folder = config.finetuned_folder
+        self.folder = real_place(config.finetuned_folder, _WHAT)
         require_utf8(self.folder, _WHAT)  # transformers writes in no other
         found = read_record(self.folder)
         begun = found.get("precision") if found else None

@@ -71,8 +71,8 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
         seed: draws the weights of a head that the checkpoint does not have.
 
     Raises:
-        InputError: the files are no sequence classifier, do not fit together, or have no fast tokenizer, or
-            ``max_length`` is beyond the teacher's positions.
+        InputError: the files are no sequence classifier, or one of several classes a text or of scores, do not fit
+            together, or have no fast tokenizer, or ``max_length`` is beyond the teacher's positions.
     """
     import torch
 
@@ -85,6 +85,8 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
         trained = True
     else:
         model, trained = _load_folder_model(source, label_names)
+    if trained:
+        _require_one_class_a_text(source, model)
     model.float().eval()
     _require_length(source, model, saved_tokenizer, max_length)
     tokenizer = saved_tokenizer.backend_tokenizer
@@ -143,7 +145,8 @@ def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> t
     if not any(not key.startswith(prefix) for key in missing):
         return model, True
     names = dict(enumerate(label_names))
-    model, _ = _from_pretrained(source, id2label=names, label2id={name: index for index, name in names.items()})
+    classes = {"id2label": names, "label2id": {name: index for index, name in names.items()}, "problem_type": None}
+    model, _ = _from_pretrained(source, **classes)
     return model, False
 
 
@@ -204,6 +207,20 @@ def _class_names(model: Any) -> tuple[str, ...]:
     if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
         raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
     return tuple(str(names[index]) for index in sorted(names))
+
+
+def _require_one_class_a_text(source: TeacherSource, model: Any) -> None:
+    """Raise ``InputError`` for a head whose outputs are no logits of one softmax."""
+    kind, outputs = model.config.problem_type, model.config.num_labels
+    if kind in (None, "single_label_classification") and outputs > 1:
+        return
+    is_multi_label = kind == "multi_label_classification"
+    found = "a multi-label one (each class yes or no by itself)" if is_multi_label else "one that gives a text a score"
+    raise InputError(
+        f"teacher {source.name}: expected a classifier of one class a text, a softmax over two classes or more, got "
+        f"{found}: its configuration says problem_type {kind or 'nothing'}, num_labels {outputs}; give another "
+        "teacher, or an encoder without a head, which gets one for the data's classes and is fine-tuned"
+    )
 
 
 def _require_length(source: TeacherSource, model: Any, tokenizer: Any, max_length: int) -> None:

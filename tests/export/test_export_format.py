@@ -366,7 +366,7 @@ def test_a_flipped_bit_in_an_export_is_refused_or_changes_no_answer(tmp_path):
         manifest = export.manifest
         parts = [part for split in sorted(manifest.splits) for part in iterate_parts(tmp_path, manifest, split)]
         arrays = [array.tobytes() for part in parts for array in part.arrays().values()]
-        return manifest, export.tokenizer.read_bytes(), arrays, read_token_embeddings(tmp_path, manifest).tobytes()
+        return manifest, export.tokenizer, arrays, read_token_embeddings(tmp_path, manifest).tobytes()
 
     outcomes = flip_bits(tmp_path, answer, 400)
     assert outcomes["refused"] > 350

@@ -250,3 +250,16 @@ def test_first_difference(old, new, difference):
 def test_a_writer_that_writes_nothing_leaves_no_folder(tmp_path):
     ExportWriter(tmp_path / "export", tiny_header())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_through_a_link_in_a_split_s_place(tmp_path):
+    begun, outside = tmp_path / "begun", tmp_path / "outside"
+    _write(begun, [0])
+    outside.mkdir()
+    (outside / "part-00000.npz").write_text("mine")
+    (outside / ".part-00001.npz.12-ab.tmp").write_text("mine too")
+    shutil.rmtree(begun / "train")
+    (begun / "train").symlink_to(outside)
+    with pytest.raises(InputError, match="expected a folder train of its own, found a link out of it"):
+        _write(begun)
+    assert _contents(outside) == {"part-00000.npz": b"mine", ".part-00001.npz.12-ab.tmp": b"mine too"}

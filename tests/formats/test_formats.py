@@ -94,6 +94,24 @@ def test_two_forms_of_one_suffix_are_refused(one_archive):
         dj.register_format(Another())
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+def test_of_two_suffixes_that_fit_the_longer_one_is_meant(tiny_runs, tmp_path, monkeypatch, is_first):
+    class AnyArchive(OneArchive):
+        name, suffix = "any archive", ".npz"
+
+        def write(self, predictor, path):
+            path.write_text("another form")
+
+    monkeypatch.setattr(registry, "_FORMATS", list(registry._FORMATS))
+    for form in (OneArchive, AnyArchive) if is_first else (AnyArchive, OneArchive):
+        dj.register_format(form())
+    model = dj.load(tiny_runs["fasttext"])
+    saved = dj.save(model, tmp_path / "mine.student.npz")
+    np.testing.assert_array_equal(dj.load(saved).logits(TEXTS), model.logits(TEXTS))
+    assert dj.save(model, tmp_path / "mine.npz").read_text() == "another form"
+    assert dj.save(model, tmp_path / "mine").is_dir()
+
+
 def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     model = dj.load(tiny_runs["fasttext"])
     (tmp_path / "mine").mkdir()
@@ -103,6 +121,26 @@ def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     (tmp_path / "empty").mkdir()
     assert dj.load(dj.save(model, tmp_path / "empty")).label_names == model.label_names
+
+
+def test_a_link_to_an_empty_folder_stays_and_the_student_lies_in_the_folder(tiny_runs, tmp_path):
+    (tmp_path / "disk" / "empty").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "empty")
+    model = dj.load(tiny_runs["fasttext"])
+    dj.save(model, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["empty"]
+    np.testing.assert_array_equal(dj.load(tmp_path / "link").logits(TEXTS), model.logits(TEXTS))
+    with pytest.raises(dj.InputError, match="it exists already; name another"):
+        dj.save(model, tmp_path / "link")
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_a_link_that_leads_to_nothing_is_refused(tiny_runs, tmp_path, target):
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    with pytest.raises(dj.InputError, match=f"^run folder {tmp_path / 'link'}: it is a link that leads to nothing"):
+        dj.save(dj.load(tiny_runs["fasttext"]), tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_what_a_killed_save_left_goes_with_the_next_one(tiny_runs, tmp_path):

@@ -1,8 +1,10 @@
 """The scikit-learn estimator."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -58,6 +60,62 @@ def test_it_is_cloned_searched_and_piped_as_others_are():
 def test_bad_input_is_one_sentence(texts, labels, logits, message):
     with pytest.raises(InputError, match=message):
         TextClassifier().fit(texts, labels, teacher_logits=logits)
+
+
+NO_CLASSES = {
+    "a missing one among numbers": ([1.0, np.nan], r"y\[1\]: expected a label, got nan; leave out"),
+    "None": (["a", None], r"y\[1\]: expected a label, got None"),
+    "pandas' missing value": (pd.Series([1, None], dtype="Int64"), r"y\[1\]: expected a label, got (<NA>|nan)"),
+    "a missing category": (pd.Series(["a", None], dtype="category"), r"y\[1\]: expected a label, got nan"),
+    "numbers and strings": ([1, "b"], r"y\[1\]: expected labels of one kind, a number .*, got a string; make all"),
+    "an array of both": (np.array(["b", 1], object), r"a string as the first is, got a number"),
+    "booleans and numbers": ([True, 2], r"a boolean as the first is, got a number"),
+    "measurements": (
+        np.random.default_rng(0).random(60),
+        "y: expected a class for each text.*Unknown label type: cont",
+    ),
+    "infinity": ([1.0, np.inf], "y: expected a class for each text: .*infinity"),
+    "two columns": (np.zeros((60, 2), int), r"one for each text, got an array of shape \[60, 2\]"),
+    "rows of labels": ([["a"], ["b", "c"]], "y: expected a class for each text: .*, got a value of type list"),
+    "a generator": ((label for label in LABELS), "y: expected a list of labels, .*, got a value of type generator"),
+    "a set": ({"yes", "no"}, "y: expected a list of labels, .*, got a value of type set"),
+    "nothing": (None, "y: expected a list of labels, .*, got a value of type NoneType"),
+    "one string": ("yes", "y: expected a list of labels, .*, got a value of type str"),
+    "bytes": ([b"a", b"b"], "y: expected a class for each text: .*, got a value of type bytes"),
+    "dates": (np.array(["2020-01-01", "2021-01-01"], "datetime64[D]"), "y: expected a class for each text"),
+}
+
+
+@pytest.mark.parametrize("name", NO_CLASSES)
+def test_labels_that_are_no_classes_are_one_sentence(name):
+    given, message = NO_CLASSES[name]
+    texts = TEXTS[: len(given)] if isinstance(given, list | np.ndarray | pd.Series) else TEXTS
+    with pytest.raises(InputError, match=message):
+        TextClassifier(training={"epochs": 1}).fit(texts, given)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [True, False] * 30,
+        [1, 2.0] * 30,
+        np.array([3, 5] * 30, np.int8),
+        pd.Series(["a", "b"] * 30, index=range(60)[::-1], dtype="string"),
+        pd.Series(["a", "b"] * 30, dtype="category"),
+        pd.Series([1, 2] * 30, dtype="Int64"),
+    ],
+    ids=["booleans", "whole floats", "int8", "strings", "categories", "Int64"],
+)
+def test_classes_come_back_as_they_were_given(labels):
+    model = TextClassifier(training={**QUICK, "epochs": 1}).fit(TEXTS, labels)
+    assert model.classes_.tolist() == sorted(set(labels))
+    assert set(model.predict(TEXTS).tolist()) <= set(labels)
+
+
+def test_a_column_of_labels_is_taken_with_scikit_learn_s_warning():
+    with pytest.warns(DataConversionWarning):
+        model = TextClassifier(training={"epochs": 1}).fit(TEXTS, np.array(LABELS)[:, None])
+    assert model.classes_.tolist() == ["no", "yes"]
 
 
 def test_a_student_without_the_best_recipe_is_one_sentence(monkeypatch):

@@ -52,6 +52,13 @@ def test_from_an_export_to_predictions_saved_and_loaded(export, tmp_path, capfd)
     assert capfd.readouterr() == ("", "")  # a library says nothing
     with pytest.raises(dj.InputError, match="it exists already; name another"):
         result.save(folder)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    assert dj.load(result.save(tmp_path / "link")).label_names == export.label_names
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(dj.InputError, match="dangling: it is a link that leads to nothing"):
+        result.save(tmp_path / "dangling")
 
 
 def test_a_library_training_is_the_command_s(export, tmp_path):

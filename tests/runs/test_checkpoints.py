@@ -1,12 +1,17 @@
 import dataclasses
+import errno
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+import tensorstore
 from orbax.checkpoint import v1 as ocp
 
 from distill_jax.console import stop_on_signal
@@ -186,3 +191,67 @@ def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch,
     with pytest.raises(KeyboardInterrupt):
         load_snapshot(tmp_path)
     assert ended
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_known_before_one_is_begun(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(1))
+    usage = shutil.disk_usage(tmp_path)._replace(free=300_000)  # the arrays have some hundred bytes, files take more
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left") as error:
+        save_checkpoint(tmp_path, _snapshot(2))
+    assert error.value.errno == errno.ENOSPC
+    assert load_snapshot(tmp_path).epoch == 1
+
+
+# Another program fills the disk while a checkpoint is written: Orbax is told that there is room, and there is none.
+_ON_A_FULL_DISK = """
+import os, shutil, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_checkpoints import _snapshot, save_checkpoint
+usage = shutil.disk_usage("/")
+shutil.disk_usage = lambda _: usage._replace(free=10**9)
+try:
+    save_checkpoint(Path("full/checkpoints"), _snapshot(1, opt_leaves=400))
+except OSError as error:
+    print(error.strerror, os.listdir("full/checkpoints"), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_one_error_and_no_page_of_others(tmp_path):
+    own_mounts = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64k tmpfs full && exec "$0" "$@"']
+    (tmp_path / "full").mkdir()
+    can = shutil.which("unshare") and subprocess.run(
+        [*own_mounts, "true"], cwd=tmp_path, capture_output=True, check=False
+    )
+    if not can or can.returncode:
+        pytest.skip("a small disk of its own takes Linux, and the right to mount one")
+    words = [sys.executable, "-c", _ON_A_FULL_DISK, str(Path(__file__).parent)]
+    done = subprocess.run([*own_mounts, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "No space left on device []\n"
+    assert done.stderr == ""
+
+
+def test_a_checkpoint_that_declares_huge_arrays_is_refused_before_memory_is_taken_for_them(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1))
+    base = {"driver": "file", "path": f"{tmp_path / '1' / 'params'}/"}
+    files = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
+    declared = json.loads(files.read(b"embedding/zarr.json").result().value)
+    files.write(b"embedding/zarr.json", json.dumps({**declared, "shape": [10**12, 2]}).encode()).result()
+    with pytest.raises(InputError, match=r"its arrays are to have 8,000,000,000,\d+ bytes, and its files have"):
+        load_params(tmp_path)
+
+
+def test_a_checkpoint_that_is_deleted_while_it_is_read_gives_way_to_the_next(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, _snapshot(1))
+    read = ocp.checkpointables_metadata
+
+    def deleted(path):
+        monkeypatch.undo()
+        for number in range(2, 2 + KEPT):
+            save_checkpoint(tmp_path, _snapshot(number))
+        return read(path)
+
+    monkeypatch.setattr(ocp, "checkpointables_metadata", deleted)
+    _assert_same(load_snapshot(tmp_path), _snapshot(1 + KEPT))

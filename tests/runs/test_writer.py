@@ -28,7 +28,7 @@ def _prepare(workdir, config, *, resume=False, overwrite=False):
 @pytest.fixture
 def begun(tmp_path, tiny_export):
     """A run folder that a killed training left."""
-    begin_run(tmp_path / "run", _config(tiny_export), tiny_export / "tokenizer.json")
+    begin_run(tmp_path / "run", _config(tiny_export), (tiny_export / "tokenizer.json").read_bytes())
     return tmp_path / "run"
 
 
@@ -135,7 +135,7 @@ def test_overwrite_deletes_a_run_s_files_and_no_others(begun):
 def test_a_run_killed_after_its_configuration_still_gets_its_tokenizer(begun, tiny_export):
     (begun / "tokenizer.json").unlink()
     assert _prepare(begun, _config(tiny_export), resume=True) == "resume"
-    begin_run(begun, _config(tiny_export), tiny_export / "tokenizer.json")
+    begin_run(begun, _config(tiny_export), (tiny_export / "tokenizer.json").read_bytes())
     assert (begun / "tokenizer.json").read_bytes() == (tiny_export / "tokenizer.json").read_bytes()
 
 
@@ -226,22 +226,22 @@ def _on(export, student=STUDENT, **changes):
 )
 def test_going_on_where_other_bits_would_come_of_it_is_refused_or_asked_for(tmp_path, tiny_export, changes, message):
     run, here, there = tmp_path / "run", _on(tiny_export), _on(tiny_export, **changes)
-    begin_run(run, here, tiny_export / "tokenizer.json")
+    begin_run(run, here, (tiny_export / "tokenizer.json").read_bytes())
     assert _prepare(run, here, resume=True) == "resume"
     with pytest.raises(InputError, match=f"{message}.*; go on there, or accept it with --resume-elsewhere"):
         _prepare(run, there, resume=True)
     assert _prepare(run, there, overwrite=True) == "overwrite"
     assert prepare_run(run, there, resume=True, overwrite=False, elsewhere=True) == "resume"
-    begin_run(run, there, tiny_export / "tokenizer.json")
+    begin_run(run, there, (tiny_export / "tokenizer.json").read_bytes())
     assert read_config(run)["computed_on"] == [HERE, {**HERE, **changes}]
-    begin_run(run, there, tiny_export / "tokenizer.json")
+    begin_run(run, there, (tiny_export / "tokenizer.json").read_bytes())
     assert len(read_config(run)["computed_on"]) == 2
     assert _prepare(run, there, resume=True) == "resume"
 
 
 def test_the_linear_student_goes_on_with_any_processors(tmp_path, tiny_export):
     linear = student_config("fasttext", vocab_size=64, num_labels=3)
-    begin_run(tmp_path / "run", _on(tiny_export, linear), tiny_export / "tokenizer.json")
+    begin_run(tmp_path / "run", _on(tiny_export, linear), (tiny_export / "tokenizer.json").read_bytes())
     there = _on(tiny_export, linear, processor="another", processors=64)
     assert _prepare(tmp_path / "run", there, resume=True) == "resume"
     with pytest.raises(InputError, match="with the device"):
@@ -249,7 +249,7 @@ def test_the_linear_student_goes_on_with_any_processors(tmp_path, tiny_export):
 
 
 def test_a_finished_run_is_done_wherever_it_is_asked_for(begun, tiny_export):
-    begin_run(begun, _on(tiny_export), tiny_export / "tokenizer.json")
+    begin_run(begun, _on(tiny_export), (tiny_export / "tokenizer.json").read_bytes())
     _finish(begun)
     assert _prepare(begun, _on(tiny_export, processors=1), resume=True) == "done"
 

@@ -188,6 +188,18 @@ def test_what_a_training_refuses_is_said_and_what_diverges_is_a_row(monkeypatch,
         train_all(place, recipe, [wild], [0])
 
 
+def test_of_what_lies_under_a_finished_run_s_checkpoints_only_these_are_deleted(tmp_path, export):
+    recipe, variant = Recipe.of("fasttext", 60, 400, quick=True), Variant("loss", "none", {"epochs": 1})
+    place = Place(export, tmp_path)
+    checkpoints = place.folder(recipe, variant, 0) / "checkpoints"
+    assert train_all(place, recipe, [variant], [0]) == {}
+    assert not checkpoints.exists()
+    (checkpoints / "1").mkdir(parents=True)
+    (checkpoints / "notes.txt").write_text("kept")
+    assert train_all(place, recipe, [variant], [0]) == {}
+    assert [path.name for path in checkpoints.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_run_of_another_machine_goes_on_where_that_is_asked_for(tmp_path, elsewhere):
     recipe = Recipe.of("fasttext", 60, 400, quick=True)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_what_a_killed_conversion_left_goes_with_the_next_one(capsys, tmp_path, 
     back = tmp_path / "student.bin"
     for status in (0, 2):  # the second is refused, for the file is there
         for path in (temporary_beside(back), lock_file(back)):
-            path.write_bytes(b"half")
+            path.write_text('{"process": 1')
         assert call(capsys, main, tiny_runs["cnn"], "--to-torch", "--output", back)[0] == status
         assert [path.name for path in tmp_path.iterdir()] == [back.name]
 
@@ -261,7 +262,14 @@ class TestBadInput:
         path = saved(tmp_path / "x.bin", reference("cnn", vocab_size=VOCAB - 1))
         options = ["--tokenizer", tiny_export / "tokenizer.json", "--label-names", *LABEL_NAMES]
         sentence = refuse(path, *options, "--max-length", 9, "--pad-id", 0, export=None)
-        assert f"it has {VOCAB} tokens, the checkpoint's embedding {VOCAB - 1} rows" in sentence
+        assert f"expected ids below {VOCAB - 1} (vocab_size in x.bin), got {VOCAB - 1} for" in sentence
+
+    def test_a_damaged_tokenizer_of_an_export(self, refuse, tmp_path, tiny_export):
+        export = shutil.copytree(tiny_export, tmp_path / "export")
+        tokenizer = export / "tokenizer.json"
+        tokenizer.write_text(tokenizer.read_text().replace('"w1"', '"wX"'))
+        sentence = refuse(saved(tmp_path / "x.bin", reference("cnn")), export=export)
+        assert "tokenizer.json is not the file that was written" in sentence
 
     def test_outputs_that_are_taken(self, refuse, tmp_path):
         path = saved(tmp_path / "x.bin", reference("fasttext"))

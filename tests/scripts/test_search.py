@@ -304,6 +304,21 @@ def test_files_that_are_no_study_are_left_as_they_are(capsys, tmp_path, without_
         assert before is None or (tmp_path / name).read_bytes() == before
 
 
+@pytest.mark.parametrize("names", [["theirs"], ["distill-jax", "theirs"], [""]])
+def test_another_program_s_studies_are_left_as_they_are(capsys, tmp_path, without_test, names):
+    path = tmp_path / "theirs.db"
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    for name in names:
+        optuna.create_study(storage=storage, study_name=name)
+    storage.remove_session()
+    storage.engine.dispose()
+    before = path.read_bytes()
+    sentence = refusal(capsys, main, *_arguments(without_test, path, "--trials", "1"))
+    assert f"expected a study of this program alone, got the studies {', '.join(map(repr, names))};" in sentence
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["theirs.db"]
+
+
 def test_an_export_without_validation_split_is_refused(capsys, tmp_path, tiny_export):
     message = refusal(capsys, main, *_arguments(tiny_export, tmp_path / "s.db"))
     assert "it has no validation split" in message

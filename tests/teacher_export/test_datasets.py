@@ -196,6 +196,26 @@ def test_a_class_that_a_split_lacks_is_warned_of(tmp_path, capsys):
     assert "warning: the test split has no row of '" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.25])
+def test_test_and_validation_texts_that_stand_in_the_training_split_are_counted(tmp_path, capsys, validation_fraction):
+    rows = [(f"text {i % 30}" if i % 2 else f"only {i}", "ab"[i % 4 // 2]) for i in range(200)]
+    dataset = load(write_csv(tmp_path / "data.csv", rows), validation_fraction=validation_fraction)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "word for word" in line]
+    trained = dataset.splits["train"].texts
+    assert len(warnings) == len(dataset.splits) - 1
+    for name, warning in zip(list(dataset.splits)[1:], warnings, strict=True):
+        texts = dataset.splits[name].texts
+        copies = sum(trained.count(text) > 0 for text in texts)
+        assert 5 < copies < len(texts) - 5
+        assert f"{copies} of the {len(texts)} texts of the {name} split ({copies / len(texts):.1%}) stand" in warning
+
+
+def test_texts_that_differ_are_not_warned_of(tmp_path, capsys):
+    rows = [(text, label) for i, label in enumerate("ab" * 10) for text in (f"text {i}", f"Text {i}", f"text {i}!")]
+    load(write_csv(tmp_path / "data.csv", rows))
+    assert "word for word" not in capsys.readouterr().err
+
+
 def test_the_fingerprint_covers_names_ids_labels_and_texts(tmp_path):
     variants = {
         "same": TEN,

@@ -259,13 +259,14 @@ def test_an_index_that_sends_without_end_is_cut_off(bundle, cache, fake_pip, mon
     assert list(cache.iterdir()) == []
 
 
-def test_what_a_killed_download_left_is_removed_after_a_day(bundle, cache, fake_pip, tmp_path):
+def test_what_a_killed_download_left_is_removed_after_a_day_and_nothing_else(bundle, cache, fake_pip, tmp_path):
     fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
-    for name, age in (("download-old", 25 * 3600), ("download-young", 60)):
+    old = 25 * 3600
+    for name, age in (("distill-jax-download-old", old), ("distill-jax-download-young", 60), ("download-2024", old)):
         (cache / name).mkdir(parents=True)
         os.utime(cache / name, (time.time() - age,) * 2)
     fetch(bundle)
-    assert sorted(path.name for path in cache.iterdir()) == ["demo-tiny", "download-young"]
+    assert sorted(path.name for path in cache.iterdir()) == ["demo-tiny", "distill-jax-download-young", "download-2024"]
 
 
 def write_wheel(folder):

@@ -262,3 +262,17 @@ def test_the_order_of_a_teacher_that_was_just_fine_tuned_is_not_doubted(bare, tm
     monkeypatch.setattr(export, "read_predictions", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
     export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))
     assert "label order" not in capsys.readouterr().err
+
+
+def test_a_fine_tuned_teacher_may_be_named_by_a_link_to_an_empty_folder(bare, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out-teacher").symlink_to(tmp_path / "empty")
+    export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))
+    assert (tmp_path / "out-teacher").is_symlink()
+    assert (tmp_path / "empty" / "model.safetensors").is_file()
+
+
+def test_a_link_that_leads_to_nothing_is_refused_before_a_fine_tuning(bare, tmp_path):
+    (tmp_path / "out-teacher").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="out-teacher: it is a link that leads to nothing"):
+        export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))

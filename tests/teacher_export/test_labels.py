@@ -21,10 +21,19 @@ def classes_of(labels):
     [
         ("1.0", "1"),
         (1.0, "1"),
-        (" 01 ", "1"),
-        ("1e0", "1"),
+        (" 1. ", "1"),
+        (" 01 ", "01"),
+        ("1e0", "1e0"),
+        ("+1", "+1"),
+        ("1.10", "1.10"),
         ("-1", "-1"),
-        ("0.50", "0.5"),
+        (-1.0, "-1"),
+        ("0.50", "0.50"),
+        ("0.0", "0"),
+        (-0.0, "0"),
+        (0.5, "0.5"),
+        ("0.5", "0.5"),
+        (1e5, "100000"),
         (True, "true"),
         ("nan", "nan"),
         ("inf", "inf"),
@@ -45,14 +54,33 @@ def test_numbers_are_in_numeric_order_however_they_are_written():
     assert classes_of(["10", 9, "9.0", "2", 10.0]) == (("2", "9", "10"), [2, 1, 1, 0, 2])
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["1.1", "1.10", "1.2"], ("1.1", "1.10", "1.2")),
+        (["101", "0101", "1e5", 100000], ("0101", "101", "100000", "1e5")),
+        (["007", "7", "7.50", "7.5", "07"], ("007", "07", "7", "7.5", "7.50")),
+        (["1E2", "1e2", "100", "+100", "100.0"], ("+100", "100", "1E2", "1e2")),
+        (["-0", "0", "00", ".0"], ("-0", ".0", "0", "00")),
+    ],
+)
+def test_texts_that_may_be_codes_or_sections_are_classes_of_their_own_in_numeric_order(labels, names):
+    assert classes_of(labels)[0] == names
+    assert classes_of(labels[::-1])[0] == names
+
+
 def test_names_are_sorted():
     assert classes_of(["pos", "neg", " pos ", "", None]) == (("neg", "pos"), [1, 0, 1, None, None])
     assert classes_of([True, False, True]) == (("false", "true"), [1, 0, 1])
 
 
-def test_minus_one_means_unlabelled_among_numbers_alone():
-    assert classes_of(["0", "-1", "1", "-1.0"]) == (("0", "1"), [0, -1, 1, -1])
-    assert classes_of(["a", "b", "-1", "a"]) == (("-1", "a", "b"), [1, 2, 0, 1])
+def test_minus_one_means_unlabelled_beside_numbers_and_beside_names():
+    assert classes_of(["0", "-1", "1", "-1.0", -1]) == (("0", "1"), [0, -1, 1, -1, -1])
+    assert classes_of(["pos", "neg", "-1", "pos", -1.0]) == (("neg", "pos"), [1, 0, -1, 1, -1])
+
+
+def test_names_beside_many_unlabelled_rows_are_no_odd_ones_among_numbers():
+    assert classes_of([*["-1"] * 20, "pos", "neg"])[0] == ("neg", "pos")
 
 
 @pytest.mark.parametrize("odd", ["five", "nan", "1_0"])

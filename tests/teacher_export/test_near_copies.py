@@ -1,8 +1,12 @@
 """What counts as a copy of a protected text, and that the index finds exactly that."""
 
+import itertools
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from teacher_export.transfer import shingles
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.words import normalised_words
 
@@ -100,6 +104,66 @@ def test_the_index_finds_what_the_definition_says():
     expected = [reference(words, protected) for words in candidates]
     assert found.tolist() == expected
     assert 50 < sum(expected) < len(expected) - 50
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_neither_slices_nor_what_counts_as_common_change_what_is_found(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    monkeypatch.setattr(shingles, "MOST_RARE", int(rng.integers(1, 6)))
+    monkeypatch.setattr(shingles, "SLICE", int(rng.integers(1, 50)))
+    words, longest = int(rng.integers(2, 12)), int(rng.integers(4, 30))
+    opening = list(rng.integers(0, words, size=rng.integers(0, 10)).astype(str))
+
+    def texts(count, words):
+        tails = [list(rng.integers(0, words, size=rng.integers(0, longest)).astype(str)) for _ in range(count)]
+        return [opening * int(rng.integers(0, 2)) + tail for tail in tails]
+
+    protected, candidates = texts(40, words), texts(40, words + 3)
+    for source in protected:
+        changed = list(source)
+        for _ in range(rng.integers(0, 6)):
+            changed.insert(rng.integers(len(changed) + 1), str(rng.integers(0, words + 4)))
+        candidates.append(changed)
+    found = NearCopyIndex(" ".join(words) for words in protected).find(candidates)
+    assert found.tolist() == [reference(words, protected) for words in candidates]
+
+
+@pytest.mark.parametrize(
+    ("protected", "candidate", "is_found"),
+    [
+        ("to whom it may concern q{0}", "to whom it may concern z{0}", True),
+        ("to whom it may concern q{0} r{0} s{0}", "to whom it may concern z{0} y{0} x{0}", True),
+        ("to whom it may concern q{0} r{0} s{0} t{0} u{0}", "to whom it may concern z{0} y{0} x{0}", False),
+        ("q{1} to whom it may concern r{2}", "to whom it was once z{0}", False),
+    ],
+    ids=["short", "long", "too little of long", "many openings"],
+)
+def test_boilerplate_that_all_texts_share_takes_memory_in_proportion_to_the_texts(protected, candidate, is_found):
+    index = NearCopyIndex(protected.format(i, i % 80, i % 81) for i in range(5_000))
+    texts = [normalised_words(candidate.format(i)) for i in range(4_096)]
+    tracemalloc.start()
+    try:
+        found = index.find(texts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.all() == found.any() == is_found
+    assert peak < 100e6  # the pairs, of eight bytes, would take 160 MB to 650 MB
+
+
+def test_pairs_that_cannot_be_avoided_are_held_a_slice_at_a_time(monkeypatch):
+    monkeypatch.setattr(shingles, "SLICE", 10_000)
+    texts = [" ".join(words) for words in itertools.product(*([f"{i}a", f"{i}b"] for i in range(12)))]
+    index = NearCopyIndex(text for text in texts if text[-1] == "a")
+    words = [text.split() for text in texts[1::2][:256]]
+    tracemalloc.start()
+    try:
+        found = index.find(words)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.all()
+    assert peak < 10e6  # each of the texts has hundreds of partners by each of its shingles
 
 
 def test_nothing_protected_and_nothing_to_compare():

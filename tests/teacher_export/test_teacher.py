@@ -163,6 +163,42 @@ def test_a_state_dict_that_is_damaged_or_missing_is_refused(saved, tmp_path):
         load(config)
 
 
+OTHER_KINDS = [
+    ({"problem_type": "multi_label_classification"}, "got a multi-label one .*multi_label_classification, num_labels"),
+    ({"problem_type": "regression"}, "got one that gives a text a score: .*problem_type regression, num_labels 5"),
+    ({"label_names": ("stars",)}, "got one that gives a text a score: .*problem_type nothing, num_labels 1"),
+    ({"label_names": ("stars",), "problem_type": "regression"}, "a score: .*problem_type regression, num_labels 1"),
+    ({"label_names": ("spam",), "problem_type": "multi_label_classification"}, "got a multi-label one .*num_labels 1"),
+]
+
+
+@pytest.mark.parametrize(("config", "message"), OTHER_KINDS)
+@pytest.mark.parametrize("is_state_dict", [False, True])
+def test_a_teacher_of_several_classes_a_text_or_of_scores_is_refused(tmp_path, config, message, is_state_dict):
+    config = {"label_names": LABEL_NAMES, **config}
+    model = make_teacher(tmp_path / "other", **config)
+    teacher = TeacherConfig(teacher=str(tmp_path / "other"))
+    if is_state_dict:
+        teacher = write_state_dict((None, model), tmp_path, **config)
+    with pytest.raises(InputError, match=f"expected a classifier of one class a text, .* {message}"):
+        load(teacher)
+
+
+def test_a_teacher_that_says_that_it_is_of_one_class_a_text_is_taken(tmp_path):
+    make_teacher(tmp_path, problem_type="single_label_classification")
+    assert load(TeacherConfig(teacher=str(tmp_path))).class_names == LABEL_NAMES
+
+
+@pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
+def test_what_an_encoder_without_a_head_was_made_for_does_not_matter(tmp_path, kind):
+    make_teacher(tmp_path / "bare", head=False, problem_type=kind)
+    teacher = load(TeacherConfig(teacher=str(tmp_path / "bare")))
+    assert not teacher.has_trained_head
+    teacher.model.save_pretrained(tmp_path / "tuned")
+    teacher.saved_tokenizer.save_pretrained(tmp_path / "tuned")
+    assert load(TeacherConfig(teacher=str(tmp_path / "tuned"))).has_trained_head
+
+
 def test_texts_longer_than_the_teacher_reads_are_refused(saved):
     with pytest.raises(InputError, match="--max-length: the teacher five-stars reads at most 64 tokens, got 65"):
         load(TeacherConfig(teacher=str(saved[0])), max_length=65)

@@ -158,7 +158,7 @@ def test_what_a_kill_at_the_very_end_leaves_goes_with_the_next_command(
         save_checkpoint(folder / "checkpoints", snapshot)
         (folder / "checkpoints/1.orbax-checkpoint-tmp").mkdir()
         temporary_beside(folder / "weights.npz").write_bytes(b"half")
-        lock_file(folder).write_text("{}")
+        lock_file(folder).write_text('{"process": 1')
     train_seeds(dataclasses.replace(run, resume=True), seeds)
     kept = ["2", "3"] if schedule == "step" else []  # more epochs may be asked for, or not
     for folder in folders:

@@ -351,7 +351,7 @@ def test_the_lock_that_a_killed_training_of_a_seed_left_goes_with_the_next(tiny_
     run = TrainRun(tiny_export, tmp_path / "run", TrainConfig.notebook("fasttext", epochs=1), {"embedding_dim": 6})
     train_seeds(run, 1)
     left, held = tmp_path / "run" / ".seed-1.lock", tmp_path / "run" / "seed-2"
-    left.write_text("{}")
+    left.write_text('{"process": 1')
     with exclusive(held, "run folder"):
         train_seeds(run, 1)
         assert not left.exists()
