@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+import distill_jax as dj
 from command_lines import call, python, refusal
-from distill_jax import predict, report, train
+from distill_jax import compare, predict, report, train
 from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
 from distill_jax.errors import InputError, Interrupted, MissingInputError
 from distill_jax.export.format import read_manifest
@@ -195,6 +196,30 @@ def test_a_student_is_trained_asked_and_reported_on(table, tmp_path, capsys, lab
     if not labels:
         assert float(student["accuracy"]) == pytest.approx(agreement)
         assert read_json(tmp_path / "runs/student/metrics.json", "metrics")["test_acc"] == pytest.approx(agreement)
+
+
+def test_seeds_comparisons_and_python_judge_by_the_teacher_too_where_no_label_is(table, tmp_path, capsys):
+    folder = run(table, tmp_path / "out", labels=False)
+    options = ["--export", folder, "--student", "fasttext", "--distil", "--epochs", "1", "--workdir", tmp_path / "run"]
+    status, _, error = call(capsys, train.main, *options, "--seeds", "2")
+    assert status == 0, error
+
+    def agreement(run_folder):
+        predictions = read_run(run_folder).predictions
+        return (predictions.logits.argmax(axis=1) == predictions.teacher_logits.argmax(axis=1)).mean()
+
+    scores = read_json(tmp_path / "run/seeds.json", "seeds")["test_acc"]["values"]
+    assert scores == pytest.approx([agreement(tmp_path / "run"), agreement(tmp_path / "run/seed-1")])
+    status, out, error = call(capsys, compare.main, tmp_path / "run", tmp_path / "run/seed-1")
+    assert status == 0, error
+    assert "No test text has a label, so the teacher’s answers stand for the right ones" in out
+    opened = dj.Export.open(folder)
+    student = dj.student("fasttext", opened)
+    trained = dj.fit(student, opened.train, distil=True, evaluate={"test": opened.test}, epochs=1)
+    assert trained.config.embeddings == "random"
+    assert trained.history["test_acc"].iloc[-1] == pytest.approx(scores[0])
+    with pytest.raises(InputError, match="has no embedding table"):
+        dj.fit(student, opened.train, distil=True, embeddings="teacher")
 
 
 def test_what_a_table_or_its_missing_labels_cannot_give_is_refused(table, tmp_path, capsys):
