@@ -129,8 +129,8 @@ class OutputObjects:
             value = self._parsed(row, value)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
-        if isinstance(value, list) and value and isinstance(value[0], tuple):  # a Parquet map
-            value = self._of_pairs(row, value)
+        if isinstance(value, list) and value and all(isinstance(item, tuple) and len(item) == 2 for item in value):
+            value = self._of_pairs(row, value)  # a Parquet map
         if isinstance(value, dict):
             return self._object(row, value)
         if isinstance(value, list | tuple):
@@ -158,9 +158,12 @@ class OutputObjects:
         raise InputError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
 
     def _of_pairs(self, row: Row, pairs: Sequence[Any]) -> dict[Any, Any]:
-        found = dict(pairs)
+        try:
+            found = dict(pairs)
+        except TypeError:  # a list for a name
+            found = {}
         if len(found) < len(pairs):
-            raise InputError(f"{self._where(row)}: expected each class once, got one twice in {str(pairs)[:60]}")
+            raise InputError(f"{self._where(row)}: expected each class's name once, got {str(pairs)[:60]}")
         return found
 
     def _object(self, row: Row, value: dict[Any, Any]) -> Answer | None:
