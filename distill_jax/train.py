@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from distill_jax.config import TrainConfig, check_training
-from distill_jax.console import parse_options, run_command
+from distill_jax.console import parse_options, run_command, say
 from distill_jax.options import Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.config import StudentConfig
@@ -108,6 +108,21 @@ def parse(words: Sequence[str]) -> Arguments:
     return arguments
 
 
+def _is_given(option: str, words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == option for word in words)
+
+
+def _for_export(train: TrainConfig, export: Path) -> TrainConfig:
+    """Return the recipe's training as far as the export has what it starts from, and say where it has not."""
+    from distill_jax.export.format import read_manifest
+    from distill_jax.training.start_embeddings import recipe_for
+
+    fitting = recipe_for(train, read_manifest(export))
+    if fitting != train:
+        say("the teacher has no embedding table, so the student's embeddings start at random")
+    return fitting
+
+
 def default_workdir(export: Path, config: TrainConfig) -> Path:
     """Return ``runs/<the export's name>/<student>[-distil]``."""
     return Path("runs") / export.absolute().name / (config.student + ("-distil" if config.distil else ""))
@@ -126,6 +141,8 @@ def main(words: Sequence[str] | None = None) -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=arguments.student.takes_sparse_steps(train.optimizer))
+    if not _is_given("--embeddings", words):
+        train = _for_export(train, run.export)
     from distill_jax.training.run import TrainRun
     from distill_jax.training.seed_runs import train_seeds
 

@@ -12,7 +12,9 @@ Interrupted at any moment, the same command goes on; run again when all is done,
 
 Your own files: --dataset table --data reviews.csv --text-column text --label-column stars
 
-Your own teacher: --teacher FOLDER_OR_HUB_NAME"""
+Your own teacher: --teacher FOLDER_OR_HUB_NAME
+
+A teacher that is a table, of an LLM's answers or of people's votes: --teacher-outputs COLUMN…"""
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> ExportConfig:
@@ -32,7 +34,8 @@ def main() -> None:
         config = parse_arguments()
         from teacher_export.libraries import require_teacher_extra, share_processors
 
-        require_teacher_extra()
+        if not config.table_teacher.is_asked_for:  # a table needs none of it
+            require_teacher_extra()
         share_processors()
         from teacher_export.export import run
 

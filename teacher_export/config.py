@@ -1,12 +1,13 @@
-"""What an export can be told: frozen dataclasses, every default of the PyTorch half in this one place."""
+"""What an export can be told: frozen dataclasses with every default; those of a table that teaches: table_config.py."""
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from distill_jax.errors import InputError, require_range
+from teacher_export.table_config import TableTeacherConfig
 
 DatasetName = Literal["demo", "amazon-pds", "table"]
 PrecisionName = Literal["auto", "float32", "bfloat16"]
@@ -33,7 +34,7 @@ class DataConfig:
     text_column: Annotated[tuple[str, ...], Repeatable] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
-    """The class's column (table): numbers or names; -1 = unlabelled, left out."""
+    """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
     max_rows: int = 50_000
     """Rows to keep at most, equally many of each class; 0 keeps all. The demo always keeps all."""
     balance: bool = True
@@ -61,7 +62,7 @@ class DataConfig:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset != "demo" and not self.data:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
-        if self.dataset == "table" and not (self.text_column and self.label_column):
+        if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
         if self.dataset != "table" and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
@@ -191,6 +192,16 @@ class OutputConfig:
         require_range("--part-rows", self.part_rows, 1, 10_000_000)
 
 
+# What of TeacherConfig a table has no use for; texts are cut for students of it too.
+_OF_A_TRANSFORMER = ("teacher", "teacher_config", "state_dict", "label_map", "device", "precision", "batch_size")
+
+
+def _given(config: Any, *names: str) -> list[str]:
+    """Return the options of a configuration, or those of some fields, whose value is not the default."""
+    fields = (field for field in dataclasses.fields(config) if not names or field.name in names)
+    return [_option(field.name) for field in fields if getattr(config, field.name) != field.default]
+
+
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
     """Everything an export is told."""
@@ -199,7 +210,30 @@ class ExportConfig:
     teacher: TeacherConfig = dataclasses.field(default_factory=TeacherConfig)
     finetune: FinetuneConfig = dataclasses.field(default_factory=FinetuneConfig)
     transfer_set: TransferSetConfig = dataclasses.field(default_factory=TransferSetConfig)
+    table_teacher: TableTeacherConfig = dataclasses.field(default_factory=TableTeacherConfig)
     output: OutputConfig = dataclasses.field(default_factory=OutputConfig)
+
+    def __post_init__(self) -> None:
+        if self.table_teacher.is_asked_for:
+            self._check_table_teacher()
+        elif self.data.dataset == "table" and self.data.label_column is None:
+            raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
+
+    def _check_table_teacher(self) -> None:
+        if self.data.dataset != "table":
+            raise InputError(f"--teacher-outputs goes with --dataset table, got {self.data.dataset}")
+        others = (*_given(self.teacher, *_OF_A_TRANSFORMER), *_given(self.finetune))
+        if others:
+            raise InputError(
+                f"{others[0]} and --teacher-outputs do not go together: the table's answers are the teacher, so no "
+                "model is loaded, run or fine-tuned"
+            )
+        if self.transfer_set.wanted:
+            option = "--unlabelled" if self.transfer_set.unlabelled else "--augment"
+            raise InputError(
+                f"{option} and --teacher-outputs do not go together: a table cannot answer texts that are not in it; "
+                "add your teacher's answers to them as rows"
+            )
 
     @property
     def export_folder(self) -> Path:

@@ -33,6 +33,7 @@ SHARED = (
     ),
     *SINGLE,
 )
+TOKENIZER = "data/tokenizer"
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
@@ -94,7 +95,13 @@ def test_the_torch_half_imports_no_jax_and_of_the_other_half_the_shared_modules_
     names = _imports(path)
     assert not _packages(names) & JAX
     others = _ours(names)
-    assert others <= {*SHARED, "__version__"}
+    assert others <= {*SHARED, "__version__", TOKENIZER}
+
+
+def test_the_tokenizer_that_both_halves_may_use_needs_the_tokenizers_library_and_shared_modules_alone():
+    (path,) = _sources(f"distill_jax/{TOKENIZER}")
+    assert _packages(_imports(path)) <= set(sys.stdlib_module_names) | {"numpy", "tokenizers", "distill_jax"}
+    assert _ours(_imports(path)) <= {*SHARED}
 
 
 @pytest.mark.parametrize("path", [path for name in SHARED for path in _sources(f"distill_jax/{name}")], ids=_name)

@@ -105,6 +105,11 @@ class Manifest:
         return len(self.label_names)
 
     @property
+    def has_token_embeddings(self) -> bool:
+        """Whether the teacher has a word-embedding table; ``"token_embeddings_sha256": null`` says that it has none."""
+        return "token_embeddings_sha256" not in self.teacher or self.teacher["token_embeddings_sha256"] is not None
+
+    @property
     def sizes(self) -> dict[str, Any]:
         """What a student takes from here: ``vocab_size``, ``num_labels``, ``pad_id`` and ``task``."""
         names = ("vocab_size", "num_labels", "pad_id", "task")

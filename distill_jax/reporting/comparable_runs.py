@@ -87,8 +87,6 @@ def read_runs(
     if not folders:
         raise InputError("expected at least one run folder, got none; name runs, or a folder with runs in it")
     runs = [read_run(folder) for folder in folders]
-    if not (runs[0].predictions.labels >= 0).any():
-        raise InputError(f"run folder {runs[0].folder}: no row of its test split has a label, so there is no score")
     for run in runs[1:]:
         _require_comparable(runs[0], run, together, remedy)
     return runs

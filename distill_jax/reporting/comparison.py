@@ -12,6 +12,7 @@ from distill_jax.reporting.comparable_runs import display_names, read_runs
 from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.reporting.numbers import count, interval, p_value, percent, points, points_interval, probability, score
 from distill_jax.reporting.results import number_of_texts
+from distill_jax.reporting.summary import UNLABELLED_TEST
 
 TEACHER = "Teacher"
 
@@ -34,12 +35,14 @@ class Comparison:
         second: what it is compared with.
         lead: what the rows say of the first's lead over the second.
         test_rows: the labelled rows, which the scores are taken over.
+        judged_by_teacher: whether none had a label, and the teacher's answers stand for the right ones.
     """
 
     first: Compared
     second: Compared
     lead: PairCertainty
     test_rows: int
+    judged_by_teacher: bool = False
 
 
 def compare_runs(first: Path, second: Path) -> Comparison:
@@ -51,7 +54,8 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     runs = read_runs([first, second], together="be compared", remedy="compare runs of one export")
     names = display_names(runs) if first.resolve() != second.resolve() else [run.model for run in runs]
     models = [Compared(name, str(run.folder), measure(run)) for name, run in zip(names, runs, strict=True)]
-    return Comparison(models[0], models[1], measure_pair(runs[0], runs[1]), _test_rows(runs[0].predictions.labels))
+    lead, rows = measure_pair(runs[0], runs[1]), _test_rows(runs[0].predictions.labels)
+    return Comparison(models[0], models[1], lead, rows, runs[0].judged_by_teacher)
 
 
 def compare_with_teacher(folder: Path) -> Comparison:
@@ -64,7 +68,7 @@ def compare_with_teacher(folder: Path) -> Comparison:
     student = Compared(run.model, str(run.folder), measure(run))
     teacher = Compared(TEACHER, str(run.folder), measure(run, teacher=True))
     lead = measure_pair(run, run, second_is_teacher=True)
-    return Comparison(student, teacher, lead, _test_rows(run.predictions.labels))
+    return Comparison(student, teacher, lead, _test_rows(run.predictions.labels), run.judged_by_teacher)
 
 
 def _test_rows(labels: Any) -> int:
@@ -90,6 +94,7 @@ def comparison_text(comparison: Comparison) -> list[str]:
         f"A: {first.name} ({first.run})",
         f"B: {second.name} ({second.run})",
         f"{number_of_texts(comparison.test_rows)}; intervals are of 95 %, by bootstrap over the texts",
+        *([UNLABELLED_TEST] if comparison.judged_by_teacher else []),
         "",
         format_table(("", "A", "B", "A − B"), _rows(first.measures, second.measures, lead)),
         "",

@@ -22,6 +22,9 @@ from distill_jax.reporting.table import Row, Table
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5
 _NAMED_PAIRS = 4
+UNLABELLED_TEST = (
+    "No test text has a label, so the teacher’s answers stand for the right ones: accuracy is agreement with them."
+)
 # A class of so many test texts at least is ignored if it is named for no more than this share of their number.
 _ENOUGH_ROWS = 5
 _IGNORED = 0.05
@@ -45,7 +48,8 @@ def headline(table: Table) -> str:
         subject = f"The student, {best.model},"
     size = _size_text(best, table.teacher)
     sentence = f"{subject} {standing(best, table)}{f', and is {size}' if size else ''}."
-    return " ".join(filter(None, (sentence, speed_sentence(best, table.teacher), _fastest(table))))
+    judged = UNLABELLED_TEST if table.judged_by_teacher else ""
+    return " ".join(filter(None, (judged, sentence, speed_sentence(best, table.teacher), _fastest(table))))
 
 
 def standing(row: Row, table: Table) -> str:
@@ -54,6 +58,8 @@ def standing(row: Row, table: Table) -> str:
     accuracy = score(row.accuracy)
     if row.seeds is not None:
         accuracy = f"{spread(row.seeds.test_acc)}, the mean of {len(row.seeds.seeds)} seeds,"
+    if table.judged_by_teacher:
+        return f"agrees with its teacher on {percent(row.mean_accuracy)} of {texts}"
     if table.teacher_at_chance:
         return f"has an accuracy of {accuracy} on {texts}"
     above = row.mean_accuracy - teacher.accuracy
@@ -165,7 +171,9 @@ def tiles(table: Table) -> list[Tile]:
     found = []
     mean = "" if best.seeds is None else f", mean of {len(best.seeds.seeds)} seeds"
     above = best.mean_accuracy - teacher.accuracy
-    if table.teacher_at_chance:
+    if table.judged_by_teacher:
+        pass
+    elif table.teacher_at_chance:
         found.append(Tile(score(best.mean_accuracy), f"accuracy{mean}"))
     elif above > 0:
         found.append(Tile(points(above), f"accuracy over the teacher’s{mean}"))
@@ -212,7 +220,7 @@ def notes(table: Table) -> list[str]:
         for what, value in (("size", table.teacher.bytes), ("speed", table.teacher.documents_per_second))
         if value is None
     ]
-    if unknown:
+    if unknown and not table.teacher_is_table:
         found.append(f"The teacher’s {' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not recorded.")
     return found
 
@@ -220,7 +228,9 @@ def notes(table: Table) -> list[str]:
 def _teacher_notes(table: Table) -> list[str]:
     """Return what is wrong with the teacher: the classes that it ignores, and an accuracy that anyone would reach."""
     teacher, found = table.teacher, []
-    if table.teacher_at_chance:
+    if table.teacher_is_table:
+        found.append("The teacher is a table of answers: it has no size and no speed.")
+    if table.teacher_at_chance and not table.judged_by_teacher:
         found.append(
             f"The teacher is no better than naming the most frequent class for every text: accuracy "
             f"{score(teacher.accuracy)} against {score(most_frequent_share(teacher))}. So there is no accuracy "

@@ -102,7 +102,8 @@ class Row:
 class Table:
     """The teacher's row, the students' in the order of their runs, and what they were measured on.
 
-    ``test_rows`` counts the labelled rows, which the scores are taken over.
+    ``test_rows`` counts the labelled rows, which the scores are taken over. Where no row has a label they are all rows,
+    and the teacher's answers stand for the right ones (``judged_by_teacher``): accuracy is agreement with them.
     """
 
     teacher: Row
@@ -111,6 +112,8 @@ class Table:
     test_rows: int
     export_name: str
     teacher_name: str
+    judged_by_teacher: bool = False
+    teacher_is_table: bool = False
 
     @property
     def teacher_at_chance(self) -> bool:
@@ -152,6 +155,8 @@ def build_table(runs: Sequence[Run]) -> Table:
         test_rows=int((runs[0].predictions.labels >= 0).sum()),
         export_name=export["name"],
         teacher_name=str(export["teacher"].get("name", TEACHER.lower())),
+        judged_by_teacher=runs[0].judged_by_teacher,
+        teacher_is_table=export["teacher"].get("kind") == "table",
     )
 
 

@@ -66,7 +66,8 @@ class Run:
         config: ``config.json``; its objects are ``train``, ``export`` and, from training, ``student``.
         history: ``history.csv``, a row an epoch, ``HISTORY_COLUMNS``.
         metrics: ``metrics.json``, the kept epoch's numbers, sizes and speeds.
-        predictions: ``test_predictions.npz``.
+        predictions: ``test_predictions.npz``; where no row has a label, with the teacher's answers in their place.
+        judged_by_teacher: whether they are in their place.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class Run:
     history: "pd.DataFrame"
     metrics: dict[str, Any]
     predictions: Predictions
+    judged_by_teacher: bool = False
 
     @property
     def model(self) -> str:
@@ -209,7 +211,11 @@ def _read_run(folder: Path) -> Run:
         predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
     )
     require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS)
-    return run
+    labels = run.task.references(run.predictions.labels, run.predictions.teacher_logits)
+    if labels is run.predictions.labels:
+        return run
+    predictions = dataclasses.replace(run.predictions, labels=labels)
+    return dataclasses.replace(run, predictions=predictions, judged_by_teacher=True)
 
 
 def require_whole(folder: Path, *names: str) -> None:

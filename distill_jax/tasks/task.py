@@ -42,6 +42,12 @@ class Task(abc.ABC):
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return probabilities, float64 [n, classes], from logits of the same shape."""
 
+    def references(self, labels: np.ndarray, teacher_logits: np.ndarray | None) -> np.ndarray:
+        """Return what a split's answers are judged by: its labels; where no row has one, the teacher's answers, [n]."""
+        if teacher_logits is None or self.is_labelled(labels).any():
+            return labels
+        return np.asarray(self.answers(teacher_logits), labels.dtype)
+
     @abc.abstractmethod
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the loss by which labelled rows are evaluated, float64 [n]."""

@@ -32,8 +32,8 @@ def check_examples(
             raise InputError(f"{name}: labels: training {how} needs labelled rows, all are −1")
     if config.distil and config.alpha < 1 and train.teacher_logits is not None:
         _check_teacher("train", train.teacher_logits)
-    if test is not None and (test.labels < 0).all():
-        raise InputError("test: labels: the test split needs labelled rows, all are −1")
+    if test is not None and test.teacher_logits is None and (test.labels < 0).all():
+        raise InputError("test: labels: expected a label or teacher_logits to judge by, got −1 alone and no logits")
     check_training(student.config, config)
 
 

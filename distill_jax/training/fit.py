@@ -79,7 +79,8 @@ def fit(
         params: its initial parameters; they are not changed.
         train: the training rows, taken in their order, the same every epoch (unless the configuration shuffles);
             unlabelled ones are left out where the labels alone are learnt from.
-        test: the rows that every epoch's test columns are measured on; None = those are NaN.
+        test: the rows that every epoch's test columns are measured on, against the teacher's answers where none has a
+            label; None = those are NaN.
         config: how to train.
         validation: rows that choose the epoch whose parameters are kept (``epoch_scores.best_epoch``), and that early
             stopping looks at.
@@ -99,6 +100,9 @@ def fit(
         raise InputError("--patience needs a validation split: export one with --validation-fraction")
     if not config.distil:
         train = train.labelled()
+    if test is not None:
+        references = student.config.labelling.references(test.labels, test.teacher_logits)
+        test = dataclasses.replace(test, labels=references)
     evaluated = {name: split for name, split in (("test", test), ("validation", validation)) if split is not None}
     loop = _Loop(student, resume.params if resume else params, train, evaluated, config, resume)
     loop.should_stop = should_stop or (lambda: False)

@@ -28,7 +28,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student, to_device
 from distill_jax.training.fit import FitResult
 from distill_jax.training.fit import fit as fit_params
-from distill_jax.training.start_embeddings import initial_params
+from distill_jax.training.start_embeddings import initial_params, recipe_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,8 @@ def _config(
     if transfer is not None and not distil:
         raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
     changes = {**options, "transfer": transfer is not None}
-    return train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
+    config = train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
+    return config if "embeddings" in options else recipe_for(config, student.export.manifest)
 
 
 def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples]) -> dict[str, np.ndarray]:

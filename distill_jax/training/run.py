@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, path_word, resume_command, say, shell_line, stop_on_signal, warn
@@ -250,8 +251,11 @@ def _fit(
 def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
     task = student.config.labelling
-    labelled = task.is_labelled(test.labels)
-    labels = test.labels[labelled]
+    references = task.references(test.labels, test.teacher_logits)
+    if references is not test.labels:
+        say("no test text has a label: accuracy is agreement with the teacher's answers")
+    labelled = task.is_labelled(references)
+    labels = references[labelled]
     logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]
     loss = mean_of_batch_means(task.losses(logits, labels), NOTEBOOK_EVAL_BATCH)
     accuracy, _ = task.scores(labels, task.answers(logits))
@@ -275,6 +279,10 @@ def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
 def _say_history(workdir: Path) -> None:
     history = read_history(workdir / HISTORY)
     numbers = history[list(NUMBER_COLUMNS)].to_numpy(float)
-    rows = [[str(int(row[0])), *(f"{value:.4f}" for value in row[1:])] for row in numbers]
+    rows = [[str(int(epoch)), *map(_score_text, scores)] for epoch, *scores in numbers]
     say(f"\n{history['model'].iloc[-1]}")
     say(format_table(NUMBER_COLUMNS, rows) + "\n")
+
+
+def _score_text(score: float) -> str:
+    return f"{score:.4f}" if np.isfinite(score) else "-"

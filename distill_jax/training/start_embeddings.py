@@ -44,11 +44,23 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
     return params_from(table, student, config.seed)
 
 
+def recipe_for(config: TrainConfig, manifest: Manifest) -> TrainConfig:
+    """Return a recipe's training for an export: where the teacher has no table to start from, it starts at random."""
+    if config.embeddings != TEACHER or manifest.has_token_embeddings:
+        return config
+    return dataclasses.replace(config, embeddings=RANDOM)
+
+
 def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -> StartTable | None:
     """Return what the embeddings start from, None where that is random; raises what ``initial_params`` does."""
     if embeddings == RANDOM:
         return None
     if embeddings == TEACHER:
+        if not manifest.has_token_embeddings:
+            raise InputError(
+                f"--embeddings teacher: the export {export} has no embedding table, its teacher being no network; give "
+                "--embeddings random, or a word2vec text file"
+            )
         rows = principal_components(read_token_embeddings(export, manifest), width)
         known = np.ones(len(rows), bool)
     else:

@@ -15,6 +15,7 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import MANIFEST, Manifest
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.files import sha256_file
+from distill_jax.training.start_embeddings import recipe_for
 from scripts.search.data import SearchData, read_data, read_searched_manifest
 from scripts.search.objective import EPOCHS, F1_MACRO, SCORE, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from scripts.search.results import SHOWN, best_table, paste, train_command
@@ -61,12 +62,13 @@ def search(wanted: Search) -> None:
     """
     deadline = time.monotonic() + wanted.seconds
     manifest = read_searched_manifest(wanted.export)
-    base = Base.of_recipe(wanted.student, wanted.seed)
+    recipe = Base.of_recipe(wanted.student, wanted.seed)
+    base = Base(recipe.student, recipe_for(recipe.train, manifest))
     space = _space(wanted, base, manifest)
     data = _read(wanted, space, base, manifest)
-    identity, recipe = _identity(wanted, base, space), values_of(space, base.settings())
-    near = neighbours(space, recipe, _NEIGHBOURS, wanted.seed)
-    with stop_on_signal() as interrupted, open_study(wanted.study, identity, recipe, wanted.seed) as study:
+    identity, first = _identity(wanted, base, space), values_of(space, base.settings())
+    near = neighbours(space, first, _NEIGHBOURS, wanted.seed)
+    with stop_on_signal() as interrupted, open_study(wanted.study, identity, first, wanted.seed) as study:
         if before := len(finished(study)):
             say(f"going on with {wanted.study}: {before} finished trials")
 

@@ -12,7 +12,7 @@ from distill_jax.errors import InputError
 from teacher_export.config import DataConfig
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows, train_rows, validation_rows
-from teacher_export.data.streaming import LabelledRows, open_source, read_labels, read_texts
+from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.data.tables import table_format
 
 _EXAMPLES_SHOWN = 3
@@ -26,12 +26,14 @@ class Split:
     Attributes:
         example_ids: int64 [n], the row's number in the source: over all files, counted from 0, the header not counted.
         texts: n texts.
-        labels: int32 [n], 0 … classes-1.
+        labels: int32 [n], 0 … classes-1; -1 = unlabelled.
+        teacher_logits: float32 [n, classes], where the table has the teacher's answers; else None.
     """
 
     example_ids: np.ndarray
     texts: list[str]
     labels: np.ndarray
+    teacher_logits: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -66,19 +68,14 @@ def load_dataset(config: DataConfig) -> Dataset:
     if config.dataset == "demo":
         return _load_demo(config)
     parser = _row_parser(config)
-    _require_different(config.data)
-    amazon = config.dataset == "amazon-pds"
-    files = [
-        open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.data
-    ]
+    files = open_files(config, parser)
     source = read_labels(files, parser)
     rows = select_rows(
         source.classes, source.label_names, max_rows=config.max_rows, balance=config.balance, seed=config.seed
     )
-    # Refuse an empty split before the second reading.
-    validation_rows(train_rows(len(rows), config.train_fraction), config.validation_fraction)
+    split_rows(config, len(rows))  # an empty split is refused before the second reading
     texts = read_texts(files, parser, source.rows_per_file, rows)
-    return _assemble(config, source, rows, texts)
+    return assemble(config, source, rows, texts)
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -86,15 +83,26 @@ def _load_demo(config: DataConfig) -> Dataset:
 
     reviews = load_demo_reviews()
     rows = select_rows(reviews.classes, LABEL_NAMES, max_rows=0, balance=False, seed=config.seed)
-    source = LabelledRows(LABEL_NAMES, reviews.classes, reviews.dropped)
-    return _assemble(config, source, rows, [reviews.texts[row] for row in rows.tolist()])
+    source = LabelledRows(LABEL_NAMES, reviews.classes, reviews.classes >= 0, reviews.dropped)
+    return assemble(config, source, rows, [reviews.texts[row] for row in rows.tolist()])
 
 
 def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
         return AmazonRows()
-    assert config.label_column is not None  # DataConfig sees to it
+    assert config.label_column is not None  # ExportConfig sees to it
     return TableRows(config.text_column, config.label_column)
+
+
+def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
+    """Check the data files' being there and their columns.
+
+    Raises:
+        InputError: one is missing, empty, of another format, named twice, or lacks a column.
+    """
+    _require_different(config.data)
+    amazon = config.dataset == "amazon-pds"
+    return [open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.data]
 
 
 def _require_different(paths: tuple[Path, ...]) -> None:
@@ -105,16 +113,38 @@ def _require_different(paths: tuple[Path, ...]) -> None:
         seen.add(path.resolve())
 
 
-def _assemble(config: DataConfig, source: LabelledRows, rows: np.ndarray, texts: list[str]) -> Dataset:
-    """Cut the shuffled rows into splits and say what they are."""
-    cut = train_rows(len(rows), config.train_fraction)
+def split_rows(config: DataConfig, rows: int) -> dict[str, slice]:
+    """Return which of the shuffled rows each split has.
+
+    Raises:
+        InputError: a split would be empty.
+    """
+    cut = train_rows(rows, config.train_fraction)
     validation = validation_rows(cut, config.validation_fraction)
-    labels = source.classes[rows].astype(np.int32)
     # Off the end of the training rows, so that the other rows of each split keep their places.
     parts = {"train": slice(0, cut - validation), "test": slice(cut, None), "validation": slice(cut - validation, cut)}
     if not validation:
         del parts["validation"]
-    splits = {name: Split(rows[part], texts[part], labels[part]) for name, part in parts.items()}
+    return parts
+
+
+def assemble(
+    config: DataConfig, source: LabelledRows, rows: np.ndarray, texts: list[str], logits: np.ndarray | None = None
+) -> Dataset:
+    """Cut the shuffled rows into splits and say what they are.
+
+    Args:
+        config: how they are split.
+        source: what is known of all rows.
+        rows: the numbers of those kept, in their order.
+        texts: theirs.
+        logits: theirs, float32 [rows, classes], where the table has a teacher's answers.
+    """
+    labels = source.classes[rows].astype(np.int32)
+    splits = {
+        name: Split(rows[part], texts[part], labels[part], None if logits is None else logits[part])
+        for name, part in split_rows(config, len(rows)).items()
+    }
     dataset = Dataset(config.dataset, source.label_names, splits, fingerprint_of(source.label_names, splits))
     _say_summary(dataset, source)
     return dataset
@@ -153,19 +183,21 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
         f"data set {dataset.name}: {read:,} rows read, {dropped:,} dropped{f' ({reasons})' if reasons else ''}"
         f"{f', {not_drawn:,} not drawn' if not_drawn else ''}, {kept:,} kept"
     )
-    counts = {
-        name: np.bincount(split.labels, minlength=len(dataset.label_names)) for name, split in dataset.splits.items()
-    }
-    body = [
-        [label, *(f"{counts[split][class_]:,}" for split in counts)] for class_, label in enumerate(dataset.label_names)
-    ]
-    say(format_table(["class", *counts], [*body, ["all", *(f"{len(split):,}" for split in dataset.splits.values())]]))
+    is_labelled = any((split.labels >= 0).any() for split in dataset.splits.values())
+    classes = {name: _classes(split, is_labelled=is_labelled) for name, split in dataset.splits.items()}
+    names = dataset.label_names
+    counts = {name: np.bincount(found[found >= 0], minlength=len(names)) for name, found in classes.items()}
+    body = [[label, *(f"{counts[split][class_]:,}" for split in counts)] for class_, label in enumerate(names)]
+    if is_labelled and any((found < 0).any() for found in classes.values()):
+        body.append(["(no label)", *(f"{np.count_nonzero(found < 0):,}" for found in classes.values())])
+    body.append(["all", *(f"{len(split):,}" for split in dataset.splits.values())])
+    say(format_table(["class" if is_labelled else "teacher's answer", *counts], body))
     train = dataset.splits["train"]
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
-        label = dataset.label_names[train.labels[index]]
+        label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
     for name, split_counts in counts.items():
-        empty = [dataset.label_names[class_] for class_ in np.flatnonzero(split_counts == 0)]
+        empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:
             warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
     _warn_of_training_texts(dataset.splits)
@@ -182,6 +214,13 @@ def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
                 "stand word for word in the training split too, so its scores tell less of texts never seen; leave "
                 "repeated rows out of the data"
             )
+
+
+def _classes(split: Split, *, is_labelled: bool) -> np.ndarray:
+    """Return the rows' labels, or, in data without a label, the classes that the teacher answers."""
+    if is_labelled or split.teacher_logits is None:
+        return split.labels
+    return split.teacher_logits.argmax(axis=1)
 
 
 def shortened(text: str, characters: int = _EXAMPLE_CHARACTERS) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from distill_jax.errors import InputError
@@ -11,6 +12,7 @@ from teacher_export.data.rows import Row
 MAX_CLASSES = 1000
 UNLABELLED = "-1"
 _LONGEST_NAME = 1_000  # characters
+_NAMES_SHOWN = 20
 _NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"(-?[1-9]\d*|0)(?:\.0*)?", re.ASCII)
 
@@ -121,10 +123,34 @@ class LabelColumn:
                 f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
                 f"got {str(first.cells[0])[:60]!r}"
             )
-        names = sorted(labelled) if others else sorted(labelled, key=lambda name: (float(name), name))
+        names = in_order(labelled)
         if len(names) > MAX_CLASSES:
             raise InputError(
                 f"column {self._name!r} does not look like classes: it has {len(names):,} different values"
             )
         index = {name: class_ for class_, name in enumerate(names)}
-        return tuple(names), [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
+        return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
+
+    def classes_among(self, names: Sequence[str]) -> list[int]:
+        """Return each code's place among classes that are known already; -1 = unlabelled, where no class is called so.
+
+        Raises:
+            InputError: a label is none of them.
+        """
+        index = {UNLABELLED: -1, **{name: class_ for class_, name in enumerate(names)}}
+        for name, found in self._found.items():
+            if name not in index:
+                raise InputError(
+                    f"{found.first.where}: column {self._name!r}: the label {name[:60]!r} is none of the classes of "
+                    f"--teacher-outputs, {', '.join(map(repr, names[:_NAMES_SHOWN]))}"
+                    f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN"
+                )
+        return [index[name] for name in self._found]
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return classes' names in their order: numbers by what they are, if all are numbers; else by their letters."""
+    names = list(names)
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (float(name), name)))
+    return tuple(sorted(names))

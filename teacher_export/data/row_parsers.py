@@ -24,11 +24,16 @@ class RowParser(Protocol):
 
     Attributes:
         columns: the columns that ``label`` and ``text`` want in a row's values.
+        keeps_unlabelled: whether rows whose class is -1 are kept.
     """
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns wanted."""
+
+    @property
+    def keeps_unlabelled(self) -> bool:
+        """Whether rows without a label are kept."""
 
     def label(self, row: Row) -> int | str:
         """Return the row's preliminary code, or the reason why the row is left out."""
@@ -44,6 +49,7 @@ class AmazonRows:
     """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out."""
 
     columns = ("star_rating", "review_body", "review_id", "review_headline")
+    keeps_unlabelled = False
 
     def label(self, row: Row) -> int | str:
         """Return ``star_rating`` - 1.
@@ -68,19 +74,53 @@ class AmazonRows:
         return STAR_NAMES, list(range(len(STAR_NAMES)))
 
 
-class TableRows:
-    """Any table: a label column, and one or several text columns joined by a blank line.
+class TextColumns:
+    """The text of a table's rows: one column, or several joined by a blank line.
 
-    A text column that is missing or blank in a row is left out of the join; a row where all are so is left out.
+    A column that is missing or blank in a row is left out of the join; a row where all are so has no text.
+
+    Args:
+        names: the columns.
+        first: where their values begin in a row's.
     """
 
+    def __init__(self, names: tuple[str, ...], first: int) -> None:
+        self._names, self._cells = names, slice(first, first + len(names))
+
+    def why_missing(self, row: Row) -> str | None:
+        """Return the reason why a row has no text; None where it has one.
+
+        Raises:
+            InputError: a text is of a kind that cannot be used.
+        """
+        parts = self._parts(row)
+        if not any(parts):
+            return "missing text"
+        return "blank text" if all(part is None or not part.strip() for part in parts) else None
+
+    def text(self, row: Row) -> str:
+        """Return the columns joined."""
+        return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
+
+    def _parts(self, row: Row) -> list[str | None]:
+        return [as_text(value, row, name) for value, name in zip(row.cells[self._cells], self._names, strict=True)]
+
+
+def require_no_text(label_column: str | None, text_columns: tuple[str, ...]) -> None:
+    """Raise ``InputError`` where the label's column is a text's too."""
+    if label_column in text_columns:
+        raise InputError(f"--label-column {label_column}: it is a --text-column too; the label would be in the text")
+
+
+class TableRows:
+    """Any table: a label column and text columns; a row without a label or a text is left out."""
+
+    keeps_unlabelled = False
+
     def __init__(self, text_columns: tuple[str, ...], label_column: str) -> None:
-        if label_column in text_columns:
-            raise InputError(
-                f"--label-column {label_column}: it is a --text-column too; the label would be in the text"
-            )
+        require_no_text(label_column, text_columns)
         self.columns = (label_column, *text_columns)
-        self._labels = LabelColumn(label_column)
+        self._labels, self._texts = LabelColumn(label_column), TextColumns(text_columns, 1)
 
     def label(self, row: Row) -> int | str:
         """Return the label's code, or why the row is left out.
@@ -88,24 +128,17 @@ class TableRows:
         Raises:
             InputError: a text or the label is of a kind that cannot be used.
         """
-        parts = self._parts(row)
+        missing = self._texts.why_missing(row)
         code = self._labels.code(row)
-        if code is None:
-            return "missing label"
-        if not any(parts):
-            return "missing text"
-        return "blank text" if all(part is None or not part.strip() for part in parts) else code
+        return "missing label" if code is None else missing or code
 
     def text(self, row: Row) -> str:
         """Return the text columns joined."""
-        return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
+        return self._texts.text(row)
 
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
         """Return the label column's distinct values in order, and each code's class."""
         return self._labels.classes()
-
-    def _parts(self, row: Row) -> list[str | None]:
-        return [as_text(value, row, name) for value, name in zip(row.cells[1:], self.columns[1:], strict=True)]
 
 
 def as_text(value: Any, row: Row, column: str) -> str | None:

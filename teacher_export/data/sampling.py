@@ -48,16 +48,21 @@ def select_rows(
             pd.Series(np.flatnonzero(classes == class_)).sample(n=count, random_state=seed)
             for class_ in range(len(label_names))
         ]
-        kept = pd.concat(drawn)
-    else:
-        kept = pd.Series(np.flatnonzero(classes >= 0))
-        if 0 < max_rows < len(kept):
-            kept = kept.sample(n=max_rows, random_state=seed)
-    rows = kept.sample(frac=1, random_state=seed).to_numpy(dtype=np.int64)
-    if not balance:
-        counts = np.bincount(classes[rows], minlength=len(label_names))
-        _require_rows(counts, label_names, f"among the {len(rows):,} rows sampled (--max-rows)")
+        return pd.concat(drawn).sample(frac=1, random_state=seed).to_numpy(dtype=np.int64)
+    rows = draw_rows(classes >= 0, max_rows=max_rows, seed=seed)
+    counts = np.bincount(classes[rows], minlength=len(label_names))
+    _require_rows(counts, label_names, f"among the {len(rows):,} rows sampled (--max-rows)")
     return rows
+
+
+def draw_rows(usable: np.ndarray, *, max_rows: int, seed: int) -> np.ndarray:
+    """Return the numbers of ``max_rows`` of the usable rows (0 = all), shuffled, int64 [kept], whatever their class."""
+    import pandas as pd
+
+    kept = pd.Series(np.flatnonzero(usable))
+    if 0 < max_rows < len(kept):
+        kept = kept.sample(n=max_rows, random_state=seed)
+    return kept.sample(frac=1, random_state=seed).to_numpy(dtype=np.int64)
 
 
 def _require_rows(counts: np.ndarray, label_names: Sequence[str], where: str) -> None:

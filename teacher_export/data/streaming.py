@@ -40,13 +40,15 @@ class LabelledRows:
 
     Attributes:
         label_names: index = class.
-        classes: int16 [rows] over all files; -1 = left out.
+        classes: int16 [rows] over all files; -1 = no class.
+        usable: bool [rows], which of them are not left out.
         dropped: why rows are left out, and how many.
         rows_per_file: the rows of each file.
     """
 
     label_names: tuple[str, ...]
     classes: np.ndarray
+    usable: np.ndarray
     dropped: dict[str, int]
     rows_per_file: tuple[int, ...] = ()
 
@@ -94,10 +96,13 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
     label_names, class_of_code = parser.classes()
     found = np.frombuffer(codes, np.dtype(np.int16))
     classes = np.array([*class_of_code, -1], np.int16)[found]  # the code -1 finds the -1 at the end
-    unlabelled = int(np.count_nonzero((found >= 0) & (classes < 0)))
-    if unlabelled:
-        dropped["unlabelled (label -1)"] += unlabelled
-    return LabelledRows(label_names, classes, dict(dropped), tuple(rows_per_file))
+    usable = found >= 0
+    if not parser.keeps_unlabelled:
+        unlabelled = int(np.count_nonzero(usable & (classes < 0)))
+        if unlabelled:
+            dropped["unlabelled (label -1)"] += unlabelled
+        usable = classes >= 0
+    return LabelledRows(label_names, classes, usable, dict(dropped), tuple(rows_per_file))
 
 
 def read_texts(

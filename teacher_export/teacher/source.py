@@ -91,6 +91,11 @@ def is_local(config: TeacherConfig) -> bool:
     return config.state_dict is not None or config.teacher.startswith(_PATH_STARTS) or Path(config.teacher).exists()
 
 
+def looks_like_path(name: str) -> bool:
+    """Whether what is no file or folder here can be no hub's name either."""
+    return Path(name).is_absolute() or name.startswith(_PATH_STARTS) or name.count("/") > 1
+
+
 def folder_source(folder: Path, name: str) -> TeacherSource:
     """Return the teacher saved in a folder by ``save_pretrained``.
 
@@ -110,7 +115,7 @@ def _find_folder(option: str, name: str, patterns: tuple[str, ...]) -> Path:
         return path
     if path.exists():
         raise InputError(f"{option} {name}: expected a folder or a hub name, got a file; weights go to --state-dict")
-    if path.is_absolute() or name.startswith(_PATH_STARTS) or name.count("/") > 1:
+    if path.is_absolute() or looks_like_path(name):
         raise MissingInputError(f"{option} {name}: there is no such folder")
     return _download(option, name, patterns)
 

@@ -312,9 +312,7 @@ def test_folders_without_runs_are_refused(tmp_path):
         report(tmp_path / "empty")
     with pytest.raises(InputError, match="at least one run folder"):
         report()
-    write_run(tmp_path / "one", DIRECT, labels=(-1,) * 10, metrics={"test_acc": None})
-    with pytest.raises(InputError, match="no row of its test split has a label"):
-        report(tmp_path / "one")
+    write_run(tmp_path / "one", DIRECT)
     (tmp_path / "one" / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"none of its runs \(1\) has .* results to report; .*training has not ended"):
         report(tmp_path)
@@ -473,3 +471,24 @@ def test_a_teacher_s_name_may_be_anything_in_a_file(runs, tmp_path, name):
         (folder / "config.json").write_text(json.dumps(config))
         record(folder)
     assert write_report(ReportConfig((runs,), output=tmp_path / "out")).is_file()
+
+
+def test_without_a_label_the_report_is_of_agreement_and_says_so(tmp_path, capsys):
+    predicted = tuple((label + (row < 3)) % 3 for row, label in enumerate(TEACHER))
+    folder = write_run(tmp_path / "one", predicted, distil=True, labels=(-1,) * 10, metrics={"test_acc": 0.7})
+    page = report(folder)
+    out = capsys.readouterr().out
+    sentence = "No test text has a label, so the teacher’s answers stand for the right ones"
+    assert sentence in out
+    assert sentence in page
+    assert "agrees with its teacher on 70.0 % of 10 test texts" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("Teacher ")] == ["1.000"]
+
+
+def test_a_teacher_that_is_a_table_has_neither_size_nor_speed(tmp_path, capsys):
+    nothing = dict.fromkeys(("parameters", "bytes", "documents_per_second", "device", "machine"))
+    report(write_run(tmp_path / "one", DIRECT, teacher_fields={**nothing, "kind": "table"}))
+    out = capsys.readouterr().out
+    assert "The teacher is a table of answers: it has no size and no speed." in out
+    assert "not recorded" not in out
+    assert next(line for line in out.splitlines() if line.startswith("Teacher ")).split()[-4:] == ["–"] * 4

@@ -87,3 +87,11 @@ def test_a_run_of_a_task_that_is_not_known_is_refused(tiny_runs, tmp_path, capsy
     for command in ((predict.main, "--run", run), (report.main, run)):
         error = refusal(capsys, *command)
         assert f"run configuration {path}: student: task: expected one of single-label, got 'ranking'" in error
+
+
+def test_answers_are_judged_by_labels_and_by_the_teacher_where_there_is_none():
+    nothing = np.full_like(LABELS, -1)
+    assert SINGLE_LABEL.references(LABELS, TEACHER) is LABELS
+    assert SINGLE_LABEL.references(nothing, None) is nothing
+    found = SINGLE_LABEL.references(nothing, TEACHER)
+    assert (found.dtype, found.tolist()) == (LABELS.dtype, TEACHER.argmax(axis=1).tolist())

@@ -250,8 +250,13 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
             "train: labels: training without --distil needs labelled rows, all are −1",
         ),
         (
-            lambda s, tr, te, c: (s, tr, dataclasses.replace(te, labels=np.full_like(te.labels, -1)), c),
-            "test: labels: the test split needs labelled rows, all are −1",
+            lambda s, tr, te, c: (
+                s,
+                tr,
+                dataclasses.replace(te, labels=np.full_like(te.labels, -1), teacher_logits=None),
+                c,
+            ),
+            "test: labels: expected a label or teacher_logits to judge by, got −1 alone and no logits",
         ),
         (
             lambda s, tr, te, c: (_student("fasttext"), tr, te, c),

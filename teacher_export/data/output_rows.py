@@ -1,0 +1,185 @@
+"""A table with a teacher's answers in it: read, drawn and split like any other, each row with its logits."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from distill_jax.console import say
+from distill_jax.errors import InputError
+from teacher_export.config import DataConfig
+from teacher_export.data.dataset import Dataset, assemble, open_files, split_rows
+from teacher_export.data.labels import LabelColumn, in_order
+from teacher_export.data.output_logits import OutputCounts, logits_of
+from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
+from teacher_export.data.row_parsers import TextColumns, require_no_text
+from teacher_export.data.rows import Row
+from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
+from teacher_export.data.sources import require_data_file
+from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
+from teacher_export.data.tables import column_names, table_format
+from teacher_export.table_config import TableTeacherConfig
+
+NO_OUTPUT = "missing teacher output"
+
+
+@dataclasses.dataclass(frozen=True)
+class AnsweredTable:
+    """A data set whose rows have a teacher's answers.
+
+    Attributes:
+        dataset: its splits have ``teacher_logits``.
+        columns: the column of each class, in their order; or the one column of all.
+        fingerprint: SHA-256 over the answers of the rows kept, as they came.
+        counts: in how many of these rows the answers were changed.
+    """
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    fingerprint: str
+    counts: OutputCounts
+
+
+class AnsweredRows:
+    """A table's rows with a teacher's answers: what ``RowParser`` says, a label being no must.
+
+    The first reading finds the classes, the second keeps the answers of the rows that were drawn.
+    """
+
+    keeps_unlabelled = True
+
+    def __init__(self, config: DataConfig, asked: TableTeacherConfig) -> None:
+        require_no_text(config.label_column, config.text_column)
+        labels = () if config.label_column is None else (config.label_column,)
+        columns, names = _columns_of(config, asked)
+        twice = [name for name in columns if name in (*config.text_column, *labels)]
+        if twice:
+            raise InputError(f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another")
+        self._labels = LabelColumn(labels[0]) if labels else None
+        self._texts = TextColumns(config.text_column, len(labels))
+        self._first = len(labels) + len(config.text_column)
+        self.columns = (*labels, *config.text_column, *columns)
+        kind = asked.outputs_are
+        self._reader = OutputColumns(columns, names, kind) if names else OutputObjects(columns[0], kind)
+        self._needs_all = kind == "logits"
+        self._label_names: tuple[str, ...] = ()
+        self.answers = Answers()
+
+    def label(self, row: Row) -> int | str:
+        """Return the label's code + 1, 0 where there is none, or why the row is left out.
+
+        Raises:
+            InputError: a text, the label or the answer is of a kind that cannot be used.
+        """
+        missing = self._texts.why_missing(row)
+        code = None if self._labels is None else self._labels.code(row)
+        if self._reader.answer(row, row.cells[self._first :]) is None:
+            return missing or NO_OUTPUT
+        return missing or (0 if code is None else code + 1)
+
+    def text(self, row: Row) -> str:
+        """Return the row's text, and keep its answer.
+
+        Raises:
+            InputError: a logit is missing, which nothing can stand in for.
+        """
+        answer = self._reader.answer(row, row.cells[self._first :])
+        assert answer is not None  # or the row was left out
+        if self._needs_all and len(answer[0]) < len(self._label_names):
+            known = {self._names_of_codes[code] for code in answer[0]}
+            lacking = next(name for name in self._label_names if name not in known)
+            raise InputError(
+                f"{row.where}: --teacher-outputs: expected a logit of every class, got none of {lacking!r}; leave the "
+                "row's others out too, or give --outputs-are log-probabilities, of which some may be missing"
+            )
+        self.answers.add(answer)
+        return self._texts.text(row)
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the answers' classes in order, and each code's class.
+
+        Raises:
+            InputError: they are fewer than two, or a label is none of them.
+        """
+        self._label_names = names = in_order(self._reader.codes)
+        if len(names) < 2:
+            raise InputError(
+                f"--teacher-outputs: expected answers of at least two classes, got {', '.join(names) or 'none'}"
+            )
+        return names, [-1, *([] if self._labels is None else self._labels.classes_among(names))]
+
+    @property
+    def _names_of_codes(self) -> list[str]:
+        return list(self._reader.codes)
+
+    @property
+    def class_of_code(self) -> list[int]:
+        """The class of each code of an answer."""
+        return [self._label_names.index(name) for name in self._reader.codes]
+
+    @property
+    def output_columns(self) -> tuple[str, ...]:
+        """The answers' columns: in the order of their classes, or the one of all."""
+        columns = self.columns[self._first :]
+        return tuple(columns[code] for code in np.argsort(self.class_of_code)) if len(columns) > 1 else columns
+
+
+def _columns_of(config: DataConfig, asked: TableTeacherConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the answers' columns and their classes; no classes where one column has the answers of all."""
+    first = config.data[0]
+    require_data_file(first)
+    found = column_names(first, table_format(first))
+    pairs = [_pair(entry, found) for entry in asked.teacher_outputs]
+    if len(pairs) == 1 and pairs[0][0] == pairs[0][1]:
+        return (pairs[0][1],), ()
+    if len(pairs) == 1:
+        raise InputError(
+            f"--teacher-outputs {asked.teacher_outputs[0]}: expected a column for each class, got one class; name the "
+            "others' columns too"
+        )
+    return tuple(column for _, column in pairs), tuple(name for name, _ in pairs)
+
+
+def _pair(entry: str, found: Sequence[str]) -> tuple[str, str]:
+    """Return the class and the column of ``COLUMN`` or ``CLASS=COLUMN``; either may hold an equals sign."""
+    if entry in found or "=" not in entry:
+        return entry, entry
+    splits = [(entry[:index], entry[index + 1 :]) for index, letter in enumerate(entry) if letter == "="]
+    return next(((name, column) for name, column in splits if column in found), splits[0])
+
+
+def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTable:
+    """Read a table with a teacher's answers, draw and split its rows, and say what was read, dropped and kept.
+
+    Raises:
+        InputError: a file, a row or an option cannot be used; the message names the file and row.
+    """
+    parser = AnsweredRows(config, asked)
+    files = open_files(config, parser)
+    source = read_labels(files, parser)
+    rows = _draw(config, source)
+    split_rows(config, len(rows))  # an empty split is refused before the second reading
+    texts = read_texts(files, parser, source.rows_per_file, rows)
+    logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
+    read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
+    dataset = assemble(config, source, rows, texts, logits[read_as])
+    return AnsweredTable(dataset, parser.output_columns, fingerprint, counts)
+
+
+def _draw(config: DataConfig, source: LabelledRows) -> np.ndarray:
+    """Return the rows to keep, balanced where there is a label in each row and a row of each class."""
+    labels = source.classes[source.usable]
+    if not len(labels):
+        raise InputError(f"data file {config.data[0]}: expected rows with a text and a teacher's output, got none")
+    counts = np.bincount(labels[labels >= 0], minlength=len(source.label_names))
+    reason = None
+    if (labels < 0).any():
+        reason = "rows have no label" if (labels >= 0).any() else "no row has a label"
+    elif counts.min() < MIN_CLASS_ROWS:
+        reason = f"the class {source.label_names[int(counts.argmin())]!r} has {counts.min()} labelled rows"
+    options = {"max_rows": config.max_rows, "seed": config.seed}
+    if config.balance and reason is None:
+        return select_rows(source.classes, source.label_names, balance=True, **options)
+    if config.balance:
+        say(f"classes are not balanced: {reason}")
+    return draw_rows(source.usable, **options)

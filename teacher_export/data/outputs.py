@@ -1,0 +1,243 @@
+"""A teacher's answers in a table's row: columns, an object, or a list of votes → classes and numbers."""
+
+import ast
+import json
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
+from teacher_export.data.output_checks import CHECKS, refuse
+from teacher_export.data.rows import Row
+from teacher_export.table_config import OutputKind
+
+Answer = tuple[Sequence[int], Sequence[float]]
+"""The codes of classes, and a number for each of them; a class that is not named is not known."""
+
+_LONGEST_NAME = 1_000  # characters
+_LONGEST_LITERAL = 1 << 16  # characters of a Python literal, whose reader has a shallow stack
+_SHAPES_KEPT = 10_000
+_FORMS = 'an object such as {"pos": 0.9, "neg": 0.1}, or a list of votes such as ["pos", "neg", "pos"]'
+
+
+class ClassCodes:
+    """Gives each class a code as its name comes."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+        self._of_raw: dict[Any, int] = {}
+
+    def code(self, raw: Any, where: str) -> int:
+        """Return the code of a class named in an answer.
+
+        Raises:
+            InputError: it is no name, or one class too many.
+        """
+        try:
+            return self._of_raw[raw]
+        except (KeyError, TypeError):
+            return self._new(raw, where)
+
+    def _new(self, raw: Any, where: str) -> int:
+        try:
+            name = canonical_label(raw)
+        except TypeError as error:
+            raise InputError(f"{where}: expected a class's name, got {error}") from None
+        if name is None:
+            raise InputError(f"{where}: expected a class's name, got an empty one")
+        if len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"{where}: expected a class's name of at most {_LONGEST_NAME:,} characters, got {len(name):,}"
+            )
+        code = self.codes.setdefault(name, len(self.codes))
+        if code == MAX_CLASSES:
+            raise InputError(f"{where}: expected at most {MAX_CLASSES:,} classes in all rows, got more")
+        if len(self._of_raw) < _SHAPES_KEPT:
+            self._of_raw[raw] = code
+        return code
+
+
+class OutputColumns:
+    """The columns of one number a class.
+
+    Args:
+        columns: the columns.
+        names: each one's class.
+        kind: what the numbers are.
+    """
+
+    def __init__(self, columns: Sequence[str], names: Sequence[str], kind: OutputKind) -> None:
+        self._columns, self._kind = columns, kind
+        classes = ClassCodes()
+        self._codes = [classes.code(name, f"--teacher-outputs {name}") for name in names]
+        self.codes: Mapping[str, int] = classes.codes
+        if len(self.codes) < len(names):
+            raise InputError(f"--teacher-outputs: expected a column for each class, got two for one: {list(names)}")
+        self._is_right = CHECKS[kind]
+
+    def answer(self, row: Row, cells: Sequence[Any]) -> Answer | None:
+        """Return a row's answer; None where all its cells are empty.
+
+        Raises:
+            InputError: a cell is no number, or the row's numbers cannot be an answer.
+        """
+        try:
+            values = [*map(float, cells)]
+        except (TypeError, ValueError, OverflowError):
+            return self._with_gaps(row, cells)
+        if not self._is_right(values):
+            refuse(row, self._columns, values, self._kind)
+        return self._codes, values
+
+    def _with_gaps(self, row: Row, cells: Sequence[Any]) -> Answer | None:
+        known = [index for index, cell in enumerate(cells) if cell is not None and str(cell).strip()]
+        if not known:
+            return None
+        columns = [self._columns[index] for index in known]
+        values = [_number(cells[index], row, f"column {self._columns[index]!r}") for index in known]
+        if not self._is_right(values):
+            refuse(row, columns, values, self._kind)
+        return [self._codes[index] for index in known], values
+
+
+class OutputObjects:
+    """One column of objects, or of lists of votes; in CSV as JSON, or as Python writes a dictionary or a list.
+
+    Args:
+        column: the column.
+        kind: what the numbers are.
+    """
+
+    def __init__(self, column: str, kind: OutputKind) -> None:
+        self._column, self._kind, self._classes = column, kind, ClassCodes()
+        self.codes: Mapping[str, int] = self._classes.codes
+        self._shapes: dict[tuple[Any, ...], list[int]] = {}
+        self._is_right = CHECKS[kind]
+
+    def answer(self, row: Row, cells: Sequence[Any]) -> Answer | None:
+        """Return a row's answer; None where there is none.
+
+        Raises:
+            InputError: the cell is of another form, or its numbers cannot be an answer.
+        """
+        value = cells[0]
+        if isinstance(value, str):
+            value = self._parsed(row, value)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        if isinstance(value, list) and value and all(isinstance(item, tuple) and len(item) == 2 for item in value):
+            value = self._of_pairs(row, value)  # a Parquet map
+        if isinstance(value, dict):
+            return self._object(row, value)
+        if isinstance(value, list | tuple):
+            return self._votes(row, value)
+        raise InputError(f"{self._where(row)}: expected {_FORMS}, got {str(value)[:60]!r}; {self._many()}")
+
+    def _many(self) -> str:
+        return "numbers of one class each are given with a column for each class: --teacher-outputs COLUMN COLUMN …"
+
+    def _where(self, row: Row) -> str:
+        return f"{row.where}: column {self._column!r}"
+
+    def _parsed(self, row: Row, text: str) -> Any:
+        if not text.strip():
+            return None
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            if len(text) <= _LONGEST_LITERAL:
+                return ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+        raise InputError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
+
+    def _of_pairs(self, row: Row, pairs: Sequence[Any]) -> dict[Any, Any]:
+        try:
+            found = dict(pairs)
+        except TypeError:  # a list for a name
+            found = {}
+        if len(found) < len(pairs):
+            raise InputError(f"{self._where(row)}: expected each class's name once, got {str(pairs)[:60]}")
+        return found
+
+    def _object(self, row: Row, value: dict[Any, Any]) -> Answer | None:
+        if None in value.values():
+            value = {name: number for name, number in value.items() if number is not None}
+        if not value:
+            return None
+        try:
+            codes = self._shapes[tuple(value)]
+        except KeyError:
+            codes = self._new_shape(row, value)
+        try:
+            values = [*map(float, value.values())]
+        except (TypeError, ValueError, OverflowError):
+            values = [_number(number, row, f"column {self._column!r}: {name!r}") for name, number in value.items()]
+        if not self._is_right(values):
+            refuse(row, [f"{self._column}: {name}" for name in value], values, self._kind)
+        return codes, values
+
+    def _new_shape(self, row: Row, value: dict[Any, Any]) -> list[int]:
+        where = self._where(row)
+        for name in value:
+            if isinstance(name, str):
+                require_unicode(name, row, self._column)
+        codes = [self._classes.code(name, where) for name in value]
+        if len(set(codes)) < len(codes):
+            raise InputError(f"{where}: expected each class once, got two names of one in {[*value]}")
+        if len(self._shapes) >= _SHAPES_KEPT:
+            self._shapes.clear()
+        self._shapes[tuple(value)] = codes
+        return codes
+
+    def _votes(self, row: Row, value: Sequence[Any]) -> Answer | None:
+        where = self._where(row)
+        if self._kind != "votes":
+            raise InputError(
+                f'{where}: expected an object such as {{"pos": 0.9, "neg": 0.1}}, got a list, {str(value)[:60]}; a '
+                "list of votes goes with --outputs-are votes"
+            )
+        names = [name for name in value if name is not None]
+        for name in names:
+            if isinstance(name, str):
+                require_unicode(name, row, self._column)
+        codes = [self._classes.code(name, where) for name in names]
+        return (codes, [1.0] * len(codes)) if codes else None
+
+
+OutputReader = OutputColumns | OutputObjects
+
+
+class Answers:
+    """Rows' answers in the memory of their numbers alone, in the order of their coming."""
+
+    def __init__(self) -> None:
+        self._codes, self._values, self._lengths = array("i"), array("d"), array("q")
+
+    def add(self, answer: Answer) -> None:
+        """Take in the next row's."""
+        codes, values = answer
+        self._codes.extend(codes)
+        self._values.extend(values)
+        self._lengths.append(len(codes))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._lengths)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return all rows' codes and numbers, one row after the other, and how many each row has."""
+        return np.frombuffer(self._codes, np.intc), np.frombuffer(self._values), np.frombuffer(self._lengths, np.int64)
+
+
+def _number(cell: Any, row: Row, what: str) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{row.where}: {what}: expected a number, got {str(cell)[:60]!r}") from None

@@ -1,0 +1,69 @@
+"""A transformer's classes in the data's order, and what decides a fine-tuned one's weights. No torch."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.errors import InputError
+from teacher_export.config import ExportConfig
+from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
+from teacher_export.teacher.source import TeacherSource, canonical_json
+
+if TYPE_CHECKING:
+    from teacher_export.data.dataset import Dataset
+
+
+def finetuning_settings(
+    config: ExportConfig, dataset: "Dataset", source: TeacherSource, precision: str
+) -> dict[str, Any]:
+    """Return everything that decides a fine-tuned teacher's weights."""
+    demo = config.is_demo_teacher
+    return {
+        "teacher": source.fingerprint,
+        "data": dataset.fingerprint,
+        "label_names": list(dataset.label_names),
+        "epochs": config.finetune.epochs(demo=demo),
+        "learning_rate": config.finetune.learning_rate(demo=demo),
+        "batch_size": config.teacher.batch_size,
+        "max_length": config.teacher.max_length,
+        "seed": config.data.seed,
+        "precision": precision,
+    }
+
+
+def match_classes(
+    config: ExportConfig, dataset: "Dataset", source: TeacherSource, classes: Sequence[str], *, has_trained_head: bool
+) -> list[int]:
+    """Return the teacher's column for each class of the data.
+
+    A new head has the data's classes. A state dict whose configuration does not name them is taken in order.
+
+    Raises:
+        InputError: the classes do not match, or an option does not go with this teacher.
+    """
+    names, label_map = dataset.label_names, config.teacher.label_map
+    if not has_trained_head:
+        if label_map:
+            raise InputError(
+                f"--label-map goes with a teacher that has a trained head; {source.name} has none and is fine-tuned on "
+                "the data's own classes"
+            )
+        return list(range(len(names)))
+    if config.finetune.finetune_epochs is not None or config.finetune.finetune_learning_rate is not None:
+        raise InputError(
+            f"--finetune-epochs and --finetune-learning-rate go with a teacher without a trained head; {source.name} "
+            f"has one, for the classes {list(classes)}"
+        )
+    if takes_classes_in_order(source, classes) and not label_map:
+        label_map = (IN_ORDER,)
+    return match_labels(classes, names, label_map)
+
+
+def takes_classes_in_order(source: TeacherSource, classes: Sequence[str]) -> bool:
+    """Whether nothing names the teacher's classes: a state dict whose configuration has placeholders."""
+    return source.is_state_dict and are_generic(classes)
+
+
+def teacher_fingerprint(source: TeacherSource, columns: Sequence[int]) -> str:
+    """Return the fingerprint of a teacher whose logits are put into the data's class order."""
+    return hashlib.sha256(canonical_json([source.fingerprint, list(columns)]).encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""A fine-tuned teacher's folder: made once, and taken again by every export that asks for the same one."""
+
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.console import say
+from distill_jax.files import real_place, require_utf8
+from distill_jax.locks import clear_leftovers, exclusive
+from teacher_export.config import ExportConfig
+from teacher_export.teacher.classes import finetuning_settings
+from teacher_export.teacher.finetune_state import read_record, require_same_settings, state_file
+from teacher_export.teacher.hardware import resolve_precision
+from teacher_export.teacher.source import TeacherSource, folder_source
+from teacher_export.teacher.training_rows import require_same_split, split_options
+
+if TYPE_CHECKING:
+    from teacher_export.data.dataset import Dataset
+    from teacher_export.teacher.loading import Teacher
+
+_WHAT = "fine-tuned teacher's folder"
+
+
+class Finetuning:
+    """The fine-tuning that an export asks for.
+
+    Attributes:
+        settings: everything that decides the fine-tuned weights.
+    """
+
+    def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource, device: Any) -> None:
+        """Look at the folder.
+
+        Raises:
+            InputError: it holds another fine-tuning, or its name is not UTF-8.
+        """
+        self._config, self._dataset, self._name, self._device = config, dataset, source.name, device
+        self.folder = real_place(config.finetuned_folder, _WHAT)
+        require_utf8(self.folder, _WHAT)  # transformers writes in no other
+        found = read_record(self.folder)
+        begun = found.get("precision") if found else None
+        precision = resolve_precision(config.teacher.precision, device, begun)
+        # Training in float16 needs its loss scaled; a GPU too old for bfloat16 trains in float32.
+        precision = "float32" if precision == "float16" else precision
+        self.settings = finetuning_settings(config, dataset, source, precision)
+        if found is not None:
+            require_same_split(self.folder, found, config.data, dataset)
+            self._require_same(found)
+
+    def _require_same(self, found: dict[str, Any]) -> None:
+        require_same_settings(f"{_WHAT} {self.folder}", found, self.settings)
+
+    @property
+    def source(self) -> TeacherSource:
+        """The fine-tuned teacher's files, once they are there."""
+        return folder_source(self.folder, self._name)
+
+    def teacher(self, untrained: "Teacher") -> "Teacher":
+        """Return the fine-tuned teacher, trained now where the folder does not hold it."""
+        from teacher_export.teacher.loading import load_teacher
+
+        if read_record(self.folder) is None:
+            with exclusive(self.folder, _WHAT):
+                self._train(untrained)
+        else:
+            clear_leftovers(self.folder, _WHAT, state_file(self.folder))
+            say(f"\nthe fine-tuned teacher in {self.folder} is reused")
+        names, settings = self._dataset.label_names, self.settings
+        return load_teacher(self.source, names, settings["max_length"], settings["seed"])
+
+    def _train(self, untrained: "Teacher") -> None:
+        from teacher_export.teacher.finetune import finetune
+
+        found, settings = read_record(self.folder), self.settings
+        if found is not None:  # another process has ended it since we looked
+            self._require_same(found)
+            return
+        say(
+            f"\nfine-tuning the teacher {self._name}: {settings['epochs']} epochs, learning rate "
+            f"{settings['learning_rate']:g}, {settings['precision']} on {self._device.type}"
+        )
+        options = split_options(self._config.data)
+        finetune(untrained, self._dataset.splits["train"], settings, self.folder, self._device, options)
+        say(f"the fine-tuned teacher is in {self.folder}")

@@ -1,0 +1,131 @@
+"""The seam between an export and what labels its rows: a transformer, or a table of answers; a file for each."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.export.format import Manifest
+from teacher_export.config import ExportConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from distill_jax.data.ragged import Ragged
+    from teacher_export.data.dataset import Dataset, Split
+    from teacher_export.transfer.transfer_set import TransferSet
+
+
+@dataclasses.dataclass(frozen=True)
+class RowsAsked:
+    """Rows of a split that are to be labelled.
+
+    Attributes:
+        split: the split.
+        rows: which of its rows.
+        tokens: those rows' tokens.
+        where: names them, for messages.
+    """
+
+    split: "Split"
+    rows: slice
+    tokens: "Ragged"
+    where: str
+
+
+class Labeller(abc.ABC):
+    """A teacher that is ready, or nearly so: what an export asks of it.
+
+    Attributes:
+        name: what to call it.
+        fingerprint: it differs for a teacher that would give other logits; for one that is still to be fine-tuned it
+            is what a begun export says.
+        tokenizer: a ``tokenizers.Tokenizer`` that cuts texts at the maximal length and does not pad.
+        pad_id: the token that fills short texts up; no text has it.
+        vocab_size: every token id is below it.
+        transfer: further texts that it labels, or None.
+        order_is_known: whether nobody need doubt which logit is which class's.
+    """
+
+    name: str
+    fingerprint: str
+    tokenizer: Any
+    pad_id: int
+    vocab_size: int
+    transfer: "TransferSet | None" = None
+    order_is_known = True
+
+    @abc.abstractmethod
+    def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
+        """Return the manifest's ``config``: everything that decides an export's bytes, and no folder's name."""
+
+    @abc.abstractmethod
+    def introduce(self) -> None:
+        """Say of it what should be looked at before the work begins."""
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Do what must be done before it can label rows (fine-tuning)."""
+
+    @abc.abstractmethod
+    def token_embeddings(self) -> "np.ndarray | None":
+        """Return its word-embedding table, float32 [vocab_size, dim]; None where it has none."""
+
+    def encode(self, texts: Sequence[str]) -> "Ragged":
+        """Return texts' token ids, cut at the maximal length."""
+        from teacher_export.teacher.tokens import encode
+
+        return encode(self.tokenizer, texts)
+
+    @abc.abstractmethod
+    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
+        """Return logits, float32 [rows, classes], in the order of the data's classes.
+
+        Args:
+            asked: the rows.
+            advance: is called with the number of rows done since its last call.
+        """
+
+    @property
+    @abc.abstractmethod
+    def how(self) -> str:
+        """How it labels rows, in words that go on a sentence (``in float32 on cpu``)."""
+
+    @abc.abstractmethod
+    def figures(self) -> dict[str, Any]:
+        """Return what the manifest says of it beside its scores."""
+
+    def place(self) -> dict[str, Any] | None:
+        """Return where it computes (``device``, ``threads``); None where its speed means nothing."""
+        return None
+
+
+class TeacherKind(abc.ABC):
+    """A teacher as the options name it; what is looked at now is cheap.
+
+    Args:
+        config: what the user asked for.
+    """
+
+    def __init__(self, config: ExportConfig) -> None:
+        self.config = config
+
+    @property
+    @abc.abstractmethod
+    def dataset(self) -> "Dataset":
+        """The data that it is asked about, read when it is first asked for."""
+
+    @abc.abstractmethod
+    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
+        """Return the ``config`` and the teacher's fingerprint that a whole export's manifest has if it is this one's.
+
+        What follows from the rest, and only work would tell, is taken from the manifest. None = it is another's.
+        """
+
+    @abc.abstractmethod
+    def load(self) -> Labeller:
+        """Return it ready to label rows.
+
+        Raises:
+            InputError: it does not fit the data or the options.
+        """

@@ -1,0 +1,201 @@
+"""A teacher that is a table: the answers of an LLM or of people, beside the texts. No PyTorch."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distill_jax.console import say
+from distill_jax.data.ragged import Ragged
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.export.format import Manifest
+from distill_jax.tasks.registry import SINGLE_LABEL
+from teacher_export.config import ExportConfig
+from teacher_export.data.output_logits import FLOOR
+from teacher_export.identity import describe_export
+from teacher_export.table_config import TRAIN, VOCABULARY
+from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.source import canonical_json
+from teacher_export.teacher.table_tokenizer import TableTokenizer
+
+if TYPE_CHECKING:
+    from teacher_export.data.dataset import Dataset
+    from teacher_export.data.output_rows import AnsweredTable
+
+_COLUMNS_NAMED = 6
+_ROWS_AT_ONCE = 1 << 14
+
+
+class TableKind(TeacherKind):
+    """The columns of a table that hold a teacher's answers."""
+
+    def __init__(self, config: ExportConfig) -> None:
+        super().__init__(config)
+        name = config.table_teacher.tokenizer
+        # A wrong path is worth knowing before large files are read.
+        self._given = None if name == TRAIN else TableTokenizer.given(name, config.teacher.max_length)
+
+    @cached_property
+    def _table(self) -> "AnsweredTable":
+        from teacher_export.data.output_rows import load_answered
+
+        return load_answered(self.config.data, self.config.table_teacher)
+
+    @property
+    def dataset(self) -> "Dataset":
+        """The table, whose rows have their answers' logits."""
+        return self._table.dataset
+
+    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
+        """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
+        found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
+        return _described(self.config, self._table, found), _fingerprint(self.config, self._table)
+
+    def load(self) -> Labeller:
+        """Make the tokenizer ready."""
+        if self._given is not None:
+            return TableLabeller(self.config, self._table, self._given)
+        size = self.config.table_teacher.vocabulary or VOCABULARY
+        trained = TableTokenizer.trained(self.dataset.splits["train"].texts, size, self.config.teacher.max_length)
+        say(f"a vocabulary of {trained.vocab_size:,} word pieces was learnt from the training texts")
+        return TableLabeller(self.config, self._table, trained)
+
+
+def _described(config: ExportConfig, table: "AnsweredTable", tokenizer_sha256: str) -> dict[str, Any]:
+    """Return the manifest's ``config``."""
+    asked = config.table_teacher
+    teacher = {
+        "teacher_outputs": {
+            "columns": list(table.columns),
+            "are": asked.outputs_are,
+            "votes_smoothing": asked.smoothing,
+            "floor": None if asked.outputs_are == "logits" else FLOOR,
+            "fingerprint": table.fingerprint,
+        },
+        "part_rows": config.output.part_rows,
+        "vocabulary": (asked.vocabulary or VOCABULARY) if asked.tokenizer == TRAIN else None,
+        "tokenizer_sha256": tokenizer_sha256,
+    }
+    return describe_export(config, table.dataset, teacher)
+
+
+def _fingerprint(config: ExportConfig, table: "AnsweredTable") -> str:
+    asked = config.table_teacher
+    content = [table.fingerprint, list(table.dataset.label_names), asked.outputs_are, asked.smoothing, FLOOR]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+class TableLabeller(Labeller):
+    """A table's answers, and a tokenizer to go with them."""
+
+    def __init__(self, config: ExportConfig, table: "AnsweredTable", tokenizer: TableTokenizer) -> None:
+        self._config, self._table = config, table
+        self.name, self.fingerprint = _name(table.columns), _fingerprint(config, table)
+        self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
+        self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
+        self._facts = _facts(table)
+
+    def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
+        """Return the manifest's ``config``."""
+        return _described(self._config, self._table, tokenizer_sha256)
+
+    def introduce(self) -> None:
+        """Say how sure the answers are, whether they agree with the labels, and what was done to them."""
+        for sentence in sentences(self._facts):
+            say(sentence)
+
+    def prepare(self) -> None:
+        """Do nothing: the answers are there."""
+
+    def token_embeddings(self) -> None:
+        """Return None: a table has no embeddings."""
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """Return texts' token ids: a table has so many rows that the tokenizer is what takes the time."""
+        return self._fast.encode(texts)
+
+    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> np.ndarray:
+        """Return the rows' answers as they were read."""
+        logits = asked.split.teacher_logits
+        assert logits is not None  # load_answered gives every split its own
+        found = logits[asked.rows]
+        advance(len(found))
+        return found
+
+    @property
+    def how(self) -> str:
+        """Where the answers are from."""
+        return "with the table's answers"
+
+    def figures(self) -> dict[str, Any]:
+        """Return what kind of teacher it is, and what was done to its answers."""
+        return {"kind": "table", "outputs": self._facts}
+
+
+def _name(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:_COLUMNS_NAMED])
+    more = f" and {len(columns) - _COLUMNS_NAMED} more" if len(columns) > _COLUMNS_NAMED else ""
+    return f"table: {shown}{more}"
+
+
+def _facts(table: "AnsweredTable") -> dict[str, Any]:
+    """Return what is known of a table's answers: counts of rows, agreement with the labels, entropy in nats."""
+    labelled, agreed, entropy = 0, 0, 0.0
+    for split in table.dataset.splits.values():
+        assert split.teacher_logits is not None  # load_answered gives every split its own
+        for start in range(0, len(split), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            logits, labels = split.teacher_logits[rows], split.labels[rows]
+            labelled += int(SINGLE_LABEL.is_labelled(labels).sum())
+            agreed += int((SINGLE_LABEL.answers(logits) == labels).sum())  # never with -1
+            entropy += _entropy(logits)
+    splits = table.dataset.splits.values()
+    texts, all_labels = [text for split in splits for text in split.texts], [split.labels for split in splits]
+    return {
+        "rows": len(texts),
+        "labelled": labelled,
+        "agreement_with_labels": agreed / labelled if labelled else None,
+        "mean_entropy": entropy / len(texts),
+        **dataclasses.asdict(table.counts),
+        "texts_with_several_labels": _contradicted(texts, np.concatenate(all_labels)),
+    }
+
+
+def _entropy(logits: np.ndarray) -> float:
+    """Return the sum over rows of -Σ p·log p, in nats."""
+    shares = SINGLE_LABEL.probabilities(logits)
+    return -float((shares * np.log(np.maximum(shares, np.finfo(float).tiny))).sum())
+
+
+def _contradicted(texts: Sequence[str], labels: np.ndarray) -> int:
+    """Return how many different texts stand with two labels or more."""
+    hashes = np.fromiter(map(hash, texts), np.int64, len(texts))[labels >= 0]
+    pairs = np.unique(np.stack([hashes, labels[labels >= 0]], axis=1), axis=0)
+    _, counts = np.unique(pairs[:, 0], return_counts=True)
+    return int((counts > 1).sum())
+
+
+def sentences(facts: dict[str, Any]) -> list[str]:
+    """Return what a user should know of a table's answers before training on them."""
+    first = f"the teacher's answers: {facts['rows']:,} rows, mean entropy {facts['mean_entropy']:.3f} nats"
+    if facts["agreement_with_labels"] is None:
+        first += "; no row has a label, so students are judged by their agreement with the teacher alone"
+    else:
+        of = "" if facts["labelled"] == facts["rows"] else f" of the {facts['labelled']:,} rows that have one"
+        first += f"; they agree with the label in {facts['agreement_with_labels']:.1%}{of}"
+    found = [first]
+    if facts["normalised"]:
+        found.append(f"{facts['normalised']:,} rows of probabilities did not sum to 1 and were divided by their sum")
+    if facts["completed"]:
+        found.append(
+            f"{facts['completed']:,} rows do not name every class: what they leave to 1 was spread over the others as "
+            "in the mean of all rows"
+        )
+    if facts["floored"]:
+        found.append(f"{facts['floored']:,} rows have a class of less than {FLOOR:g}, which it was raised to")
+    if facts["texts_with_several_labels"]:
+        found.append(f"{facts['texts_with_several_labels']:,} texts stand in the table with different labels")
+    return found

@@ -1,0 +1,240 @@
+"""A teacher that is a transformer: its classes, device and precision, its fine-tuning, its pass over the texts."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.console import say, warn
+from distill_jax.export.format import Manifest
+from distill_jax.export.writer import read_begun_export
+from teacher_export.config import ExportConfig
+from teacher_export.identity import describe_export
+from teacher_export.libraries import silence_libraries
+from teacher_export.teacher.classes import (
+    finetuning_settings,
+    match_classes,
+    takes_classes_in_order,
+    teacher_fingerprint,
+)
+from teacher_export.teacher.finetune_state import RECORD
+from teacher_export.teacher.finetuned import Finetuning
+from teacher_export.teacher.hardware import resolve_device, resolve_precision
+from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
+from teacher_export.teacher.training_rows import require_unseen
+from teacher_export.transfer.augment import mask_token_of
+from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
+from teacher_export.transfer.unlabelled import find_unlabelled
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from teacher_export.data.dataset import Dataset
+    from teacher_export.teacher.loading import Teacher
+
+
+class TransformerKind(TeacherKind):
+    """A transformer's files, found by its options."""
+
+    def __init__(self, config: ExportConfig) -> None:
+        super().__init__(config)
+        # A wrong path is worth knowing before large files are read; a download is not worth waiting for before that.
+        self._found = resolve_teacher(config.teacher) if is_local(config.teacher) else None
+        find_unlabelled(config)
+
+    @property
+    def source(self) -> TeacherSource:
+        """Its files; a hub's are fetched when they are first asked for."""
+        if self._found is None:
+            self._found = resolve_teacher(self.config.teacher)
+        return self._found
+
+    @cached_property
+    def dataset(self) -> "Dataset":
+        """The data, whose test texts it must not have been trained on."""
+        from teacher_export.data.dataset import load_dataset
+
+        dataset = load_dataset(self.config.data)
+        require_unseen(self.config.data, dataset, self.source)
+        return dataset
+
+    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
+        """Return what a whole export says; ``--precision auto`` is content with what it was made in."""
+        config, dataset, source, found = self.config, self.dataset, self.source, manifest.config
+        classes, trained_with = found.get("teacher_classes"), found.get("finetuning")
+        if not isinstance(classes, list) or found.get("base_teacher") != source.fingerprint:
+            return None
+        settings = None
+        asked = config.teacher.precision
+        if trained_with is not None:
+            precision = trained_with.get("precision") if asked == "auto" else asked
+            settings = finetuning_settings(config, dataset, source, precision)
+        columns = match_classes(config, dataset, source, classes, has_trained_head=trained_with is None)
+        transfer = None
+        if config.transfer_set.wanted:  # its texts follow from the rest: they are not drawn again to be compared
+            made = found.get("transfer") or {}
+            transfer = describe_transfer(config, made.get("mask_token", ""), made.get("fingerprint", ""))
+        described = _described(
+            config,
+            source,
+            precision=found.get("precision", "") if asked == "auto" else asked,
+            tokenizer_sha256=found.get("tokenizer_sha256", ""),
+            finetuning=settings,
+            classes=classes,
+            columns=columns,
+        )
+        return describe_export(config, dataset, described, transfer), self._expected_fingerprint(manifest, columns)
+
+    def _expected_fingerprint(self, manifest: Manifest, columns: list[int]) -> str:
+        if manifest.config["finetuning"] is None:
+            return teacher_fingerprint(self.source, columns)
+        folder = self.config.finetuned_folder
+        if not (folder / RECORD).is_file():  # it was deleted; what it computed is here
+            return str(manifest.teacher.get("fingerprint"))
+        return teacher_fingerprint(folder_source(folder, self.source.name), columns)
+
+    def load(self) -> Labeller:
+        """Load the model and its tokenizer, match its classes, and draw the transfer set."""
+        silence_libraries()
+        return TransformerLabeller(self.config, self.dataset, self.source)
+
+
+def _described(
+    config: ExportConfig,
+    source: TeacherSource,
+    *,
+    precision: str,
+    tokenizer_sha256: str,
+    finetuning: dict[str, Any] | None,
+    classes: list[str],
+    columns: list[int],
+) -> dict[str, Any]:
+    """Return what the manifest's ``config`` says of a transformer.
+
+    Args:
+        config: what the user asked for.
+        source: the teacher before any fine-tuning.
+        precision: what ``--precision auto`` came to.
+        tokenizer_sha256: of the export's ``tokenizer.json``.
+        finetuning: its settings, or None for a teacher with a trained head.
+        classes: the teacher's class names, in the order of its logits.
+        columns: the teacher's column for each class of the data.
+    """
+    return {
+        "base_teacher": source.fingerprint,
+        "precision": precision,
+        "batch_size": config.teacher.batch_size,
+        "part_rows": config.output.part_rows,
+        "tokenizer_sha256": tokenizer_sha256,
+        "finetuning": finetuning,
+        "teacher_classes": list(classes),
+        "columns": list(columns),
+    }
+
+
+class TransformerLabeller(Labeller):
+    """A transformer's model in memory, and the choices made for it."""
+
+    def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource) -> None:
+        from teacher_export.teacher.loading import load_teacher
+
+        self.config, self._dataset, self._source, self.name = config, dataset, source, source.name
+        self._device = resolve_device(config.teacher.device)
+        begun = (read_begun_export(config.export_folder) or {}).get("identity", {})
+        self._precision = resolve_precision(
+            config.teacher.precision, self._device, begun.get("config", {}).get("precision")
+        )
+        self._take(load_teacher(source, dataset.label_names, config.teacher.max_length, config.data.seed))
+        self._classes = list(self._teacher.class_names)
+        trained = self._teacher.has_trained_head
+        self._columns = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
+        self._finetuning = None if trained else Finetuning(config, dataset, source, self._device)
+        in_doubt = config.teacher.label_map or takes_classes_in_order(source, self._classes)
+        self.order_is_known = not trained or not in_doubt
+        self.transfer = self._transfer_set() if config.transfer_set.wanted else None
+        self.fingerprint = teacher_fingerprint(source, self._columns)
+        if self._finetuning is not None:  # what the weights will be is not known yet; the rest must agree now
+            self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
+
+    def _take(self, teacher: "Teacher") -> None:
+        self._teacher, self.pad_id, self.vocab_size = teacher, teacher.pad_id, teacher.vocab_size
+        self.tokenizer = teacher.tokenizer
+
+    def _transfer_set(self) -> TransferSet:
+        """Make the transfer split, before any long work."""
+        named = self._teacher.saved_tokenizer
+        mask_token = mask_token_of(self._teacher.tokenizer, named.mask_token, named.unk_token)
+        return build_transfer_set(self.config, self._dataset, mask_token)
+
+    def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
+        """Return the manifest's ``config``."""
+        described = _described(
+            self.config,
+            self._source,
+            precision=self._precision,
+            tokenizer_sha256=tokenizer_sha256,
+            finetuning=None if self._finetuning is None else self._finetuning.settings,
+            classes=self._classes,
+            columns=self._columns,
+        )
+        transfer = None if self.transfer is None else self.transfer.description
+        return describe_export(self.config, self._dataset, described, transfer)
+
+    def introduce(self) -> None:
+        """Say which class is taken for which; warn where nothing names them."""
+        if self._finetuning is not None:
+            return
+        names = self._dataset.label_names
+        pairs = ", ".join(
+            f"{self._classes[column]} → {name}" for column, name in zip(self._columns, names, strict=True)
+        )
+        if takes_classes_in_order(self._source, self._classes) and not self.config.teacher.label_map:
+            warn(
+                "WARNING: nothing names this teacher's classes, so they are taken in order: "
+                f"{pairs}; if that is wrong, say so with --label-map"
+            )
+        else:
+            say(f"the teacher's classes: {pairs}")
+
+    def prepare(self) -> None:
+        """Fine-tune it where it has no trained head, or take it as it was fine-tuned before."""
+        if self._finetuning is not None:
+            self._take(self._finetuning.teacher(self._teacher))
+            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._columns)
+        self._teacher.model.to(self._device).eval()
+
+    def token_embeddings(self) -> "np.ndarray":
+        """Return its word-embedding table, float32 [vocab_size, dim]."""
+        return self._teacher.token_embeddings()
+
+    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
+        """Run the model over the rows' tokens."""
+        from teacher_export.teacher.logits import predict_logits
+
+        logits = predict_logits(
+            self._teacher.model,
+            asked.tokens,
+            pad_id=self.pad_id,
+            precision=self._precision,
+            batch_size=self.config.teacher.batch_size,
+            max_length=self.config.teacher.max_length,
+            where=asked.where,
+            advance=advance,
+        )
+        return logits[:, self._columns]
+
+    @property
+    def how(self) -> str:
+        """Its precision and device."""
+        return f"in {self._precision} on {self._device.type}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return its size."""
+        return {"parameters": self._teacher.parameters, "bytes": 4 * self._teacher.parameters}
+
+    def place(self) -> dict[str, Any]:
+        """Return the device, and how many threads the processor's part has."""
+        import torch
+
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+        return {"device": name, "threads": torch.get_num_threads()}
