@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from distill_jax.checksums import read_checksums, require_recorded
+from distill_jax.console import EXPORT_COMMAND
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import parse_json, sha256_file
@@ -151,14 +152,14 @@ def read_manifest(folder: Path) -> Manifest:
     folder = Path(folder)
     if not folder.is_dir():
         raise MissingInputError(
-            f"export folder {folder}: there is no such folder; make one with python scripts/export_logits.py, "
+            f"export folder {folder}: there is no such folder; make one with {EXPORT_COMMAND}, "
             "or name another with --export"
         )
     path = folder / MANIFEST
     if not path.is_file():
         raise MissingInputError(
             f"export folder {folder}: it has no {MANIFEST}, so its export has not ended; run the same "
-            "python scripts/export_logits.py command again, it goes on where it stopped"
+            f"{EXPORT_COMMAND} command again, it goes on where it stopped"
         )
     content = path.read_bytes()
     fingerprint = hashlib.sha256(content).hexdigest()

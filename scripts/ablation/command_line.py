@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import tyro
 
-from distill_jax.console import parse_options, progress, say, warn
+from distill_jax.console import EXPORT_COMMAND, parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
 from distill_jax.files import atomic_write
@@ -90,7 +90,7 @@ def _read_export(folder: Path) -> Manifest:
         if not manifest.examples(split):
             raise InputError(
                 f"--export {folder}: it has no {split} split, which the ablation needs; make an export with "
-                f"python scripts/export_logits.py {_EXPORT_OPTIONS} --output FOLDER"
+                f"{EXPORT_COMMAND} {_EXPORT_OPTIONS} --output FOLDER"
             )
     return manifest
 

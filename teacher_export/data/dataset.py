@@ -196,9 +196,9 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
-    if source.dropped.get(LABEL_OF_NONE):
+    if unlabelled := source.dropped.get(LABEL_OF_NONE):
         warn(
-            f"warning: the label -1 means that a row has none, so {source.dropped[LABEL_OF_NONE]:,} rows are left out; "
+            f"warning: the label -1 means that a row has none, so such rows, {unlabelled:,} here, are left out; "
             "where it is a class, as beside 0 and 1, give it another name"
         )
     for name, split_counts in counts.items():

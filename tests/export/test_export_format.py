@@ -150,7 +150,7 @@ def test_a_part_never_lies_outside_its_place(file):
 
 
 def test_a_missing_folder_and_a_missing_manifest_say_what_to_run(tmp_path):
-    with pytest.raises(MissingInputError, match=r"no such folder; make one with python scripts/export_logits.py"):
+    with pytest.raises(MissingInputError, match=r"no such folder; make one with python -m teacher_export"):
         read_manifest(tmp_path / "none")
     with pytest.raises(MissingInputError, match=r"it has no manifest.json, so its export has not ended"):
         read_manifest(tmp_path)

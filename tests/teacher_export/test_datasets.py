@@ -164,7 +164,7 @@ def test_table_drops_are_counted_by_reason(tmp_path, capsys):
         "data set table: 15 rows read, 5 dropped (1 missing label, 2 missing text, 1 blank text, 1 unlabelled " in said
     )
     assert "(label -1)), 4 not drawn, 6 kept" in said
-    assert "the label -1 means that a row has none, so 1 rows are left out" in warned
+    assert "the label -1 means that a row has none, so such rows, 1 here, are left out" in warned
     assert dataset.label_names == ("0", "1")
 
 

@@ -201,7 +201,7 @@ def test_a_process_that_refuses_exits_2_without_a_traceback(tmp_path, environmen
     assert (status, output) == (2, "")
     assert error == (
         f"error: export folder {tmp_path / 'none'}: there is no such folder; make one with python "
-        "scripts/export_logits.py, or name another with --export\n"
+        "-m teacher_export, or name another with --export\n"
     )
     assert list(tmp_path.iterdir()) == []
 
