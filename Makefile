@@ -1,5 +1,5 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report (a few minutes on two cores)
-# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (half an hour)
+# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (25 minutes on two quiet cores)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test
 PYTHON ?= python3

@@ -23,6 +23,7 @@ from distill_jax.options import option_of, require_once
 _Options = TypeVar("_Options")
 
 USAGE_ERROR = 2
+EXPORT_COMMAND = "python -m teacher_export"  # what makes exports, in a clone and where the package is installed
 # What ends a command as Ctrl-C does, where nothing else was made of it before (nohup ignores SIGHUP).
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _came: list[int] = []  # the signals that have ended the command, in their order
@@ -98,6 +99,8 @@ def parse_options(
     """
     import tyro
 
+    from distill_jax.option_fields import registry
+
     words = sys.argv[1:] if words is None else words
     require_once(words, _repeatable(kind))
     complaint = io.StringIO()
@@ -108,8 +111,9 @@ def parse_options(
                 prog=prog,
                 description=description,
                 args=words,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.DisallowNone),
                 default=tyro.MISSING_NONPROP if default is None else default,
+                registry=registry(),
             )
     except SystemExit as exit_:
         cause: BaseException | None = exit_

@@ -227,7 +227,13 @@ def real_place(path: Path, what: str) -> Path:
     return path.resolve()
 
 
-def require_free(path: Path, what: str) -> None:
-    """Raise ``InputError`` where something lies at a path already; an empty folder may."""
+def require_free(path: Path, what: str, remedy: str = "name another") -> None:
+    """Raise ``InputError`` where something lies at a path already; an empty folder may.
+
+    Args:
+        path: where something is to be written.
+        what: what the message calls it.
+        remedy: what to do, for the message.
+    """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise InputError(f"{what} {path}: it exists already; name another")
+        raise InputError(f"{what} {path}: it exists already; {remedy}")

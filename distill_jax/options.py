@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from distill_jax.errors import InputError, require_range
 
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> N
     choices += tuple(choice for each in metadata if isinstance(each, Choice) for choice in each.names)
     if choices:
         if value not in choices:
-            raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+            raise InputError(f"{name}: expected one of {', '.join(filter(None, choices))}, got {value!r}")
         return
     if typing.get_origin(kind) is Callable:
         if not callable(value):
@@ -104,7 +104,7 @@ def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> N
         return
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{name}: expected {_KINDS[kind]}, got {value!r}")
+        raise InputError(f"{name}: expected {KINDS[kind]}, got {value!r}")
     for each in metadata:
         if isinstance(each, Range):
             require_range(name, value, each.low, each.high, low_open=each.low_open)

@@ -122,10 +122,7 @@ def _blocks(stream: IO[bytes], where: str, at_once: int) -> Iterator[list[str]]:
             )
         if number == 1:
             _require_plain_beginning(line, where)
-        try:
-            text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{where}, line {number}: expected text in UTF-8, got other bytes ({error})") from None
+        text = _decoded(line, f"{where}, line {number}")
         block.append(text.removeprefix("\ufeff") if number == 1 else text)
         size += len(line)
         if len(block) == at_once or size >= _BYTES_AT_ONCE:
@@ -133,6 +130,19 @@ def _blocks(stream: IO[bytes], where: str, at_once: int) -> Iterator[list[str]]:
             block, size = [], 0
     if block:
         yield block
+
+
+def _decoded(line: bytes, where: str) -> str:
+    """Return a line's text without its end; NUL is no letter of a text, and every second byte of one in UTF-16."""
+    if b"\0" in line:
+        raise InputError(
+            f"{where}: expected text in UTF-8, got a NUL byte, which UTF-16 is full of; convert to UTF-8, or take the "
+            "NUL bytes out"
+        )
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: expected text in UTF-8, got other bytes ({error}); convert to UTF-8") from None
 
 
 def _require_plain_beginning(line: bytes, where: str) -> None:

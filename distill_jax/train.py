@@ -29,7 +29,7 @@ class RunOptions:
     """From where, to where, and how often."""
 
     export: Path = Path("exports/demo")
-    """The export folder, as python scripts/export_logits.py writes it."""
+    """The export folder, as python -m teacher_export writes it."""
     workdir: Annotated[
         Path | None,
         tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: runs/<the export's name>/<student>[-distil])"),

@@ -1,4 +1,7 @@
-"""Fetch one hashed package archive with the user's own pip, so that mirrors, proxies and pip's settings all work."""
+"""Fetch one hashed package archive with the user's own pip, so that mirrors, proxies and pip's settings all work.
+
+Which archives are fetched, and where they are kept, is in ``downloads.py``.
+"""
 
 import contextlib
 import dataclasses

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import shutil
 import warnings
 
 import numpy as np
@@ -35,6 +36,7 @@ CONTENTS = {"archive": _archive(), "cut archive": _archive()[:200], "array": _ar
 def test_every_file_is_closed(tmp_path, tiny_export, reader, content):
     path = tmp_path / "token_embeddings.npy"
     path.write_bytes(content)
+    shutil.copy(tiny_export / "manifest.json", tmp_path)
     read = {
         "part": lambda: load_arrays(path),
         "embeddings": lambda: read_token_embeddings(tmp_path, read_manifest(tiny_export)),

@@ -1,8 +1,11 @@
 import contextlib
+import dataclasses
 import errno
 import importlib
 import io
+import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +18,11 @@ from unittest import mock
 import pytest
 
 from command_lines import ROOT, refusal
-from distill_jax import __version__
+from distill_jax import __version__, train
 from distill_jax.cache import CACHE_VARIABLE, cache_folder
 from distill_jax.console import (
     format_table,
+    parse_options,
     path_word,
     progress,
     run_command,
@@ -91,6 +95,54 @@ def test_every_command_says_its_version_without_the_frameworks(words):
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "distill_jax" in imported
     assert not imported & {"jax", "torch", "transformers"}
+
+
+COMMANDS = [
+    *(f"distill_jax.{name}" for name in ("train", "predict", "report", "compare")),
+    *(f"scripts.{name}" for name in ("ablation", "benchmark", "benchmark.growth", "convert", "fuzz", "kill", "pairs")),
+    *("scripts.search", "scripts.versions", "teacher_export"),
+]
+WIDTH = 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_wrapped_text_that_says_a_default_once(command):
+    words = [sys.executable, "-m", command, "--help"]
+    environment = {**os.environ, "COLUMNS": str(WIDTH), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    text = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
+    lines = [line.strip("│").rstrip() for line in text.splitlines()]
+    column = next(line.index("show this help") for line in lines if "--help  " in line)
+    assert not re.search(r"\(default: (None)?\)|\{None\}", text)
+    assert not re.search(r"\(default[^()]*\)\.?\s+\(default", " ".join(" ".join(lines).split()))
+    assert not [line for line in lines if line.lstrip().startswith("/")]
+    helps = [line[column:] if not line[:column].strip() or line[column - 1 : column] == " " else "" for line in lines]
+    for line, below in itertools.pairwise(range(len(lines))):
+        continues = helps[line] and helps[below] and not lines[below][:column].strip()
+        if continues and len(text.splitlines()[line]) == WIDTH:  # else the box is as wide as its longest line
+            first = helps[below].split()[0]
+            assert len(lines[line]) + 1 + len(first) > WIDTH - 3, f"{lines[line]} ends early, before {first}"
+
+
+def test_a_number_that_is_none_is_named(capsys):
+    for words in (["--seeds", "three"], ["--alpha", "three"]):
+        with pytest.raises(SystemExit) as exit_:
+            train.parse(words)
+        assert exit_.value.code == 2
+        kind = "a whole number" if words[0] == "--seeds" else "a number"
+        assert f"{words[0]}: expected {kind}, got 'three'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_option_that_is_left_out_has_no_word_for_it(capsys):
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        rows: int | None = None
+        names: tuple[str, ...] = ()
+
+    assert parse_options(Options, [], prog="x") == Options()
+    assert parse_options(Options, ["--rows", "3", "--names", "a", "b"], prog="x") == Options(3, ("a", "b"))
+    with pytest.raises(SystemExit):
+        parse_options(Options, ["--rows", "None"], prog="x")
+    assert "expected a whole number, got 'None'" in " ".join(capsys.readouterr().err.split())
 
 
 def test_what_a_terminal_cannot_show_is_escaped(capsys):

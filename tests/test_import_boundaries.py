@@ -27,6 +27,7 @@ SHARED = (
         "machine",
         "npz",
         "options",
+        "option_fields",
         "export",
         "tasks",
     ),

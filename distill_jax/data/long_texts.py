@@ -1,6 +1,7 @@
 """Long texts, read only as far as the tokens that are kept of them reach: a text of any length takes bounded memory.
 
-Both halves of the product tokenize so; NumPy alone.
+Both halves of the product tokenize so; NumPy alone. A text is cut to its length in tokens by the tokenizer itself
+(``tokenizer.py``).
 """
 
 from collections.abc import Callable, Sequence

@@ -75,7 +75,7 @@ def write_new(form: Format, predictor: Predictor, path: Path) -> None:
     """
     path = real_place(path, form.name)
     with sole_writer(path, form.name):
-        require_free(path, form.name)
+        require_free(path, form.name, "the student is not lost: save it under another name")
         form.write(predictor, path)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.runs.folder import Run, has_results, is_run, read_run
+from distill_jax.runs.folder import Run, has_results, is_run, is_saved_student, read_run
 
 _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
 
@@ -16,12 +16,12 @@ _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
 def find_runs(folders: Sequence[Path]) -> list[Path]:
     """Return the run folders that ``folders`` name: each itself, or the runs up to two levels below it, sorted.
 
-    A run below a named folder whose training has not ended is left out with a warning; a named one is kept, for
-    ``read_run`` to refuse.
+    A run below a named folder that has no results is left out with a warning; a named one is kept, for ``read_run`` to
+    refuse.
 
     Raises:
         MissingInputError: a folder does not exist.
-        InputError: a folder is no run and holds none, or none whose training has ended.
+        InputError: a folder is no run and holds none, or none that has results.
     """
     found: dict[Path, Path] = {}
     for folder in folders:
@@ -44,11 +44,21 @@ def _runs_below(folder: Path) -> list[Path]:
         )
     finished = [run for run in runs if has_results(run)]
     if not finished:
-        raise InputError(f"run folder {folder}: the training of none of its runs ({len(runs)}) has ended yet")
+        raise InputError(
+            f"run folder {folder}: none of its runs ({len(runs)}) has a training's results to report; of the first, "
+            f"{runs[0]}, {_without_results(runs[0])}"
+        )
     for run in runs:
         if run not in finished:
-            warn(f"warning: run folder {run}: its training has not ended, so the report leaves it out")
+            warn(f"warning: run folder {run}: {_without_results(run)}, so the report leaves it out")
     return finished
+
+
+def _without_results(run: Path) -> str:
+    """Return why a run has no results."""
+    if is_saved_student(run):
+        return "it holds a student that was saved or converted, without a training's results"
+    return "its training has not ended"
 
 
 def _search(folder: Path, depth: int) -> list[Path]:

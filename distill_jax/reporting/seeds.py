@@ -1,4 +1,7 @@
-"""What several seeds of the same training add to a report: means, spreads, and what follows from the means."""
+"""What several seeds of the same training add to a report: means, spreads, and what follows from the means.
+
+The means themselves are of ``runs/seed_scores.py``.
+"""
 
 import dataclasses
 

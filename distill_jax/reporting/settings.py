@@ -1,7 +1,7 @@
 """What was run: the settings that all runs of a report share, and those in which they differ."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill_jax.reporting.comparable_runs import folder_name
@@ -32,7 +32,10 @@ def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 
 def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles of the settings in which the runs differ, and each run's values; the folder goes first."""
+    """Return the titles of the settings in which the runs differ, and each run's values; the folder goes first.
+
+    A dash stands where an option had no effect.
+    """
     settings = [_settings(run) for run in runs]
     names = [name for name in _names(settings) if not _is_shared(name, settings)]
     rows = [
@@ -43,11 +46,34 @@ def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
 
 
 def _settings(run: Run) -> dict[str, str]:
+    """Return a run's settings, without the options that decided nothing in it."""
     settings = {**run.config["train"], **run.config.get("student", {})}
-    values = {name: _text(value) for name, value in settings.items() if name not in _SAID_ELSEWHERE}
+    left_out = _SAID_ELSEWHERE | _without_effect(run.config["train"], run.config["export"])
+    values = {name: _text(value) for name, value in settings.items() if name not in left_out}
     values["device"] = _text(run.metrics.get("device"))
     values["program"] = _text(run.config.get("program"))
     return values
+
+
+def _without_effect(train: Mapping[str, Any], export: Mapping[str, Any]) -> set[str]:
+    """Return the training options that others, or the export, leave without an effect.
+
+    Runs of older versions do not say how large their export's transfer split was: theirs may have one.
+    """
+    distil = train["distil"]
+    compares_logits = distil and train.get("alpha") != 1
+    may_transfer = distil and export.get("transfer_examples") != 0
+    decides = {
+        "alpha": distil,
+        "soft_loss": compares_logits,
+        "temperature": compares_logits and train.get("soft_loss") == "kl",
+        "standardised": compares_logits,
+        "transfer": may_transfer,
+        "transfer_share": may_transfer and train.get("transfer"),
+        "transfer_passes": may_transfer and train.get("transfer"),
+        "learning_rate_decay": train.get("schedule", "step") == "step",
+    }
+    return {name for name, has_effect in decides.items() if not has_effect}
 
 
 def _names(settings: Sequence[dict[str, str]]) -> list[str]:

@@ -245,8 +245,9 @@ def _teacher_notes(table: Table) -> list[str]:
     if ignored:
         named = join_names(ignored[:_NAMED_CLASSES])
         more = f" and {len(ignored) - _NAMED_CLASSES} more" if len(ignored) > _NAMED_CLASSES else ""
+        it = "it" if len(ignored) == 1 else "them"
         found.append(
-            f"The teacher ignores {len(ignored)} of the {int((true > 0).sum())} classes of the test texts, naming them "
-            f"never or almost never: {named}{more}. Students can hardly learn them from it."
+            f"The teacher ignores {len(ignored)} of the {int((true > 0).sum())} classes of the test texts, naming {it} "
+            f"never or almost never: {named}{more}. Students can hardly learn {it} from the teacher."
         )
     return found

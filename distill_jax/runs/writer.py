@@ -93,6 +93,7 @@ def run_config(
             "vocab_size": manifest.vocab_size,
             "pad_id": manifest.pad_id,
             "max_length": manifest.max_length,
+            "transfer_examples": manifest.examples("transfer"),
             "teacher": teacher,
         },
         **({} if platform is None else {"computed_on": [platform]}),

@@ -79,6 +79,8 @@ class Trained:
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, which ``load``, ``python -m distill_jax.predict`` and the report read.
 
+        After a refusal the student is as it was, and can be saved elsewhere.
+
         Raises:
             InputError: the folder exists and is not empty, or the student was not evaluated on a test split.
         """
@@ -88,7 +90,7 @@ class Trained:
         export = self._export
         place = real_place(folder, "run folder")
         with sole_writer(place, "run folder"):
-            require_free(place, "run folder")
+            require_free(place, "run folder", "the student is not lost: save it under another name")
             with atomic_folder(place) as new:
                 config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
                 begin_run(new, config, export.tokenizer)

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from distill_jax.console import EXPORT_COMMAND
 from distill_jax.errors import InputError
 from scripts.benchmark.gpu import gpu_matches
 from scripts.benchmark.machine import gpus
@@ -14,7 +15,7 @@ from scripts.benchmark.startup import startup_match
 from scripts.benchmark.teacher import teacher_match
 from scripts.benchmark.training import cnn_match, cnn_small_match, linear_match
 
-_MAKE_THEM = "make them with python scripts/export_logits.py"
+_MAKE_THEM = f"make them with {EXPORT_COMMAND}"
 _INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[teacher,bench]"'
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from distill_jax.console import parse_options, path_word, say, shell_line
+from distill_jax.console import parse_options, path_word, say, shell_line, warn
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER
@@ -80,6 +80,11 @@ def main() -> None:
         f"{arguments.source}: a {config.name} of {config.vocab_size:,} tokens and {config.num_labels} classes; written "
         f"to {arguments.output}"
     )
+    if getattr(config, "mask_padding", None) is False:
+        warn(
+            f"note: {arguments.output}: a checkpoint does not say whether its student was made with --mask-padding; "
+            "this one is taken to count padding as text, as the notebook's do; if it did not, it will predict otherwise"
+        )
     say(
         f"predict with: echo 'a text' | python -m distill_jax.predict --run {shell_line([path_word(arguments.output)])}"
     )

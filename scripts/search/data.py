@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from distill_jax.config import TrainConfig
+from distill_jax.console import EXPORT_COMMAND, path_word, shell_line
 from distill_jax.data.examples import Examples, drawn_rows, read_examples, with_transfer
-from distill_jax.errors import InputError
-from distill_jax.export.format import Manifest
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.export.format import Manifest, read_manifest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +34,29 @@ class SearchData:
         return with_transfer(self.train, transfer, config.transfer_share, config.seed)
 
 
-def require_validation(export: Path, manifest: Manifest) -> None:
-    """Raise ``InputError`` where an export has no validation split."""
+def read_searched_manifest(export: Path) -> Manifest:
+    """Read the manifest of an export whose validation split a search can score on.
+
+    Raises:
+        MissingInputError: no such folder.
+        InputError: the manifest cannot be used, or there is no validation split.
+    """
+    if not export.is_dir():
+        command = _export_command(path_word(export))
+        raise MissingInputError(
+            f"export folder {export}: there is no such folder; make it with {command}, or name another with --export"
+        )
+    manifest = read_manifest(export)
     if not manifest.examples("validation"):
         raise InputError(
             f"export folder {export}: it has no validation split, on which a search compares its trials; make one that "
-            "has with python scripts/export_logits.py --validation-fraction 0.1"
+            f"has with {_export_command('FOLDER')}"
         )
+    return manifest
+
+
+def _export_command(output: str) -> str:
+    return f"{EXPORT_COMMAND} {shell_line(['--output', output, '--validation-fraction', '0.1'])}"
 
 
 def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchData:

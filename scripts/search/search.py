@@ -12,11 +12,11 @@ from optuna.trial import TrialState
 
 from distill_jax.console import say, stop_on_signal
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.export.format import MANIFEST, Manifest, read_manifest
+from distill_jax.export.format import MANIFEST, Manifest
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.files import sha256_file
 from distill_jax.training.start_embeddings import recipe_for
-from scripts.search.data import SearchData, read_data, require_validation
+from scripts.search.data import SearchData, read_data, read_searched_manifest
 from scripts.search.objective import EPOCHS, F1_MACRO, SCORE, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from scripts.search.results import SHOWN, best_table, paste, train_command
 from scripts.search.space import Space, Value, describe, neighbours, settings_of, space_for, values_of
@@ -61,8 +61,7 @@ def search(wanted: Search) -> None:
         Interrupted: Ctrl-C; the message holds the command that goes on.
     """
     deadline = time.monotonic() + wanted.seconds
-    manifest = read_manifest(wanted.export)
-    require_validation(wanted.export, manifest)
+    manifest = read_searched_manifest(wanted.export)
     recipe = Base.of_recipe(wanted.student, wanted.seed)
     base = Base(recipe.student, recipe_for(recipe.train, manifest))
     space = _space(wanted, base, manifest)

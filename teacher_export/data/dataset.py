@@ -12,7 +12,7 @@ from distill_jax.errors import InputError
 from teacher_export.config import DataConfig
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows, train_rows, validation_rows
-from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
+from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.data.tables import table_format
 
 _EXAMPLES_SHOWN = 3
@@ -196,6 +196,11 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
+    if source.dropped.get(LABEL_OF_NONE):
+        warn(
+            f"warning: the label -1 means that a row has none, so {source.dropped[LABEL_OF_NONE]:,} rows are left out; "
+            "where it is a class, as beside 0 and 1, give it another name"
+        )
     for name, split_counts in counts.items():
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:

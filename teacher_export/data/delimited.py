@@ -7,7 +7,7 @@ from typing import Literal
 
 from distill_jax.errors import InputError
 from teacher_export.data.rows import Row, Wanted, is_wanted, place
-from teacher_export.data.sources import TextLines, not_utf8
+from teacher_export.data.sources import TextLines, decode_line, not_utf8
 
 DelimitedFormat = Literal["csv", "tsv", "unquoted-tsv"]
 MAX_FIELD_CHARACTERS = 10_000_000
@@ -96,7 +96,7 @@ def _unquoted_records(path: Path, lines: TextLines) -> Iterator[Record]:
     number = -1
     for raw in lines.raw():
         try:
-            text = raw.decode().removesuffix("\n").removesuffix("\r")
+            text = decode_line(raw).removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             raise not_utf8(_place_or_header(path, number, lines.number), error) from None
         if text:

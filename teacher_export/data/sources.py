@@ -151,7 +151,7 @@ class TextLines:
 
         A row may have several of them: ``begin_row`` says where one begins.
         """
-        return map(bytes.decode, self._lines())
+        return map(decode_line, self._lines())
 
     def raw(self) -> Iterator[bytes]:
         """Yield the lines as bytes, a row each."""
@@ -173,6 +173,19 @@ class TextLines:
             if self.number == 1 and line.startswith(_BYTE_ORDER_MARK):
                 line = line[len(_BYTE_ORDER_MARK) :]
             yield line
+
+
+def decode_line(line: bytes) -> str:
+    """Return a line's text.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8, or holds NUL, which no text does; UTF-16 without a mark would pass for it.
+    """
+    if (place := line.find(0)) >= 0:
+        raise UnicodeDecodeError(
+            "utf-8", line, place, place + 1, "NUL, which UTF-16 is full of, and a text has none of"
+        )
+    return line.decode()
 
 
 def row_too_long(where: str) -> InputError:

@@ -18,6 +18,7 @@ from teacher_export.data.tables import TableFormat, column_names, read_rows, req
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
 _FEW_ROWS, _ROW_BYTES = 1 << 25, 32
+LABEL_OF_NONE = "unlabelled (label -1)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,7 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
     if not parser.keeps_unlabelled:
         unlabelled = int(np.count_nonzero(usable & (classes < 0)))
         if unlabelled:
-            dropped["unlabelled (label -1)"] += unlabelled
+            dropped[LABEL_OF_NONE] += unlabelled
         usable = classes >= 0
     return LabelledRows(label_names, classes, usable, dict(dropped), tuple(rows_per_file))
 

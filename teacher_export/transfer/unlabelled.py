@@ -11,7 +11,15 @@ from distill_jax.files import sha256_file, utf8
 from teacher_export.config import DEMO_TEXTS, ExportConfig
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
-from teacher_export.data.sources import MOST_TIMES, Budget, TextLines, not_utf8, open_data, require_data_file
+from teacher_export.data.sources import (
+    MOST_TIMES,
+    Budget,
+    TextLines,
+    decode_line,
+    not_utf8,
+    open_data,
+    require_data_file,
+)
 from teacher_export.data.streaming import open_source
 from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
 
@@ -123,7 +131,7 @@ def _lines(path: Path, bar: Any) -> Iterator[str]:
         lines = TextLines(stream, f"data file {path}")
         for number, raw in enumerate(lines.raw()):
             try:
-                text = raw.decode().strip()
+                text = decode_line(raw).strip()
             except UnicodeDecodeError as error:
                 raise not_utf8(place(path, number, lines.number), error) from None
             if text:

@@ -116,7 +116,7 @@ def test_what_lies_there_is_never_replaced(tiny_runs, tmp_path):
     model = dj.load(tiny_runs["fasttext"])
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(dj.InputError, match=f"run folder {tmp_path / 'mine'}: it exists already; name another"):
+    with pytest.raises(dj.InputError, match=f"run folder {tmp_path / 'mine'}: it exists already; the student is"):
         dj.save(model, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     (tmp_path / "empty").mkdir()

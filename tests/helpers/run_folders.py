@@ -33,6 +33,7 @@ def write_run(
     teacher_fields=None,
     train=None,
     shape=None,
+    export_fields=None,
     metrics=None,
     f1=(0.3, 0.4),
     first_id=0,
@@ -67,6 +68,7 @@ def write_run(
             **PLACE,
             **(teacher_fields or {}),
         },
+        **(export_fields or {}),
     }
     config = {
         "format_version": run_config.FORMAT_VERSION,

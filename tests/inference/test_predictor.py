@@ -219,6 +219,16 @@ def test_a_line_that_is_not_utf_8_is_named(capsys, tmp_path, tiny_runs, source):
     assert message.startswith(f"{where}, line 3: expected text in UTF-8, got other bytes")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-16"])
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_line_in_utf_16_or_32_is_named_and_nothing_is_said_of_it(capsys, tiny_runs, encoding, before):
+    content = b"w1\n" * before + "w2 w3\nw4\n".encode(encoding)
+    status, output, error = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)
+    assert (status, output) == (2, "")
+    assert f"standard input, line {before + 1}: expected text in UTF-8, got " in error
+    assert "; convert to UTF-8" in error
+
+
 def test_labels_that_the_terminal_cannot_show_are_escaped(capsys, run):
     config = json.loads((run / "config.json").read_text())
     config["export"]["label_names"] = ["1 ★", "2 ★", "3 ★"]

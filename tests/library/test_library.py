@@ -50,8 +50,9 @@ def test_from_an_export_to_predictions_saved_and_loaded(export, tmp_path, capfd)
     (run,) = read_runs([folder])
     np.testing.assert_array_equal(run.predictions.logits, result.logits["test"])
     assert capfd.readouterr() == ("", "")  # a library says nothing
-    with pytest.raises(dj.InputError, match="it exists already; name another"):
+    with pytest.raises(dj.InputError, match="it exists already; the student is not lost: save it under another name"):
         result.save(folder)
+    assert dj.load(result.save(tmp_path / "another")).logits(texts).shape == (7, len(export.label_names))
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "empty")
     assert dj.load(result.save(tmp_path / "link")).label_names == export.label_names

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from distill_jax.checksums import CHECKSUMS
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.locks import exclusive
 from distill_jax.report import ReportConfig, write_report
@@ -18,6 +19,7 @@ from distill_jax.reporting.charts import history_chart, history_frame, reliabili
 from distill_jax.reporting.comparable_runs import find_runs, read_runs
 from distill_jax.reporting.summary import distillation, headline, notes
 from distill_jax.reporting.table import build_table
+from distill_jax.runs.folder import HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, WEIGHTS
 from run_folders import LABELS, MODELS, SPEED, TEACHER, record, write_run
 
 # right on 4 and on 6 of the 10 rows, on which the teacher is right on 8
@@ -30,6 +32,14 @@ def runs(tmp_path):
     write_run(tmp_path / "tiny" / "cnn", DIRECT)
     write_run(tmp_path / "tiny" / "cnn-distil", DISTILLED, distil=True)
     return tmp_path / "tiny"
+
+
+def saved_student(folder):
+    write_run(folder, DIRECT)
+    for name in (METRICS, HISTORY, TEST_PREDICTIONS, CHECKSUMS):
+        (folder / name).unlink()
+    for name in (WEIGHTS, TOKENIZER):
+        (folder / name).write_bytes(b"")
 
 
 def table_of(*folders):
@@ -162,10 +172,12 @@ def test_a_folder_of_runs_stands_for_them_and_the_files_go_into_it(runs, capsys)
     (runs / "notes").mkdir()
     half = write_run(runs / "half", DIRECT)
     (half / "metrics.json").unlink()
+    saved_student(runs / "saved")
     named = report(runs)
     assert (runs / "report.html").read_text() == named
     said = capsys.readouterr()
     assert "half: its training has not ended, so the report leaves it out" in said.err
+    assert "saved: it holds a student that was saved or converted, without a training's results, so the" in said.err
     assert "CNN (distilled)" in said.out
     assert find_runs([runs.parent]) == find_runs([runs / "cnn", runs, runs / "cnn"])
     with pytest.raises(InputError, match=r"half: it has no metrics\.json yet"):
@@ -302,8 +314,11 @@ def test_folders_without_runs_are_refused(tmp_path):
         report()
     write_run(tmp_path / "one", DIRECT)
     (tmp_path / "one" / "metrics.json").unlink()
-    with pytest.raises(InputError, match=r"the training of none of its runs \(1\) has ended yet"):
+    with pytest.raises(InputError, match=r"none of its runs \(1\) has .* results to report; .*training has not ended"):
         report(tmp_path)
+    saved_student(tmp_path / "converted" / "cnn")
+    with pytest.raises(InputError, match=r"none of its runs \(1\) has .* results to report; .*saved or converted"):
+        report(tmp_path / "converted")
 
 
 def test_an_output_that_is_a_file_is_refused(runs, tmp_path):

@@ -122,7 +122,7 @@ def test_rows_that_cannot_be_measured_are_skipped_with_the_reason(tmp_path, caps
     assert (results, failed) == ([], False)
     assert {row["name"] for row in skipped} == {"teacher-float32", "cnn-text-teacher"}
     assert "there is no" in capsys.readouterr().err
-    assert "export_logits.py" in skipped[0]["reason"]
+    assert "python -m teacher_export" in skipped[0]["reason"]
 
 
 def test_every_target_of_the_project_is_a_row(tmp_path):

@@ -62,6 +62,7 @@ def test_predictions_are_unchanged_both_ways(capsys, tmp_path, tiny_export, name
     status, said, error = call(capsys, main, source, "--export", tiny_export, "--output", run)
     assert status == 0, error
     assert f"--run {run}" in said
+    assert ("--mask-padding" in error) == ("taken to count padding as text" in error) == (name != "bilstm")
     assert sorted(path.name for path in run.iterdir()) == [
         "config.json",
         "sha256sums.txt",

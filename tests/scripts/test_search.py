@@ -322,7 +322,14 @@ def test_another_program_s_studies_are_left_as_they_are(capsys, tmp_path, withou
 def test_an_export_without_validation_split_is_refused(capsys, tmp_path, tiny_export):
     message = refusal(capsys, main, *_arguments(tiny_export, tmp_path / "s.db"))
     assert "it has no validation split" in message
-    assert "python scripts/export_logits.py --validation-fraction 0.1" in message
+    assert "python -m teacher_export --output FOLDER --validation-fraction 0.1" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_is_not_there_is_refused_with_the_command_that_makes_it(capsys, tmp_path):
+    export = tmp_path / "my exports" / "best"
+    message = refusal(capsys, main, *_arguments(export, tmp_path / "s.db"))
+    assert f"make it with python -m teacher_export --output '{export}' --validation-fraction 0.1" in message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -112,7 +112,7 @@ def test_words_that_are_wrong_are_left_to_the_parser(capsys):
     for words, message in (
         (["--student"], "--student"),
         (["--student", "rnn"], "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
-        (["--recipe", "worst"], "--recipe: expected one of best, notebook"),
+        (["--recipe", "worst"], "--recipe: expected one of best, notebook, got 'worst'"),
         (["--distil=maybe"], "Unrecognized options: maybe"),
         (["--student", "fasttext", "--hidden", "3"], "Unrecognized options: --hidden"),
         (["--epochs", "2.5"], "Error parsing --epochs"),

@@ -159,11 +159,12 @@ def test_text_columns_are_joined_by_a_blank_line_without_the_blank_ones(tmp_path
 def test_table_drops_are_counted_by_reason(tmp_path, capsys):
     rows = [*TEN, ("unlabelled", "-1"), ("no label", ""), ("", "1"), (" \t", "0"), ("", "1")]
     dataset = load(write_csv(tmp_path / "data.csv", rows), max_rows=6)
-    said = capsys.readouterr().out
+    said, warned = capsys.readouterr()
     assert (
         "data set table: 15 rows read, 5 dropped (1 missing label, 2 missing text, 1 blank text, 1 unlabelled " in said
     )
     assert "(label -1)), 4 not drawn, 6 kept" in said
+    assert "the label -1 means that a row has none, so 1 rows are left out" in warned
     assert dataset.label_names == ("0", "1")
 
 

@@ -86,20 +86,45 @@ def test_rows_know_their_place(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.tsv", "data.jsonl"])
-def test_byte_order_mark_crlf_and_nul_are_read(tmp_path, name):
+def test_byte_order_mark_and_crlf_are_read(tmp_path, name):
     delimiter = "," if name.endswith("csv") else "\t"
     if name.endswith("jsonl"):
-        content = '\ufeff{"text": "a\\u0000b", "stars": "1"}\r\n\r\n{"text": "c", "stars": "2"}\r\n'
+        content = '\ufeff{"text": "ab", "stars": "1"}\r\n\r\n{"text": "c", "stars": "2"}\r\n'
     else:
-        content = f"\ufefftext{delimiter}stars\r\na\0b{delimiter}1\r\nc{delimiter}2\r\n"
-    assert [row.cells for row in read(written(tmp_path, content, name))] == [("a\0b", "1"), ("c", "2")]
+        content = f"\ufefftext{delimiter}stars\r\nab{delimiter}1\r\nc{delimiter}2\r\n"
+    assert [row.cells for row in read(written(tmp_path, content, name))] == [("ab", "1"), ("c", "2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "line"),
+    [
+        ("data.csv", "csv", "b,2"),
+        ("data.tsv", "tsv", "b\t2"),
+        ("data.tsv", "unquoted-tsv", "b\t2"),
+        ("data.jsonl", "jsonl", '{"text": "b", "stars": "2"}'),
+    ],
+)
+def test_a_row_in_utf_16_without_a_mark_is_refused(tmp_path, name, file_format, line):
+    first = (
+        '{"text": "a", "stars": "1"}\n' if file_format == "jsonl" else line.replace("b", "text").replace("2", "stars")
+    )
+    content = first.strip().encode() + b"\n" + f"{line}\n".encode("utf-16-le")
+    row = 2 if file_format == "jsonl" else 1
+    message = rf"row {row} \(line 2\): expected text in UTF-8, got the byte 0x00 \(NUL, .*\); convert the file to UTF-8"
+    with pytest.raises(InputError, match=message):
+        read(written(tmp_path, content, name), file_format=file_format)
+
+
+def test_a_nul_that_json_spells_out_is_read(tmp_path):
+    content = '{"text": "a\\u0000b", "stars": "1"}\n'
+    assert [row.cells for row in read(written(tmp_path, content, "data.jsonl"))] == [("a\0b", "1")]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(min_size=1, max_size=5)), min_size=1, max_size=8))
 def test_what_pandas_writes_as_csv_is_read_back(tmp_path_factory, rows):
     rows = [
-        tuple("".join(c for c in value if c not in "\r" and not 0xD800 <= ord(c) < 0xE000) for value in row)
+        tuple("".join(c for c in value if c not in "\r\0" and not 0xD800 <= ord(c) < 0xE000) for value in row)
         for row in rows
     ]
     path = tmp_path_factory.mktemp("csv") / "data.csv"
@@ -191,7 +216,7 @@ def test_broken_gzip_is_refused(tmp_path, content, message):
         (b"text,stars\na,1\nb\xff,2\n", r"row 2 \(line 3\): expected text in UTF-8, got the byte 0xff \(invalid start"),
         (b'text,stars\na,1\n"b\nc\xe9",2\n', r"row 2 \(line 4\): expected text in UTF-8, got the byte 0xe9"),
         (b"text,st\xe9\na,1\n", r"header \(line 1\): expected text in UTF-8, got the byte 0xe9"),
-        ("text,stars\n".encode("utf-16"), r"header \(line 1\): expected text in UTF-8, got the byte 0xff"),
+        ("text,stars\n".encode("utf-16"), r"header \(line 1\): expected text in UTF-8, got the byte 0x00"),
     ],
 )
 def test_a_broken_csv_is_refused_by_row(tmp_path, content, message):

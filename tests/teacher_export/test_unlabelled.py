@@ -59,6 +59,11 @@ def test_the_amazon_files_need_no_column(tmp_path):
         ("a.txt", "", r"a.txt: the file is empty \(0 bytes\); expected rows of texts$"),
         ("a.csv", "txet,b\nx,y\n", r"a.csv: it has no column 'text', only 'txet', 'b'; did you mean 'txet'\?"),
         ("a.txt", b"good\nbad \xff\n", r"a.txt: row 2 \(line 2\): expected text in UTF-8, got the byte 0xff"),
+        (
+            "a.txt",
+            "good\nbad\n".encode("utf-16-le"),
+            r"a.txt: row 1 \(line 1\): expected text in UTF-8, got the byte 0x00",
+        ),
         ("a.txt.gz", "plain", r"its name ends in .gz, but it holds no gzip data"),
         ("a.jsonl", '{"text": [1]}\n', r"row 1 \(line 1\): column 'text': expected text, got a list"),
     ],
