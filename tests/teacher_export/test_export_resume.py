@@ -91,7 +91,7 @@ def test_what_a_kill_leaves_beside_what_is_finished_goes_with_the_next_command(b
 
     def leave():
         for path in (lock_file(tmp_path / "out"), lock_file(teacher), tmp_path / "out-teacher.resume.pt"):
-            path.write_bytes(b"{}")
+            path.write_bytes(b'{"process": 1')
         temporary_beside(teacher).mkdir()
 
     leave()
@@ -103,7 +103,7 @@ def test_what_a_kill_leaves_beside_what_is_finished_goes_with_the_next_command(b
         shutil.rmtree(tmp_path / "out")
         export.run(config)
         assert (tmp_path / "out-teacher.resume.pt").exists()
-    lock_file(tmp_path / "out").write_bytes(b"{}")
+    lock_file(tmp_path / "out").write_bytes(b'{"process": 1')
     export.run(config)  # everything is finished
     assert not lock_file(tmp_path / "out").exists()
     assert contents(tmp_path / "out") == whole
