@@ -6,10 +6,10 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from distill_jax.data.examples import Examples, read_examples
-from distill_jax.data.tokenizer import require_ids_below, tokenizer_of
+from distill_jax.data.tokenizer import require_ids_below, require_plausible_vocabulary, tokenizer_of
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import MissingInputError
-from distill_jax.export.format import MANIFEST, TOKENIZER, Manifest, read_manifest, require_whole
+from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest, require_whole
 from distill_jax.export.reader import require_vocabulary
 
 
@@ -65,6 +65,9 @@ class Export:
         tokenizer = tokenizer_of(self.tokenizer, path, self.manifest.max_length)
         require_ids_below(self.manifest.vocab_size, tokenizer, path, MANIFEST)
         require_vocabulary(self.folder, self.manifest)
+        if not (self.folder / TOKEN_EMBEDDINGS).is_file():  # whose rows there would be to count
+            where = f"export folder {self.folder}: vocab_size ({MANIFEST})"
+            require_plausible_vocabulary(self.manifest.vocab_size, tokenizer, where)
         return tokenizer
 
     @cached_property

@@ -33,6 +33,7 @@ WORDS_KEPT = 500_000
 BYTES_KEPT = 32_000_000
 
 _END = b"\xff"  # stands in no UTF-8
+_MOST_TIMES, _LITTLE = 2, 1_000  # so many ids at most for each token, and so many more
 _BORDER = -1  # stands for no token: where a text ends
 _PUNCTUATION = [bytes([character]) for character in string.punctuation.encode()]
 # BertNormalizer's clean_text deletes control characters, but for the three that are white space.
@@ -266,6 +267,23 @@ def require_ids_below(vocab_size: int, tokenizer: Tokenizer, path: Path, where: 
         raise InputError(
             f"tokenizer {path}: expected ids below {vocab_size} (vocab_size in {where}), got {tokens[token]} for "
             f"{token!r}; the two files do not belong together"
+        )
+
+
+def require_plausible_vocabulary(vocab_size: int, tokenizer: Tokenizer, what: str) -> None:
+    """Refuse a vocabulary far larger than its tokens, for a student has an embedding for each id.
+
+    Args:
+        vocab_size: every id is below it.
+        tokenizer: the tokenizer.
+        what: names it in the message.
+    """
+    tokens = tokenizer.get_vocab_size()
+    most = _MOST_TIMES * tokens + _LITTLE
+    if vocab_size > most:
+        raise InputError(
+            f"{what}: expected ids below {most:,} for {tokens:,} tokens, got a vocabulary of {vocab_size:,}; number "
+            "the tokens from 0 on"
         )
 
 

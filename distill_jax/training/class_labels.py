@@ -23,6 +23,8 @@ def class_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: there are more or fewer, one is missing, they are of several kinds, or are no classes.
     """
+    if np.ma.isMaskedArray(y) and np.ma.getmaskarray(y).any():
+        raise InputError("y: expected a label for each text, got masked ones; leave out the texts that have none")
     labels = _column(y)
     if len(labels) != rows:
         raise InputError(f"y: expected a label for each of {rows} texts, got {len(labels)}")

@@ -66,9 +66,11 @@ def _require_study(path: Path) -> None:
         return
     if not path.is_file():
         raise InputError(f"study {path}: expected a file, found a folder")
+    # What a killed writer has left half done, any reader must undo first, and one that may only read cannot.
+    mode = "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
     with (
         refusing(lambda reason: f"study {path}: expected a study of this program, got another file ({reason})"),
-        contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database,
+        contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as database,
     ):
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         is_ours = "studies" in tables or not tables

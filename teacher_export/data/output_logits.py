@@ -110,8 +110,18 @@ class _Rows:
 
 
 def _shares(values: np.ndarray, known: np.ndarray, kind: OutputKind) -> np.ndarray:
-    """Return the probabilities that are known, 0 for the others."""
-    return np.where(known, np.exp(np.minimum(values, _NEAR_ONE)), 0) if kind == "log-probabilities" else values
+    """Return the probabilities that are known, 0 for the others.
+
+    Logarithms of every class that do not sum to 1, as joint ones of long texts, may be too small for exponentials. What
+    counts is how they differ, so the largest comes to e, and the sum is divided by later.
+    """
+    if kind != "log-probabilities":
+        return values
+    shares = np.where(known, np.exp(np.minimum(values, _NEAR_ONE)), 0)
+    is_off = known.all(axis=1) & (np.abs(shares.sum(axis=1) - 1) > _NEAR_ONE)
+    if is_off.any():
+        shares[is_off] = np.exp(values[is_off] - values[is_off].max(axis=1, keepdims=True) + 1)
+    return shares
 
 
 def _completed(shares: np.ndarray, known: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, OutputCounts]:

@@ -55,6 +55,10 @@ class AnsweredRows:
         twice = [name for name in columns if name in (*config.text_column, *labels)]
         if twice:
             raise InputError(f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another")
+        if len(set(columns)) < len(columns):
+            raise InputError(
+                f"--teacher-outputs: expected a column for each class, got one twice: {', '.join(columns)}"
+            )
         self._labels = LabelColumn(labels[0]) if labels else None
         self._texts = TextColumns(config.text_column, len(labels))
         self._first = len(labels) + len(config.text_column)

@@ -12,7 +12,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
 from teacher_export.data.output_checks import CHECKS, refuse
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import NameTwiceError, Row, names_once
 from teacher_export.table_config import OutputKind
 
 Answer = tuple[Sequence[int], Sequence[float]]
@@ -20,7 +20,7 @@ Answer = tuple[Sequence[int], Sequence[float]]
 
 _LONGEST_NAME = 1_000  # characters
 _LONGEST_LITERAL = 1 << 16  # characters of a Python literal, whose reader has a shallow stack
-_SHAPES_KEPT = 10_000
+_NAMES_KEPT = 100_000
 _FORMS = 'an object such as {"pos": 0.9, "neg": 0.1}, or a list of votes such as ["pos", "neg", "pos"]'
 
 
@@ -47,6 +47,8 @@ class ClassCodes:
             name = canonical_label(raw)
         except TypeError as error:
             raise InputError(f"{where}: expected a class's name, got {error}") from None
+        if isinstance(raw, float) and not raw.is_integer():
+            raise InputError(f"{where}: expected a class's name, got the number {raw:g}")
         if name is None:
             raise InputError(f"{where}: expected a class's name, got an empty one")
         if len(name) > _LONGEST_NAME:
@@ -56,7 +58,7 @@ class ClassCodes:
         code = self.codes.setdefault(name, len(self.codes))
         if code == MAX_CLASSES:
             raise InputError(f"{where}: expected at most {MAX_CLASSES:,} classes in all rows, got more")
-        if len(self._of_raw) < _SHAPES_KEPT:
+        if isinstance(raw, str) and len(self._of_raw) < _NAMES_KEPT:  # True is 1 for a dictionary, and another class
             self._of_raw[raw] = code
         return code
 
@@ -116,6 +118,7 @@ class OutputObjects:
         self._column, self._kind, self._classes = column, kind, ClassCodes()
         self.codes: Mapping[str, int] = self._classes.codes
         self._shapes: dict[tuple[Any, ...], list[int]] = {}
+        self._names_kept = 0
         self._is_right = CHECKS[kind]
 
     def answer(self, row: Row, cells: Sequence[Any]) -> Answer | None:
@@ -127,7 +130,7 @@ class OutputObjects:
         value = cells[0]
         if isinstance(value, str):
             value = self._parsed(row, value)
-        if value is None or (isinstance(value, float) and math.isnan(value)):
+        if value is None or (isinstance(value, float) and math.isnan(value)) or value in ([], ()):
             return None
         if isinstance(value, list) and value and all(isinstance(item, tuple) and len(item) == 2 for item in value):
             value = self._of_pairs(row, value)  # a Parquet map
@@ -147,12 +150,16 @@ class OutputObjects:
         if not text.strip():
             return None
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=names_once)
+        except NameTwiceError as error:
+            raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
         except (ValueError, RecursionError):
             pass
         try:
             if len(text) <= _LONGEST_LITERAL:
-                return ast.literal_eval(text.strip())
+                return _literal(text.strip())
+        except NameTwiceError as error:
+            raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             pass
         raise InputError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
@@ -191,9 +198,12 @@ class OutputObjects:
         codes = [self._classes.code(name, where) for name in value]
         if len(set(codes)) < len(codes):
             raise InputError(f"{where}: expected each class once, got two names of one in {[*value]}")
-        if len(self._shapes) >= _SHAPES_KEPT:
+        if self._names_kept > _NAMES_KEPT:
             self._shapes.clear()
-        self._shapes[tuple(value)] = codes
+            self._names_kept = 0
+        if all(isinstance(name, str) for name in value):
+            self._shapes[tuple(value)] = codes
+            self._names_kept += len(codes)
         return codes
 
     def _votes(self, row: Row, value: Sequence[Any]) -> Answer | None:
@@ -234,6 +244,16 @@ class Answers:
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return all rows' codes and numbers, one row after the other, and how many each row has."""
         return np.frombuffer(self._codes, np.intc), np.frombuffer(self._values), np.frombuffer(self._lengths, np.int64)
+
+
+def _literal(text: str) -> Any:
+    """Return what Python writes so; raise ``ValueError`` for a number that it would not write again."""
+    node = ast.parse(text, mode="eval").body
+    found = ast.literal_eval(node)
+    if isinstance(node, ast.Dict) and len(found) < len(node.keys):
+        raise NameTwiceError("a name twice")
+    str(found)  # of a number in thousands of hexadecimal digits
+    return found
 
 
 def _number(cell: Any, row: Row, what: str) -> float:

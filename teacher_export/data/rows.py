@@ -40,3 +40,21 @@ def place(path: Path, number: int, line: int | None) -> str:
 def is_wanted(wanted: Wanted | None, number: int) -> bool:
     """Whether a row is to be read."""
     return wanted is None or (number < len(wanted) and bool(wanted[number]))
+
+
+class NameTwiceError(ValueError):
+    """A JSON object has a name twice, with different values."""
+
+
+def names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object of its pairs; Python's reader would take the last of two values without a word.
+
+    Raises:
+        NameTwiceError: a name has two values.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, value in pairs:
+            if found[name] != value:
+                raise NameTwiceError(f"the name {name[:100]!r} twice, with different values")
+    return found

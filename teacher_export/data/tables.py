@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from distill_jax.errors import InputError
 from teacher_export.data.delimited import DelimitedFormat, delimited_rows, header_of, records_of
-from teacher_export.data.rows import Row, Wanted, is_wanted, place
+from teacher_export.data.rows import Row, Wanted, is_wanted, names_once, place
 from teacher_export.data.sources import OnBytes, TextLines, decode_line, not_utf8, open_data
 
 TableFormat = DelimitedFormat | Literal["jsonl", "parquet"]
@@ -118,7 +118,7 @@ def _json_objects(path: Path, lines: TextLines, wanted: Wanted | None) -> Iterat
             continue
         where = place(path, number, lines.number)
         try:
-            value = json.loads(decode_line(raw))
+            value = json.loads(decode_line(raw), object_pairs_hook=names_once)
         except UnicodeDecodeError as error:
             raise not_utf8(where, error) from None
         except (ValueError, RecursionError) as error:

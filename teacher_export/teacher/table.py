@@ -52,7 +52,7 @@ class TableKind(TeacherKind):
     def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
         """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
         found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
-        return _described(self.config, self._table, found), _fingerprint(self.config, self._table)
+        return _described(self.config, self._table, found, self._given), _fingerprint(self.config, self._table)
 
     def load(self) -> Labeller:
         """Make the tokenizer ready."""
@@ -64,8 +64,10 @@ class TableKind(TeacherKind):
         return TableLabeller(self.config, self._table, trained)
 
 
-def _described(config: ExportConfig, table: "AnsweredTable", tokenizer_sha256: str) -> dict[str, Any]:
-    """Return the manifest's ``config``."""
+def _described(
+    config: ExportConfig, table: "AnsweredTable", tokenizer_sha256: str, given: TableTokenizer | None
+) -> dict[str, Any]:
+    """Return the manifest's ``config``; ``given`` is a tokenizer that was not learnt."""
     asked = config.table_teacher
     teacher = {
         "teacher_outputs": {
@@ -76,7 +78,8 @@ def _described(config: ExportConfig, table: "AnsweredTable", tokenizer_sha256: s
             "fingerprint": table.fingerprint,
         },
         "part_rows": config.output.part_rows,
-        "vocabulary": (asked.vocabulary or VOCABULARY) if asked.tokenizer == TRAIN else None,
+        "vocabulary": (asked.vocabulary or VOCABULARY) if given is None else None,
+        "given_tokenizer": None if given is None else {"pad_id": given.pad_id, "vocab_size": given.vocab_size},
         "tokenizer_sha256": tokenizer_sha256,
     }
     return describe_export(config, table.dataset, teacher)
@@ -92,7 +95,7 @@ class TableLabeller(Labeller):
     """A table's answers, and a tokenizer to go with them."""
 
     def __init__(self, config: ExportConfig, table: "AnsweredTable", tokenizer: TableTokenizer) -> None:
-        self._config, self._table = config, table
+        self._config, self._table, self._tokenizer = config, table, tokenizer
         self.name, self.fingerprint = _name(table.columns), _fingerprint(config, table)
         self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
         self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
@@ -100,7 +103,8 @@ class TableLabeller(Labeller):
 
     def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
         """Return the manifest's ``config``."""
-        return _described(self._config, self._table, tokenizer_sha256)
+        given = None if self._config.table_teacher.tokenizer == TRAIN else self._tokenizer
+        return _described(self._config, self._table, tokenizer_sha256, given)
 
     def introduce(self) -> None:
         """Say how sure the answers are, whether they agree with the labels, and what was done to them."""

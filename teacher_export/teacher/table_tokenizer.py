@@ -11,6 +11,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from distill_jax.console import say
+from distill_jax.data.tokenizer import require_plausible_vocabulary
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
 from teacher_export.table_config import TRAIN
@@ -49,6 +50,7 @@ class TableTokenizer:
         """
         tokenizer = _read(name)
         sizes = _pad_of(tokenizer)  # before its padding is taken off
+        require_plausible_vocabulary(sizes[1], tokenizer, f"--tokenizer {name}")
         _cut_at(tokenizer, max_length, name)
         return cls(tokenizer, *sizes)
 
@@ -183,7 +185,8 @@ def _pad_of(tokenizer: Any) -> tuple[int, int]:
         **{token.content: id_ for id_, token in tokenizer.get_added_tokens_decoder().items()},
     }
     size = max(ids.values(), default=-1) + 1
-    if tokenizer.padding is not None and 0 <= tokenizer.padding["pad_id"] < size:
-        return int(tokenizer.padding["pad_id"]), size
+    padding = tokenizer.padding
+    if padding is not None and ids.get(padding["pad_token"], -1) == padding["pad_id"]:  # the library's default is 0
+        return int(padding["pad_id"]), size
     known = next((ids[name] for name in _PAD_NAMES if name in ids), None)
     return (size, size + 1) if known is None else (known, size)

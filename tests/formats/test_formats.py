@@ -131,7 +131,7 @@ def test_a_link_to_an_empty_folder_stays_and_the_student_lies_in_the_folder(tiny
     assert (tmp_path / "link").is_symlink()
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["empty"]
     np.testing.assert_array_equal(dj.load(tmp_path / "link").logits(TEXTS), model.logits(TEXTS))
-    with pytest.raises(dj.InputError, match="it exists already; name another"):
+    with pytest.raises(dj.InputError, match="it exists already; the student is not lost"):
         dj.save(model, tmp_path / "link")
 
 

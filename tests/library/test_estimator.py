@@ -122,3 +122,8 @@ def test_a_student_without_the_best_recipe_is_one_sentence(monkeypatch):
     monkeypatch.setattr(CnnConfig, "recipes", {"notebook": CnnConfig.recipes["notebook"]})
     with pytest.raises(InputError, match="--recipe: expected one of notebook, got 'best'"):
         TextClassifier("cnn").fit(TEXTS, LABELS)
+
+
+def test_masked_labels_are_no_class():
+    with pytest.raises(InputError, match="expected a label for each text, got masked ones"):
+        TextClassifier().fit(["a", "b", "c"], np.ma.array([0, 1, 999], mask=[False, False, True]))

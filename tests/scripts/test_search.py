@@ -7,6 +7,8 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import optuna
@@ -317,6 +319,29 @@ def test_another_program_s_studies_are_left_as_they_are(capsys, tmp_path, withou
     assert f"expected a study of this program alone, got the studies {', '.join(map(repr, names))};" in sentence
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["theirs.db"]
+
+
+_KILLED_WRITER = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")  # so that half of it gets to the disk
+database.execute("BEGIN")
+for number in range(500):
+    row = (1, number, "x" * 999)
+    database.execute("INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (?, ?, ?)", row)
+os._exit(0)
+"""
+
+
+def test_a_study_whose_writer_was_killed_is_gone_on_with(capsys, tmp_path, without_test):
+    path = tmp_path / "study.db"
+    words = _arguments(without_test, path, "--trials", "1")
+    assert call(capsys, main, *words)[0] == 0
+    subprocess.run([sys.executable, "-c", _KILLED_WRITER, str(path)], check=True)
+    assert (tmp_path / "study.db-journal").stat().st_size > 0
+    status, said, _ = call(capsys, main, *words)
+    assert (status, "going on with" in said) == (0, True)
+    assert not (tmp_path / "study.db-journal").exists()
 
 
 def test_an_export_without_validation_split_is_refused(capsys, tmp_path, tiny_export):

@@ -15,9 +15,11 @@ from teacher_export.config import DataConfig
 from teacher_export.data.output_logits import FLOOR
 from teacher_export.data.output_rows import load_answered
 from teacher_export.table_config import TableTeacherConfig
+from tolerances import assert_close
 
 CLASSES = ("mixed", "neg", "pos")
 ROWS = 40
+OF_A_SHARE = {"terms": 3, "why": "a logarithm in float32 and a softmax of it", "scale": 10}  # logits go to -9.2
 
 
 def probabilities(rows=ROWS, classes=3, seed=0):
@@ -65,7 +67,7 @@ def assert_gives(table, wanted, classes=CLASSES):
     assert table.dataset.label_names == classes
     logits = in_file_order(table)
     assert logits.dtype == np.float32
-    np.testing.assert_allclose(softmax(logits), wanted, rtol=4 * np.finfo(np.float32).eps * 10, atol=0)
+    assert_close(softmax(logits), wanted, **OF_A_SHARE)
 
 
 def _columns(path, values):
@@ -162,7 +164,7 @@ def test_numbers_are_classes_in_numeric_order_and_match_labels_however_they_are_
     table = load(path, label_column="stars")
     assert table.dataset.label_names == ("1", "9", "10")
     assert in_file_order(table, "labels")[:4].tolist() == [0, 1, 2, 2]
-    np.testing.assert_allclose(softmax(in_file_order(table))[0], [0.1, 0.2, 0.7], rtol=1e-6)
+    assert_close(softmax(in_file_order(table))[0], [0.1, 0.2, 0.7], **OF_A_SHARE)
 
 
 def test_logits_are_taken_bit_by_bit(tmp_path):
@@ -189,11 +191,11 @@ def test_what_the_likeliest_classes_leave_is_spread_by_the_mean_of_all_rows(tmp_
     known = np.array([[row.get(name, 0) for name in CLASSES] for row in given])
     prior = known.sum(axis=0)
     found = softmax(in_file_order(table))
-    np.testing.assert_allclose(
-        found[-2], [0.3 * prior[0] / (prior[0] + prior[2]), 0.7, 0.3 * prior[2] / (prior[0] + prior[2])], rtol=1e-6
+    assert_close(
+        found[-2], [0.3 * prior[0] / (prior[0] + prior[2]), 0.7, 0.3 * prior[2] / (prior[0] + prior[2])], **OF_A_SHARE
     )
-    np.testing.assert_allclose(
-        found[-1], [0.9, 0.1 * prior[1] / (prior[1] + prior[2]), 0.1 * prior[2] / (prior[1] + prior[2])], rtol=1e-6
+    assert_close(
+        found[-1], [0.9, 0.1 * prior[1] / (prior[1] + prior[2]), 0.1 * prior[2] / (prior[1] + prior[2])], **OF_A_SHARE
     )
     assert (table.counts.completed, table.counts.normalised, table.counts.floored) == (2, 0, 4)
 
@@ -201,14 +203,14 @@ def test_what_the_likeliest_classes_leave_is_spread_by_the_mean_of_all_rows(tmp_
 def test_an_empty_cell_of_several_columns_is_a_class_that_is_not_named(tmp_path):
     rows = [["a", "0.7", "0.3"], ["b", "0.9", ""], ["c", "", "0.2"], ["d", "0.5", "0.5"]]
     found = softmax(in_file_order(load(write_csv(tmp_path / "t.csv", ["text", "x", "y"], rows), "x", "y")))
-    np.testing.assert_allclose(found, [[0.7, 0.3], [0.9, 0.1], [0.8, 0.2], [0.5, 0.5]], rtol=1e-6)
+    assert_close(found, [[0.7, 0.3], [0.9, 0.1], [0.8, 0.2], [0.5, 0.5]], **OF_A_SHARE)
 
 
 def test_a_null_field_of_a_parquet_struct_is_a_class_that_is_not_named(tmp_path):
     table = pa.table({"text": list("abcd"), "answer": [{"x": 0.9, "y": None}, {"x": None, "y": 0.5}] * 2})
     pq.write_table(table, tmp_path / "t.parquet")
     found = softmax(in_file_order(load(tmp_path / "t.parquet")))
-    np.testing.assert_allclose(found, [[0.9, 0.1], [0.5, 0.5]] * 2, rtol=1e-6)
+    assert_close(found, [[0.9, 0.1], [0.5, 0.5]] * 2, **OF_A_SHARE)
 
 
 @pytest.mark.parametrize(
@@ -250,10 +252,10 @@ def test_zeros_are_floored_sums_normalised_and_both_counted(tmp_path):
     table = load(path, *entries)
     assert (table.counts.floored, table.counts.normalised, table.counts.completed) == (3, 3, 0)
     found = softmax(in_file_order(table))
-    np.testing.assert_allclose(found[10], np.array([1, FLOOR, FLOOR]) / (1 + 2 * FLOOR), rtol=1e-6)
-    np.testing.assert_allclose(found[13], [0.5, 0.3, 0.2], rtol=1e-6)
-    np.testing.assert_allclose(found[15], [1 / 3] * 3, rtol=1e-6)
-    np.testing.assert_allclose(in_file_order(table)[16:], np.log([[0.5, 0.3, 0.2005]] * 4), rtol=1e-6)
+    assert_close(found[10], np.array([1, FLOOR, FLOOR]) / (1 + 2 * FLOOR), **OF_A_SHARE)
+    assert_close(found[13], [0.5, 0.3, 0.2], **OF_A_SHARE)
+    assert_close(found[15], [1 / 3] * 3, **OF_A_SHARE)
+    assert_close(in_file_order(table)[16:], np.log([[0.5, 0.3, 0.2005]] * 4), **OF_A_SHARE)
 
 
 def test_a_floor_that_nothing_needs_changes_nothing(tmp_path):
@@ -427,3 +429,67 @@ def test_texts_that_are_missing_are_left_out_as_ever(tmp_path, capsys):
     table = load(write_csv(tmp_path / "t.csv", ["text", "x", "y"], rows), "x", "y")
     assert len(in_file_order(table)) == 2
     assert "2 dropped (1 missing text, 1 blank text), 2 kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("low", [0, -30, -740, -745.2, -1e5])
+def test_joint_log_probabilities_too_small_for_their_exponentials_differ_as_they_do(tmp_path, low):
+    values = np.log([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]] * 4) + low
+    path, entries = _columns(tmp_path, values)
+    table = load(path, *entries, outputs_are="log-probabilities")
+    assert table.counts.normalised == (8 if low else 0)
+    assert_gives(table, np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]] * 4))
+
+
+def test_minus_infinity_beside_a_small_log_probability_is_a_zero_beside_a_one(tmp_path):
+    lines = [f'{{"text": "t{i}", "answer": {{"x": -800, "y": -Infinity}}}}' for i in range(4)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    found = softmax(in_file_order(load(tmp_path / "t.jsonl", outputs_are="log-probabilities")))
+    assert_close(found, [[1 / (1 + FLOOR), FLOOR / (1 + FLOOR)]] * 4, **OF_A_SHARE)
+
+
+@pytest.mark.parametrize("first", [[True, 1, "1", 1.0], [1, True, "1", 1.0]])
+def test_true_is_another_class_than_1_whichever_comes_first(tmp_path, first):
+    table = load(write_jsonl(tmp_path / "t.jsonl", [first, *[["1", "true"]] * 3]), outputs_are="votes")
+    assert table.dataset.label_names == ("1", "true")
+    assert_close(softmax(in_file_order(table))[0], [3.5 / 5, 1.5 / 5], **OF_A_SHARE)
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "votes"])
+@pytest.mark.parametrize("empty", [[], {}, None])
+def test_an_answer_without_a_class_is_no_answer(tmp_path, kind, empty):
+    table = load(write_jsonl(tmp_path / "t.jsonl", [{"x": 1, "y": 2}] * 5 + [empty]), outputs_are=kind)
+    assert len(in_file_order(table)) == 5
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("{'pos': 0x" + "f" * 6000 + ", 'neg': 1}", "expected an object"),
+        ("0x" + "f" * 6000, "expected an object"),
+        ("{0x" + "f" * 6000 + ": 1, 'neg': 1}", "expected an object"),
+        ('{"pos": 0.1, "neg": 0.9, "pos": 0.7}', "each class's name once, got the name 'pos' twice"),
+        ("{'pos': 0.1, 'neg': 0.9, 'pos': 0.7}", "each class's name once, got a name twice"),
+    ],
+    ids=["number", "alone", "name", "JSON", "Python"],
+)
+def test_a_cell_that_a_reader_takes_and_nobody_means_is_refused(tmp_path, cell, message):
+    path = write_csv(tmp_path / "t.csv", ["text", "answer"], [["a", '{"pos": 0.4, "neg": 0.6}'], ["b", cell]])
+    with pytest.raises(InputError, match=message):
+        load(path)
+
+
+def test_a_name_with_two_values_is_refused_in_a_file_of_objects_too(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "answer": {"x": 0.1, "y": 0.9, "x": 0.2}}\n')
+    with pytest.raises(InputError, match="the name 'x' twice, with different values"):
+        load(tmp_path / "t.jsonl")
+
+
+def test_a_vote_for_a_fraction_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"expected a class's name, got the number 0\.25"):
+        load(write_jsonl(tmp_path / "t.jsonl", [[0.25, 0.75]] * 4), outputs_are="votes")
+
+
+def test_a_column_for_two_classes_is_refused(tmp_path):
+    path, _ = _columns(tmp_path, probabilities())
+    with pytest.raises(InputError, match="expected a column for each class, got one twice"):
+        load(path, "pos=neg", "neg=neg")

@@ -24,6 +24,7 @@ from teacher_export.command_line import parse_arguments
 from teacher_export.teacher.table import TableLabeller
 from teacher_export.teacher.table_tokenizer import TableTokenizer
 from tiny_teacher import LABEL_NAMES, make_teacher, reviews, write_reviews_csv
+from tolerances import OF_GRADIENTS, assert_close
 
 TABLE = ["--dataset", "table", "--text-column", "text", "--max-length", "32", "--part-rows", "32"]
 ROWS = 120
@@ -288,7 +289,7 @@ def test_a_student_is_the_one_that_the_same_teacher_s_own_export_makes(tmp_path,
         if kind == "logits":
             np.testing.assert_array_equal(array, other)
         else:  # a softmax's logarithm is the logits but for a shift, and rounding
-            np.testing.assert_allclose(array, other, atol=1e-5)
+            assert_close(array, other, **OF_GRADIENTS)
 
 
 def _flat(tree, prefix=""):
@@ -482,3 +483,32 @@ def test_a_table_that_was_moved_is_the_same_export(table, tmp_path, capsys):
     shutil.move(table, tmp_path / "elsewhere" / table.name)
     run(tmp_path / "elsewhere" / table.name, tmp_path / "out")
     assert "is reused" in capsys.readouterr().out
+
+
+def test_a_vocabulary_with_a_few_tokens_far_apart_is_refused(table, tmp_path):
+    tokenizer = Tokenizer(models.WordLevel({"good": 3_000_000, "bad": 2, "[UNK]": 3}, unk_token="[UNK]"))
+    tokenizer.save(str(tmp_path / "wide.json"))
+    with pytest.raises(InputError, match=r"expected ids below 1,006 for 3 tokens, got a vocabulary of 3,000,00\d"):
+        run(table, tmp_path / "out", "--tokenizer", str(tmp_path / "wide.json"))
+
+
+def test_an_export_without_embeddings_declares_no_more_ids_than_its_tokens_need(table, tmp_path):
+    folder = run(table, tmp_path / "out")
+    dj.Export.open(folder).load_tokenizer()
+    path, size = folder / "manifest.json", read_manifest(folder).vocab_size
+    path.write_text(path.read_text().replace(f'"vocab_size": {size}', '"vocab_size": 100000000'))
+    (folder / "sha256sums.txt").unlink()
+    with pytest.raises(InputError, match="got a vocabulary of 100,000,000"):
+        dj.Export.open(folder).load_tokenizer()
+
+
+def test_padding_that_names_another_token_is_not_believed_and_a_mended_one_is_another_export(table, tmp_path):
+    vocabulary = {"!": 0, "good": 1, "bad": 2, "[UNK]": 3, "fill": 4}
+    tokenizer, path = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]")), tmp_path / "mine.json"
+    tokenizer.enable_padding()  # the library's defaults, id 0 and [PAD]
+    tokenizer.save(str(path))
+    assert read_manifest(run(table, tmp_path / "out", "--tokenizer", str(path))).pad_id == 5
+    tokenizer.enable_padding(pad_id=4, pad_token="fill")
+    tokenizer.save(str(path))
+    with pytest.raises(InputError, match="it holds another export"):
+        run(table, tmp_path / "out", "--tokenizer", str(path))
