@@ -5,7 +5,7 @@ import csv
 import gzip
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from distill_jax.checksums import CHECKSUMS, record_files
@@ -84,6 +84,24 @@ def _write_tables(inputs: Path) -> None:
     (tables / "packed.csv.gz").write_bytes(gzip.compress((inputs / TABLE).read_bytes(), mtime=0))
     pq.write_table(pa.Table.from_pylist(rows), tables / "reviews.parquet", row_group_size=20)
     shutil.copyfile(inputs / TEXTS, tables / "texts.txt")
+    _write_answers(tables, [row["text"] for row in rows])
+
+
+def _write_answers(tables: Path, texts: Sequence[str]) -> None:
+    """Write tables with a teacher's answers: an object or a list of votes in a column, or a column for each class."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    shares = [1 + index % 7 for index in range(len(texts))]
+    answers = [{"pos": share / 10, "neg": 1 - share / 10} for share in shares]
+    rows = [{"text": text, "answer": answer} for text, answer in zip(texts, answers, strict=True)]
+    votes = [{**row, "answer": ["pos"] * share + ["neg"]} for row, share in zip(rows, shares, strict=True)]
+    for name, written in (("answers.jsonl", rows), ("votes.jsonl", votes)):
+        (tables / name).write_text("".join(json.dumps(row) + "\n" for row in written))
+    pq.write_table(pa.Table.from_pylist(rows), tables / "answers.parquet", row_group_size=20)
+    cells = zip(texts, map(str, answers), *zip(*(answer.values() for answer in answers), strict=True), strict=True)
+    with (tables / "answers.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["text", "answer", "pos", "neg"], *cells])
 
 
 def _write_tokenizers(folder: Path) -> None:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -131,6 +131,23 @@ def _table(path: Path, _: random.Random) -> None:
             bool(((split.labels >= 0) & (split.labels < len(data.label_names))).all()), "labels beyond the classes"
         )
     _require(len(set(data.label_names)) == len(data.label_names), "two classes of one name")
+
+
+def _answers(path: Path, draw: random.Random) -> None:
+    from teacher_export.config import DataConfig
+    from teacher_export.data.output_rows import load_answered
+    from teacher_export.table_config import OutputKind, TableTeacherConfig
+
+    kind: OutputKind = draw.choice(get_args(OutputKind)) if path.name != "votes.jsonl" else "votes"
+    columns = ("pos", "neg") if path.suffix == ".csv" and draw.random() < 0.5 else ("answer",)
+    table = load_answered(DataConfig("table", (path,), ("text",)), TableTeacherConfig(columns, kind))
+    names = table.dataset.label_names
+    for split in table.dataset.splits.values():
+        logits = split.teacher_logits
+        assert logits is not None
+        _require(logits.shape == (len(split), len(names)), "answers of other rows")
+        _require(bool(np.isfinite(logits).all()), "an answer that is not finite")
+    _require(len(set(names)) == len(names), "two classes of one name")
 
 
 def _unlabelled(path: Path, _: random.Random) -> None:
@@ -326,6 +343,13 @@ def all_loaders() -> tuple[Loader, ...]:
             for name in ("wordpiece", "bpe", "unigram")
         ),
         *tables,
+        *(
+            Loader(f"answers-{name}", f"{corpus.TABLES}/{file}", _answers)
+            for name, file in (
+                *(("jsonl", "answers.jsonl"), ("csv", "answers.csv"), ("parquet", "answers.parquet")),
+                ("votes", "votes.jsonl"),
+            )
+        ),
         Loader("unlabelled-lines", f"{corpus.TABLES}/texts.txt", _unlabelled),
         Loader("predict-lines", f"{corpus.TABLES}/texts.txt", _lines),
         Loader("teacher", TEACHER, _teacher),
