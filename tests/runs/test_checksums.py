@@ -125,7 +125,7 @@ def test_a_flipped_bit_in_a_checkpoint_is_refused_or_changes_nothing(unfinished)
 
     latest = folder / str(max(int(path.name) for path in folder.iterdir()))
     files = sorted(path for path in latest.rglob("*") if path.is_file())
-    outcomes = flip_bits(folder, answer, 120, files=files)
+    outcomes = flip_bits(folder, answer, 60, files=files)
     assert outcomes["refused"] > 20
 
 

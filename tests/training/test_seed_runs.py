@@ -277,7 +277,7 @@ def _drawn_config(number):
     return config, options
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(6))
 def test_every_seed_of_several_is_trained_as_it_is_alone(number, export_with_transfer, tmp_path):
     config, options = _drawn_config(number)
     several = TrainRun(export_with_transfer, tmp_path / "several", config, options)
