@@ -1,7 +1,10 @@
 """Read Parquet row by row through pyarrow, a batch in memory at a time."""
 
 import contextlib
+import faulthandler
+import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple
             unpack(path, source, on_bytes)
         try:
             yield stack.enter_context(pq.ParquetFile(source, buffer_size=_BUFFER_BYTES)), source
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the file system's, not the file's
             reason = str(error).strip().splitlines()[0][:200]
@@ -59,6 +62,7 @@ def parquet_rows(
     pa, _ = _pyarrow()
     size, zipped = path.stat().st_size, path.suffix.lower() == ".gz"
     with _open_parquet(path, on_bytes) as (file, source):
+        _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)
         start = told = 0
         for batch in _batches(file, source, list(dict.fromkeys(columns))):
@@ -74,6 +78,37 @@ def parquet_rows(
             if on_bytes is not None and not zipped:
                 on_bytes(size * start // total - told)
                 told = size * start // total
+
+
+def _require_whole_chunks(path: Path, metadata: Any) -> None:
+    """Look at what a file says of its columns' chunks in a process of its own.
+
+    The library ends the process where a chunk's statistics contradict the schema (``std::terminate``, pyarrow 26).
+
+    Raises:
+        InputError: it does.
+    """
+    if not hasattr(os, "fork"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there may be threads; the child starts none and asks none
+        child = os.fork()
+    if child == 0:
+        try:
+            faulthandler.disable()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            for index in range(metadata.num_row_groups):
+                group = metadata.row_group(index)
+                for number in range(group.num_columns):
+                    group.column(number)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        raise InputError(
+            f"data file {path}: expected a Parquet file, got a broken one (what it says of its columns contradicts its "
+            "schema); fetch it again"
+        )
 
 
 def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:

@@ -12,12 +12,12 @@ from tiny_export import WORDS, tiny_tokenizer
 VOCABULARY = WORDS + 4
 
 
-def _special(id_):
+def _special(*ids, tokens=("X",)):
     return {
         "type": "TemplateProcessing",
         "single": [{"SpecialToken": {"id": "X", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "pair": [],
-        "special_tokens": {"X": {"id": "X", "ids": [id_], "tokens": ["X"]}},
+        "special_tokens": {"X": {"id": "X", "ids": list(ids), "tokens": list(tokens)}},
     }
 
 
@@ -60,6 +60,13 @@ def test_one_without_an_unknown_token_tokenizes_what_it_knows_and_refuses_the_re
 def test_a_special_token_beyond_the_vocabulary_is_refused(tokenizer_file, id_):
     path = tokenizer_file(post_processor=_special(id_))
     with pytest.raises(InputError, match=f"expected ids below {VOCABULARY} .* got {id_} for"):
+        require_ids_below(VOCABULARY, load_tokenizer(path, 24), path, "manifest.json")
+
+
+@pytest.mark.parametrize(("ids", "tokens"), [((2, VOCABULARY), "X"), ((VOCABULARY,), "XY"), ((VOCABULARY,), "")])
+def test_a_template_that_names_other_tokens_than_ids_hides_none_of_them(tokenizer_file, ids, tokens):
+    path = tokenizer_file(post_processor=_special(*ids, tokens=tokens))
+    with pytest.raises(InputError, match=f"expected ids below {VOCABULARY} .* got {VOCABULARY} for"):
         require_ids_below(VOCABULARY, load_tokenizer(path, 24), path, "manifest.json")
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -264,6 +265,23 @@ def test_a_broken_jsonl_is_refused_by_line(tmp_path, content, message):
     path = written(tmp_path, content, "data.jsonl")
     with pytest.raises(InputError, match=f"data file {path}: {message}"):
         read(path)
+
+
+def test_a_flipped_bit_of_a_parquet_file_is_refused_or_read(tmp_path):
+    """The library ends the process where statistics contradict the schema; so would this test."""
+    path, rng = tmp_path / "t.parquet", np.random.default_rng(0)
+    table = pa.table({"text": ["a", "b", "c"] * 20, "stars": ["1", "2", "3"] * 20})
+    pq.write_table(table, path, row_group_size=20)
+    whole, refused = path.read_bytes(), 0
+    for place in range(len(whole) // 3, len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(content)
+        try:
+            read(path)
+        except InputError:
+            refused += 1
+    assert refused > 100
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path):
