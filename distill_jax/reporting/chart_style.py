@@ -1,6 +1,8 @@
 """How charts look, and how they become SVG and PNG."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
 SOLID, DASHED = [1, 0], [6, 4]
 _PNG_SCALE = 2.0
+_TWO_HALVES = re.compile("[\U00010000-\U0010ffff]")  # characters of two UTF-16 units
 _LETTER_WIDTH = 8  # pixels, at 13 px: a little more than most letters take
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 
@@ -81,7 +84,7 @@ def svg(chart: "alt.LayerChart", identifiers: str, description: str) -> str:
 
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(_specification(chart), vl_version=_vega_lite_version())
+    drawn: str = _drawn(vl_convert.vegalite_to_svg, _specification(chart))
     drawn = drawn.replace('id="', f'id="{identifiers}-').replace("url(#", f"url(#{identifiers}-")
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
 
@@ -91,8 +94,21 @@ def png(chart: "alt.LayerChart") -> bytes:
     import vl_convert
 
     specification = {**_specification(chart), "background": "white"}
-    drawn: bytes = vl_convert.vegalite_to_png(specification, vl_version=_vega_lite_version(), scale=_PNG_SCALE)
+    drawn: bytes = _drawn(vl_convert.vegalite_to_png, specification, scale=_PNG_SCALE)
     return drawn
+
+
+def _drawn(convert: Callable[..., Any], specification: dict[str, Any], **options: Any) -> Any:
+    """Return what ``vl_convert`` makes of a chart.
+
+    Vega shortens a long name where it will, also between the halves of a character beyond U+FFFF, and then fails; such
+    names are drawn with a stand-in for these characters.
+    """
+    try:
+        return convert(specification, vl_version=_vega_lite_version(), **options)
+    except ValueError:
+        text = _TWO_HALVES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(specification, ensure_ascii=False))
+        return convert(json.loads(text), vl_version=_vega_lite_version(), **options)
 
 
 def _specification(chart: "alt.LayerChart") -> dict[str, Any]:
