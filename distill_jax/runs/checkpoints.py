@@ -63,9 +63,9 @@ def _quieten() -> None:
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
-    """Whether a line of asyncio's log is something else than a write that has failed because the disk is full."""
+    """Whether a line of asyncio's log is about something else than a checkpoint's reads or writes that failed."""
     error = record.exc_info[1] if record.exc_info else None
-    return error is None or not _says_disk_is_full(error)
+    return error is None or not (_says_disk_is_full(error) or "tensorstore_spec" in str(error))
 
 
 @contextlib.contextmanager
@@ -159,7 +159,7 @@ def _says_disk_is_full(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def _without_echoes() -> Iterator[None]:
-    """Keep what the writes under way say of a save that fails, again and again and until long after, off the terminal.
+    """Keep what reads or writes under way say of one that fails, again and again and until long after, off the screen.
 
     The error itself is raised.
     """
@@ -169,7 +169,9 @@ def _without_echoes() -> Iterator[None]:
         if str(found.exc_value) != "Event loop is closed":
             show(found)
 
-    sys.unraisablehook = show_others
+    show_others.drops_echoes = True  # type: ignore[attr-defined]
+    if not getattr(show, "drops_echoes", False):  # of an earlier failure
+        sys.unraisablehook = show_others
     yield
     sys.unraisablehook = show
 
@@ -237,7 +239,7 @@ def _read(path: Path, name: str) -> Any:
     folder = path.parent
     wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
-        with signals_held():
+        with _without_echoes(), signals_held():
             _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
             read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
         found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}

@@ -255,3 +255,25 @@ def test_a_checkpoint_that_is_deleted_while_it_is_read_gives_way_to_the_next(tmp
 
     monkeypatch.setattr(ocp, "checkpointables_metadata", deleted)
     _assert_same(load_snapshot(tmp_path), _snapshot(1 + KEPT))
+
+
+_READ = """
+import os, sys
+from pathlib import Path
+from distill_jax.runs.checkpoints import load_params
+try:
+    load_params(Path(sys.argv[1]))
+except ValueError:
+    print("refused", flush=True)
+os._exit(0)
+"""
+
+
+def test_a_damaged_checkpoint_is_refused_without_a_page_of_each_array_s(tmp_path):
+    save_checkpoint(tmp_path, _snapshot(1))
+    for manifest in (tmp_path / "1" / "params").rglob("manifest.ocdbt"):
+        content = bytearray(manifest.read_bytes())
+        content[len(content) // 2] ^= 1
+        manifest.write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", _READ, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("refused\n", "")

@@ -126,7 +126,7 @@ def test_a_flipped_bit_in_a_checkpoint_is_refused_or_changes_nothing(unfinished)
     latest = folder / str(max(int(path.name) for path in folder.iterdir()))
     files = sorted(path for path in latest.rglob("*") if path.is_file())
     outcomes = flip_bits(folder, answer, 60, files=files)
-    assert outcomes["refused"] > 20
+    assert outcomes["refused"] > 10
 
 
 def test_checkpoints_of_another_student_are_refused(unfinished, tiny_runs, tmp_path):
