@@ -91,7 +91,7 @@ def _require_whole_chunks(path: Path, metadata: Any) -> None:
     if not hasattr(os, "fork"):
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # there may be threads; the child starts none and asks none
+        warnings.simplefilter("ignore")  # Python's and JAX's, of threads: the child starts none and asks none
         child = os.fork()
     if child == 0:
         try:
