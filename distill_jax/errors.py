@@ -66,8 +66,12 @@ def refusing(sentence: Callable[[str], str]) -> Iterator[None]:
         is_system_s = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)  # EINVAL: a wild offset
         if is_system_s or not (isinstance(error, Exception) or is_panic):
             raise
-        lines = str(error).strip().splitlines()
-        raise InputError(sentence(lines[0] if lines else type(error).__name__)) from error
+        raise InputError(sentence(reason_of(error))) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what a library says of an error, or the error's name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 class MissingInputError(InputError, FileNotFoundError):

@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +192,7 @@ def load_params(folder: Path) -> Params:
     Raises:
         InputError: the folder holds no checkpoint, or a damaged one.
     """
-    return _with_numbers(_load(folder, "params"))
+    return _with_numbers(_load(folder, "params")["params"])
 
 
 def load_snapshot(folder: Path) -> Snapshot:
@@ -201,9 +201,9 @@ def load_snapshot(folder: Path) -> Snapshot:
     Raises:
         InputError: the folder holds no checkpoint, or a damaged one.
     """
-    state = _load(folder, "state")
+    found = _load(folder, "params", "state")
+    params, state = _with_numbers(found["params"]), found["state"]
     leaves = state["opt_state"]
-    params = load_params(folder)
     return Snapshot(
         params=_with_numbers(state["current"]) if "current" in state else params,
         best=params if "current" in state else None,
@@ -215,21 +215,21 @@ def load_snapshot(folder: Path) -> Snapshot:
     )
 
 
-def _load(folder: Path, name: str) -> Any:
-    """Return a part of the latest checkpoint; where a training that is still writing deletes it, of the next one."""
+def _load(folder: Path, *names: str) -> dict[str, Any]:
+    """Return parts of the latest checkpoint; where a training that is still writing deletes it, of the next one."""
     while True:
         numbers = _numbers(folder)
         if not numbers:
             raise InputError(f"checkpoints {folder}: expected a checkpoint, found none; train again with --overwrite")
         path = (Path(folder) / str(max(numbers))).absolute()
         try:
-            return _read(path, name)
+            return _read(path, names)
         except (InputError, OSError):
             if path.exists():
                 raise
 
 
-def _read(path: Path, name: str) -> Any:
+def _read(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Read without a ``Checkpointer``, which would clean up after, and so disturb, a training that is still writing."""
     import jax
     from orbax.checkpoint import v1 as ocp
@@ -237,19 +237,20 @@ def _read(path: Path, name: str) -> Any:
     require_own_jax()
     _quieten()
     folder = path.parent
-    wanted = [name, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
+    wanted = [*names, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
         with _without_echoes(), signals_held():
             _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
             read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
         found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
-        whole = "digests" not in found or np.array_equal(found["digests"][name], _digest(found[name]))
-    if not whole:
+        digests = found.get("digests", {})
+        other = [name for name in names if digests and not np.array_equal(digests[name], _digest(found[name]))]
+    if other:
         raise InputError(
-            f"checkpoints {folder}: the latest one is damaged, for its {name} are not those that were saved; delete "
-            f"the folder {path.name} in it to go on from the one before, or train again with --overwrite"
+            f"checkpoints {folder}: the latest one is damaged, for its {other[0]} are not those that were saved; "
+            f"delete the folder {path.name} in it to go on from the one before, or train again with --overwrite"
         )
-    return found[name]
+    return found
 
 
 def _require_plausible_size(path: Path, declared: Any) -> None:

@@ -149,19 +149,13 @@ class OutputObjects:
     def _parsed(self, row: Row, text: str) -> Any:
         if not text.strip():
             return None
-        try:
-            return json.loads(text, object_pairs_hook=names_once)
-        except NameTwiceError as error:
-            raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
-        except (ValueError, RecursionError):
-            pass
-        try:
-            if len(text) <= _LONGEST_LITERAL:
-                return _literal(text.strip())
-        except NameTwiceError as error:
-            raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            pass
+        for read in (_json, _literal):
+            try:
+                return read(text.strip())
+            except NameTwiceError as error:
+                raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
+            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+                pass
         raise InputError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
 
     def _of_pairs(self, row: Row, pairs: Sequence[Any]) -> dict[Any, Any]:
@@ -246,8 +240,14 @@ class Answers:
         return np.frombuffer(self._codes, np.intc), np.frombuffer(self._values), np.frombuffer(self._lengths, np.int64)
 
 
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=names_once)
+
+
 def _literal(text: str) -> Any:
-    """Return what Python writes so; raise ``ValueError`` for a number that it would not write again."""
+    """Return what Python writes so; raise ``ValueError`` for a number that it would not write again, or a long text."""
+    if len(text) > _LONGEST_LITERAL:
+        raise ValueError("too long for its reader")
     node = ast.parse(text, mode="eval").body
     found = ast.literal_eval(node)
     if isinstance(node, ast.Dict) and len(found) < len(node.keys):

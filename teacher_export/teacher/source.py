@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.console import say
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, reason_of
 from distill_jax.files import read_json, require_utf8, sha256_file, utf8
 from teacher_export.config import DEMO_TEACHER, TeacherConfig
 from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
@@ -127,10 +127,9 @@ def _download(option: str, name: str, patterns: tuple[str, ...]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns)))
     except Exception as error:  # noqa: BLE001 - the hub's client lets its HTTP library's errors through
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MissingInputError(
-            f"{option} {name}: it is no folder here, and the hub did not give it ({reason}); check the name and the "
-            "network, or name a local folder"
+            f"{option} {name}: it is no folder here, and the hub did not give it ({reason_of(error)}); check "
+            "the name and the network, or name a local folder"
         ) from None
 
 

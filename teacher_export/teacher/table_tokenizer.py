@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from distill_jax.console import say
 from distill_jax.data.tokenizer import require_plausible_vocabulary
 from distill_jax.data.tokenizer_file import read_tokenizer_file
-from distill_jax.errors import InputError, MissingInputError, refusing
+from distill_jax.errors import InputError, MissingInputError, reason_of, refusing
 from teacher_export.table_config import TRAIN
 from teacher_export.teacher.source import looks_like_path
 
@@ -152,10 +152,9 @@ def _download(name: str) -> Path:
     try:
         return Path(hf_hub_download(name, _FILE))
     except Exception as error:  # noqa: BLE001 - the hub's client lets its HTTP library's errors through
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MissingInputError(
-            f"--tokenizer {name}: it is no file or folder here, and the hub gave no {_FILE} of it ({reason}); check "
-            "the name and the network, name a local file, or give --tokenizer train"
+            f"--tokenizer {name}: it is no file or folder here, and the hub gave no {_FILE} of it "
+            f"({reason_of(error)}); check the name and the network, name a local file, or give --tokenizer train"
         ) from None
 
 
