@@ -18,8 +18,8 @@ _MAX_LENGTH = 128
 def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
     """Prepare the teacher's pass in bfloat16 on the GPU, from token ids, with its share of the matrix rate."""
     from scripts.benchmark.prediction import demo_texts
-    from teacher_export.config import TeacherConfig
     from teacher_export.data.demo import LABEL_NAMES
+    from teacher_export.options.teacher import TeacherConfig
     from teacher_export.teacher.loading import load_teacher
     from teacher_export.teacher.logits import predict_logits
     from teacher_export.teacher.source import resolve_teacher

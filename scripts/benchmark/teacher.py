@@ -13,7 +13,7 @@ from scripts.benchmark.rows import Match, Measurement, Row, Side, Turn
 from scripts.benchmark.sizes import Sizes
 
 if TYPE_CHECKING:
-    from teacher_export.config import PrecisionName
+    from teacher_export.options.teacher import PrecisionName
 
 
 _NOTEBOOK_BATCH = 32
@@ -71,8 +71,10 @@ def _export(teacher: str, precision: "PrecisionName", table: Path, output: Path)
     """Export a table and return the logits in its rows' order, float32 [texts, classes]."""
     from distill_jax.export.format import read_manifest
     from distill_jax.export.reader import iterate_parts
-    from teacher_export.config import DataConfig, ExportConfig, OutputConfig, TeacherConfig
+    from teacher_export.config import ExportConfig, OutputConfig
     from teacher_export.export import run
+    from teacher_export.options.data import DataConfig
+    from teacher_export.options.teacher import TeacherConfig
 
     shutil.rmtree(output, ignore_errors=True)
     config = ExportConfig(

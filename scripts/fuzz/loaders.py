@@ -120,8 +120,8 @@ def _tokenizer(path: Path, _: random.Random) -> None:
 
 
 def _table(path: Path, _: random.Random) -> None:
-    from teacher_export.config import DataConfig
     from teacher_export.data.dataset import load_dataset
+    from teacher_export.options.data import DataConfig
 
     options: dict[str, Any] = {"dataset": "table", "text_column": ("text",), "label_column": "label"}
     data = load_dataset(DataConfig(data=(path,), **options))
@@ -134,9 +134,9 @@ def _table(path: Path, _: random.Random) -> None:
 
 
 def _answers(path: Path, draw: random.Random) -> None:
-    from teacher_export.config import DataConfig
     from teacher_export.data.output_rows import load_answered
-    from teacher_export.table_config import OutputKind, TableTeacherConfig
+    from teacher_export.options.data import DataConfig
+    from teacher_export.options.table_teacher import OutputKind, TableTeacherConfig
 
     kind: OutputKind = draw.choice(get_args(OutputKind)) if path.name != "votes.jsonl" else "votes"
     columns = ("pos", "neg") if path.suffix == ".csv" and draw.random() < 0.5 else ("answer",)
@@ -174,8 +174,8 @@ def _teacher(folder: Path, _: random.Random) -> None:
 
 
 def _finetuned(folder: Path, _: random.Random) -> None:
-    from teacher_export.config import DataConfig
     from teacher_export.data.dataset import load_dataset
+    from teacher_export.options.data import DataConfig
     from teacher_export.teacher.finetune_state import read_record, read_state
     from teacher_export.teacher.source import folder_source
     from teacher_export.teacher.training_rows import require_unseen

@@ -9,11 +9,11 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
-from teacher_export.config import DataConfig
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows, train_rows, validation_rows
 from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.data.tables import table_format
+from teacher_export.options.data import DataConfig
 
 _EXAMPLES_SHOWN = 3
 _EXAMPLE_CHARACTERS = 100

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from distill_jax.errors import InputError
 from teacher_export.data.rows import Row
-from teacher_export.table_config import OutputKind
+from teacher_export.options.table_teacher import OutputKind
 
 ABOVE_ONE = 1e-3  # by so much a probability may lie above 1, as rounding makes it
 _LARGEST = 3e38  # what float32 holds

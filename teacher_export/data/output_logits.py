@@ -8,7 +8,7 @@ import numpy as np
 
 from teacher_export.data.output_checks import ABOVE_ONE
 from teacher_export.data.outputs import Answers
-from teacher_export.table_config import OutputKind
+from teacher_export.options.table_teacher import OutputKind
 
 FLOOR = 1e-4
 """The least probability of a class. Its logarithm is -9.2: a table that says 0 is not infinitely sure."""

@@ -7,7 +7,6 @@ import numpy as np
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
-from teacher_export.config import DataConfig
 from teacher_export.data.dataset import Dataset, assemble, open_files, split_rows
 from teacher_export.data.labels import LabelColumn, in_order
 from teacher_export.data.output_logits import OutputCounts, logits_of
@@ -18,7 +17,8 @@ from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.sources import require_data_file
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.tables import column_names, table_format
-from teacher_export.table_config import TableTeacherConfig
+from teacher_export.options.data import DataConfig
+from teacher_export.options.table_teacher import TableTeacherConfig
 
 NO_OUTPUT = "missing teacher output"
 

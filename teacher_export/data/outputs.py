@@ -13,7 +13,7 @@ from distill_jax.errors import InputError
 from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
 from teacher_export.data.output_checks import CHECKS, refuse
 from teacher_export.data.rows import NameTwiceError, Row, names_once
-from teacher_export.table_config import OutputKind
+from teacher_export.options.table_teacher import OutputKind
 
 Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""

@@ -9,7 +9,7 @@ from typing import Any
 from distill_jax.console import say
 from distill_jax.errors import InputError, MissingInputError, reason_of
 from distill_jax.files import read_json, require_utf8, sha256_file, utf8
-from teacher_export.config import DEMO_TEACHER, TeacherConfig
+from teacher_export.options.teacher import DEMO_TEACHER, TeacherConfig
 from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
 
 _PATH_STARTS = (".", "~", "/")

@@ -16,7 +16,7 @@ from distill_jax.tasks.registry import SINGLE_LABEL
 from teacher_export.config import ExportConfig
 from teacher_export.data.output_logits import FLOOR
 from teacher_export.identity import describe_export
-from teacher_export.table_config import TRAIN, VOCABULARY
+from teacher_export.options.table_teacher import TRAIN, VOCABULARY
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import canonical_json
 from teacher_export.teacher.table_tokenizer import TableTokenizer

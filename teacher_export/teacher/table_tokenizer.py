@@ -14,7 +14,7 @@ from distill_jax.console import say
 from distill_jax.data.tokenizer import require_plausible_vocabulary
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, reason_of, refusing
-from teacher_export.table_config import TRAIN
+from teacher_export.options.table_teacher import TRAIN
 from teacher_export.teacher.source import looks_like_path
 
 PAD, UNKNOWN, START, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"

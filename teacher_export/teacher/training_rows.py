@@ -12,7 +12,7 @@ from distill_jax.console import warn
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, read_json, utf8, write_json
 from distill_jax.npz import read_npy
-from teacher_export.config import DataConfig
+from teacher_export.options.data import DataConfig
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.source import TeacherSource
 from teacher_export.transfer.transfer_set import PROTECTED_SPLITS

@@ -17,7 +17,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from teacher_export.config import TransferSetConfig
+from teacher_export.options.transfer_set import TransferSetConfig
 from teacher_export.transfer.word_classes import WordClasses
 from teacher_export.transfer.words import split_words
 

@@ -8,7 +8,7 @@ from typing import Any
 from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
-from teacher_export.config import DEMO_TEXTS, ExportConfig
+from teacher_export.config import ExportConfig
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
 from teacher_export.data.sources import (
@@ -22,6 +22,7 @@ from teacher_export.data.sources import (
 )
 from teacher_export.data.streaming import open_source
 from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
+from teacher_export.options.transfer_set import DEMO_TEXTS
 
 _OPTION = "--unlabelled"
 _LONGEST = 1 << 20  # characters of a text; no teacher reads as many

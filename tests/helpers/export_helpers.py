@@ -7,15 +7,11 @@ import numpy as np
 
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import iterate_parts
-from teacher_export.config import (
-    DataConfig,
-    ExportConfig,
-    FinetuneConfig,
-    OutputConfig,
-    TeacherConfig,
-    TransferSetConfig,
-)
+from teacher_export.config import ExportConfig, OutputConfig
 from teacher_export.data import dataset as datasets
+from teacher_export.options.data import DataConfig
+from teacher_export.options.teacher import FinetuneConfig, TeacherConfig
+from teacher_export.options.transfer_set import TransferSetConfig
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200

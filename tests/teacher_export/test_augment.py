@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from teacher_export.config import TransferSetConfig
+from teacher_export.options.transfer_set import TransferSetConfig
 from teacher_export.transfer.augment import Augmenter, mask_token_of
 from teacher_export.transfer.word_classes import WordClasses
 from teacher_export.transfer.words import split_words

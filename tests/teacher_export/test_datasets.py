@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.config import DataConfig
 from teacher_export.data import sources, streaming
 from teacher_export.data.dataset import load_dataset, shortened
 from teacher_export.data.row_parsers import PANDAS_MISSING
+from teacher_export.options.data import DataConfig
 
 HEADER = ["marketplace", "review_id", "star_rating", "review_headline", "review_body", "review_date"]
 

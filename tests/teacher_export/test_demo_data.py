@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.config import DataConfig
 from teacher_export.data import demo as demo_data
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.demo import load_demo_reviews, load_unlabelled_demo_texts, quintile_classes, read_rated_texts
+from teacher_export.options.data import DataConfig
 from teacher_export.pip_download import UnreachableIndexError
 
 REVIEWS = {

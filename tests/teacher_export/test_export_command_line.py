@@ -9,7 +9,7 @@ import pytest
 from command_lines import ROOT
 from distill_jax.errors import InputError
 from teacher_export.command_line import parse_arguments
-from teacher_export.config import TransferSetConfig
+from teacher_export.options.transfer_set import TransferSetConfig
 
 SCRIPT = ROOT / "scripts" / "export_logits.py"
 TABLE = ["--dataset", "table", "--data", "reviews.csv", "--text-column", "text", "--label-column", "stars"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from distill_jax.errors import InputError, Interrupted
-from teacher_export.config import TeacherConfig
+from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher import finetune as module
 from teacher_export.teacher.finetune import finetune, length_batches, make_optimizer, rate_factor
 from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file

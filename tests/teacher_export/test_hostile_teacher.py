@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export.config import TeacherConfig
+from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import resolve_teacher
 from tiny_teacher import LABEL_NAMES, make_teacher

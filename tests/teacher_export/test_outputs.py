@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.config import DataConfig
 from teacher_export.data.output_logits import FLOOR
 from teacher_export.data.output_rows import load_answered
-from teacher_export.table_config import TableTeacherConfig
+from teacher_export.options.data import DataConfig
+from teacher_export.options.table_teacher import TableTeacherConfig
 from tolerances import assert_close
 
 CLASSES = ("mixed", "neg", "pos")

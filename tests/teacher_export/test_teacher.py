@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export.config import TeacherConfig
+from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import resolve_teacher
 from teacher_export.teacher.weights_file import read_state_dict

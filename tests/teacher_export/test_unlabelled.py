@@ -5,8 +5,10 @@ import pytest
 
 from distill_jax.errors import InputError, MissingInputError
 from export_helpers import configure
-from teacher_export.config import DataConfig, ExportConfig, TransferSetConfig
+from teacher_export.config import ExportConfig
 from teacher_export.data import sources
+from teacher_export.options.data import DataConfig
+from teacher_export.options.transfer_set import TransferSetConfig
 from teacher_export.transfer import unlabelled
 from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
 

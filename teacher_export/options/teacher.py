@@ -1,0 +1,72 @@
+"""Which transformer teaches, and how it is fine-tuned where it has no head for the data's classes."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from distill_jax.errors import InputError, require_range
+
+PrecisionName = Literal["auto", "float32", "bfloat16"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+DEMO_TEACHER = "demo"
+DEMO_FINETUNE_EPOCHS = 2
+DEMO_FINETUNE_LEARNING_RATE = 8e-5
+FINETUNE_EPOCHS = 3
+FINETUNE_LEARNING_RATE = 5e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherConfig:
+    """Which teacher, and how its classes are matched to the data's."""
+
+    teacher: str = DEMO_TEACHER
+    """demo, a local folder, or a hub name of a sequence classifier (or of a bare encoder, which is then fine-tuned)."""
+    teacher_config: str | None = None
+    """With --state-dict: the hub name or folder of the configuration and tokenizer that the weights belong to."""
+    state_dict: Path | None = None
+    """A file saved by torch.save(model.state_dict(), FILE); read with weights_only."""
+    label_map: tuple[str, ...] = ()
+    """The data's class for each of the teacher's, as "LABEL_0=1 star" …; or the word in-order: class i is class i."""
+    max_length: int = 128
+    """Tokens a text is cut to, special tokens included."""
+    device: DeviceName = "auto"
+    """Where the teacher runs; auto takes a CUDA GPU where there is one."""
+    precision: PrecisionName = "auto"
+    """Arithmetic of the teacher's pass; auto takes bfloat16 where the hardware is good at it."""
+    batch_size: int = 32
+    """Rows in a batch of the teacher's pass and of fine-tuning."""
+
+    def __post_init__(self) -> None:
+        require_range("--max-length", self.max_length, 4, 100_000)
+        require_range("--batch-size", self.batch_size, 1, 65_536)
+        if (self.teacher_config is None) != (self.state_dict is None):
+            raise InputError("--teacher-config NAME and --state-dict FILE go together: give both or neither")
+        if self.state_dict is not None and self.teacher != DEMO_TEACHER:
+            raise InputError("--teacher and --state-dict both name a teacher: give one of them")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneConfig:
+    """How a teacher without a trained head for these classes is fine-tuned (AdamW, linear warm-up and decay)."""
+
+    finetune_epochs: int | None = None
+    """Passes over the training split (default: 2 for the demo teacher, 3 for others)."""
+    finetune_learning_rate: float | None = None
+    """Highest learning rate (default: 8e-5 for the demo teacher, 5e-5 for others)."""
+    finetune_output: Path | None = None
+    """Folder for the fine-tuned teacher (default: teachers/<the export folder's name>)."""
+
+    def __post_init__(self) -> None:
+        if self.finetune_epochs is not None:
+            require_range("--finetune-epochs", self.finetune_epochs, 1, 1000)
+        if self.finetune_learning_rate is not None:
+            require_range("--finetune-learning-rate", self.finetune_learning_rate, 0, 1, low_open=True)
+
+    def epochs(self, *, demo: bool) -> int:
+        """Return the number of epochs, the default where none was given."""
+        return self.finetune_epochs or (DEMO_FINETUNE_EPOCHS if demo else FINETUNE_EPOCHS)
+
+    def learning_rate(self, *, demo: bool) -> float:
+        """Return the highest learning rate, the default where none was given."""
+        return self.finetune_learning_rate or (DEMO_FINETUNE_LEARNING_RATE if demo else FINETUNE_LEARNING_RATE)
