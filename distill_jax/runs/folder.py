@@ -37,6 +37,7 @@ WEIGHTS = "weights.npz"
 TOKENIZER = "tokenizer.json"
 
 
+_MOST_EPOCHS = 100_000  # as many as a training can be told
 _PROGRAM = "distill-jax "  # what the field program of every configuration begins with
 
 
@@ -266,7 +267,8 @@ def read_history(path: Path) -> "pd.DataFrame":
     """Read and validate a ``history.csv``: ``HISTORY_COLUMNS``, a row an epoch; a number that is not finite stays so.
 
     Raises:
-        InputError: it is no CSV in UTF-8, lacks a column, has no row, or holds text where a number belongs.
+        InputError: it is no CSV in UTF-8, lacks a column, has no row, holds text where a number belongs, or epochs that
+            do not ascend.
     """
     import pandas as pd
 
@@ -288,7 +290,18 @@ def read_history(path: Path) -> "pd.DataFrame":
                 f"history {path}: row {row + 1}: {column}: expected a number, got {history[column].iloc[row]!r}"
             )
         history[column] = numbers
+    _require_epochs(history["epoch"].to_numpy(), path)
     return history
+
+
+def _require_epochs(epochs: np.ndarray, path: Path) -> None:
+    """Raise ``InputError`` unless epochs are whole numbers that ascend, of which none is too large to count to."""
+    wrong = ~((epochs >= 0) & (epochs <= _MOST_EPOCHS) & (epochs == np.floor(epochs)))
+    wrong[1:] |= epochs[1:] <= epochs[:-1]
+    for row in np.flatnonzero(wrong)[:1].tolist():
+        raise InputError(
+            f"history {path}: row {row + 1}: epoch: expected whole numbers that ascend, got {epochs[row]:g}"
+        )
 
 
 def read_predictions(path: Path, num_labels: int) -> Predictions:

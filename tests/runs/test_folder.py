@@ -50,6 +50,17 @@ def test_numbers_of_the_history_that_are_not_finite_stay_so(folder):
     assert all(math.isnan(value) for value in read_run(folder).history["test_f1_macro"])
 
 
+@pytest.mark.parametrize("epoch", ["", "nan", "inf", "-1", "1.5", "1e300", "1"])
+def test_epochs_that_are_no_whole_numbers_or_do_not_ascend_are_refused(folder, epoch):
+    path = folder / run_folder.HISTORY
+    header, first, *_ = path.read_text().splitlines()
+    scores = first.partition(",")[2]
+    path.write_text(f"{header}\n1,{scores}\n{epoch},{scores}\n")
+    record(folder)
+    with pytest.raises(InputError, match=r"history.csv: row 2: epoch: expected whole numbers that ascend, got"):
+        read_run(folder)
+
+
 def test_is_run_tells_runs_from_other_folders(folder, tmp_path):
     assert is_run(folder)
     assert not is_run(tmp_path)
