@@ -37,6 +37,7 @@ WEIGHTS = "weights.npz"
 TOKENIZER = "tokenizer.json"
 
 
+_LONGEST_NAME = 1_000  # characters
 _MOST_EPOCHS = 100_000  # as many as a training can be told
 _PROGRAM = "distill-jax "  # what the field program of every configuration begins with
 
@@ -291,6 +292,11 @@ def read_history(path: Path) -> "pd.DataFrame":
             )
         history[column] = numbers
     _require_epochs(history["epoch"].to_numpy(), path)
+    longest = int(history["model"].astype(str).str.len().max())
+    if longest > _LONGEST_NAME:  # a chart's legend would take minutes
+        raise InputError(
+            f"history {path}: model: expected a name of at most {_LONGEST_NAME:,} characters, got {longest:,}"
+        )
     return history
 
 

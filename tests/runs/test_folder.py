@@ -61,6 +61,14 @@ def test_epochs_that_are_no_whole_numbers_or_do_not_ascend_are_refused(folder, e
         read_run(folder)
 
 
+def test_a_name_that_no_chart_has_room_for_is_refused(folder):
+    path = folder / run_folder.HISTORY
+    path.write_text(path.read_text().replace("CNN", "x" * 1_001))
+    record(folder)
+    with pytest.raises(InputError, match=r"history.csv: model: expected a name of at most 1,000 characters, got 1,001"):
+        read_run(folder)
+
+
 def test_is_run_tells_runs_from_other_folders(folder, tmp_path):
     assert is_run(folder)
     assert not is_run(tmp_path)
