@@ -34,7 +34,7 @@ def main() -> None:
         config = parse_arguments()
         from teacher_export.libraries import require_teacher_extra, share_processors
 
-        if not config.table_teacher.is_asked_for:  # a table needs none of it
+        if not config.teacher_is_table:  # a table needs none of it
             require_teacher_extra()
         share_processors()
         from teacher_export.export import run

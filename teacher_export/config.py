@@ -6,7 +6,7 @@ from typing import Any
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import option_of
-from teacher_export.options.data import DataConfig
+from teacher_export.options.data import DEMO_VOTES, DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 from teacher_export.options.teacher import DEMO_TEACHER, FinetuneConfig, TeacherConfig
 from teacher_export.options.transfer_set import TransferSetConfig
@@ -47,26 +47,44 @@ class ExportConfig:
     output: OutputConfig = dataclasses.field(default_factory=OutputConfig)
 
     def __post_init__(self) -> None:
-        if self.table_teacher.is_asked_for:
+        if self.teacher_is_table:
             self._check_table_teacher()
-        elif self.data.dataset == "table" and self.data.label_column is None:
+            return
+        given = _given(self.table_teacher)
+        if given:
+            raise InputError(f"{given[0]} goes with --teacher-outputs COLUMN…, got none")
+        if self.data.dataset == "table" and self.data.label_column is None:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
 
     def _check_table_teacher(self) -> None:
-        if self.data.dataset != "table":
+        asked = self.table_teacher
+        if asked.is_asked_for and self.data.dataset != "table":
             raise InputError(f"--teacher-outputs goes with --dataset table, got {self.data.dataset}")
+        if not asked.is_asked_for and (given := _given(asked, "outputs_are")):
+            raise InputError(f"{given[0]} goes with --teacher-outputs COLUMN…; --dataset {DEMO_VOTES} has votes")
+        if asked.votes_smoothing is not None and asked.is_asked_for and asked.outputs_are != "votes":
+            raise InputError(f"--votes-smoothing goes with --outputs-are votes, got {asked.outputs_are}")
         others = (*_given(self.teacher, *_OF_A_TRANSFORMER), *_given(self.finetune))
         if others:
             raise InputError(
-                f"{others[0]} and --teacher-outputs do not go together: the table's answers are the teacher, so no "
+                f"{others[0]} and {self._table} do not go together: the table's answers are the teacher, so no "
                 "model is loaded, run or fine-tuned"
             )
         if self.transfer_set.wanted:
             option = "--unlabelled" if self.transfer_set.unlabelled else "--augment"
             raise InputError(
-                f"{option} and --teacher-outputs do not go together: a table cannot answer texts that are not in it; "
+                f"{option} and {self._table} do not go together: a table cannot answer texts that are not in it; "
                 "add your teacher's answers to them as rows"
             )
+
+    @property
+    def teacher_is_table(self) -> bool:
+        """Whether the teacher is a table of answers, so that no model is run."""
+        return self.table_teacher.is_asked_for or self.data.dataset == DEMO_VOTES
+
+    @property
+    def _table(self) -> str:
+        return "--teacher-outputs" if self.table_teacher.is_asked_for else f"--dataset {DEMO_VOTES}"
 
     @property
     def export_folder(self) -> Path:

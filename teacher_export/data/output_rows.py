@@ -1,15 +1,15 @@
 """A table with a teacher's answers in it: read, drawn and split like any other, each row with its logits."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
-from teacher_export.data.dataset import Dataset, assemble, open_files, split_rows
+from teacher_export.data.answered_table import AnsweredTable
+from teacher_export.data.dataset import assemble, open_files, split_rows
 from teacher_export.data.labels import LabelColumn, in_order
-from teacher_export.data.output_logits import OutputCounts, logits_of
+from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
@@ -21,23 +21,6 @@ from teacher_export.options.data import DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 
 NO_OUTPUT = "missing teacher output"
-
-
-@dataclasses.dataclass(frozen=True)
-class AnsweredTable:
-    """A data set whose rows have a teacher's answers.
-
-    Attributes:
-        dataset: its splits have ``teacher_logits``.
-        columns: the column of each class, in their order; or the one column of all.
-        fingerprint: SHA-256 over the answers of the rows kept, as they came.
-        counts: in how many of these rows the answers were changed.
-    """
-
-    dataset: Dataset
-    columns: tuple[str, ...]
-    fingerprint: str
-    counts: OutputCounts
 
 
 class AnsweredRows:
@@ -167,7 +150,7 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
     dataset = assemble(config, source, rows, texts, logits[read_as])
-    return AnsweredTable(dataset, parser.output_columns, fingerprint, counts)
+    return AnsweredTable(dataset, parser.output_columns, fingerprint, counts, asked.outputs_are, asked.smoothing)
 
 
 def _draw(config: DataConfig, source: LabelledRows) -> np.ndarray:

@@ -8,7 +8,10 @@ import tyro
 
 from distill_jax.errors import InputError, require_range
 
-DatasetName = Literal["demo", "amazon-pds", "table"]
+DatasetName = Literal["demo", "demo-votes", "amazon-pds", "table"]
+
+DEMO_VOTES: DatasetName = "demo-votes"
+DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +19,8 @@ class DataConfig:
     """Which texts, and how they are sampled and split."""
 
     dataset: DatasetName = "demo"
-    """demo: review sentences fetched through pip; amazon-pds: the Amazon reviews' TSV; table: any other file."""
+    """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
+    amazon-pds: the Amazon reviews' TSV; table: any other file."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; gzipped (.gz) or not."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
@@ -46,9 +50,9 @@ class DataConfig:
                 "--validation-fraction: expected a number from 0 (no validation split) to 1, 1 excluded, got "
                 f"{self.validation_fraction:g}"
             )
-        if self.dataset == "demo" and self.data:
+        if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
-        if self.dataset != "demo" and not self.data:
+        if self.dataset not in DEMOS and not self.data:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")

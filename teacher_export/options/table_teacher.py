@@ -33,23 +33,21 @@ class TableTeacherConfig:
             require_range("--vocabulary", self.vocabulary, 100, 1_000_000)
         if self.votes_smoothing is not None:
             require_range("--votes-smoothing", self.votes_smoothing, 0, 1000)
-        defaults = type(self).__dataclass_fields__
-        given = [name for name in defaults if getattr(self, name) != defaults[name].default]
-        if given and not self.teacher_outputs:
-            raise InputError(f"--{given[0].replace('_', '-')} goes with --teacher-outputs COLUMN…, got none")
-        if self.votes_smoothing is not None and self.outputs_are != "votes":
-            raise InputError(f"--votes-smoothing goes with --outputs-are votes, got {self.outputs_are}")
         if self.vocabulary is not None and self.tokenizer != TRAIN:
             raise InputError(f"--vocabulary goes with --tokenizer train, got --tokenizer {self.tokenizer}")
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether the teacher is the table."""
+        """Whether a table's columns are the teacher."""
         return bool(self.teacher_outputs)
 
     @property
     def smoothing(self) -> float:
-        """The votes added to a row, the default where none was given; 0 where the numbers are no votes."""
-        if self.outputs_are != "votes":
+        """The votes added to a row; 0 where the numbers are no votes."""
+        return self.smoothing_of(self.outputs_are)
+
+    def smoothing_of(self, kind: OutputKind) -> float:
+        """Return the votes added to a row of such numbers, the default where none was given; 0 for all but votes."""
+        if kind != "votes":
             return 0.0
         return VOTES_SMOOTHING if self.votes_smoothing is None else self.votes_smoothing

@@ -10,7 +10,7 @@ def kind_of(config: ExportConfig) -> TeacherKind:
     Raises:
         InputError: a file or folder is not there, or cannot be used.
     """
-    if config.table_teacher.is_asked_for:
+    if config.teacher_is_table:
         from teacher_export.teacher.table import TableKind
 
         return TableKind(config)

@@ -16,14 +16,15 @@ from distill_jax.tasks.registry import SINGLE_LABEL
 from teacher_export.config import ExportConfig
 from teacher_export.data.output_logits import FLOOR
 from teacher_export.identity import describe_export
+from teacher_export.options.data import DEMO_VOTES
 from teacher_export.options.table_teacher import TRAIN, VOCABULARY
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import canonical_json
 from teacher_export.teacher.table_tokenizer import TableTokenizer
 
 if TYPE_CHECKING:
+    from teacher_export.data.answered_table import AnsweredTable
     from teacher_export.data.dataset import Dataset
-    from teacher_export.data.output_rows import AnsweredTable
 
 _COLUMNS_NAMED = 6
 _ROWS_AT_ONCE = 1 << 14
@@ -40,9 +41,14 @@ class TableKind(TeacherKind):
 
     @cached_property
     def _table(self) -> "AnsweredTable":
+        asked = self.config.table_teacher
+        if self.config.data.dataset == DEMO_VOTES:
+            from teacher_export.data.demo_votes import load_demo_votes
+
+            return load_demo_votes(self.config.data, asked.smoothing_of("votes"))
         from teacher_export.data.output_rows import load_answered
 
-        return load_answered(self.config.data, self.config.table_teacher)
+        return load_answered(self.config.data, asked)
 
     @property
     def dataset(self) -> "Dataset":
@@ -52,7 +58,7 @@ class TableKind(TeacherKind):
     def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
         """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
         found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
-        return _described(self.config, self._table, found, self._given), _fingerprint(self.config, self._table)
+        return _described(self.config, self._table, found, self._given), _fingerprint(self._table)
 
     def load(self) -> Labeller:
         """Make the tokenizer ready."""
@@ -72,9 +78,9 @@ def _described(
     teacher = {
         "teacher_outputs": {
             "columns": list(table.columns),
-            "are": asked.outputs_are,
-            "votes_smoothing": asked.smoothing,
-            "floor": None if asked.outputs_are == "logits" else FLOOR,
+            "are": table.kind,
+            "votes_smoothing": table.smoothing,
+            "floor": None if table.kind == "logits" else FLOOR,
             "fingerprint": table.fingerprint,
         },
         "part_rows": config.output.part_rows,
@@ -85,9 +91,8 @@ def _described(
     return describe_export(config, table.dataset, teacher)
 
 
-def _fingerprint(config: ExportConfig, table: "AnsweredTable") -> str:
-    asked = config.table_teacher
-    content = [table.fingerprint, list(table.dataset.label_names), asked.outputs_are, asked.smoothing, FLOOR]
+def _fingerprint(table: "AnsweredTable") -> str:
+    content = [table.fingerprint, list(table.dataset.label_names), table.kind, table.smoothing, FLOOR]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
@@ -96,7 +101,7 @@ class TableLabeller(Labeller):
 
     def __init__(self, config: ExportConfig, table: "AnsweredTable", tokenizer: TableTokenizer) -> None:
         self._config, self._table, self._tokenizer = config, table, tokenizer
-        self.name, self.fingerprint = _name(table.columns), _fingerprint(config, table)
+        self.name, self.fingerprint = _name(table.columns), _fingerprint(table)
         self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
         self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
         self._facts = _facts(table)
