@@ -34,13 +34,19 @@ def describe_export(
         "label_column": data.label_column,
         "train_fraction": data.train_fraction,
         "seed": data.seed,
-        "max_rows": data.max_rows,
-        "balance": data.balance,
+        "max_rows": data.most_rows,
+        "balance": data.is_balanced,
         **teacher,
     }
     # Only where they are used, so that every other export keeps its identity.
     if data.validation_fraction:
         described["validation_fraction"] = data.validation_fraction
+    for name in ("test_data", "validation_data"):
+        if getattr(data, name):
+            described[name] = [utf8(path.name) for path in getattr(data, name)]
+    for name in ("split_column", "group_column", "stratify"):
+        if getattr(data, name):
+            described[name] = getattr(data, name)
     if transfer is not None:
         described["transfer"] = transfer
     return described

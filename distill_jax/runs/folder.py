@@ -292,7 +292,7 @@ def read_history(path: Path) -> "pd.DataFrame":
             )
         history[column] = numbers
     _require_epochs(history["epoch"].to_numpy(), path)
-    longest = int(history["model"].astype(str).str.len().max())
+    longest = max(len(str(name)) for name in history["model"])
     if longest > _LONGEST_NAME:  # a chart's legend would take minutes
         raise InputError(
             f"history {path}: model: expected a name of at most {_LONGEST_NAME:,} characters, got {longest:,}"

@@ -132,7 +132,7 @@ def _export_words(folder: Path, table_file: Path) -> list[str]:
         env={**os.environ, "PYTHONPATH": paths},
     )
     words = [str(_SCRIPTS / "export_logits.py"), "--dataset", "table", "--data", str(table_file)]
-    words += ["--text-column", "text", "--label-column", "label", "--max-rows", "0", "--no-balance"]
+    words += ["--text-column", "text", "--label-column", "label"]
     return [*words, "--teacher", str(teacher), "--output", str(folder / "exported")]
 
 

@@ -216,7 +216,7 @@ def _cost(command: str, name: str, path: Path, write: Write, size: int, limit: f
 
 def _export_words(path: Path) -> list[str]:
     words = [str(_ROOT / "scripts" / "export_logits.py"), "--dataset", "table", "--data", str(path)]
-    words += ["--text-column", "text", "--label-column", "label", "--no-balance", "--precision", "float32"]
+    words += ["--text-column", "text", "--label-column", "label", "--precision", "float32"]
     words += ["--teacher", str(path.parent.parent / "teacher"), "--max-rows", str(_ROWS_KEPT)]
     words += ["--max-length", str(_LENGTH)]
     return [*words, "--output", str(path.with_name("exported"))]

@@ -78,7 +78,7 @@ def _export(teacher: str, precision: "PrecisionName", table: Path, output: Path)
 
     shutil.rmtree(output, ignore_errors=True)
     config = ExportConfig(
-        data=DataConfig("table", (table,), ("text",), "label", max_rows=0, balance=False),
+        data=DataConfig("table", (table,), ("text",), "label"),
         teacher=TeacherConfig(teacher, max_length=_MAX_LENGTH, precision=precision),
         output=OutputConfig(output),
     )

@@ -10,7 +10,8 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
-from teacher_export.data.sampling import select_rows, train_rows, validation_rows
+from teacher_export.data.sampling import select_rows
+from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
 from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.data.tables import table_format
 from teacher_export.options.data import DataConfig
@@ -67,24 +68,26 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     if config.dataset == "demo":
         return _load_demo(config)
-    parser = _row_parser(config)
+    parser = SideColumns(_row_parser(config), config)
     files = open_files(config, parser)
     source = read_labels(files, parser)
-    rows = select_rows(
-        source.classes, source.label_names, max_rows=config.max_rows, balance=config.balance, seed=config.seed
-    )
-    split_rows(config, len(rows))  # an empty split is refused before the second reading
-    texts = read_texts(files, parser, source.rows_per_file, rows)
-    return assemble(config, source, rows, texts)
+
+    def choose(usable: LabelledRows) -> np.ndarray:
+        return select_rows(
+            usable.classes, usable.label_names, max_rows=config.most_rows, balance=config.is_balanced, seed=config.seed
+        )
+
+    drawn = draw(config, source, parser, choose)
+    return assemble(config, source, drawn, read_texts(files, parser, source.rows_per_file, drawn.rows))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
     from teacher_export.data.demo import LABEL_NAMES, load_demo_reviews
 
     reviews = load_demo_reviews()
-    rows = select_rows(reviews.classes, LABEL_NAMES, max_rows=0, balance=False, seed=config.seed)
     source = LabelledRows(LABEL_NAMES, reviews.classes, reviews.classes >= 0, reviews.dropped)
-    return assemble(config, source, rows, [reviews.texts[row] for row in rows.tolist()])
+    drawn = draw_all(config, source)
+    return assemble(config, source, drawn, [reviews.texts[row] for row in drawn.rows.tolist()])
 
 
 def _row_parser(config: DataConfig) -> RowParser:
@@ -100,50 +103,42 @@ def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
     Raises:
         InputError: one is missing, empty, of another format, named twice, or lacks a column.
     """
-    _require_different(config.data)
+    _require_different(config.files)
     amazon = config.dataset == "amazon-pds"
-    return [open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.data]
+    return [
+        open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.files
+    ]
 
 
 def _require_different(paths: tuple[Path, ...]) -> None:
     seen = set()
     for path in paths:
         if path.resolve() in seen:
-            raise InputError(f"data file {path}: it is named twice after --data; its rows would be in both splits")
+            raise InputError(f"data file {path}: it is named twice; its rows would be in both splits")
         seen.add(path.resolve())
 
 
-def split_rows(config: DataConfig, rows: int) -> dict[str, slice]:
-    """Return which of the shuffled rows each split has.
-
-    Raises:
-        InputError: a split would be empty.
-    """
-    cut = train_rows(rows, config.train_fraction)
-    validation = validation_rows(cut, config.validation_fraction)
-    # Off the end of the training rows, so that the other rows of each split keep their places.
-    parts = {"train": slice(0, cut - validation), "test": slice(cut, None), "validation": slice(cut - validation, cut)}
-    if not validation:
-        del parts["validation"]
-    return parts
-
-
 def assemble(
-    config: DataConfig, source: LabelledRows, rows: np.ndarray, texts: list[str], logits: np.ndarray | None = None
+    config: DataConfig, source: LabelledRows, drawn: Drawn, texts: list[str], logits: np.ndarray | None = None
 ) -> Dataset:
-    """Cut the shuffled rows into splits and say what they are.
+    """Put the rows into their splits and say what they are.
 
     Args:
-        config: how they are split.
+        config: what the user asked for.
         source: what is known of all rows.
-        rows: the numbers of those kept, in their order.
+        drawn: those kept, and where they go.
         texts: theirs.
         logits: theirs, float32 [rows, classes], where the table has a teacher's answers.
     """
-    labels = source.classes[rows].astype(np.int32)
+    rows, labels = drawn.rows, source.classes[drawn.rows].astype(np.int32)
     splits = {
-        name: Split(rows[part], texts[part], labels[part], None if logits is None else logits[part])
-        for name, part in split_rows(config, len(rows)).items()
+        name: Split(
+            rows[places],
+            [texts[place] for place in places.tolist()],
+            labels[places],
+            None if logits is None else logits[places],
+        )
+        for name, places in drawn.splits.items()
     }
     dataset = Dataset(config.dataset, source.label_names, splits, fingerprint_of(source.label_names, splits))
     _say_summary(dataset, source)

@@ -15,7 +15,7 @@ from teacher_export.data.dataset import assemble
 from teacher_export.data.demo import LABEL_NAMES, REVIEW_FILES, classes_between, load_demo_reviews, quintiles
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers
-from teacher_export.data.sampling import draw_rows
+from teacher_export.data.splitting import draw_all
 from teacher_export.data.streaming import LabelledRows
 from teacher_export.downloads import fetch_demo_votes
 from teacher_export.options.data import DataConfig
@@ -49,12 +49,12 @@ def load_demo_votes(config: DataConfig, smoothing: float) -> AnsweredTable:
         counts[row] = np.bincount(classes_between(cuts, np.array(ratings[key])), minlength=len(LABEL_NAMES))
     labels = np.where(reviews.classes >= 0, most_voted(counts, reviews.classes), -1).astype(np.int16)
     source = LabelledRows(LABEL_NAMES, labels, labels >= 0, reviews.dropped)
-    rows = draw_rows(source.usable, max_rows=0, seed=config.seed)
+    drawn = draw_all(config, source)
     answers, classes = Answers(), range(len(LABEL_NAMES))
-    for votes in counts[rows]:
+    for votes in counts[drawn.rows]:
         answers.add((classes, votes))
     logits, changed, fingerprint = logits_of(answers, classes, "votes", smoothing)
-    dataset = assemble(config, source, rows, [reviews.texts[row] for row in rows.tolist()], logits)
+    dataset = assemble(config, source, drawn, [reviews.texts[row] for row in drawn.rows.tolist()], logits)
     return AnsweredTable(dataset, ("votes",), fingerprint, changed, "votes", smoothing)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from distill_jax.console import say
 from distill_jax.errors import InputError
 from teacher_export.data.answered_table import AnsweredTable
-from teacher_export.data.dataset import assemble, open_files, split_rows
+from teacher_export.data.dataset import assemble, open_files
 from teacher_export.data.labels import LabelColumn, in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
@@ -15,6 +15,7 @@ from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.sources import require_data_file
+from teacher_export.data.splitting import SideColumns, draw
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.tables import column_names, table_format
 from teacher_export.options.data import DataConfig
@@ -142,18 +143,19 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
         InputError: a file, a row or an option cannot be used; the message names the file and row.
     """
     parser = AnsweredRows(config, asked)
-    files = open_files(config, parser)
-    source = read_labels(files, parser)
-    rows = _draw(config, source)
-    split_rows(config, len(rows))  # an empty split is refused before the second reading
-    texts = read_texts(files, parser, source.rows_per_file, rows)
+    side = SideColumns(parser, config)
+    files = open_files(config, side)
+    source = read_labels(files, side)
+    drawn = draw(config, source, side, lambda usable: _choose(config, usable))
+    rows = drawn.rows
+    texts = read_texts(files, side, source.rows_per_file, rows)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
-    dataset = assemble(config, source, rows, texts, logits[read_as])
+    dataset = assemble(config, source, drawn, texts, logits[read_as])
     return AnsweredTable(dataset, parser.output_columns, fingerprint, counts, asked.outputs_are, asked.smoothing)
 
 
-def _draw(config: DataConfig, source: LabelledRows) -> np.ndarray:
+def _choose(config: DataConfig, source: LabelledRows) -> np.ndarray:
     """Return the rows to keep, balanced where there is a label in each row and a row of each class."""
     labels = source.classes[source.usable]
     if not len(labels):
@@ -164,9 +166,9 @@ def _draw(config: DataConfig, source: LabelledRows) -> np.ndarray:
         reason = "rows have no label" if (labels >= 0).any() else "no row has a label"
     elif counts.min() < MIN_CLASS_ROWS:
         reason = f"the class {source.label_names[int(counts.argmin())]!r} has {counts.min()} labelled rows"
-    options = {"max_rows": config.max_rows, "seed": config.seed}
-    if config.balance and reason is None:
+    options = {"max_rows": config.most_rows, "seed": config.seed}
+    if config.is_balanced and reason is None:
         return select_rows(source.classes, source.label_names, balance=True, **options)
-    if config.balance:
+    if config.is_balanced:
         say(f"classes are not balanced: {reason}")
     return draw_rows(source.usable, **options)

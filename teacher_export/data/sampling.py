@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from distill_jax.console import warn
 from distill_jax.errors import InputError
 
 MIN_CLASS_ROWS = 2
@@ -44,6 +45,7 @@ def select_rows(
                 f"--max-rows {max_rows}: expected at least {MIN_CLASS_ROWS * len(label_names)}, so that each of the "
                 f"{len(label_names)} classes has {MIN_CLASS_ROWS} rows"
             )
+        _warn_of_rare_class(counts, label_names, count)
         drawn = [
             pd.Series(np.flatnonzero(classes == class_)).sample(n=count, random_state=seed)
             for class_ in range(len(label_names))
@@ -53,6 +55,16 @@ def select_rows(
     counts = np.bincount(classes[rows], minlength=len(label_names))
     _require_rows(counts, label_names, f"among the {len(rows):,} rows sampled (--max-rows)")
     return rows
+
+
+def _warn_of_rare_class(counts: np.ndarray, label_names: Sequence[str], kept: int) -> None:
+    """Warn where balancing leaves out most rows; it is the rarest class that decides, unless fewer rows are wanted."""
+    rarest, rows = int(counts.argmin()), int(counts.sum())
+    if kept == counts[rarest] and 2 * kept * len(counts) < rows:
+        warn(
+            f"warning: --balance keeps {kept * len(counts):,} of {rows:,} rows, because the class "
+            f"{label_names[rarest]!r} has {kept:,}; leave --balance out, or give more rows of that class"
+        )
 
 
 def draw_rows(usable: np.ndarray, *, max_rows: int, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from distill_jax.errors import InputError, require_range
 
 DatasetName = Literal["demo", "demo-votes", "amazon-pds", "table"]
 
+NOTEBOOK_ROWS = 50_000
 DEMO_VOTES: DatasetName = "demo-votes"
 DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES)
 
@@ -27,10 +28,20 @@ class DataConfig:
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
     """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
-    max_rows: int = 50_000
-    """Rows to keep at most, equally many of each class; 0 keeps all. The demo always keeps all."""
-    balance: bool = True
-    """Keep equally many rows of each class (not for the demo, whose classes are balanced)."""
+    validation_data: tuple[Path, ...] = ()
+    """Files whose rows are the validation split; those of --data are then not drawn for it."""
+    test_data: tuple[Path, ...] = ()
+    """Files whose rows are the test split; all rows of --data then train."""
+    split_column: str | None = None
+    """The column that says train, test or validation of each row (table)."""
+    group_column: str | None = None
+    """A column whose equal values stay together in one split, such as an author or a product (table)."""
+    stratify: bool = False
+    """Give each split the same share of every class."""
+    max_rows: int | None = None
+    """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000). The demo keeps all."""
+    balance: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Keep equally many rows of each class, as many as the rarest has. amazon-pds always does, as the notebook did."""
     train_fraction: float = 0.8
     """Share of the rows, after shuffling, that train; the rest is the test split."""
     validation_fraction: float = 0.0
@@ -39,7 +50,8 @@ class DataConfig:
     """Decides sampling, shuffling, fine-tuning and augmentation."""
 
     def __post_init__(self) -> None:
-        require_range("--max-rows", self.max_rows, 0, float("inf"))
+        if self.max_rows is not None:
+            require_range("--max-rows", self.max_rows, 0, float("inf"))
         require_range("--seed", self.seed, 0, 2**32 - 1)
         if not 0 < self.train_fraction < 1:
             raise InputError(
@@ -50,6 +62,7 @@ class DataConfig:
                 "--validation-fraction: expected a number from 0 (no validation split) to 1, 1 excluded, got "
                 f"{self.validation_fraction:g}"
             )
+        self._check_splits()
         if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset not in DEMOS and not self.data:
@@ -58,3 +71,44 @@ class DataConfig:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
         if self.dataset != "table" and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
+
+    @property
+    def most_rows(self) -> int:
+        """The rows to keep at most, the default where none was given; 0 = all."""
+        if self.max_rows is None:
+            return NOTEBOOK_ROWS if self.dataset == "amazon-pds" else 0
+        return self.max_rows
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether equally many rows of each class are kept."""
+        return self.balance or self.dataset == "amazon-pds"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, in the order in which their rows are numbered."""
+        return (*self.data, *self.validation_data, *self.test_data)
+
+    def _check_splits(self) -> None:
+        own_files = [name for name in ("--test-data", "--validation-data") if getattr(self, field_of(name))]
+        if own_files and self.dataset in DEMOS:
+            raise InputError(f"{own_files[0]} goes with --data FILE…; the demo has its own split")
+        for name in ("--split-column", "--group-column"):
+            if getattr(self, field_of(name)) is not None and self.dataset != "table":
+                raise InputError(f"{name} goes with --dataset table, got {self.dataset}")
+        if self.split_column is not None and own_files:
+            raise InputError(f"--split-column and {own_files[0]} both say what the splits are: give one of them")
+        if self.stratify and self.group_column is not None:
+            raise InputError("--stratify and --group-column do not go together: a group's rows are of any classes")
+        if self.group_column is not None and (self.split_column is not None or own_files):
+            raise InputError("--group-column and splits of your own do not go together: they say where a group goes")
+        drawn = type(self).__dataclass_fields__
+        if (self.test_data or self.split_column) and self.train_fraction != drawn["train_fraction"].default:
+            raise InputError("--train-fraction and a test split of your own do not go together: give one of them")
+        if self.validation_data and self.validation_fraction:
+            raise InputError("--validation-fraction and --validation-data do not go together: give one of them")
+
+
+def field_of(option: str) -> str:
+    """Return the field of an option."""
+    return option.removeprefix("--").replace("-", "_")

@@ -49,7 +49,9 @@ def write_training_rows(folder: Path, texts: Iterable[str], options: dict[str, A
 def split_options(data: DataConfig) -> dict[str, Any]:
     """Return the options that decide which rows train."""
     settings = dataclasses.asdict(data)
-    return {**settings, "data": [utf8(path.name) for path in data.data], "text_column": list(data.text_column)}
+    files = {name: [utf8(path.name) for path in settings[name]] for name in ("data", "validation_data", "test_data")}
+    drawn = {"max_rows": data.most_rows, "balance": data.is_balanced}
+    return {**settings, **files, **drawn, "text_column": list(data.text_column)}
 
 
 def require_unseen(config: DataConfig, dataset: "Dataset", source: TeacherSource) -> None:

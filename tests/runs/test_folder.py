@@ -61,6 +61,13 @@ def test_epochs_that_are_no_whole_numbers_or_do_not_ascend_are_refused(folder, e
         read_run(folder)
 
 
+def test_a_history_without_a_name_is_read(folder):
+    path = folder / run_folder.HISTORY
+    path.write_text(path.read_text().replace("CNN", ""))
+    record(folder)
+    assert len(read_run(folder).history) == 2
+
+
 def test_a_name_that_no_chart_has_room_for_is_refused(folder):
     path = folder / run_folder.HISTORY
     path.write_text(path.read_text().replace("CNN", "x" * 1_001))

@@ -158,7 +158,7 @@ def test_text_columns_are_joined_by_a_blank_line_without_the_blank_ones(tmp_path
 
 def test_table_drops_are_counted_by_reason(tmp_path, capsys):
     rows = [*TEN, ("unlabelled", "-1"), ("no label", ""), ("", "1"), (" \t", "0"), ("", "1")]
-    dataset = load(write_csv(tmp_path / "data.csv", rows), max_rows=6)
+    dataset = load(write_csv(tmp_path / "data.csv", rows), max_rows=6, balance=True)
     said, warned = capsys.readouterr()
     assert (
         "data set table: 15 rows read, 5 dropped (1 missing label, 2 missing text, 1 blank text, 1 unlabelled " in said
@@ -170,7 +170,7 @@ def test_table_drops_are_counted_by_reason(tmp_path, capsys):
 
 def test_the_summary_shows_counts_and_three_examples(tmp_path, capsys):
     rows = [(f"line {i}\nmore\x1b[31m " + "long " * 100, "yes" if i < 6 else "no") for i in range(10)]
-    dataset = load(write_csv(tmp_path / "data.csv", rows), balance=False)
+    dataset = load(write_csv(tmp_path / "data.csv", rows))
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "data set table: 10 rows read, 0 dropped, 10 kept"
     assert said[1].split() == ["class", "train", "test"]
@@ -226,10 +226,7 @@ def test_the_fingerprint_covers_names_ids_labels_and_texts(tmp_path):
         "name": [(text, f"{label}.5") for text, label in TEN],
         "ids": [("", "0"), *TEN],
     }
-    prints = {
-        name: load(write_csv(tmp_path / "data.csv", rows), balance=False, seed=1).fingerprint
-        for name, rows in variants.items()
-    }
+    prints = {name: load(write_csv(tmp_path / "data.csv", rows), seed=1).fingerprint for name, rows in variants.items()}
     assert prints["same"] == prints["again"]
     assert len(set(prints.values())) == 5
     assert len(prints["same"]) == hashlib.sha256().digest_size * 2
@@ -294,7 +291,7 @@ def test_unusable_tables_are_refused(tmp_path, rows, options, message):
 def test_a_file_named_twice_is_refused(tmp_path):
     path = write_csv(tmp_path / "data.csv", TEN)
     (tmp_path / "link.csv").symlink_to(path)
-    with pytest.raises(InputError, match=r"link.csv: it is named twice after --data"):
+    with pytest.raises(InputError, match=r"link.csv: it is named twice; its rows would be in both splits"):
         load((path, tmp_path / "link.csv"))
 
 
@@ -347,7 +344,7 @@ def test_texts_of_many_times_their_files_are_refused_by_row(tmp_path, monkeypatc
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(b"text,label\n" + (b"x" * 1000 + b",a\n" + b"y" * 1000 + b",b\n") * 100))
     with pytest.raises(InputError, match=r"row \d+ .*take more than 8 times the memory .* \(--max-rows\)"):
-        load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label", max_rows=0))
+        load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label"))
     assert load_dataset(DataConfig("table", (path,), text_column=("text",), label_column="label", max_rows=4))
 
 

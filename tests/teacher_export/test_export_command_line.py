@@ -33,7 +33,7 @@ def test_every_option_arrives():
     config = parse_arguments(
         [
             *["--dataset", "table", "--data", "a.csv", "b.csv.gz", "--text-column", "head", "--text-column", "body"],
-            *["--label-column", "stars", "--no-balance", "--max-rows", "0", "--seed", "7", "--train-fraction", "0.5"],
+            *["--label-column", "stars", "--balance", "--max-rows", "0", "--seed", "7", "--train-fraction", "0.5"],
             *[
                 "--teacher-config",
                 "some/name",
@@ -54,7 +54,7 @@ def test_every_option_arrives():
     assert config.data.data == (Path("a.csv"), Path("b.csv.gz"))
     assert config.data.text_column == ("head", "body")
     assert (config.data.balance, config.data.max_rows, config.data.seed, config.data.train_fraction) == (
-        False,
+        True,
         0,
         7,
         0.5,
@@ -148,7 +148,8 @@ def test_help_is_complete_and_quick():
     options += (
         " label-map max-length device precision batch-size finetune-epochs finetune-learning-rate finetune-output"
     )
-    options += " output part-rows no-balance validation-fraction unlabelled unlabelled-column augment"
+    options += " output part-rows validation-fraction unlabelled unlabelled-column augment"
+    options += " split-column group-column stratify test-data validation-data"
     options += " mask-probability pos-probability ngram-probability crop-probability cross-probability"
     for option in options.split():
         assert f"--{option}" in result.stdout

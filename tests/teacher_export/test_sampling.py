@@ -6,6 +6,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from teacher_export.data.sampling import select_rows, train_rows, validation_rows
+from teacher_export.options.data import DataConfig
 from tolerances import share_error
 
 NAMES = ("a", "b", "c")
@@ -97,3 +98,20 @@ def test_validation_takes_a_share_of_the_training_rows():
 def test_an_empty_validation_or_training_split_is_refused(rows, fraction, split):
     with pytest.raises(InputError, match=rf"--validation-fraction .*: of 4 training rows it leaves the {split} split"):
         validation_rows(rows, fraction)
+
+
+def test_balancing_that_leaves_out_most_rows_names_the_class_that_costs_them(capsys):
+    classes = np.array([0] * 397 + [1] * 3)
+    assert len(select_rows(classes, ("pos", "neg"), max_rows=0, balance=True, seed=1)) == 6
+    warned = capsys.readouterr().err
+    assert "--balance keeps 6 of 400 rows, because the class 'neg' has 3" in warned
+    select_rows(np.array([0] * 50 + [1] * 40), ("pos", "neg"), max_rows=0, balance=True, seed=1)
+    select_rows(classes, ("pos", "neg"), max_rows=4, balance=True, seed=1)  # so few were wanted
+    assert capsys.readouterr().err == ""
+
+
+def test_no_row_is_left_out_unasked():
+    assert not DataConfig("table", ("a.csv",), text_column=("t",), label_column="l").is_balanced
+    assert DataConfig("table", ("a.csv",), text_column=("t",), label_column="l").most_rows == 0
+    assert DataConfig("amazon-pds", ("a.tsv",)).is_balanced
+    assert DataConfig("amazon-pds", ("a.tsv",)).most_rows == 50_000

@@ -462,7 +462,6 @@ def test_what_was_done_to_the_answers_is_said_once_with_its_count(tmp_path, caps
         "label",
         "--teacher-outputs",
         "answer",
-        "--no-balance",
         "--output",
         str(tmp_path / "out"),
     ]

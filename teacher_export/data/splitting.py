@@ -1,0 +1,224 @@
+"""Which row is in which split: what the rows say themselves; or a cut, of whole groups, or of each class alike."""
+
+import array
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from teacher_export.data.row_parsers import RowParser
+from teacher_export.data.rows import Row
+from teacher_export.data.sampling import draw_rows, train_rows, validation_rows
+from teacher_export.data.streaming import LabelledRows
+from teacher_export.options.data import DataConfig
+
+TRAIN, TEST, VALIDATION = "train", "test", "validation"
+SPLITS = (TRAIN, TEST, VALIDATION)
+NO_SPLIT = "missing split"
+_SPELLINGS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("test", "testing"), TEST),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "dev", "development"), VALIDATION),
+}
+
+
+class SideColumns:
+    """A parser's rows with two columns more, which say where a row belongs: its split, and its group.
+
+    Args:
+        parser: reads all else.
+        config: names the columns; one that it does not name is not read.
+
+    Attributes:
+        splits: for each row so far its split's place in ``SPLITS``; -1 = none.
+        groups: for each row so far a number that the rows of its group have, and no others.
+    """
+
+    def __init__(self, parser: RowParser, config: DataConfig) -> None:
+        self._parser, self._split, self._group = parser, config.split_column, config.group_column
+        self._first = len(parser.columns)
+        side = [column for column in (config.split_column, config.group_column) if column is not None]
+        twice = [column for column in side if column in parser.columns or side.count(column) > 1]
+        if twice:
+            option = "--split-column" if twice[0] == config.split_column else "--group-column"
+            raise InputError(f"{option} {twice[0]}: it is a column of the text, the label or another option too")
+        self.columns = (*parser.columns, *side)
+        self.keeps_unlabelled = parser.keeps_unlabelled
+        self.splits, self.groups = array.array("b"), array.array("q")
+
+    def label(self, row: Row) -> int | str:
+        """Return the parser's code or reason; a row whose split is missing is left out.
+
+        Raises:
+            InputError: a cell is of a kind that cannot be used, or names no split.
+        """
+        code = self._parser.label(self._bare(row))
+        missing = False
+        if self._split is not None:
+            place = self._place(row, row.cells[self._first])
+            missing = place < 0
+            self.splits.append(place)
+        if self._group is not None:
+            self.groups.append(_number(row.cells[-1], len(self.groups)))
+        return NO_SPLIT if missing and not isinstance(code, str) else code
+
+    def _place(self, row: Row, value: object) -> int:
+        name = str(value).strip() if value is not None else ""
+        if not name:
+            return -1
+        if name.lower() not in _SPELLINGS:
+            raise InputError(
+                f"{row.where}: column {self._split!r}: expected train, test or validation, got {name[:60]!r}"
+            )
+        return SPLITS.index(_SPELLINGS[name.lower()])
+
+    def text(self, row: Row) -> str:
+        """Return the text of a row that is kept."""
+        return self._parser.text(self._bare(row))
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the classes' names and each code's class."""
+        return self._parser.classes()
+
+    def _bare(self, row: Row) -> Row:
+        return row._replace(cells=row.cells[: self._first])
+
+
+def _number(value: object, row: int) -> int:
+    """Return a group's number, at least 0; a row without a group is one by itself, of a number below 0."""
+    name = "" if value is None else str(value).strip()
+    if not name:
+        return -1 - row
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """The rows that are kept, and where they go.
+
+    Attributes:
+        rows: int64 [n], their numbers.
+        splits: by a split's name the places in ``rows`` of those that it has, in their order.
+    """
+
+    rows: np.ndarray
+    splits: dict[str, np.ndarray]
+
+
+def draw(
+    config: DataConfig, source: LabelledRows, side: SideColumns, choose: Callable[[LabelledRows], np.ndarray]
+) -> Drawn:
+    """Draw the rows to keep and split them.
+
+    Rows that say themselves that they test or validate are all kept, in the files' order. The others are drawn.
+
+    Args:
+        config: how.
+        source: what is known of all rows.
+        side: their own splits and groups.
+        choose: returns, shuffled, the rows to keep of those that are usable.
+
+    Raises:
+        InputError: a split would be empty.
+    """
+    own = _own_splits(config, source.rows_per_file, side)
+    if own is None:
+        groups = None if config.group_column is None else np.frombuffer(side.groups, np.int64)
+        return _cut(config, source, choose(source), groups)
+    theirs = {name: source.usable & (own == SPLITS.index(name)) for name in SPLITS}
+    blocks = {name: np.flatnonzero(theirs[name]) for name in (TEST, VALIDATION) if _is_asked_for(config, own, name)}
+    for name, block in blocks.items():
+        if not len(block):
+            raise InputError(f"the {name} split: expected rows that have a text and a label, got none")
+    training = np.where(theirs[TRAIN], source.classes, -1)
+    chosen = choose(dataclasses.replace(source, classes=training, usable=theirs[TRAIN]))
+    drawn = _cut(config, source, chosen, None, there=tuple(blocks))
+    rows, splits = drawn.rows, dict(drawn.splits)
+    for name, block in blocks.items():
+        splits[name] = np.arange(len(rows), len(rows) + len(block))
+        rows = np.concatenate([rows, block])
+    return Drawn(rows, {name: splits[name] for name in SPLITS if name in splits})
+
+
+def draw_all(config: DataConfig, source: LabelledRows) -> Drawn:
+    """Keep all usable rows, shuffled, and split them."""
+    return _cut(config, source, draw_rows(source.usable, max_rows=0, seed=config.seed), None)
+
+
+def _own_splits(config: DataConfig, rows_per_file: Sequence[int], side: SideColumns) -> np.ndarray | None:
+    """Return each row's place in ``SPLITS``, int8 [rows], as its column or its file says; None where nothing does."""
+    if config.split_column is not None:
+        return np.frombuffer(side.splits, np.int8)
+    if not config.test_data and not config.validation_data:
+        return None
+    files = {TRAIN: config.data, VALIDATION: config.validation_data, TEST: config.test_data}  # in the order of all
+    places = [SPLITS.index(name) for name, paths in files.items() for _ in paths]
+    return np.repeat(np.array(places, np.int8), rows_per_file)
+
+
+def _is_asked_for(config: DataConfig, own: np.ndarray, name: str) -> bool:
+    """Whether a split's rows are its own: a file of them was named; or a column, which always has rows that test."""
+    if config.split_column is not None:
+        return name == TEST or bool((own == SPLITS.index(name)).any())
+    return bool({TEST: config.test_data, VALIDATION: config.validation_data}[name])
+
+
+def _cut(
+    config: DataConfig,
+    source: LabelledRows,
+    rows: np.ndarray,
+    groups: np.ndarray | None,
+    *,
+    there: Sequence[str] = (),
+) -> Drawn:
+    """Split rows that were drawn.
+
+    Args:
+        config: how.
+        source: what is known of all rows.
+        rows: the numbers of those drawn.
+        groups: int64 [all rows], a number for each group, where groups stay together.
+        there: the splits that have rows of their own, and get none of these.
+    """
+    train = len(rows) if TEST in there else train_rows(len(rows), config.train_fraction)
+    kept = train - (0 if VALIDATION in there else validation_rows(train, config.validation_fraction))
+    places = np.arange(len(rows))
+    if groups is not None:
+        places, bounds = _by_group(groups[rows])
+        train, kept = _nearest(bounds, train), _nearest(bounds, kept)
+        if not 0 < train < len(rows) or kept == 0 or (kept == train) != (config.validation_fraction == 0):
+            raise InputError(
+                f"--group-column {config.group_column}: expected groups enough for every split, got "
+                f"{len(bounds) - 1:,}, of which one split has none; give another column, fraction or more rows"
+            )
+    elif config.stratify:
+        places = _by_share(source.classes[rows])
+    # Off the end of the training rows, so that the other rows of each split keep their places.
+    found = {TRAIN: places[:kept], TEST: places[train:], VALIDATION: places[kept:train]}
+    return Drawn(rows, {name: np.sort(places) for name, places in found.items() if len(places)})
+
+
+def _by_group(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of rows, group by group as they first come, and where among these each begins and all end."""
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    places = np.argsort(first[group], kind="stable")
+    return places, np.concatenate([[0], np.flatnonzero(np.diff(groups[places])) + 1, [len(groups)]])
+
+
+def _by_share(classes: np.ndarray) -> np.ndarray:
+    """Return the places of rows in an order of which every beginning has the same share of each class, to a row.
+
+    Row k of the n of a class comes at (k + 1/2) / n.
+    """
+    _, class_, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    by_class = np.argsort(class_, kind="stable")
+    within = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = np.empty(len(classes))
+    share[by_class] = (within + 0.5) / np.repeat(counts, counts)
+    return np.argsort(share, kind="stable")
+
+
+def _nearest(bounds: np.ndarray, place: int) -> int:
+    return int(bounds[np.abs(bounds - place).argmin()])
