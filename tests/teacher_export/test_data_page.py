@@ -14,6 +14,8 @@ from command_lines import ROOT, call
 from distill_jax import report, train
 from distill_jax.export.format import read_manifest
 from teacher_export import command_line
+from teacher_export.downloads import fetch_demo_data
+from teacher_export.pip_download import UnreachableIndexError
 from tiny_teacher import LABEL_NAMES, make_teacher, reviews
 
 ROWS = 60
@@ -86,7 +88,24 @@ def forms(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", page_commands(), ids=lambda command: command.rpartition("/")[2])
+OF_FILES = [command for command in page_commands() if "--data " in command]
+OF_DEMOS = [command for command in page_commands() if "--data " not in command]
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize("command", OF_DEMOS, ids=lambda command: command.rpartition("/")[2])
+def test_a_command_of_the_page_exports_a_demo(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    try:
+        fetch_demo_data()
+    except UnreachableIndexError as error:
+        pytest.skip(str(error))
+    run_command(capsys, command)
+    manifest = read_manifest(tmp_path / shlex.split(command)[-1])
+    assert manifest.examples("train") + manifest.examples("test") == 14_127
+
+
+@pytest.mark.parametrize("command", OF_FILES, ids=lambda command: command.rpartition("/")[2])
 def test_a_command_of_the_page_makes_an_export(forms, capsys, command):
     if "--teacher " in command:
         command += " --max-length 64"  # the tiny teacher reads no more
