@@ -1,5 +1,6 @@
 """What makes two exports the same one, and recognising one that is already whole, without torch."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
@@ -41,6 +42,8 @@ def describe_export(
     # Only where they are used, so that every other export keeps its identity.
     if data.validation_fraction:
         described["validation_fraction"] = data.validation_fraction
+    if data.dialect.given():
+        described["dialect"] = dataclasses.asdict(data.dialect)
     for name in ("test_data", "validation_data"):
         if getattr(data, name):
             described[name] = [utf8(path.name) for path in getattr(data, name)]

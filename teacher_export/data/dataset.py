@@ -9,11 +9,11 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
+from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
 from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
-from teacher_export.data.tables import table_format
 from teacher_export.options.data import DataConfig
 
 _EXAMPLES_SHOWN = 3
@@ -68,17 +68,17 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     if config.dataset == "demo":
         return _load_demo(config)
-    parser = SideColumns(_row_parser(config), config)
-    files = open_files(config, parser)
-    source = read_labels(files, parser)
+    side = SideColumns(_row_parser(config), config)
+    files = open_files(config, side.reader)
+    source = read_labels(files, side.reader)
 
     def choose(usable: LabelledRows) -> np.ndarray:
         return select_rows(
             usable.classes, usable.label_names, max_rows=config.most_rows, balance=config.is_balanced, seed=config.seed
         )
 
-    drawn = draw(config, source, parser, choose)
-    return assemble(config, source, drawn, read_texts(files, parser, source.rows_per_file, drawn.rows))
+    drawn = draw(config, source, side, choose)
+    return assemble(config, source, drawn, read_texts(files, side.reader, source.rows_per_file, drawn.rows))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -104,10 +104,8 @@ def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
         InputError: one is missing, empty, of another format, named twice, or lacks a column.
     """
     _require_different(config.files)
-    amazon = config.dataset == "amazon-pds"
-    return [
-        open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.files
-    ]
+    columns = parser.columns
+    return [open_source(path, format_of(path, config, columns), columns) for path in config.files]
 
 
 def _require_different(paths: tuple[Path, ...]) -> None:

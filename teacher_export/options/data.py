@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from distill_jax.errors import InputError, require_range
+from teacher_export.options.dialect import DialectConfig
 
 DatasetName = Literal["demo", "demo-votes", "amazon-pds", "table"]
 
@@ -48,6 +49,7 @@ class DataConfig:
     """Share of the training rows, the last ones, that make a validation split instead; 0 makes none."""
     seed: int = 42
     """Decides sampling, shuffling, fine-tuning and augmentation."""
+    dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
     def __post_init__(self) -> None:
         if self.max_rows is not None:
@@ -63,6 +65,8 @@ class DataConfig:
                 f"{self.validation_fraction:g}"
             )
         self._check_splits()
+        if self.dialect.given() and self.dataset != "table":
+            raise InputError(f"{self.dialect.given()[0]} goes with --dataset table, got {self.dataset}")
         if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset not in DEMOS and not self.data:
