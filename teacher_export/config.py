@@ -6,6 +6,7 @@ from typing import Any
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import option_of
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME
 from teacher_export.options.data import DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 from teacher_export.options.teacher import DEMO_TEACHER, FinetuneConfig, TeacherConfig
@@ -49,10 +50,23 @@ class ExportConfig:
     def __post_init__(self) -> None:
         if self.table_teacher.is_asked_for:
             self._check_table_teacher()
-        elif self.data.dataset == "table" and self.data.label_column is None:
+        elif self.data.dataset == "table" and self.data.label_column is None and not self.data.label_columns:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
 
+    def _check_outputs(self) -> None:
+        """Refuse numbers that are no answers of the task: they would be taken for what they are not."""
+        task, kind = self.data.task, self.table_teacher.outputs_are
+        if (task == SCORE_NAME) != (kind == "score"):
+            raise InputError(
+                f"--task score and --outputs-are score go together, got --task {task} --outputs-are {kind}"
+            )
+        if task == MULTI_LABEL_NAME and kind not in ("probabilities", "logits"):
+            raise InputError(
+                f"--task multi-label: expected --outputs-are probabilities, each label's own, or logits, got {kind}"
+            )
+
     def _check_table_teacher(self) -> None:
+        self._check_outputs()
         if self.data.dataset != "table":
             raise InputError(f"--teacher-outputs goes with --dataset table, got {self.data.dataset}")
         others = (*_given(self.teacher, *_OF_A_TRANSFORMER), *_given(self.finetune))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
 from distill_jax.export.writer import PARTIAL_MANIFEST
 from distill_jax.files import first_difference, sha256_file, utf8
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.config import ExportConfig
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def describe_export(
     # Only where they are used, so that every other export keeps its identity.
     if data.validation_fraction:
         described["validation_fraction"] = data.validation_fraction
+    if data.task != SINGLE_LABEL_NAME:
+        described |= {
+            "task": data.task,
+            "label_columns": list(data.label_columns),
+            "label_separator": data.label_separator,
+        }
     if transfer is not None:
         described["transfer"] = transfer
     return described
