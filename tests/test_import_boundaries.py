@@ -14,7 +14,15 @@ from command_lines import ROOT, python
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
 # Of these rooms no more than this.
-SINGLE = ("data/long_texts", "data/tokenizer_file", "data/ragged", "metrics/classification", "metrics/multi_label", "metrics/regression", "inference/json_lines")
+SINGLE = (
+    "data/long_texts",
+    "data/tokenizer_file",
+    "data/ragged",
+    "metrics/classification",
+    "metrics/multi_label",
+    "metrics/regression",
+    "inference/json_lines",
+)
 SHARED = (
     *(
         "errors",

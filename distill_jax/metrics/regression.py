@@ -51,3 +51,19 @@ def require_pairs(labels: np.ndarray, answers: np.ndarray) -> None:
     if not len(labels) or labels.shape != answers.shape:
         shapes = f"{list(labels.shape)} and {list(answers.shape)}"
         raise ValueError(f"expected labels and answers of one shape, at least one row, got {shapes}")
+
+
+def found_above(labels: np.ndarray, answers: np.ndarray, threshold: float) -> dict[str, float]:
+    """Return ``accuracy``, ``precision``, ``recall`` and ``f1`` of answering which numbers are at least a threshold.
+
+    A share of nothing is 0. Arguments and errors as of ``pearson``.
+    """
+    require_pairs(labels, answers)
+    truth, found = labels >= threshold, answers >= threshold
+    right = int((truth & found).sum())
+    return {
+        "accuracy": float((truth == found).mean()),
+        "precision": right / max(int(found.sum()), 1),
+        "recall": right / max(int(truth.sum()), 1),
+        "f1": 2 * right / max(int(found.sum()) + int(truth.sum()), 1),
+    }

@@ -114,6 +114,17 @@ class MultiLabel(Task):
             return self
         return dataclasses.replace(self, thresholds=best_thresholds(labels[known], self.probabilities(logits[known])))
 
+    def undecided(self) -> Self:
+        """Return the task with 0.5 for each threshold."""
+        return dataclasses.replace(self, thresholds=None)
+
+    def reliability(self, labels: np.ndarray, logits: np.ndarray) -> list[tuple[float, float, int]]:
+        """Return the bins, a tenth wide, of all rows' and labels' probabilities."""
+        shares, truth = self.probabilities(logits).ravel(), labels.ravel()
+        place = np.minimum((shares * 10).astype(np.int64), 9)
+        bins = [place == index for index in range(10)]
+        return [(float(shares[b].mean()), float(truth[b].mean()), int(b.sum())) for b in bins if b.any()]
+
     def decision(self) -> dict[str, Any]:
         """Return the thresholds."""
         return {} if self.thresholds is None else {"thresholds": list(self.thresholds)}

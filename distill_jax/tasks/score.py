@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.metrics.regression import mean_absolute_error, pearson, root_mean_squared_error, spearman
+from distill_jax.metrics.regression import (
+    found_above,
+    mean_absolute_error,
+    pearson,
+    root_mean_squared_error,
+    spearman,
+)
 from distill_jax.tasks import AS_THEY_ARE, SCORE_NAME, SoftLoss
 from distill_jax.tasks.task import Lines, Metric, Task
 
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
     from jax import Array
 
     from distill_jax.arrays import AnyArray
+
+_AT_THRESHOLD = ("accuracy", "precision", "recall", "f1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Score(Task):
     Attributes:
         mean: of the training split's scores.
         deviation: theirs, more than 0; losses are in units of its square.
+        threshold: from where on a report counts a row as found; None = it does not.
     """
 
     name: ClassVar[str] = SCORE_NAME
@@ -36,9 +45,11 @@ class Score(Task):
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.float32)
     history_scores: ClassVar[tuple[str, str]] = ("rmse", "spearman")
     selected_by: ClassVar[str] = "spearman"
+    soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse",)
 
     mean: float = 0.0
     deviation: float = 1.0
+    threshold: float | None = None
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
         """Return the task with the training scores' mean and deviation.
@@ -112,11 +123,39 @@ class Score(Task):
     def metrics(self) -> tuple[Metric, ...]:
         """The correlations, which do not ask for the unit, and the errors, which are in it."""
         return (
+            *self._plain_metrics(),
+            *(() if self.threshold is None else map(self._threshold_metric, _AT_THRESHOLD)),
+        )
+
+    def _plain_metrics(self) -> tuple[Metric, ...]:
+        return (
             Metric("spearman", "Spearman", lambda labels, logits: spearman(labels, logits[:, 0])),
             Metric("pearson", "Pearson", lambda labels, logits: pearson(labels, logits[:, 0])),
             Metric("mae", "MAE", lambda labels, logits: mean_absolute_error(labels, logits[:, 0]), False),
             Metric("rmse", "RMSE", lambda labels, logits: root_mean_squared_error(labels, logits[:, 0]), False),
         )
+
+    def _threshold_metric(self, name: str) -> Metric:
+        def of(labels: np.ndarray, logits: np.ndarray) -> float:
+            return found_above(labels, logits[:, 0], self.threshold or 0.0)[name]
+
+        return Metric(f"{name}_at_{self.threshold:g}", f"{name.capitalize()} ≥ {self.threshold:g}", of)
+
+    def above(self, threshold: float) -> Self:
+        """Return the task with accuracy, precision, recall and F1 of the rows from a threshold on.
+
+        Raises:
+            InputError: it is no finite number.
+        """
+        if not math.isfinite(threshold):
+            raise InputError(f"--threshold: expected a finite number, got {threshold}")
+        return dataclasses.replace(self, threshold=threshold)
+
+    def reliability(self, labels: np.ndarray, logits: np.ndarray) -> list[tuple[float, float, int]]:
+        """Return ten bins of equally many rows, by what is predicted."""
+        order = np.argsort(logits[:, 0], kind="stable")
+        bins = [rows for rows in np.array_split(order, min(10, len(order))) if len(rows)]
+        return [(float(logits[b, 0].mean()), float(labels[b].mean()), len(b)) for b in bins]
 
     def untrained(self, loss: float, labels: np.ndarray, answers: np.ndarray, num_labels: int) -> str:
         """Return the error; about 1 in units of the variance, or something is wrong."""

@@ -69,6 +69,11 @@ class SingleLabel(Task):
             Metric("macro_f1", "Macro F1", lambda labels, logits: macro_f1(labels, self.answers(logits))),
         )
 
+    def is_constant(self, logits: np.ndarray) -> bool:
+        """Whether logits are the same in every row but for a shift, which softmax does not see."""
+        leads = logits - logits[:, :1]
+        return bool((leads == leads[0]).all())
+
     def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
         """Whether an accuracy is not above the most frequent class's share, by a one-sided binomial test."""
         from scipy.special import bdtrc  # a tenth of a second that the first steps do not wait for

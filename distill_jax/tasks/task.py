@@ -58,6 +58,7 @@ class Task(abc.ABC):
         history_scores: the two scores of an epoch, as the history's columns call them.
         selected_by: which of them chooses the best epoch of a training on labels.
         has_classes: whether each row has one of several classes, so that there is a confusion matrix.
+        soft_losses: how its logits can be compared with a teacher's.
     """
 
     name: ClassVar[str]
@@ -67,6 +68,7 @@ class Task(abc.ABC):
     history_scores: ClassVar[tuple[str, str]]
     selected_by: ClassVar[str]
     has_classes: ClassVar[bool] = False
+    soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
         """Return the task with the training split's mean and deviation; ``InputError`` where it has no use for them."""
@@ -172,6 +174,27 @@ class Task(abc.ABC):
         if decision:
             raise InputError(f"expected nothing for the task {self.name}, got {', '.join(map(repr, decision))}")
         return self
+
+    def is_constant(self, logits: np.ndarray) -> bool:
+        """Whether logits say the same of every row."""
+        return bool((logits == logits[0]).all())
+
+    def undecided(self) -> Self:
+        """Return the task without what ``tuned`` fitted."""
+        return self
+
+    def above(self, threshold: float) -> Self:
+        """Return the task with metrics of how well rows from a threshold on are found.
+
+        Raises:
+            InputError: its rows have no number to compare with it.
+        """
+        raise InputError(f"--threshold {threshold:g} goes with the task score, got runs of the task {self.name}")
+
+    def reliability(self, labels: np.ndarray, logits: np.ndarray) -> list[tuple[float, float, int]]:
+        """Return, bin by bin, the mean of what labelled rows' logits say, the mean of what is true, and the count."""
+        del labels, logits
+        return []
 
     def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
         """Whether the first of the history's scores is no better than chance on these training labels."""

@@ -204,7 +204,7 @@ def _config(
         raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
     changes = {**options, "transfer": transfer is not None}
     config = train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
-    return config if "embeddings" in options else recipe_for(config, student.export.manifest)
+    return recipe_for(config, student.export.manifest, options.keys())
 
 
 def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples]) -> dict[str, np.ndarray]:
