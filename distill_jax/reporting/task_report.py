@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distill_jax.runs.folder import Run
 
 _WIDE, _NARROW = 900, 270
+_FIGURES = ("Parameters", "Size", "Training", "Docs/s")
 _PAGE = string.Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -57,7 +58,7 @@ $fidelity
 <figure class="chart">
 <div class="wide">$chart_wide</div>
 <div class="narrow">$chart_narrow</div>
-<figcaption>$chart_title on the test split after each epoch, counted from 0; the dotted line is the teacher.</figcaption>
+<figcaption>$chart_title on the test split after each epoch, from 0 on; the dotted line is the teacher.</figcaption>
 </figure>
 </section>
 <section>
@@ -94,7 +95,7 @@ def lead_text(title: str, lead: Difference) -> str:
 
 def terminal_table(table: TaskTable) -> str:
     """Return the results as plain text."""
-    header = ("Model", *(metric.title for metric in table.metrics), "Parameters", "Size", "Training", "Docs/s")
+    header = ("Model", *(metric.title for metric in table.metrics), *_FIGURES)
     return format_table(header, [[row.model, *_scores(row, table), *_figures(row)] for row in table.rows])
 
 
@@ -112,8 +113,8 @@ def sentences(table: TaskTable) -> list[str]:
     best, teacher = table.best, table.teacher
     found = [
         (
-            f"{best.model} is the best student by {first.title}: {number(best.scores[first.name].value)} (95 % interval "
-            f"{limits(best.scores[first.name])}) on {number_of_texts(table.test_rows)}; the teacher has "
+            f"{best.model} is the best student by {first.title}: {number(best.scores[first.name].value)} (95 % "
+            f"interval {limits(best.scores[first.name])}) on {number_of_texts(table.test_rows)}; the teacher has "
             f"{number(teacher.scores[first.name].value)}."
         )
     ]
@@ -150,8 +151,8 @@ def _decisions(table: TaskTable) -> list[str]:
         return ["Each label is answered from a probability of 0.5 on: there was no validation split to tune that on."]
     return [
         (
-            "Each label is answered from the probability on that gave the best F1 on the validation split; the teacher’s "
-            "labels from 0.5 on."
+            "Each label is answered from the probability on that gave the best F1 on the validation split; the "
+            "teacher’s labels from 0.5 on."
         )
     ]
 

@@ -220,9 +220,9 @@ def _require_same_epoch(run: Run) -> None:
         return
     if abs(said - found) > _TOLERANCE * max(1.0, abs(found)):
         raise InputError(
-            f"run folder {run.folder}: {METRICS} says {run.task.history_scores[0]} {said:.4f}, {TEST_PREDICTIONS} gives "
-            f"{found:.4f}, so they are of different epochs; wait for the training, or go on with it: the same command "
-            "with --resume"
+            f"run folder {run.folder}: {METRICS} says {run.task.history_scores[0]} {said:.4f}, {TEST_PREDICTIONS} "
+            f"gives {found:.4f}, so they are of different epochs; wait for the training, or go on with it: the same "
+            "command with --resume"
         )
 
 

@@ -36,7 +36,7 @@ def require_head(name: str, model: Any, task: str) -> None:
     }
     remedy = f", or --task {found}, which is its own" if found is not None else ""
     raise InputError(
-        f"teacher {name}: expected {_WANTED[task]}, got {shown.get(found or '', 'one of scores')}: its configuration "
+        f"teacher {name}: expected {_WANTED[task]}, got {shown[found or SCORE_NAME]}: its configuration "
         f"says problem_type {kind or 'nothing'}, num_labels {outputs}; give another teacher, or an encoder without a "
         f"head, which gets one for the data's classes and is fine-tuned (--task single-label){remedy}"
     )
