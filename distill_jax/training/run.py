@@ -258,7 +258,7 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
     task = student.config.labelling
     references = task.references(test.labels, test.teacher_logits)
     if references is not test.labels:
-        say("no test text has a label: the teacher's answers stand for the right ones")
+        say("no test text has a label: its scores are agreement with the teacher's answers")
     labelled = task.is_labelled(references)
     labels = references[labelled]
     logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]

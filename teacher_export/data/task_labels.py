@@ -76,7 +76,7 @@ def score_of(cell: Any, row: Row, column: str) -> float:
         score = math.inf if isinstance(cell, bool) else float(cell)
     except (TypeError, ValueError, OverflowError):
         score = math.inf
-    if math.isnan(score) or abs(score) <= np.finfo(np.float32).max:
+    if math.isnan(score) or abs(score) <= float(np.finfo(np.float32).max):
         return score
     raise InputError(f"{row.where}: column {column!r}: expected a finite number (--task score), got {str(cell)[:60]!r}")
 

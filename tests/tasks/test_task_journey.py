@@ -2,16 +2,18 @@
 
 import csv
 import json
+import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import distill_jax as dj
-import teacher_export
 from command_lines import call, refusal
 from distill_jax import compare, predict, report
 from distill_jax.config import TrainConfig
-from distill_jax.errors import Interrupted
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.training.fit import fit
 from distill_jax.training.run import TrainRun, train_run
 from teacher_export.command_line import main as export_main
 
@@ -50,9 +52,6 @@ def journey(request, tmp_path_factory):
 
 
 def _export(data, output, task, *further):
-    import sys
-    from unittest import mock
-
     words = [*ASKED, "--data", str(data), "--task", task, *OPTIONS[task], "--output", str(output), *further]
     with mock.patch.object(sys, "argv", ["export", *words]):
         export_main()
@@ -106,8 +105,6 @@ def test_a_training_that_was_stopped_ends_with_the_bytes_of_one_that_was_not(jou
     export = dj.Export.open(folder / "export")
     run = _run(folder, student)
     built = dj.student(student, export, **run.student)
-    from distill_jax.training.fit import fit
-
     splits = {"train": export.train, "test": export.test, "validation": export.validation, "config": run.train}
     params = built.student.init(0)
     whole = fit(built.student, params, **splits)
@@ -203,4 +200,29 @@ def test_an_export_that_is_there_is_reused_and_made_again_has_the_same_bytes(jou
             assert (tmp_path / "again" / name).read_bytes() == (folder / "export" / name).read_bytes()
 
 
-assert teacher_export
+def test_from_python_a_recipe_trains_saves_and_answers_as_the_command_line_s(journey, tmp_path):
+    folder, task = journey
+    export = dj.Export.open(folder / "export")
+    student = dj.student("fasttext", export, embedding_dim=8, ngrams=1, buckets=0)
+    splits = {"test": export.test}
+    trained = dj.fit(student, export.train, distil=True, evaluate=splits, select_on=export.validation, epochs=2)
+    trained.save(tmp_path / "run")
+    texts = ["great good", "awful bad", ""]
+    answers = dj.load(tmp_path / "run").predict(texts).tolist()
+    assert answers == trained.model.predict(texts).tolist()
+    assert all(isinstance(answer, float if task == "score" else tuple) for answer in answers)
+    assert trained.config.soft_loss == ("mse" if task == "score" else "kl")
+
+
+def test_a_loss_that_compares_classes_is_refused_where_a_user_asks_for_it(journey):
+    folder, task = journey
+    asked = {"standardised": True} if task == "multi-label" else {"soft_loss": "kl"}
+    with pytest.raises(InputError, match=r"--standardised compares the classes|--soft-loss kl compares classes"):
+        train_run(_run(folder, "fasttext", "refused", **asked))
+    assert not (folder / "refused").exists()
+
+
+def test_runs_of_different_tasks_do_not_stand_in_one_report(journey, tiny_runs, capsys, tmp_path):
+    folder, _ = journey
+    words = (folder / "runs/cnn", tiny_runs["cnn"], "--output", tmp_path / "report")
+    assert "their tasks differ" in refusal(capsys, report.main, *words)
