@@ -110,7 +110,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         result = fit(student, student.init(self.random_state), train=rows, config=train)
         names = tuple(map(str, self.classes_.tolist()))
         origin = Origin(train=dataclasses.asdict(train))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin)
+        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803

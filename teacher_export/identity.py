@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
 from distill_jax.export.writer import PARTIAL_MANIFEST
 from distill_jax.files import first_difference, sha256_file, utf8
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.config import ExportConfig
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def describe_export(
     for name in ("split_column", "group_column", "stratify"):
         if getattr(data, name):
             described[name] = getattr(data, name)
+    if data.task != SINGLE_LABEL_NAME:
+        described |= {
+            "task": data.task,
+            "label_columns": list(data.label_columns),
+            "label_separator": data.label_separator,
+        }
     if transfer is not None:
         described["transfer"] = transfer
     return described

@@ -42,7 +42,7 @@ def batch_gradients(
         cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
 
     Returns:
-        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, predicted classes
+        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, answers
         [batch_size]).
     """
     start = cursor["step"] * batch_size
@@ -58,7 +58,7 @@ def batch_gradients(
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
 
     def loss_of(params: Params) -> tuple[Array, Array]:
-        logits = student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng)
+        logits = objective.task.outputs(student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng))
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
@@ -67,7 +67,7 @@ def batch_gradients(
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
-    return gradients, cursor, (loss, student.config.labelling.answers(logits).astype(jnp.int32))
+    return gradients, cursor, (loss, objective.task.answers(logits).astype(objective.task.answer_dtype))
 
 
 def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:

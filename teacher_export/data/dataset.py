@@ -9,6 +9,9 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
+from distill_jax.tasks import SINGLE_LABEL_NAME
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
@@ -27,7 +30,7 @@ class Split:
     Attributes:
         example_ids: int64 [n], the row's number in the source: over all files, counted from 0, the header not counted.
         texts: n texts.
-        labels: int32 [n], 0 … classes-1; -1 = unlabelled.
+        labels: of one class a row int32 [n], 0 … classes-1; -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], where the table has the teacher's answers; else None.
     """
 
@@ -50,12 +53,14 @@ class Dataset:
         label_names: index = class.
         splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
+        task: what the rows are labelled with.
     """
 
     name: str
     label_names: tuple[str, ...]
     splits: dict[str, Split]
     fingerprint: str
+    task: Task = SINGLE_LABEL
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -68,6 +73,10 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     if config.dataset == "demo":
         return _load_demo(config)
+    if config.task != SINGLE_LABEL_NAME:
+        from teacher_export.data.task_rows import load_task_dataset
+
+        return load_task_dataset(config)
     side = SideColumns(_row_parser(config), config)
     files = open_files(config, side.reader)
     source = read_labels(files, side.reader)
@@ -160,7 +169,7 @@ def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) ->
     for name, split in splits.items():
         add(name.encode())
         add(split.example_ids.astype("<i8").tobytes())
-        add(split.labels.astype("<i4").tobytes())
+        add(split.labels.astype(split.labels.dtype.newbyteorder("<")).tobytes())
         for text in split.texts:
             add(text.encode())
     return digest.hexdigest()

@@ -35,7 +35,7 @@ class AnsweredRows:
     def __init__(self, config: DataConfig, asked: TableTeacherConfig) -> None:
         require_no_text(config.label_column, config.text_column)
         labels = () if config.label_column is None else (config.label_column,)
-        columns, names = _columns_of(config, asked)
+        columns, names = output_columns_of(config, asked)
         twice = [name for name in columns if name in (*config.text_column, *labels)]
         if twice:
             raise InputError(f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another")
@@ -112,12 +112,21 @@ class AnsweredRows:
         return tuple(columns[code] for code in np.argsort(self.class_of_code)) if len(columns) > 1 else columns
 
 
-def _columns_of(config: DataConfig, asked: TableTeacherConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the answers' columns and their classes; no classes where one column has the answers of all."""
+def output_columns_of(
+    config: DataConfig, asked: TableTeacherConfig, *, one: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the answers' columns and their classes; no classes where one column has the answers of all.
+
+    With ``one``, there is one thing to answer: one column, and its name.
+    """
     first = config.data[0]
     known = [name for name in (*config.text_column, config.label_column) if name is not None]
     found = column_names(first, format_of(first, config, known))
     pairs = [_pair(entry, found) for entry in asked.teacher_outputs]
+    if one:
+        if len(pairs) > 1:
+            raise InputError(f"--teacher-outputs: expected one column of scores, got {len(pairs)}")
+        return (pairs[0][1],), (config.label_column or pairs[0][0],)
     if len(pairs) == 1 and pairs[0][0] == pairs[0][1]:
         return (pairs[0][1],), ()
     if len(pairs) == 1:
