@@ -171,6 +171,7 @@ def find_twin(run: Run, runs: Sequence[Run]) -> Run | None:
 
 def _twin_key(run: Run) -> tuple[Any, ...]:
     train = {name: value for name, value in run.config["train"].items() if name not in _TWIN_FREE_SETTINGS}
+    train.setdefault("class_weights", "")  # runs of versions without this option do not name it
     settings = json.dumps([train, run.config.get("student")], sort_keys=True)
     # Where a run may stop early, when it does is a result and no setting.
     epochs_done = None if run.config["train"].get("patience") else run.metrics["epochs_done"]

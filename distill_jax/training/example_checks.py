@@ -36,6 +36,8 @@ def check_examples(
         _check_teacher("train", train.teacher_logits, task)
     if test is not None and test.teacher_logits is None and not task.is_labelled(test.labels).any():
         raise InputError("test: labels: expected a label or teacher_logits to judge by, got neither")
+    if config.class_weights and train.weights is None:
+        raise InputError("train: weights: --class-weights needs those of the rows (row_weights.weighted), got None")
     check_training(student.config, config)
 
 

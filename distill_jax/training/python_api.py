@@ -28,6 +28,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student, to_device
 from distill_jax.training.fit import FitResult
 from distill_jax.training.fit import fit as fit_params
+from distill_jax.training.row_weights import weighted
 from distill_jax.training.start_embeddings import initial_params, recipe_for
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def fit(
     tokenizer = FastTokenizer(student.export.load_tokenizer(), length)  # refused before the training, not after
     config = _config(student, distil=distil, transfer=transfer, options=options)
     rows = with_transfer(train, transfer, config.transfer_share, config.seed)
+    rows = weighted(rows, config.class_weights, student.export.label_names)
     params = initial_params(student.student, config, student.export.folder, student.export.manifest)
     result = fit_params(
         student.student,

@@ -39,7 +39,7 @@ def sparse_sgd_steps(
         data: ``tokens`` int [room], those of all texts without padding; and for a chunk of n rows, a multiple of
             ``batch_size``: ``starts`` and ``stops`` int32 [n], each text's place among the tokens, ``weights`` [n],
             what its sum is multiplied by, ``labels`` [n], ``teacher_logits`` [n, classes];
-            ``learning_rates`` [n / batch_size], one a step.
+            ``learning_rates`` [n / batch_size], one a step; where rows have weights, ``row_weights`` [n].
         rows: int scalar, how many of the n rows are real; the others, whose texts are empty, change nothing.
         objective: the loss of an example.
         batch_size: rows a step.
@@ -53,6 +53,8 @@ def sparse_sgd_steps(
     table, head, labels = params["embeddings"], params["output"], data["labels"]
     teacher_logits = data["teacher_logits"].astype(table.dtype)
     shares = _shares(len(labels), rows, batch_size, table.dtype)
+    if "row_weights" in data:
+        shares = shares * data["row_weights"].astype(table.dtype)
     each_token = partial(_each_token, data["tokens"], unroll)
 
     def step(index: Array, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:

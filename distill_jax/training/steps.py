@@ -34,7 +34,8 @@ def batch_gradients(
         cursor: scalars, given away: ``step`` in the epoch, ``global_step``.
         data: the whole split on the device: ``tokens`` of all rows (``token_arrays``); ``starts``, ``stops`` and
             ``labels`` [n] and ``teacher_logits`` [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how
-            many are real; ``dropout_key``; and, where rows are shuffled, ``order`` [n], each row of this epoch.
+            many are real; ``dropout_key``; where rows have weights, ``row_weights`` [n]; and, where rows are shuffled,
+            ``order`` [n], each row of this epoch.
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
@@ -42,8 +43,8 @@ def batch_gradients(
         cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
 
     Returns:
-        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, answers
-        [batch_size]).
+        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, each times its weight,
+        answers [batch_size]).
     """
     start = cursor["step"] * batch_size
 
@@ -60,6 +61,8 @@ def batch_gradients(
     def loss_of(params: Params) -> tuple[Array, Array]:
         logits = objective.task.outputs(student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng))
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
+        if "row_weights" in data:
+            losses = losses * batch("row_weights").astype(losses.dtype)
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
     (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
