@@ -52,7 +52,7 @@ class FastTokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        self._tokenizer, self._max_length = tokenizer, max_length
+        self._tokenizer, self._max_length, self._side = tokenizer, max_length, cut_side(tokenizer)
         self._words = _Words.of(tokenizer, max_length)
         self._added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
 
@@ -78,7 +78,7 @@ class FastTokenizer:
 
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""
-        return encode_kept(list(texts), self._encode, self._max_length, cut_side(self._tokenizer))
+        return encode_kept(list(texts), self._encode, self._max_length, self._side)
 
     def _encode(self, texts: list[str]) -> Ragged:
         if self._words is None or not texts:
