@@ -19,10 +19,12 @@ from distill_jax.results_file import require_replaceable
 
 PAGE = "report.html"
 RESULTS = "results.csv"
+CLASSES = "classes.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
 _HEADER = b"model,run,student,"  # and what every table of results begins with
+_CLASSES_HEADER = b"model,run,class,"  # of every table of classes
 _HEAD = 1 << 12
 
 
@@ -30,8 +32,8 @@ _HEAD = 1 << 12
 class ReportConfig:
     """Compare students with their teacher, on the test rows that all of them share.
 
-    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv) and the
-    chart of test macro F1 by epoch (history.png).
+    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv), those of each
+    class (classes.csv) and the chart of test macro F1 by epoch (history.png).
     """
 
     runs: Annotated[
@@ -62,6 +64,7 @@ def write_report(config: ReportConfig) -> Path:
     """
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.charts import history_chart
+    from distill_jax.reporting.classes import classes_csv, terminal_classes
     from distill_jax.reporting.comparable_runs import find_runs, read_runs
     from distill_jax.reporting.page import render_page
     from distill_jax.reporting.results import csv_text, terminal_table
@@ -78,6 +81,7 @@ def write_report(config: ReportConfig) -> Path:
     contents = {  # the page comes first: it says whose files the others are
         PAGE: utf8(render_page(table, runs, title)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
+        CLASSES: utf8(classes_csv(table)).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
     }
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
@@ -88,21 +92,29 @@ def write_report(config: ReportConfig) -> Path:
                 stream.write(content)
     say(terminal_table(table))
     say()
+    say(f"{table.best.model}, class by class:")
+    say(terminal_classes(table))
+    say()
     if seeds := terminal_seeds(table):
         say(f"{seeds}\n")
     for sentence in (headline(table), distillation(table), *notes(table)):
         say(sentence)
     say()
-    say(f"wrote {output / PAGE}, {RESULTS} and {CHART} beside it")
+    say(f"wrote {output / PAGE}, {RESULTS}, {CLASSES} and {CHART} beside it")
     return output / PAGE
 
 
 def _require_replaceable(output: Path, names: Iterable[str]) -> None:
-    """Refuse to replace files that no report of ours lies with."""
+    """Refuse to replace files that no report of ours lies with.
+
+    Reports had not always a table of classes, so that one is told by its own header.
+    """
     page = output / PAGE
     ours = _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER))
-    paths = [output / name for name in names]
-    require_replaceable(paths, "a report's", "name another folder with --output", ours=ours)
+    classes, remedy = output / CLASSES, "name another folder with --output"
+    paths = [output / name for name in names if name != CLASSES]
+    require_replaceable(paths, "a report's", remedy, ours=ours)
+    require_replaceable([classes], "a report's", remedy, ours=_begins(classes, _CLASSES_HEADER))
 
 
 def _begins(path: Path, mark: bytes) -> bool:
