@@ -68,8 +68,8 @@ class TrainConfig:
     shuffle: bool = False
     """Take the rows in another order every epoch, with texts of like length in a batch."""
     patience: Annotated[int, Range(0, 100_000)] = 0
-    """Stop after so many epochs without a better validation score (loss with --distil, else macro F1); 0 never does.
-    Needs a validation split."""
+    """Stop after so many epochs without a better validation score (loss with --distil, else macro F1, or the
+    task's own); 0 never does. Needs a validation split."""
     embeddings: str = "random"
     """Where the token embeddings start: random, teacher (principal components of the teacher's own), or a word2vec text
     file's path."""

@@ -112,7 +112,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         rows = weighted(rows, train.class_weights, names)
         result = fit(student, student.init(self.random_state), train=rows, config=train)
         origin = Origin(train=dataclasses.asdict(train))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin)
+        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803

@@ -9,6 +9,8 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.reader import iterate_parts
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Examples:
 
     Attributes:
         tokens: the rows' tokens, special ones included.
-        labels: int32 [n]; −1 = unlabelled.
+        labels: [n], the task's: of one class a row int32, −1 = unlabelled.
         teacher_logits: float32 [n, classes], or None.
         example_ids: int64 [n], the rows' numbers in the source, or None.
         length: the tokens that rows are padded to; no row has more.
@@ -61,9 +63,9 @@ class Examples:
         """Return the number of rows."""
         return len(self.labels)
 
-    def labelled(self) -> "Examples":
+    def labelled(self, task: Task = SINGLE_LABEL) -> "Examples":
         """Return the rows that have a label."""
-        known = self.labels >= 0
+        known = task.is_labelled(self.labels)
         return self if known.all() else self.take(known)
 
     def take(self, rows: np.ndarray) -> "Examples":

@@ -115,8 +115,8 @@ def class_notes(table: Table) -> list[str]:
         )
     if few:
         found.append(
-            f"Fewer than {FEW} test texts are of {_named(few)}, too few to judge by: give more rows, a larger test split, "
-            "or join such a class to another one."
+            f"Fewer than {FEW} test texts are of {_named(few)}, too few to judge by: give more rows, a larger test "
+            "split, or join such a class to another one."
         )
     if never:
         found.append(

@@ -47,10 +47,10 @@ _HEADER = (
 def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     large = len(table.label_names) > LARGE
-    return string.Template(_resource("page.html")).substitute(
+    return string.Template(resource("page.html")).substitute(
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=escape(title),
-        style=_resource("page.css"),
+        style=resource("page.css"),
         headline=escape(headline(table)),
         distillation=escape(distillation(table)),
         best=escape(table.best.model),
@@ -77,7 +77,8 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     )
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return one of this package's files."""
     return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 

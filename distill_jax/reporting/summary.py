@@ -58,7 +58,7 @@ def standing(row: Row, table: Table) -> str:
     teacher, texts = table.teacher, number_of_texts(table.test_rows)
     accuracy = score(row.accuracy)
     if row.seeds is not None:
-        accuracy = f"{spread(row.seeds.test_acc)}, the mean of {len(row.seeds.seeds)} seeds,"
+        accuracy = f"{spread(row.seeds.first)}, the mean of {len(row.seeds.seeds)} seeds,"
     if table.judged_by_teacher:
         return f"agrees with its teacher on {percent(row.mean_accuracy)} of {texts}"
     if table.teacher_at_chance:

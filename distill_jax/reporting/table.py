@@ -90,12 +90,12 @@ class Row:
     @property
     def mean_accuracy(self) -> float:
         """The accuracy's mean over the seeds, where there are several."""
-        return self.accuracy if self.seeds is None else self.seeds.test_acc.mean
+        return self.accuracy if self.seeds is None else self.seeds.first.mean
 
     @property
     def mean_macro_f1(self) -> float:
         """The macro F1's mean over the seeds, where there are several."""
-        return self.macro_f1 if self.seeds is None else self.seeds.test_f1_macro.mean
+        return self.macro_f1 if self.seeds is None else self.seeds.second.mean
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,7 +34,7 @@ UNROLL = 8
 
 @dataclasses.dataclass
 class Chunk:
-    """What a run of consecutive steps gave: each step's loss [steps], each row's predicted class [rows]."""
+    """What a run of consecutive steps gave: each step's loss [steps], each row's answer [rows]."""
 
     losses: np.ndarray
     predictions: np.ndarray

@@ -44,7 +44,7 @@ def batch_gradients(
 
     Returns:
         The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, each times its weight,
-        predicted classes [batch_size]).
+        answers [batch_size]).
     """
     start = cursor["step"] * batch_size
 
@@ -59,7 +59,7 @@ def batch_gradients(
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
 
     def loss_of(params: Params) -> tuple[Array, Array]:
-        logits = student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng)
+        logits = objective.task.outputs(student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng))
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
         if "row_weights" in data:
             losses = losses * batch("row_weights").astype(losses.dtype)
@@ -70,7 +70,7 @@ def batch_gradients(
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
-    return gradients, cursor, (loss, student.config.labelling.answers(logits).astype(jnp.int32))
+    return gradients, cursor, (loss, objective.task.answers(logits).astype(objective.task.answer_dtype))
 
 
 def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:

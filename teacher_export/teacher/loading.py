@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.teacher.demo import load_demo_model
+from teacher_export.teacher.head import require_head, require_trained
 from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
 from teacher_export.teacher.weights_file import read_state_dict
 
@@ -61,7 +63,9 @@ class Teacher:
         return self.model.get_input_embeddings().weight.detach().float().cpu().numpy()
 
 
-def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length: int, seed: int) -> Teacher:
+def load_teacher(
+    source: TeacherSource, label_names: tuple[str, ...], max_length: int, seed: int, task: str = SINGLE_LABEL_NAME
+) -> Teacher:
     """Load a teacher's model and tokenizer.
 
     Args:
@@ -69,9 +73,10 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
         label_names: the data's classes, for which a head is made where the checkpoint has none.
         max_length: tokens a text is cut to.
         seed: draws the weights of a head that the checkpoint does not have.
+        task: what its head must answer.
 
     Raises:
-        InputError: the files are no sequence classifier, or one of several classes a text or of scores, do not fit
+        InputError: the files are no sequence classifier, or one of another task, do not fit
             together, or have no fast tokenizer, or ``max_length`` is beyond the teacher's positions.
     """
     import torch
@@ -86,7 +91,9 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
     else:
         model, trained = _load_folder_model(source, label_names)
     if trained:
-        _require_one_class_a_text(source, model)
+        require_head(source.name, model, task)
+    else:
+        require_trained(source.name, task)
     model.float().eval()
     _require_length(source, model, saved_tokenizer, max_length)
     tokenizer = saved_tokenizer.backend_tokenizer
@@ -207,20 +214,6 @@ def _class_names(model: Any) -> tuple[str, ...]:
     if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
         raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
     return tuple(str(names[index]) for index in sorted(names))
-
-
-def _require_one_class_a_text(source: TeacherSource, model: Any) -> None:
-    """Raise ``InputError`` for a head whose outputs are no logits of one softmax."""
-    kind, outputs = model.config.problem_type, model.config.num_labels
-    if kind in (None, "single_label_classification") and outputs > 1:
-        return
-    is_multi_label = kind == "multi_label_classification"
-    found = "a multi-label one (each class yes or no by itself)" if is_multi_label else "one that gives a text a score"
-    raise InputError(
-        f"teacher {source.name}: expected a classifier of one class a text, a softmax over two classes or more, got "
-        f"{found}: its configuration says problem_type {kind or 'nothing'}, num_labels {outputs}; give another "
-        "teacher, or an encoder without a head, which gets one for the data's classes and is fine-tuned"
-    )
 
 
 def _require_length(source: TeacherSource, model: Any, tokenizer: Any, max_length: int) -> None:
