@@ -5,7 +5,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 RESULTS = "results.csv"
+CLASSES = "classes.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
 _HEADER = b"model,run,student,"  # and what every table of results begins with
+_CLASSES_HEADER = b"model,run,class,"  # of every table of classes
 _HEAD = 1 << 12
 
 
@@ -33,8 +35,8 @@ _HEAD = 1 << 12
 class ReportConfig:
     """Compare students with their teacher, on the test rows that all of them share.
 
-    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv) and the
-    chart of test macro F1 by epoch (history.png).
+    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv), those of each
+    class (classes.csv) and the chart of test macro F1 by epoch (history.png).
     """
 
     runs: Annotated[
@@ -83,7 +85,8 @@ def write_report(config: ReportConfig) -> Path:
     for line in said:
         say(line)
     say()
-    say(f"wrote {output / PAGE}, {RESULTS} and {CHART} beside it")
+    *others, last = list(contents)[1:]
+    say(f"wrote {output / PAGE}, {', '.join(others)} and {last} beside it")
     return output / PAGE
 
 
@@ -94,6 +97,7 @@ Written = tuple[dict[str, bytes], list[str]]
 def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.charts import history_chart
+    from distill_jax.reporting.classes import classes_csv, terminal_classes
     from distill_jax.reporting.page import render_page
     from distill_jax.reporting.results import csv_text, terminal_table
     from distill_jax.reporting.seeds import terminal_seeds
@@ -106,11 +110,13 @@ def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
     contents = {
         PAGE: utf8(render_page(table, runs, title)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
+        CLASSES: utf8(classes_csv(table)).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
     }
     seeds = terminal_seeds(table)
     words = (headline(table), distillation(table), *notes(table))
-    return contents, [terminal_table(table), "", *([f"{seeds}\n"] if seeds else []), *words]
+    classes = f"{table.best.model}, class by class:\n{terminal_classes(table)}\n"
+    return contents, [terminal_table(table), "", classes, *([f"{seeds}\n"] if seeds else []), *words]
 
 
 def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> Written:
@@ -127,12 +133,19 @@ def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> 
     return contents, [terminal_table(table), "", *sentences(table)]
 
 
-def _require_replaceable(output: Path, names: Iterable[str]) -> None:
-    """Refuse to replace files that no report of ours lies with."""
+def _require_replaceable(output: Path, names: Collection[str]) -> None:
+    """Refuse to replace files that no report of ours lies with.
+
+    Reports had not always a table of classes, so that one is told by its own header.
+    """
     page = output / PAGE
     ours = _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER))
-    paths = [output / name for name in names]
-    require_replaceable(paths, "a report's", "name another folder with --output", ours=ours)
+    classes, remedy = output / CLASSES, "name another folder with --output"
+    paths = [output / name for name in names if name != CLASSES]
+    require_replaceable(paths, "a report's", remedy, ours=ours)
+    if CLASSES not in names:
+        return
+    require_replaceable([classes], "a report's", remedy, ours=_begins(classes, _CLASSES_HEADER))
 
 
 def _begins(path: Path, mark: bytes) -> bool:

@@ -8,6 +8,7 @@ import distill_jax
 from distill_jax.reporting.certainty import certainty_text, measures_table, pairs_table
 from distill_jax.reporting.chart_style import svg
 from distill_jax.reporting.charts import history_chart, reliability_chart
+from distill_jax.reporting.classes import classes_section
 from distill_jax.reporting.html_tables import escape, numbers_table, score_with_interval, table_line
 from distill_jax.reporting.matrix import LARGE, matrix_figure, matrix_text
 from distill_jax.reporting.results import cells
@@ -64,6 +65,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=_notes(notes(table)),
         seeds=seeds_section(table),
+        classes=classes_section(table),
         chart_wide=_chart(runs, table, _WIDE, "wide"),
         chart_narrow=_chart(runs, table, _NARROW, "narrow"),
         chart_caption=escape(_chart_caption(table)),
