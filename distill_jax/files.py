@@ -17,7 +17,8 @@ from distill_jax.errors import InputError, MissingInputError, escape
 _CHUNK = 1 << 20
 _DIGITS = 20
 _RAW_BYTE = re.compile("[\udc80-\udcff]")  # Python's characters for a path's bytes that are not UTF-8
-_TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d+(-[0-9a-f]+)?\.tmp", re.DOTALL)  # version 0.1 named the process alone
+_TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d{1,10}-[0-9a-f]{8}\.tmp", re.DOTALL)
+_OLD_TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d{1,10}\.tmp", re.DOTALL)  # version 0.1 named the process alone
 
 
 @contextlib.contextmanager
@@ -92,6 +93,11 @@ def find_temporaries(folder: Path, *targets: str) -> list[Path]:
         targets: the names of what they were writing; without one, whatever it was.
     """
     found = {path: temporary_target(path.name) for path in folder.glob(".*.tmp")}
+    # Another program's date looks like version 0.1's number: a file so named is ours by what it was to replace alone.
+    for path in found:
+        old = _OLD_TEMPORARY.fullmatch(path.name)
+        if old is not None and old["target"] in targets and path.is_file():
+            found[path] = old["target"]
     return [path for path, target in found.items() if target is not None and (not targets or target in targets)]
 
 
@@ -100,7 +106,7 @@ def remove_temporaries(folder: Path, *targets: str) -> None:
     for path in find_temporaries(folder, *targets):
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
-        elif "-" in path.suffixes[-2]:  # ours have a random name besides; one of a number alone is another program's
+        else:
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -56,13 +56,16 @@ def test_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_what_a_kill_leaves_is_known_and_removed(tmp_path):
     left = temporary_beside(tmp_path / "a.npz").name
-    for name in (".a.npz.12.tmp", left, "a.npz", ".hidden", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"):
+    dated = (".notes.20241128.tmp", ".backup.2024-11.tmp")  # another program's
+    for name in (*dated, ".a.npz.12.tmp", left, "a.npz", ".hidden", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"):
         (tmp_path / name).write_bytes(b"")
     temporary_beside(tmp_path / "folder").mkdir()
-    assert is_temporary(tmp_path / ".a.npz.12.tmp")
     assert is_temporary(tmp_path / left)
+    stay = {*dated, ".hidden", "a.npz", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"}
     remove_temporaries(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {".hidden", "a.npz", "b.tmp", ".mine.tmp", ".a.npz.x-1.tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == {*stay, ".a.npz.12.tmp"}
+    remove_temporaries(tmp_path, "a.npz")  # version 0.1's, of what is known to be ours
+    assert {path.name for path in tmp_path.iterdir()} == stay
     remove_temporaries(tmp_path / "none")
 
 

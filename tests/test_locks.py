@@ -113,7 +113,7 @@ def test_a_file_system_without_locks_is_said_and_no_hindrance(tmp_path, monkeypa
 def test_a_training_is_not_disturbed_by_another_on_its_folder(tmp_path, tiny_export, test_cache, hold, option):
     folder = tmp_path / "run"
     folder.mkdir()
-    half = folder / ".config.json.1.tmp"
+    half = folder / ".config.json.1-00ff00ff.tmp"
     half.write_text("{")
     hold(folder)
     words = ("--export", tiny_export, "--workdir", folder, "--recipe", "notebook", option)
@@ -135,7 +135,7 @@ def test_an_export_is_not_disturbed_by_another_on_its_folder_or_its_teacher_s(tm
     make_teacher(tmp_path / "bare", head=False)
     config = configure_finetuned(tmp_path / "bare", tmp_path / "out")
     (tmp_path / "out").mkdir()
-    half = [tmp_path / "out/.tokenizer.json.1.tmp", tmp_path / ".out-teacher.1.tmp"]
+    half = [tmp_path / "out/.tokenizer.json.1-00ff00ff.tmp", tmp_path / ".out-teacher.1-00ff00ff.tmp"]
     for path in half:
         path.write_text("half")
     for folder, what in ((config.export_folder, "output folder"), (config.finetuned_folder, "fine-tuned teacher's")):

@@ -90,8 +90,10 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     ones count no longer), so a number made of them may be below one that is there.
 
     Raises:
+        InputError: the folder is a link.
         OSError: the disk is full, …; the checkpoints that were there are kept.
     """
+    require_no_link(Path(folder))
     # Scalars are stored as arrays; arrays that may be empty get a leading element, for Orbax stores no empty ones.
     state: dict[str, Any] = {name: np.asarray(getattr(snapshot, name), np.float64) for name in _SCALARS}
     state |= {name: _with_lead(getattr(snapshot, name)) for name in _ARRAYS}
@@ -176,6 +178,15 @@ def _without_echoes() -> Iterator[None]:
     sys.unraisablehook = show
 
 
+def require_no_link(folder: Path) -> None:
+    """Raise ``InputError`` for a folder that is a link: nothing is written or deleted through one."""
+    if folder.is_symlink():
+        raise InputError(
+            f"{folder} is a link to {folder.readlink()}, and nothing is written or deleted through one; put the folder "
+            "itself there, or train in another one"
+        )
+
+
 def has_checkpoint(folder: Path) -> bool:
     """Return whether a folder holds a whole checkpoint, without importing Orbax."""
     return bool(_numbers(folder))
@@ -183,7 +194,10 @@ def has_checkpoint(folder: Path) -> bool:
 
 def _numbers(folder: Path) -> list[int]:
     """Return the numbers of the whole checkpoints; those under way have other names."""
-    return [int(path.name) for path in Path(folder).iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    names = [path.name for path in Path(folder).iterdir() if path.name.isdecimal() and path.is_dir()]
+    return [int(name) for name in names if name == str(int(name))]
 
 
 def load_params(folder: Path) -> Params:
@@ -225,7 +239,7 @@ def _load(folder: Path, *names: str) -> dict[str, Any]:
         try:
             return _read(path, names)
         except (InputError, OSError):
-            if path.exists():
+            if path.exists() or _numbers(folder) == numbers:
                 raise
 
 

@@ -229,9 +229,15 @@ def delete_run(workdir: Path, seeds: Iterable[Path] | None = None) -> None:
     if (workdir / CHECKPOINTS).is_symlink():
         (workdir / CHECKPOINTS).unlink()  # else the next run would take what lies there for its own
     delete_checkpoints(workdir / CHECKPOINTS)
-    remove_temporaries(workdir)
+    _remove_left(workdir)
     for name in _OWN_FILES:
         (workdir / name).unlink(missing_ok=True)
+
+
+def _remove_left(workdir: Path) -> None:
+    """Delete the temporary files that a killed training has left; of version 0.1's, those of a run's files alone."""
+    remove_temporaries(workdir)
+    remove_temporaries(workdir, *_OWN_FILES)
 
 
 def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
@@ -240,7 +246,7 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
     A run that goes on elsewhere keeps where it was before.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(workdir)
+    _remove_left(workdir)
     before = _computed_on(read_json(workdir / CONFIG, "run configuration")) if (workdir / CONFIG).is_file() else []
     now = _computed_on(config)
     if before and now:
@@ -318,6 +324,6 @@ def finish_run(
 
 def tidy_run(workdir: Path, train: TrainConfig) -> None:
     """Delete what a finished run needs no longer, and what a kill at its very end has left of that."""
-    remove_temporaries(workdir)
+    _remove_left(workdir)
     needed = train.can_go_on or not (workdir / WEIGHTS).is_file()  # version 0.1 kept the parameters in a checkpoint
     delete_checkpoints(workdir / CHECKPOINTS, keep=KEPT if needed else 0)

@@ -20,7 +20,13 @@ from distill_jax.inference.measure_speed import measure_text_speed
 from distill_jax.jax_setup import platform
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
-from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
+from distill_jax.runs.checkpoints import (
+    Snapshot,
+    has_checkpoint,
+    load_snapshot,
+    require_no_link,
+    save_checkpoint,
+)
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
 from distill_jax.runs.history import history_frame, write_history
 from distill_jax.runs.seed_scores import seed_folders
@@ -119,6 +125,7 @@ def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[P
             clear_leftovers(run.workdir / left.name[1:].removesuffix(".lock"), "run folder")
         seeds = sorted({*further, *(seed_folders(run.workdir) if run.overwrite else ())})
         for folder in seeds:
+            require_no_link(folder)
             stack.enter_context(exclusive(folder, "run folder"))
         yield seeds
 
@@ -141,6 +148,8 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
         )  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
     progress = _Progress(run, student.config.labelling)
+    if state != "overwrite":  # which deletes the link
+        require_no_link(progress.checkpoints)
     with _saying_what_is_kept(run, progress):
         snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
         if state == "overwrite":

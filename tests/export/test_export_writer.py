@@ -95,8 +95,8 @@ def test_a_kill_between_a_part_and_its_record_computes_it_again(tmp_path, whole,
     with pytest.raises(KeyboardInterrupt):
         writer.write("train", 1, PARTS[1])
     assert (folder / "train/part-00001.npz").is_file()
-    (folder / "train/.part-00002.npz.99.tmp").write_bytes(b"half a part")
-    (folder / ".manifest.partial.json.99.tmp").write_bytes(b"{")
+    (folder / "train/.part-00002.npz.99-00ff00ff.tmp").write_bytes(b"half a part")
+    (folder / ".manifest.partial.json.99-00ff00ff.tmp").write_bytes(b"{")
     writer, computed = _write(folder)
     assert computed == [("train", 1), ("train", 2), ("test", 0)]
     _finish(writer)
@@ -162,7 +162,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 
 
 def test_what_a_kill_before_the_first_record_leaves_is_no_hindrance(tmp_path):
-    (tmp_path / ".manifest.partial.json.7.tmp").write_bytes(b"{")
+    (tmp_path / ".manifest.partial.json.7-00ff00ff.tmp").write_bytes(b"{")
     ExportWriter(tmp_path, tiny_header())
     assert _contents(tmp_path) == {}
 

@@ -18,6 +18,7 @@ from distill_jax.console import stop_on_signal
 from distill_jax.errors import InputError
 from distill_jax.runs.checkpoints import (
     KEPT,
+    UNFINISHED,
     Snapshot,
     delete_checkpoints,
     has_checkpoint,
@@ -69,6 +70,28 @@ def test_the_latest_is_loaded_and_few_are_kept(tmp_path):
         save_checkpoint(tmp_path, _snapshot(epoch))
         assert load_snapshot(tmp_path).epoch == epoch
         assert len(list(tmp_path.iterdir())) == min(epoch + 1, KEPT)
+
+
+def test_only_a_folder_of_a_plain_number_is_a_checkpoint(tmp_path):
+    for epoch in range(2):
+        save_checkpoint(tmp_path, _snapshot(epoch))
+    (tmp_path / "3").symlink_to(tmp_path / "purged")
+    (tmp_path / "4").write_text("mine")
+    shutil.copytree(tmp_path / "1", tmp_path / "007")
+    _assert_same(load_snapshot(tmp_path), _snapshot(1))
+    delete_checkpoints(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"3", "4", "007"}
+    with pytest.raises(InputError, match="expected a checkpoint, found none"):
+        load_snapshot(tmp_path)
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    outside = tmp_path / "outside"
+    (outside / f"9{UNFINISHED}").mkdir(parents=True)
+    (tmp_path / "checkpoints").symlink_to(outside)
+    with pytest.raises(InputError, match=r"is a link to .*outside, and nothing is written or deleted through"):
+        save_checkpoint(tmp_path / "checkpoints", _snapshot(1))
+    assert [path.name for path in outside.iterdir()] == [f"9{UNFINISHED}"]
 
 
 def test_the_last_one_saved_is_the_latest_whatever_numbers_another_version_gave(tmp_path):

@@ -42,7 +42,7 @@ def test_a_new_an_empty_and_a_killed_before_it_began_folder_are_new(tmp_path, ti
     config = _config(tiny_export)
     assert _prepare(tmp_path / "new", config) == "new"
     assert _prepare(tmp_path, config) == "new"
-    (tmp_path / ".config.json.7.tmp").write_text("{")
+    (tmp_path / ".config.json.7-00ff00ff.tmp").write_text("{")
     assert _prepare(tmp_path, config) == "new"
 
 

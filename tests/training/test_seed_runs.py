@@ -187,6 +187,17 @@ def test_finished_seeds_are_kept_and_only_missing_ones_trained(copy, words, caps
     assert read_seeds(copy).seeds == (7, 8, 9)
 
 
+@pytest.mark.parametrize("option", [(), ("--overwrite",), ("--resume",)])
+def test_a_further_seed_s_folder_that_is_a_link_is_refused_before_anything_is_deleted(copy, words, capsys, option):
+    outside = shutil.copytree(copy / "seed-8", copy.parent / "outside")
+    shutil.rmtree(copy / "seed-8")
+    (copy / "seed-8").symlink_to(outside)
+    before = {path: path.read_bytes() for path in copy.parent.rglob("*") if path.is_file()}
+    message = refusal(capsys, main, *words, "--workdir", copy, "--seeds", "2", *option)
+    assert "seed-8 is a link to" in message
+    assert {path: path.read_bytes() for path in copy.parent.rglob("*") if path.is_file()} == before
+
+
 def test_fewer_seeds_than_are_there_leave_them_as_they_are(copy, words, capsys):
     before = _times(copy)
     assert "3 seeds: accuracy" in call(capsys, main, *words, "--workdir", copy, "--seeds", "2")[1]
