@@ -181,8 +181,8 @@ def unlearnt(labels: np.ndarray, answers: np.ndarray, label_names: Sequence[str]
     shown = ", ".join(map(repr, never[:_NAMED])) + (", …" if len(never) > _NAMED else "")
     what = f"never named {len(never)} of {len(label_names)} classes ({shown})" if never else "learnt nothing"
     return (
-        f"warning: fine-tuning: the last epoch {what}: accuracy {right:.3f} on its rows, of which the most frequent class "
-        f"has a share of {most:.3f}; give more --finetune-epochs or more rows"
+        f"warning: fine-tuning: the last epoch {what}: accuracy {right:.3f} on its rows, of which the most frequent "
+        f"class has a share of {most:.3f}; give more --finetune-epochs or more rows"
     )
 
 
