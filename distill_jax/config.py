@@ -73,6 +73,8 @@ class TrainConfig:
     embeddings: str = "random"
     """Where the token embeddings start: random, teacher (principal components of the teacher's own), or a word2vec text
     file's path."""
+    huber: Annotated[float, Range(0, 1000)] = 0.0
+    """Of scores, errors beyond so many of the training scores' deviations count linearly (Huber 1964); 0: none do."""
     loss_mean: LossMean = "batches"
     """How an epoch's losses are averaged: batches, each batch's mean counts alike, as in the notebook; examples, each
     row does."""

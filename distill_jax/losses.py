@@ -160,6 +160,7 @@ def objective_of(config: TrainConfig, task: Task) -> Objective:
         InputError: an option of it means nothing for the task.
     """
     task.check_soft_loss(config.soft_loss, standardised=config.standardised)
+    task = task.robust(config.huber)
     if not config.distil:
         return Objective(alpha=1.0, task=task)
     return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised, task)

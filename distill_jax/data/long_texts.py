@@ -5,6 +5,7 @@ Both halves of the product tokenize so; NumPy alone. A text is cut to its length
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,24 +14,32 @@ from distill_jax.data.ragged import Ragged
 _CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
 
 
-def encode_beginnings(texts: Sequence[str], encode: Callable[[list[str]], Ragged], longest: int) -> Ragged:
+def cut_side(tokenizer: Any) -> str:
+    """Return on which side a ``tokenizers.Tokenizer`` cuts long texts, ``right`` or ``left``; unset, it is right."""
+    return str((tokenizer.truncation or {}).get("direction", "right"))
+
+
+def encode_kept(
+    texts: Sequence[str], encode: Callable[[list[str]], Ragged], longest: int, side: str = "right"
+) -> Ragged:
     """Return the rows that ``encode`` gives for whole texts.
 
     A long text is looked at up to some length, then twice as far, until both looks give the same full row, or the text
-    is whole. What stands far behind the last token that is kept has no bearing on it where a tokenizer works on words;
+    is whole. What stands far from the last token that is kept has no bearing on it where a tokenizer works on words;
     where it does not (Unigram on a run of thousands of equal characters), ties may be settled otherwise.
 
     Args:
         texts: n texts.
-        encode: texts → rows of at most ``longest`` tokens, cut on the right.
+        encode: texts → rows of at most ``longest`` tokens, cut on ``side``.
         longest: the most tokens of a row.
+        side: ``right`` where texts' beginnings are kept, ``left`` where their ends are.
     """
     reach = _CHARACTERS_A_TOKEN * longest
-    rows = encode([text if len(text) <= reach else text[:reach] for text in texts])
+    rows = encode([_part(text, reach, side) for text in texts])
     pending = [index for index, text in enumerate(texts) if len(text) > reach]
     while pending:
         reach *= 2
-        again = encode([texts[index][:reach] for index in pending])
+        again = encode([_part(texts[index], reach, side) for index in pending])
         before = rows.take(np.array(pending))
         place = np.arange(len(rows))
         place[pending] = len(rows) + np.arange(len(pending))
@@ -41,6 +50,10 @@ def encode_beginnings(texts: Sequence[str], encode: Callable[[list[str]], Ragged
             if reach < len(texts[index]) and not _is_settled(again, before, row, longest)
         ]
     return rows
+
+
+def _part(text: str, reach: int, side: str) -> str:
+    return text[-reach:] if side == "left" else text[:reach]
 
 
 def _is_settled(rows: Ragged, before: Ragged, row: int, longest: int) -> bool:

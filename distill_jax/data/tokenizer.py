@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from distill_jax.data.long_texts import encode_beginnings
+from distill_jax.data.long_texts import cut_side, encode_kept
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
@@ -52,7 +52,7 @@ class FastTokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        self._tokenizer, self._max_length = tokenizer, max_length
+        self._tokenizer, self._max_length, self._side = tokenizer, max_length, cut_side(tokenizer)
         self._words = _Words.of(tokenizer, max_length)
         self._added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
 
@@ -78,7 +78,7 @@ class FastTokenizer:
 
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""
-        return encode_beginnings(list(texts), self._encode, self._max_length)
+        return encode_kept(list(texts), self._encode, self._max_length, self._side)
 
     def _encode(self, texts: list[str]) -> Ragged:
         if self._words is None or not texts:
@@ -239,7 +239,7 @@ def tokenizer_of(content: bytes, path: Path, max_length: int) -> Tokenizer:
     """Do what ``load_tokenizer`` does, for the content of a file that ``read_tokenizer_file`` returned."""
     with refusing(lambda reason: f"tokenizer {path}: expected a file of the tokenizers library ({reason})"):
         tokenizer = Tokenizer.from_buffer(content)  # the library opens no path that is not UTF-8
-        tokenizer.enable_truncation(max_length)
+        tokenizer.enable_truncation(max_length, direction=cut_side(tokenizer))
         tokenizer.no_padding()
         special = len(tokenizer.encode("").ids)
         with contextlib.suppress(Exception):  # one without an unknown token may not know these words

@@ -22,9 +22,7 @@ def history_frame(runs: Sequence["Run"], table: "Table | TaskTable", column: str
     import numpy as np
     import pandas as pd
 
-    frames = [
-        run.history[["epoch", column]].assign(model=row.model) for run, row in zip(runs, table.students, strict=True)
-    ]
+    frames = [run.history[["epoch", column]].assign(model=row) for run, row in zip(runs, _models(table), strict=True)]
     frame = pd.concat(frames, ignore_index=True)
     return frame[np.isfinite(frame[column])]
 
@@ -53,6 +51,7 @@ def history_chart(
     import altair as alt
 
     frame = history_frame(runs, table, column)
+    score = _macro_f1(table) if teacher is None else teacher
     epochs = sorted(frame["epoch"].unique().tolist())
     base = alt.Chart(frame).encode(
         x=alt.X(
@@ -70,13 +69,18 @@ def history_chart(
     points = base.mark_point(size=40, filled=True, opacity=1).encode(
         color=alt.Color("model:N", scale=colour, legend=None)
     )
-    return styled(
-        alt.layer(lines, points, *teacher_layers(_teacher(table, teacher), min(epochs, default=0))), width, height
-    )
+    return styled(alt.layer(lines, points, *teacher_layers(score, min(epochs, default=0))), width, height)
 
 
-def _teacher(table: "Table | TaskTable", score: float | None) -> float:
-    return table.teacher.macro_f1 if score is None else score
+def _macro_f1(table: "Table | TaskTable") -> float:
+    from distill_jax.reporting.table import Table
+
+    assert isinstance(table, Table)  # of other tasks the score is given
+    return table.teacher.macro_f1
+
+
+def _models(table: "Table | TaskTable") -> list[str]:
+    return [row.model for row in table.students]
 
 
 def _come_in_pairs(table: "Table | TaskTable") -> bool:

@@ -72,6 +72,7 @@ def _without_effect(train: Mapping[str, Any], export: Mapping[str, Any]) -> set[
         "transfer": may_transfer,
         "transfer_share": may_transfer and train.get("transfer"),
         "transfer_passes": may_transfer and train.get("transfer"),
+        "huber": bool(train.get("huber")),
         "learning_rate_decay": train.get("schedule", "step") == "step",
     }
     return {name for name, has_effect in decides.items() if not has_effect}

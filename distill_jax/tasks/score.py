@@ -37,6 +37,7 @@ class Score(Task):
         mean: of the training split's scores.
         deviation: theirs, more than 0; losses are in units of its square.
         threshold: from where on a report counts a row as found; None = it does not.
+        huber: beyond so many deviations an error counts linearly in training; 0 = none does.
     """
 
     name: ClassVar[str] = SCORE_NAME
@@ -50,6 +51,7 @@ class Score(Task):
     mean: float = 0.0
     deviation: float = 1.0
     threshold: float | None = None
+    huber: float = 0.0
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
         """Return the task with the training scores' mean and deviation.
@@ -92,6 +94,10 @@ class Score(Task):
                 raise InputError(
                     f"{option} compares classes, and a score has none: expected --soft-loss mse, without --standardised"
                 )
+
+    def robust(self, huber: float) -> Self:
+        """Return the task with Huber's loss."""
+        return dataclasses.replace(self, huber=huber)
 
     def outputs(self, computed: Any) -> Any:
         """Return the numbers in the data's unit, [n, 1]."""
@@ -170,19 +176,28 @@ class Score(Task):
         return ScoreLines()
 
     def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":
-        """Return the squared error in units of the training scores' variance, [batch]; 0 for unlabelled rows."""
+        """Return the squared error in units of the training scores' variance, [batch]; 0 for unlabelled rows.
+
+        With ``huber`` it is twice Huber's loss, which is the squared error up to there.
+        """
         import jax.numpy as jnp
 
         known = ~jnp.isnan(labels)
         # The label is replaced before it is subtracted: a gradient through NaN is NaN, chosen or not.
         error = (logits[..., 0] - jnp.where(known, labels, 0).astype(logits.dtype)) / self.deviation
-        return jnp.where(known, jnp.square(error), 0)
+        return jnp.where(known, self._cost(error), 0)
 
     def soft_loss(
         self, logits: "AnyArray", teacher_logits: "AnyArray", kind: SoftLoss, temperature: float, *, standardised: bool
     ) -> "Array":
         """Return the squared distance from the teacher's score, in the same units, [batch]."""
+        del kind, temperature, standardised  # refused by check_soft_loss
+        return self._cost((logits[..., 0] - teacher_logits[..., 0]) / self.deviation)
+
+    def _cost(self, error: "AnyArray") -> "Array":
         import jax.numpy as jnp
 
-        del kind, temperature, standardised  # refused by check_soft_loss
-        return jnp.square((logits[..., 0] - teacher_logits[..., 0]) / self.deviation)
+        if not self.huber:
+            return jnp.square(error)
+        near = jnp.minimum(jnp.abs(error), self.huber)
+        return near * (2 * jnp.abs(error) - near)

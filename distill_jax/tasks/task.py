@@ -124,6 +124,16 @@ class Task(abc.ABC):
         """Raise ``InputError`` for an option of the soft loss that means nothing for this task."""
         del kind, standardised
 
+    def robust(self, huber: float) -> Self:
+        """Return the task with losses to which large errors count linearly.
+
+        Raises:
+            InputError: its losses are of no such errors.
+        """
+        if huber:
+            raise InputError(f"--huber {huber:g} goes with the task score, got {self.name}")
+        return self
+
     def outputs(self, computed: Any) -> Any:
         """Return logits from what a student's network computes, [n, classes]; both NumPy's or both JAX's."""
         return computed

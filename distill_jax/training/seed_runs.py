@@ -77,7 +77,8 @@ def _collect(runs: list[TrainRun], task: Task) -> SeedScores:
     validation = f"validation_{task.selected_by}"
     return SeedScores(
         tuple(each.train.seed for each in runs),
-        *(spread(f"test_{name}") for name in task.history_scores),
+        first=spread(f"test_{task.history_scores[0]}"),
+        second=spread(f"test_{task.history_scores[1]}"),
         validation=spread(validation) if all(_is_known(row.get(validation)) for row in rows) else None,
         task=task,
     )

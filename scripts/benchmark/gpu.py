@@ -37,7 +37,7 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
         predict_logits(
             model,
             tokens,
-            pad_id=loaded.pad_id,
+            pad_id=loaded.fill_id,
             precision="bfloat16",
             batch_size=batch_size,
             max_length=_MAX_LENGTH,

@@ -170,7 +170,7 @@ def _teacher(folder: Path, _: random.Random) -> None:
     teacher = load_teacher(folder_source(folder, "teacher"), names, corpus.LENGTH, 0)
     tokens = encode(teacher.tokenizer, TEXTS)
     sizes: dict[str, Any] = {"batch_size": 8, "max_length": corpus.LENGTH}
-    logits = predict_logits(teacher.model, tokens, pad_id=teacher.pad_id, precision="float32", **sizes)
+    logits = predict_logits(teacher.model, tokens, pad_id=teacher.fill_id, precision="float32", **sizes)
     _require(bool(np.isfinite(logits).all()), "logits that are not finite")
 
 

@@ -19,13 +19,11 @@ _LONGEST_NAME = 1_000  # characters
 
 
 class TaskLabels(Protocol):
-    """The labels of all rows of a table, each taken in as its row comes.
+    """The labels of all rows of a table, each taken in as its row comes."""
 
-    Attributes:
-        columns: where they stand.
-    """
-
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Where they stand."""
 
     def add(self, row: Row, cells: Sequence[Any]) -> bool:
         """Take in a row's label, of its cells; return whether it has one."""

@@ -50,7 +50,7 @@ class TaskRows:
                     f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another"
                 )
             self._reader = (
-                OutputColumns(self.outputs, names, "logits") if names else OutputObjects(*self.outputs, "logits")
+                OutputColumns(self.outputs, names, "logits") if names else OutputObjects(self.outputs[0], "logits")
             )
             self._are = asked.outputs_are
         self.columns = (*columns, *config.text_column, *self.outputs)

@@ -10,8 +10,9 @@ import torch
 from distill_jax.console import progress, say, warn
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, Interrupted
+from teacher_export.teacher.families import batch_inputs, require_pad_token, trainable_rows
 from teacher_export.teacher.finetune_state import read_state, remove_leftovers, save_finetuned, state_file, write_state
-from teacher_export.teacher.tokens import encode, padded_batch
+from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import write_training_rows
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 CLIP_NORM = 1.0
 _NAMED = 8  # classes that a warning names
+_LABELS = "labels"
 _SORTED_BATCHES = (
     50  # batches whose rows are sorted by length together: enough to pad little, few enough to stay random
 )
@@ -100,7 +102,9 @@ class FinetuneRun:
     ) -> None:
         torch.manual_seed(settings["seed"])
         self.model = teacher.model.to(device).train()
-        self.tokens, self.labels, self.pad_id = tokens, labels, teacher.pad_id
+        require_pad_token(teacher)
+        self.tokens, self.labels = trainable_rows(self.model, tokens), labels
+        self.padding = (teacher.fill_id, teacher.segments, teacher.saved_tokenizer.padding_side)
         self.answers = np.full(len(labels), -1)  # what each row was taken for when it was last trained on
         self.settings, self.device = settings, device
         self.epoch = self.saved_epoch = 0
@@ -125,11 +129,12 @@ class FinetuneRun:
 
     def train_step(self, rows: np.ndarray) -> float:
         """Make one step on the named rows, unless the loss is not finite; return the loss."""
-        arrays = (*padded_batch(self.tokens.take(rows), self.pad_id), self.labels[rows])
-        input_ids, mask, labels = (torch.from_numpy(array).to(self.device) for array in arrays)
+        arrays = {**batch_inputs(self.tokens.take(rows), *self.padding), _LABELS: self.labels[rows]}
+        inputs = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+        labels = inputs.pop(_LABELS)
         lowered = self.settings["precision"] == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lowered):
-            logits = self.model(input_ids=input_ids, attention_mask=mask).logits
+            logits = self.model(**inputs).logits
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         value = loss.item()
         self.answers[rows] = logits.detach().argmax(dim=1).cpu().numpy()

@@ -1,9 +1,11 @@
 """Which files of a teacher's folder are read, and what such a folder may not ask for: foreign code, foreign files."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from distill_jax.console import shell_line
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import read_json
 
@@ -24,6 +26,11 @@ def require_config(folder: Path, what: str) -> None:
         InputError: it is no JSON object, names a kernel to fetch, or the folder holds an adapter to another's weights.
     """
     path = folder / CONFIG
+    if (folder / _ADAPTER).is_file():
+        raise InputError(
+            f"{what}: it holds a PEFT adapter ({_ADAPTER}), whose other weights lie elsewhere; merge them and save "
+            f"a whole model: {_merge_command(folder)}"
+        )
     if not path.is_file():
         raise MissingInputError(f"{what}: expected a {CONFIG} (made by save_pretrained), found none")
     for name, value in _fields(read_json(path, "teacher's configuration", foreign=True)):
@@ -32,11 +39,18 @@ def require_config(folder: Path, what: str) -> None:
                 f"{path}: {name}: expected eager, sdpa or nothing, got {value!r}: a teacher's folder may not name code "
                 "to fetch and run; delete the field"
             )
-    if (folder / _ADAPTER).is_file():
-        raise InputError(
-            f"{what}: it holds an adapter ({_ADAPTER}), whose other weights lie elsewhere; merge them "
-            "(model.merge_and_unload()) and save the whole model"
-        )
+
+
+def _merge_command(folder: Path) -> str:
+    """Return the command that makes a whole model of an adapter."""
+    old, new = json.dumps(str(folder)), json.dumps(f"{folder}-merged")
+    code = (
+        "from peft import AutoPeftModelForSequenceClassification as Model; "
+        "from transformers import AutoTokenizer as Tokenizer; "
+        f"Model.from_pretrained({old}, num_labels=CLASSES).merge_and_unload().save_pretrained({new}); "
+        f"Tokenizer.from_pretrained({old}).save_pretrained({new})"
+    )
+    return shell_line(["python", "-c", code])
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from distill_jax.errors import InputError
 from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME
 
 _MULTI_LABEL, _SINGLE_LABEL, _SCORE = "multi_label_classification", "single_label_classification", "regression"
-_WANTED = {
+_WANTED: dict[str, str] = {
     SINGLE_LABEL_NAME: "a classifier of one class a text, a softmax over two classes or more",
     MULTI_LABEL_NAME: f"a multi-label classifier (problem_type {_MULTI_LABEL})",
     SCORE_NAME: f"a regression model of one output (num_labels 1, problem_type {_SCORE} or none)",
@@ -29,7 +29,7 @@ def require_head(name: str, model: Any, task: str) -> None:
     if found == task:
         return
     kind, outputs = model.config.problem_type, model.config.num_labels
-    shown = {
+    shown: dict[str, str] = {
         MULTI_LABEL_NAME: "a multi-label one (each class yes or no by itself)",
         SCORE_NAME: "one that gives a text a score",
         SINGLE_LABEL_NAME: "one of one class a text",

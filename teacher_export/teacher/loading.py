@@ -3,12 +3,16 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.data.tokenizer_file import read_tokenizer_file
-from distill_jax.errors import InputError, MissingInputError, refusing
+from distill_jax.errors import InputError, refusing
+from distill_jax.files import read_json
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.teacher.demo import load_demo_model
+from teacher_export.teacher.families import Segments
+from teacher_export.teacher.folder_files import CONFIG
 from teacher_export.teacher.head import require_head, require_trained
-from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
+from teacher_export.teacher.positions import require_length
+from teacher_export.teacher.saved_tokenizer import cut_texts, load_tokenizer, own_pad_id
+from teacher_export.teacher.source import TeacherSource
 from teacher_export.teacher.weights_file import read_state_dict
 
 if TYPE_CHECKING:
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _SHOWN_KEYS = 6
-_NO_LIMIT = 1_000_000  # what transformers writes where a tokenizer knows no longest text is above this
 _OLD_BUFFERS = ("position_ids", "token_type_ids")
 _POOLER = ".pooler."
 
@@ -42,16 +45,29 @@ class Teacher:
 
     @property
     def vocab_size(self) -> int:
-        """Rows of the word-embedding table."""
-        return int(self.model.get_input_embeddings().weight.shape[0])
+        """Every id that the students see is below it."""
+        return max(self._rows, self.pad_id + 1)
 
     @property
     def pad_id(self) -> int:
-        """The pad token's id; where the tokenizer has none, the configuration's, or 0."""
-        known = self.saved_tokenizer.pad_token_id
-        if known is None:
-            known = getattr(self.model.config, "pad_token_id", None)
+        """What fills the students' texts up: the pad token, or an id of their own where that is missing or no other."""
+        known = own_pad_id(self.saved_tokenizer)
+        return self._rows if known is None else known
+
+    @property
+    def fill_id(self) -> int:
+        """What fills the teacher's own batches up, masked."""
+        known = getattr(self.model.config.get_text_config(), "pad_token_id", None)
         return 0 if known is None else int(known)
+
+    @property
+    def segments(self) -> Segments | None:
+        """The ``token_type_ids`` that it wants with a text."""
+        return Segments.of(self.saved_tokenizer, self.model)
+
+    @property
+    def _rows(self) -> int:
+        return int(self.model.get_input_embeddings().weight.shape[0])
 
     @property
     def parameters(self) -> int:
@@ -59,8 +75,11 @@ class Teacher:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def token_embeddings(self) -> "np.ndarray":
-        """Return the word-embedding table, float32 [vocab_size, dim]."""
-        return self.model.get_input_embeddings().weight.detach().float().cpu().numpy()
+        """Return the word-embedding table, float32 [vocab_size, dim]; a pad token of the students' own has zeros."""
+        from torch.nn import functional
+
+        table = self.model.get_input_embeddings().weight.detach().float().cpu()
+        return functional.pad(table, (0, 0, 0, self.vocab_size - len(table))).numpy()
 
 
 def load_teacher(
@@ -81,6 +100,7 @@ def load_teacher(
     """
     import torch
 
+    _require_no_code(source)
     saved_tokenizer = load_tokenizer(source)
     torch.manual_seed(seed)
     if source.is_demo:
@@ -95,48 +115,27 @@ def load_teacher(
     else:
         require_trained(source.name, task)
     model.float().eval()
-    _require_length(source, model, saved_tokenizer, max_length)
-    tokenizer = saved_tokenizer.backend_tokenizer
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
-    teacher = Teacher(model, tokenizer, saved_tokenizer, _class_names(model), trained)
-    if tokenizer.get_vocab_size() > teacher.vocab_size:
+    require_length(source.name, model, saved_tokenizer, max_length)
+    tokenizer, rows = cut_texts(saved_tokenizer, max_length), len(model.get_input_embeddings().weight)
+    if tokenizer.get_vocab_size() > rows:
         raise InputError(
             f"teacher {source.name}: its tokenizer knows {tokenizer.get_vocab_size()} tokens, its embedding table has "
-            f"only {teacher.vocab_size} rows; they do not belong together"
+            f"only {rows} rows; they do not belong together"
         )
-    return teacher
+    return Teacher(model, tokenizer, saved_tokenizer, _class_names(model), trained)
 
 
-def load_tokenizer(source: TeacherSource) -> Any:
-    """Return the transformers tokenizer of a teacher; it is a fast one.
+def _require_no_code(source: TeacherSource) -> None:
+    """Raise ``InputError`` for a model that only code in its own folder can make."""
+    from transformers import CONFIG_MAPPING
 
-    Raises:
-        InputError: there is none, or it has no fast (Rust) form.
-    """
-    from transformers import AutoTokenizer
-
-    # Without a vocabulary transformers makes a tokenizer that knows no word, and says nothing.
-    if not any((source.folder / name).is_file() for name in VOCABULARY_FILES):
-        raise MissingInputError(
-            f"teacher {source.name}: expected its tokenizer in {source.folder} (tokenizer.json), found none; save it "
-            "there with tokenizer.save_pretrained"
-        )
-    if (source.folder / "tokenizer.json").is_file():
-        read_tokenizer_file(source.folder / "tokenizer.json", "teacher's tokenizer")
-    with refusing(
-        lambda reason: (
-            f"teacher {source.name}: no fast tokenizer could be loaded from {source.folder} ({reason}); it needs a "
-            "tokenizer.json, saved by tokenizer.save_pretrained"
-        )
-    ):
-        tokenizer = AutoTokenizer.from_pretrained(str(source.folder), trust_remote_code=False)
-    if not getattr(tokenizer, "is_fast", False) or not hasattr(tokenizer, "backend_tokenizer"):
+    config = read_json(source.folder / CONFIG, "teacher's configuration", foreign=True)
+    if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
         raise InputError(
-            f"teacher {source.name}: its tokenizer {type(tokenizer).__name__} has no fast form (tokenizer.json), and "
-            "the students need one; save one with tokenizer.save_pretrained"
+            f"teacher {source.name}: its model {config.get('model_type')!r} is code of its own in {source.folder} "
+            "(auto_map), which is never run; give one whose architecture transformers has, or export this one's "
+            "answers with your own script and give them as --teacher-outputs"
         )
-    return tokenizer
 
 
 def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> tuple[Any, bool]:
@@ -214,14 +213,6 @@ def _class_names(model: Any) -> tuple[str, ...]:
     if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
         raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
     return tuple(str(names[index]) for index in sorted(names))
-
-
-def _require_length(source: TeacherSource, model: Any, tokenizer: Any, max_length: int) -> None:
-    limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
-    numbers = [limit for limit in limits if isinstance(limit, int | float)]  # a broken folder may say anything
-    longest = min((limit for limit in numbers if 0 < limit < _NO_LIMIT), default=None)
-    if longest is not None and max_length > longest:
-        raise InputError(f"--max-length: the teacher {source.name} reads at most {longest} tokens, got {max_length}")
 
 
 def _shorten(keys: list[str]) -> str:

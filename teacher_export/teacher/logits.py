@@ -11,7 +11,7 @@ import torch
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
-from teacher_export.teacher.tokens import padded_batch
+from teacher_export.teacher.families import Segments, batch_inputs, batches_allowed, row_kinds
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
@@ -22,19 +22,24 @@ CPU_TOKENS = 32
 MOST_BATCHES = 8
 
 
-def plan_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
+def plan_batches(lengths: np.ndarray, tokens: int, kinds: np.ndarray | None = None) -> list[np.ndarray]:
     """Return the rows of each batch, longest rows first: rows of like length stand together, little is padded.
 
     Args:
         lengths: int [n], each row's tokens.
         tokens: rows × longest row at most; a batch has one row at least.
+        kinds: int [n]; the rows of a batch are of one. None = of one are all.
     """
-    order = np.argsort(-lengths, kind="stable")
-    batches, start = [], 0
-    while start < len(order):
-        size = max(1, tokens // max(1, int(lengths[order[start]])))
-        batches.append(order[start : start + size])
-        start += size
+    kinds = np.zeros_like(lengths) if kinds is None else kinds
+    order = np.lexsort((kinds, -lengths))
+    changes = np.flatnonzero(np.diff(kinds[order])) + 1
+    batches = []
+    for group in np.split(order, changes):
+        start = 0
+        while start < len(group):
+            size = max(1, tokens // max(1, int(lengths[group[start]])))
+            batches.append(group[start : start + size])
+            start += size
     return batches
 
 
@@ -46,6 +51,7 @@ def predict_logits(
     precision: str,
     batch_size: int,
     max_length: int,
+    segments: Segments | None = None,
     where: str = "",
     advance: Callable[[int], object] = lambda _: None,
 ) -> np.ndarray:
@@ -60,6 +66,7 @@ def predict_logits(
         batch_size: bounds a batch's memory: it has 32 times as many tokens, or as many rows of 32 tokens; on a GPU
             eight times as many rows of ``max_length`` tokens.
         max_length: the longest row there may be.
+        segments: the ``token_type_ids`` that the model wants with a row.
         where: names the rows in an error message.
         advance: is called with the number of rows done since its last call.
 
@@ -72,20 +79,21 @@ def predict_logits(
     device = next(model.parameters()).device
     on_gpu = device.type == "cuda"
     most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
-    batches = plan_batches(tokens.lengths, most)
+    batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
     own = is_supported(model)
     classify, outputs = _classifier(model, device, precision, own=own), []
 
     def logits_of(rows: np.ndarray) -> torch.Tensor:
-        tensors = [torch.from_numpy(array) for array in padded_batch(tokens.take(rows), pad_id)]
+        arrays = batch_inputs(tokens.take(rows), pad_id, segments)
+        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
-            tensors = [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+            inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
         with torch.inference_mode():
-            return classify(*tensors).float()
+            return classify(**inputs).float()
 
     try:
         # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
-        with _side_by_side(own=own) as each:
+        with _side_by_side(own=own) as each, batches_allowed(model):
             for rows, logits in zip(batches, each(logits_of, batches), strict=True):
                 outputs.append(logits)
                 advance(len(rows))
@@ -120,14 +128,14 @@ def _side_by_side(*, own: bool) -> Iterator[Callable[..., Iterable[Any]]]:
 
 
 def _classifier(model: Any, device: torch.device, precision: str, *, own: bool) -> Callable[..., torch.Tensor]:
-    """Return the function from token ids and mask to logits."""
+    """Return the function from a batch's inputs to logits."""
     dtype = getattr(torch, precision)
     if own:
         return DistilBertInference(model, dtype)
 
-    def autocast(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def autocast(**inputs: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, dtype, enabled=precision != "float32"):
-            return model(input_ids=input_ids, attention_mask=attention_mask).logits
+            return model(**inputs).logits
 
     return autocast
 

@@ -215,7 +215,8 @@ class TransformerLabeller(Labeller):
         logits = predict_logits(
             self._teacher.model,
             asked.tokens,
-            pad_id=self.pad_id,
+            pad_id=self._teacher.fill_id,
+            segments=self._teacher.segments,
             precision=self._precision,
             batch_size=self.config.teacher.batch_size,
             max_length=self.config.teacher.max_length,

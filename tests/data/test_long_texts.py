@@ -5,7 +5,7 @@ import random
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from distill_jax.data.long_texts import encode_beginnings
+from distill_jax.data.long_texts import encode_kept
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 
@@ -75,12 +75,12 @@ def test_the_end_of_a_long_text_is_not_looked_at():
         return Ragged.of([[len(word) for word in text.split()][:LONGEST] for text in texts])
 
     text = "good film " * 1_000_000
-    rows = encode_beginnings([text, "short", text], encode, LONGEST)
+    rows = encode_kept([text, "short", text], encode, LONGEST)
     assert rows.lengths.tolist() == [LONGEST, 1, LONGEST]
     assert max(seen) < 1000
 
 
 def test_a_text_that_never_fills_its_row_is_looked_at_whole():
     blank = " " * 100_000
-    rows = encode_beginnings([blank + "good"], lambda texts: Ragged.of([[len(t.strip())] for t in texts]), LONGEST)
+    rows = encode_kept([blank + "good"], lambda texts: Ragged.of([[len(t.strip())] for t in texts]), LONGEST)
     assert rows.ids.tolist() == [4]

@@ -13,6 +13,8 @@ class PanicException(BaseException):
 class Broken:
     """A tokenizer of the library that cannot tokenize."""
 
+    truncation = None
+
     normalizer = pre_tokenizer = model = post_processor = None
 
     def __init__(self, error):

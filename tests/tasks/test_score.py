@@ -49,6 +49,21 @@ def test_losses_are_torch_s_squared_error_in_units_of_the_variance():
     np.testing.assert_allclose(soft, ((LOGITS - TEACHER)[:, 0] / 2) ** 2, rtol=1e-5)
 
 
+def test_large_errors_count_linearly_as_in_torch_s_huber_loss():
+    robust = TASK.robust(0.7)
+    errors = [torch.tensor((LOGITS[:, 0] - other) / 2) for other in (LABELS, TEACHER[:, 0])]
+    loss = torch.nn.functional.huber_loss
+    expected = [2 * loss(error, torch.zeros(60), reduction="none", delta=0.7).numpy() for error in errors]
+    np.testing.assert_allclose(robust.label_loss(LOGITS, LABELS), expected[0], rtol=1e-4, atol=1e-7)
+    soft = robust.soft_loss(LOGITS, TEACHER, "mse", 1.0, standardised=False)
+    np.testing.assert_allclose(soft, expected[1], rtol=1e-4, atol=1e-7)
+    assert (
+        np.asarray(TASK.robust(1e3).label_loss(LOGITS, LABELS)) == np.asarray(TASK.label_loss(LOGITS, LABELS))
+    ).all()
+    with pytest.raises(InputError, match="--huber 1 goes with the task score, got single-label"):
+        task_named("single-label").robust(1.0)
+
+
 def test_an_unlabelled_row_has_no_loss_and_no_gradient():
     labels = jnp.array([1.0, np.nan, 2.0])
     loss = lambda logits: TASK.label_loss(logits, labels).sum()  # noqa: E731

@@ -226,3 +226,16 @@ def test_runs_of_different_tasks_do_not_stand_in_one_report(journey, tiny_runs, 
     folder, _ = journey
     words = (folder / "runs/cnn", tiny_runs["cnn"], "--output", tmp_path / "report")
     assert "their tasks differ" in refusal(capsys, report.main, *words)
+
+
+def test_the_notebook_s_checkpoint_and_the_search_know_classes_alone(journey, capsys, tmp_path):
+    from scripts.convert.command_line import main as convert
+    from scripts.search.data import read_data
+
+    folder, task = journey
+    words = (folder / "runs/cnn", "--to-torch", "--output", tmp_path / "cnn.bin")
+    assert f"the student answers the task {task}" in refusal(capsys, convert, *words)
+    assert not (tmp_path / "cnn.bin").exists()
+    export = dj.Export.open(folder / "export")
+    with pytest.raises(InputError, match=f"its task is {task}"):
+        read_data(folder / "export", export.manifest, 100, 0)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sys
 
 import pytest
@@ -55,6 +56,12 @@ def test_a_folder_s_own_code_is_never_run_whatever_standard_input_answers(folder
     else:
         assert file == "tokenizer_config.json"
     assert not marker.exists()
+
+
+def test_a_teacher_that_is_code_of_its_own_is_refused_with_what_to_do(folder):
+    _change(folder / "config.json", model_type="of-its-own", auto_map={"AutoConfig": "own.Config"})
+    with pytest.raises(InputError, match=r"code of its own .*never run; give one whose architecture transformers has"):
+        _load(folder)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +121,17 @@ def test_an_index_without_names_is_refused(folder, weight_map):
         _load(folder)
 
 
-def test_an_adapter_to_other_weights_is_refused(folder):
+@pytest.mark.parametrize("with_configuration", [True, False])
+def test_an_adapter_to_other_weights_is_refused_with_the_command_that_merges_it(folder, with_configuration):
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/else"}))
-    with pytest.raises(InputError, match=r"it holds an adapter .* merge them"):
+    if not with_configuration:
+        (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"it holds a PEFT adapter .* merge them") as refusal:
         _load(folder)
+    command = shlex.split(str(refusal.value).split("a whole model: ")[1])
+    assert command[:2] == ["python", "-c"]
+    compile(command[2], "command", "exec")
+    assert "merge_and_unload" in command[2]
 
 
 def test_what_transformers_writes_for_no_longest_text_is_no_fault(folder):

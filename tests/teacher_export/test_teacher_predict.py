@@ -131,9 +131,9 @@ def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they
     seen = set()
     plain = predict.DistilBertInference.__call__
 
-    def watched(self, *arguments):
+    def watched(self, **inputs):
         seen.add(threading.get_ident())
-        return plain(self, *arguments)
+        return plain(self, **inputs)
 
     monkeypatch.setattr(predict.DistilBertInference, "__call__", watched)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 3)
@@ -149,7 +149,7 @@ def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they
 
 
 def test_an_error_in_one_of_several_batches_is_raised(model, tokens, monkeypatch):
-    def broken(*_):
+    def broken(*_, **inputs):
         raise ValueError("broken")
 
     monkeypatch.setattr(predict.DistilBertInference, "__call__", broken)
