@@ -12,6 +12,7 @@ from distill_jax.errors import InputError
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
+from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
@@ -137,6 +138,8 @@ def assemble(
         texts: theirs.
         logits: theirs, float32 [rows, classes], where the table has a teacher's answers.
     """
+    if config.drop_duplicates:
+        source, drawn = without_repeats(source, drawn, texts)
     rows, labels = drawn.rows, source.classes[drawn.rows].astype(np.int32)
     splits = {
         name: Split(
@@ -218,8 +221,8 @@ def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
         if copies:
             warn(
                 f"warning: {copies:,} of the {len(split):,} texts of the {name} split ({copies / len(split):.1%}) "
-                "stand word for word in the training split too, so its scores tell less of texts never seen; leave "
-                "repeated rows out of the data"
+                "stand word for word in the training split too, so its scores tell less of texts never seen; "
+                "--drop-duplicates leaves them out of the training split"
             )
 
 

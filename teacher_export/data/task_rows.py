@@ -12,6 +12,7 @@ from distill_jax.tasks import SCORE_NAME
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import Dataset, Split, fingerprint_of, open_files, shortened
+from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.labels import in_order
 from teacher_export.data.output_logits import FLOOR, OutputCounts
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
@@ -159,6 +160,8 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
     if parser.outputs:
         read, counts, fingerprint = parser.logits(source.label_names)
         logits = read[np.searchsorted(np.sort(rows), rows)]  # the second reading had them in the files' order
+    if config.drop_duplicates:
+        source, drawn = without_repeats(source, drawn, texts)
     splits = {
         name: Split(
             rows[places],

@@ -47,6 +47,8 @@ class DataConfig:
     """A column whose equal values stay together in one split, such as an author or a product (table)."""
     stratify: bool = False
     """Give each split the same share of every class."""
+    drop_duplicates: bool = False
+    """Leave out training rows whose text another split has, or an earlier training row, word for word."""
     max_rows: int | None = None
     """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000). The demo keeps all."""
     balance: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -1,13 +1,13 @@
 """Fine-tune a teacher: AdamW, linear warm-up and decay, batches of like length, resumable after every epoch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from distill_jax.console import progress, say
+from distill_jax.console import progress, say, warn
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, Interrupted
 from teacher_export.teacher.families import batch_inputs, require_pad_token, trainable_rows
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.1
 CLIP_NORM = 1.0
+_NAMED = 8  # classes that a warning names
 _LABELS = "labels"
 _SORTED_BATCHES = (
     50  # batches whose rows are sorted by length together: enough to pad little, few enough to stay random
@@ -72,6 +73,8 @@ def finetune(
                 if run.epoch < settings["epochs"]:
                     write_state(folder, settings, run.state())
                     run.saved_epoch = run.epoch
+        if fault := unlearnt(run.labels, run.answers, teacher.class_names):
+            warn(fault)
         save_finetuned(
             folder,
             teacher.model.to("cpu").eval(),
@@ -102,6 +105,7 @@ class FinetuneRun:
         require_pad_token(teacher)
         self.tokens, self.labels = trainable_rows(self.model, tokens), labels
         self.padding = (teacher.fill_id, teacher.segments, teacher.saved_tokenizer.padding_side)
+        self.answers = np.full(len(labels), -1)  # what each row was taken for when it was last trained on
         self.settings, self.device = settings, device
         self.epoch = self.saved_epoch = 0
         self.optimizer = make_optimizer(self.model, settings["learning_rate"])
@@ -133,6 +137,7 @@ class FinetuneRun:
             logits = self.model(**inputs).logits
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         value = loss.item()
+        self.answers[rows] = logits.detach().argmax(dim=1).cpu().numpy()
         if np.isfinite(value):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
@@ -161,6 +166,29 @@ class FinetuneRun:
         if self.device.type == "cuda" and state["cuda_rng"] is not None:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
         self.epoch = self.saved_epoch = state["epoch"]
+
+
+def unlearnt(labels: np.ndarray, answers: np.ndarray, label_names: Sequence[str]) -> str | None:
+    """Return a warning where the last epoch's answers say that a fine-tuning has not learnt; None where they do not.
+
+    Args:
+        labels: int [n], the classes of the rows trained on.
+        answers: int [n], what each was taken for in the last epoch; -1 = not known.
+        label_names: the classes.
+    """
+    known = answers >= 0
+    counts = np.bincount(labels[known], minlength=len(label_names))
+    predicted = np.bincount(answers[known], minlength=len(label_names))
+    never = [name for name, rows, times in zip(label_names, counts, predicted, strict=True) if rows and not times]
+    right, most = float((labels == answers)[known].mean()), float(counts.max() / counts.sum())
+    if not never and right > most:
+        return None
+    shown = ", ".join(map(repr, never[:_NAMED])) + (", …" if len(never) > _NAMED else "")
+    what = f"never named {len(never)} of {len(label_names)} classes ({shown})" if never else "learnt nothing"
+    return (
+        f"warning: fine-tuning: the last epoch {what}: accuracy {right:.3f} on its rows, of which the most frequent "
+        f"class has a share of {most:.3f}; give more --finetune-epochs or more rows"
+    )
 
 
 def make_optimizer(model: Any, learning_rate: float) -> torch.optim.AdamW:
