@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -30,6 +30,8 @@ class Arguments:
     """Compare RUN_A with its teacher instead of with RUN_B."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: not written)")] = None
     """Write all the numbers there too."""
+    threshold: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="(default: none)")] = None
+    """Of scores: compare too how well the texts of X and more are found."""
 
 
 def main() -> None:
@@ -59,19 +61,35 @@ def compare(arguments: Arguments) -> None:
         raise InputError(f"expected either a second run (RUN_B) or --teacher, got {got}")
     if arguments.json is not None:
         _NUMBERS.require_replaceable("--json", arguments.json)
-    from distill_jax.reporting.comparison import compare_runs, compare_with_teacher, comparison_json, comparison_text
-
-    if arguments.run_b is None:
-        comparison = compare_with_teacher(arguments.run_a)
-    else:
-        comparison = compare_runs(arguments.run_a, arguments.run_b)
+    numbers, lines = _compared(arguments)
     if arguments.json is not None:
         with sole_writer(arguments.json, "comparison"):
-            _NUMBERS.write(arguments.json, comparison_json(comparison))
-    for line in comparison_text(comparison):
+            _NUMBERS.write(arguments.json, numbers)
+    for line in lines:
         say(line)
     if arguments.json is not None:
         say(f"wrote {arguments.json}")
+
+
+def _compared(arguments: Arguments) -> tuple[dict[str, Any], list[str]]:
+    """Return the comparison's numbers, and its lines."""
+    from distill_jax.reporting.comparison import compare_runs, compare_with_teacher, comparison_json, comparison_text
+    from distill_jax.reporting.task_comparison import (
+        compare_task_runs,
+        read_compared,
+        task_comparison_json,
+        task_comparison_text,
+    )
+
+    runs = read_compared(arguments.run_a, arguments.run_b)
+    if not runs[0].task.has_classes:
+        found = compare_task_runs(runs[0], None if arguments.run_b is None else runs[1], arguments.threshold)
+        return task_comparison_json(found), task_comparison_text(found)
+    if arguments.threshold is not None:
+        runs[0].task.above(arguments.threshold)  # a class has none: this says so
+    first = arguments.run_a
+    comparison = compare_with_teacher(first) if arguments.run_b is None else compare_runs(first, arguments.run_b)
+    return comparison_json(comparison), comparison_text(comparison)
 
 
 def command() -> None:

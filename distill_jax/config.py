@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from distill_jax.class_weights import named_weights
 from distill_jax.errors import InputError
 from distill_jax.options import Choice, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
@@ -40,6 +41,9 @@ class TrainConfig:
     """Of --soft-loss kl; the higher, the more the small probabilities count."""
     standardised: bool = False
     """With --distil, give both sides' logits mean 0 and deviation 1 first (Sun et al. 2024)."""
+    class_weights: Annotated[str, tyro.conf.arg(metavar="{balanced,NAME=3,…}")] = ""
+    """What a row's loss is multiplied by, for classes that are rarer than they matter: balanced, every class weighs the
+    same in all; or a weight for some classes by their names (billing=3,legal=0.5), 1 for the others."""
     transfer: bool = False
     """With --distil, learn from the export's transfer split too, where it has one."""
     transfer_share: Annotated[float, Range(0, 1, low_open=True)] = 1.0
@@ -64,11 +68,13 @@ class TrainConfig:
     shuffle: bool = False
     """Take the rows in another order every epoch, with texts of like length in a batch."""
     patience: Annotated[int, Range(0, 100_000)] = 0
-    """Stop after so many epochs without a better validation score (loss with --distil, else macro F1); 0 never does.
-    Needs a validation split."""
+    """Stop after so many epochs without a better validation score (loss with --distil, else macro F1, or the
+    task's own); 0 never does. Needs a validation split."""
     embeddings: str = "random"
     """Where the token embeddings start: random, teacher (principal components of the teacher's own), or a word2vec text
     file's path."""
+    huber: Annotated[float, Range(0, 1000)] = 0.0
+    """Of scores, errors beyond so many of the training scores' deviations count linearly (Huber 1964); 0: none do."""
     loss_mean: LossMean = "batches"
     """How an epoch's losses are averaged: batches, each batch's mean counts alike, as in the notebook; examples, each
     row does."""
@@ -78,6 +84,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         student_kind(self.student)
         check_fields(self)
+        named_weights(self.class_weights)
         self._check_distillation()
         if self.transfer_passes > self.epochs:
             raise InputError(

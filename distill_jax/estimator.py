@@ -23,6 +23,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student
 from distill_jax.training.class_labels import class_labels
 from distill_jax.training.fit import fit
+from distill_jax.training.row_weights import weighted
 
 _TEXTS_AT_ONCE = 4096
 _PAD, _UNKNOWN, _START, _END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
@@ -107,10 +108,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **(self.training or {})}
         train = train_config(self.student, distil=teacher_logits is not None, **training)
         student = Student(config)
-        result = fit(student, student.init(self.random_state), train=rows, config=train)
         names = tuple(map(str, self.classes_.tolist()))
+        rows = weighted(rows, train.class_weights, names)
+        result = fit(student, student.init(self.random_state), train=rows, config=train)
         origin = Origin(train=dataclasses.asdict(train))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin)
+        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from distill_jax.arrays import AnyArray
 from distill_jax.config import TrainConfig
@@ -48,6 +48,21 @@ def kl_at_temperature(
     teacher = jax.nn.log_softmax(teacher_logits / temperature)
     student = jax.nn.log_softmax(logits / temperature)
     return temperature**2 * (jnp.exp(teacher) * (teacher - student)).sum(axis=-1)
+
+
+def bernoulli_kl_at_temperature(
+    logits: Float[AnyArray, "batch labels"], teacher_logits: Float[AnyArray, "batch labels"], temperature: float
+) -> Float[Array, " batch"]:
+    """Return T² · Σ KL(sigmoid(teacher_logits / T) ‖ sigmoid(logits / T)), the sum over the independent labels.
+
+    Args:
+        logits: the student's.
+        teacher_logits: raw.
+        temperature: T, more than 0.
+    """
+    teacher, student = jnp.asarray(teacher_logits) / temperature, jnp.asarray(logits) / temperature
+    each = jax.nn.sigmoid(teacher) * (teacher - student) - jax.nn.softplus(teacher) + jax.nn.softplus(student)
+    return temperature**2 * each.sum(axis=-1)
 
 
 def standardise(logits: Float[AnyArray, "batch classes"]) -> Float[Array, "batch classes"]:
@@ -98,7 +113,7 @@ class Objective:
     """What training minimises: ``alpha · cross_entropy + (1 − alpha) · soft`` (Tang et al. 2019, equation 4).
 
     Attributes:
-        alpha: 1 = labels alone (direct training), 0 = the teacher's logits alone. An unlabelled row (label −1) takes
+        alpha: 1 = labels alone (direct training), 0 = the teacher's logits alone. An unlabelled row takes
             part in the second term alone.
         soft: the second term: ``mse`` on logits, or ``kl`` at a temperature.
         temperature: of ``kl``.
@@ -115,14 +130,14 @@ class Objective:
     def __call__(
         self,
         logits: Float[AnyArray, "batch classes"],
-        labels: Int[AnyArray, " batch"],
+        labels: Shaped[AnyArray, " batch *labels"],
         teacher_logits: Float[AnyArray, "batch classes"],
     ) -> Float[Array, " batch"]:
         """Return the loss of each example.
 
         Args:
             logits: the student's.
-            labels: −1 = unlabelled.
+            labels: the task's.
             teacher_logits: raw; not looked at where ``alpha`` is 1.
         """
         if self.alpha == 0:
@@ -139,7 +154,13 @@ class Objective:
 
 
 def objective_of(config: TrainConfig, task: Task) -> Objective:
-    """Return what a configuration minimises on rows of a task."""
+    """Return what a configuration minimises on rows of a task.
+
+    Raises:
+        InputError: an option of it means nothing for the task.
+    """
+    task.check_soft_loss(config.soft_loss, standardised=config.standardised)
+    task = task.robust(config.huber)
     if not config.distil:
         return Objective(alpha=1.0, task=task)
     return Objective(config.alpha, config.soft_loss, config.temperature, config.standardised, task)

@@ -52,7 +52,8 @@ def main() -> None:
         None,
         prog="python -m distill_jax.predict",
         description=(
-            "Read a text a line, write a JSON line for each: its label and the probability of each label. "
+            "Read a text a line, write a JSON line for each: its label and the probability of each label; or its "
+            "labels; or its score. "
             "An empty line is a text too."
         ),
     )
@@ -100,13 +101,11 @@ def _require_plain_name(file: Path) -> None:
 
 
 def _predict_lines(predictor: "Predictor", stream: IO[bytes], where: str, at_once: int) -> None:
-    from distill_jax.inference.json_lines import JsonLines
-
     # JSON's escapes serve where the terminal's encoding cannot show a label's name.
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
-    lines = JsonLines(predictor.label_names, ensure_ascii=escape)
+    lines = predictor.task.json_lines(predictor.label_names, ensure_ascii=escape)
     for texts in _blocks(stream, where, at_once):
-        sys.stdout.write(lines.format(predictor.predict_proba(texts)))
+        sys.stdout.write(lines.format(predictor.logits(texts)))
         sys.stdout.flush()
 
 

@@ -5,9 +5,9 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -17,12 +17,17 @@ from distill_jax.files import atomic_write, remove_temporaries, utf8
 from distill_jax.locks import exclusive
 from distill_jax.results_file import require_replaceable
 
+if TYPE_CHECKING:
+    from distill_jax.runs.folder import Run
+
 PAGE = "report.html"
 RESULTS = "results.csv"
+CLASSES = "classes.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
 _HEADER = b"model,run,student,"  # and what every table of results begins with
+_CLASSES_HEADER = b"model,run,class,"  # of every table of classes
 _HEAD = 1 << 12
 
 
@@ -30,8 +35,8 @@ _HEAD = 1 << 12
 class ReportConfig:
     """Compare students with their teacher, on the test rows that all of them share.
 
-    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv) and the
-    chart of test macro F1 by epoch (history.png).
+    Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv), those of each
+    class (classes.csv) and the chart of test macro F1 by epoch (history.png).
     """
 
     runs: Annotated[
@@ -44,6 +49,8 @@ class ReportConfig:
     """Where the files go."""
     title: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: names the export)")] = None
     """The page's title."""
+    threshold: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="(default: none)")] = None
+    """Of scores: say too how well the texts of X and more are found (accuracy, precision, recall, F1)."""
 
 
 def main() -> None:
@@ -60,49 +67,85 @@ def write_report(config: ReportConfig) -> Path:
             another process is writing a report there; nothing is written.
         OSError: a file cannot be written.
     """
-    from distill_jax.reporting.chart_style import png
-    from distill_jax.reporting.charts import history_chart
     from distill_jax.reporting.comparable_runs import find_runs, read_runs
-    from distill_jax.reporting.page import render_page
-    from distill_jax.reporting.results import csv_text, terminal_table
-    from distill_jax.reporting.seeds import terminal_seeds
-    from distill_jax.reporting.summary import distillation, headline, notes
-    from distill_jax.reporting.table import build_table
 
     if config.output is not None and config.output.exists() and not config.output.is_dir():
         raise InputError(f"--output: expected a folder, {config.output} is a file")
     runs = read_runs(find_runs(config.runs))
-    table = build_table(runs)
-    title = f"Distillation report: {table.export_name}" if config.title is None else config.title
+    title = f"Distillation report: {runs[0].config['export']['name']}" if config.title is None else config.title
+    written = _written if runs[0].task.has_classes else _written_of_task
+    contents, said = written(runs, title, config.threshold)
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
-    contents = {  # the page comes first: it says whose files the others are
-        PAGE: utf8(render_page(table, runs, title)).encode(),
-        RESULTS: utf8(csv_text(table)).encode(),
-        CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
-    }
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
         _require_replaceable(output, contents)
         remove_temporaries(output, *contents)
         for name, content in contents.items():
             with atomic_write(output / name) as stream:
                 stream.write(content)
-    say(terminal_table(table))
+    for line in said:
+        say(line)
     say()
-    if seeds := terminal_seeds(table):
-        say(f"{seeds}\n")
-    for sentence in (headline(table), distillation(table), *notes(table)):
-        say(sentence)
-    say()
-    say(f"wrote {output / PAGE}, {RESULTS} and {CHART} beside it")
+    *others, last = list(contents)[1:]
+    say(f"wrote {output / PAGE}, {', '.join(others)} and {last} beside it")
     return output / PAGE
 
 
-def _require_replaceable(output: Path, names: Iterable[str]) -> None:
-    """Refuse to replace files that no report of ours lies with."""
+Written = tuple[dict[str, bytes], list[str]]
+"""The report's files, the page first: it says whose the others are; and what is printed."""
+
+
+def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
+    from distill_jax.reporting.chart_style import png
+    from distill_jax.reporting.charts import history_chart
+    from distill_jax.reporting.classes import classes_csv, terminal_classes
+    from distill_jax.reporting.page import render_page
+    from distill_jax.reporting.results import csv_text, terminal_table
+    from distill_jax.reporting.seeds import terminal_seeds
+    from distill_jax.reporting.summary import distillation, headline, notes
+    from distill_jax.reporting.table import build_table
+
+    if threshold is not None:
+        runs[0].task.above(threshold)  # a class has none: this says so
+    table = build_table(runs)
+    contents = {
+        PAGE: utf8(render_page(table, runs, title)).encode(),
+        RESULTS: utf8(csv_text(table)).encode(),
+        CLASSES: utf8(classes_csv(table)).encode(),
+        CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
+    }
+    seeds = terminal_seeds(table)
+    words = (headline(table), distillation(table), *notes(table))
+    classes = f"{table.best.model}, class by class:\n{terminal_classes(table)}\n"
+    return contents, [terminal_table(table), "", classes, *([f"{seeds}\n"] if seeds else []), *words]
+
+
+def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> Written:
+    from distill_jax.reporting.chart_style import png
+    from distill_jax.reporting.task_report import csv_text, render_page, sentences, task_chart, terminal_table
+    from distill_jax.reporting.task_table import build_task_table
+
+    table = build_task_table(runs, threshold)
+    contents = {
+        PAGE: utf8(render_page(table, runs, title)).encode(),
+        RESULTS: utf8(csv_text(table)).encode(),
+        CHART: png(task_chart(runs, table, width=_CHART_WIDTH)),
+    }
+    return contents, [terminal_table(table), "", *sentences(table)]
+
+
+def _require_replaceable(output: Path, names: Collection[str]) -> None:
+    """Refuse to replace files that no report of ours lies with.
+
+    Reports had not always a table of classes, so that one is told by its own header.
+    """
     page = output / PAGE
     ours = _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER))
-    paths = [output / name for name in names]
-    require_replaceable(paths, "a report's", "name another folder with --output", ours=ours)
+    classes, remedy = output / CLASSES, "name another folder with --output"
+    paths = [output / name for name in names if name != CLASSES]
+    require_replaceable(paths, "a report's", remedy, ours=ours)
+    if CLASSES not in names:
+        return
+    require_replaceable([classes], "a report's", remedy, ours=_begins(classes, _CLASSES_HEADER))
 
 
 def _begins(path: Path, mark: bytes) -> bool:

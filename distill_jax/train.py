@@ -11,7 +11,7 @@ import tyro
 
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command, say
-from distill_jax.options import Range, check_fields
+from distill_jax.options import Range, check_fields, option_of
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import recipe_student, student_kind, student_names
@@ -112,13 +112,14 @@ def _is_given(option: str, words: Sequence[str]) -> bool:
     return any(word.partition("=")[0] == option for word in words)
 
 
-def _for_export(train: TrainConfig, export: Path) -> TrainConfig:
-    """Return the recipe's training as far as the export has what it starts from, and say where it has not."""
+def _for_export(train: TrainConfig, export: Path, words: Sequence[str]) -> TrainConfig:
+    """Return the recipe's training as far as it goes with the export, and say where the teacher has no table."""
     from distill_jax.export.format import read_manifest
     from distill_jax.training.start_embeddings import recipe_for
 
-    fitting = recipe_for(train, read_manifest(export))
-    if fitting != train:
+    given = [field.name for field in dataclasses.fields(train) if _is_given(option_of(field.name), words)]
+    fitting = recipe_for(train, read_manifest(export), given)
+    if fitting.embeddings != train.embeddings:
         say("the teacher has no embedding table, so the student's embeddings start at random")
     return fitting
 
@@ -141,8 +142,7 @@ def main(words: Sequence[str] | None = None) -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=arguments.student.takes_sparse_steps(train.optimizer))
-    if not _is_given("--embeddings", words):
-        train = _for_export(train, run.export)
+    train = _for_export(train, run.export, words)
     from distill_jax.training.run import TrainRun
     from distill_jax.training.seed_runs import train_seeds
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import option_of
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME
 from teacher_export.options.data import DEMO_VOTES, DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 from teacher_export.options.teacher import DEMO_TEACHER, FinetuneConfig, TeacherConfig
@@ -53,11 +54,25 @@ class ExportConfig:
         given = _given(self.table_teacher)
         if given:
             raise InputError(f"{given[0]} goes with --teacher-outputs COLUMN…, got none")
-        if self.data.dataset == "table" and self.data.label_column is None:
+        if self.data.dataset == "table" and self.data.label_column is None and not self.data.label_columns:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
+
+    def _check_outputs(self) -> None:
+        """Refuse numbers that are no answers of the task: they would be taken for what they are not."""
+        task, kind = self.data.task, self.table_teacher.outputs_are
+        if (task == SCORE_NAME) != (kind == "score"):
+            raise InputError(
+                f"--task score and --outputs-are score go together, got --task {task} --outputs-are {kind}"
+            )
+        if task == MULTI_LABEL_NAME and kind not in ("probabilities", "logits"):
+            raise InputError(
+                f"--task multi-label: expected --outputs-are probabilities, each label's own, or logits, got {kind}"
+            )
 
     def _check_table_teacher(self) -> None:
         asked = self.table_teacher
+        if asked.is_asked_for:
+            self._check_outputs()
         if asked.is_asked_for and self.data.dataset != "table":
             raise InputError(f"--teacher-outputs goes with --dataset table, got {self.data.dataset}")
         if not asked.is_asked_for and (given := _given(asked, "outputs_are")):

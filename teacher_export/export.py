@@ -14,7 +14,7 @@ from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
 from teacher_export.identity import find_whole_export
-from teacher_export.summary import print_summary, read_predictions, score, teacher_warnings
+from teacher_export.summary import print_summary, read_answers, score, teacher_warnings
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.labeller import RowsAsked
 from teacher_export.transfer.transfer_set import TRANSFER
@@ -100,9 +100,15 @@ class _Export:
             pad_id=self.teacher.pad_id,
             max_length=self.config.teacher.max_length,
             teacher={"name": self.teacher.name, "fingerprint": self.teacher.fingerprint},
+            task=self.dataset.task.name,
+            standardisation=self._standardisation(),
             config=self.teacher.describe(hashlib.sha256(self.tokenizer_text.encode()).hexdigest()),
             splits={},
         )
+
+    def _standardisation(self) -> tuple[float, float]:
+        train = self.dataset.splits["train"]
+        return self.dataset.task.standardisation(train.labels, train.teacher_logits)
 
     def _write_parts(self, writer: ExportWriter) -> dict[str, int]:
         rows = self.config.output.part_rows
@@ -159,17 +165,18 @@ class _Export:
     def _finish(self, writer: ExportWriter, parts: dict[str, int]) -> Manifest:
         """Score the teacher from the parts on the disk, so that a resumed export scores all of them."""
         names = self.dataset.label_names
-        answers = {split: read_predictions(self.folder, writer.parts(split, count)) for split, count in parts.items()}
+        task = self.dataset.task
+        answers = {split: read_answers(self.folder, writer.parts(split, count), task) for split, count in parts.items()}
         answers = {split: answer for split, answer in answers.items() if len(answer[0])}
-        scores = {split: score(*answer) for split, answer in answers.items()}
-        table = self.folder / TOKEN_EMBEDDINGS
+        scores = {split: score(*answer, task) for split, answer in answers.items()}
+        table, order_is_known = self.folder / TOKEN_EMBEDDINGS, self.teacher.order_is_known
         teacher = {
             "name": self.teacher.name,
             "fingerprint": self.teacher.fingerprint,
-            "test_accuracy": scores["test"]["accuracy"] if "test" in scores else None,
+            "test_accuracy": scores.get("test", {}).get("accuracy"),
             "splits": scores,
             **self.teacher.figures(),
             "token_embeddings_sha256": sha256_file(table) if table.is_file() else None,
-            "warnings": teacher_warnings(answers, names, order_is_known=self.teacher.order_is_known),
+            "warnings": teacher_warnings(answers, names, order_is_known=order_is_known) if task.has_classes else [],
         }
         return writer.finish(parts, teacher)

@@ -1,10 +1,12 @@
 """What makes two exports the same one, and recognising one that is already whole, without torch."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
 from distill_jax.export.writer import PARTIAL_MANIFEST
 from distill_jax.files import first_difference, sha256_file, utf8
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.config import ExportConfig
 
 if TYPE_CHECKING:
@@ -41,12 +43,20 @@ def describe_export(
     # Only where they are used, so that every other export keeps its identity.
     if data.validation_fraction:
         described["validation_fraction"] = data.validation_fraction
+    if data.dialect.given():
+        described["dialect"] = dataclasses.asdict(data.dialect)
     for name in ("test_data", "validation_data"):
         if getattr(data, name):
             described[name] = [utf8(path.name) for path in getattr(data, name)]
     for name in ("split_column", "group_column", "stratify"):
         if getattr(data, name):
             described[name] = getattr(data, name)
+    if data.task != SINGLE_LABEL_NAME:
+        described |= {
+            "task": data.task,
+            "label_columns": list(data.label_columns),
+            "label_separator": data.label_separator,
+        }
     if transfer is not None:
         described["transfer"] = transfer
     return described

@@ -9,26 +9,30 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_arrays
-from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
 _NAMES_SHOWN = 20
 
 
-def read_predictions(folder: Path, parts: Sequence[PartInfo]) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels and predicted classes, int [n] each, of a split's labelled rows."""
-    labels, predictions = [], []
+def read_answers(folder: Path, parts: Sequence[PartInfo], task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's labelled rows: their labels, and the classes answered, int [n]; of other tasks the logits."""
+    labels, answers = [], []
     for info in parts:
         part = load_arrays(folder / info.file)
-        labelled = SINGLE_LABEL.is_labelled(part["labels"])
+        labelled = task.is_labelled(part["labels"])
         labels.append(part["labels"][labelled])
-        predictions.append(SINGLE_LABEL.answers(part["teacher_logits"][labelled]))
-    return np.concatenate(labels), np.concatenate(predictions)
+        logits = part["teacher_logits"][labelled]
+        answers.append(task.answers(logits) if task.has_classes else logits)
+    return np.concatenate(labels), np.concatenate(answers)
 
 
-def score(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """Return accuracy and macro F1, the same as training and reports count them."""
-    return dict(zip(("accuracy", "macro_f1"), SINGLE_LABEL.scores(labels, predictions), strict=True))
+def score(labels: np.ndarray, answers: np.ndarray, task: Task) -> dict[str, float | None]:
+    """Return the task's scores of what ``read_answers`` gave, the same as reports count them; None = undefined."""
+    if task.has_classes:
+        return dict(zip((metric.name for metric in task.metrics), task.scores(labels, answers), strict=True))
+    found = {metric.name: metric.of(labels, answers) for metric in task.metrics}
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def teacher_warnings(
@@ -74,12 +78,20 @@ def _listed(names: Sequence[str]) -> str:
 def print_summary(manifest: Manifest) -> None:
     """Print the teacher's figures, a row for each split."""
     scores: dict[str, Any] = manifest.teacher.get("splits", {})
+    metrics = manifest.labelling.metrics
     rows = []
     for split in sorted(manifest.splits, key=SPLIT_NAMES.index):
-        figures = scores.get(split)
-        shown = [f"{figures['accuracy']:.4f}", f"{figures['macro_f1']:.4f}"] if figures else ["-", "-"]
+        figures = scores.get(split) or {}
+        shown = [_shown(figures.get(metric.name)) for metric in metrics]
         rows.append([split, f"{manifest.examples(split):,}", *shown])
     say("\nThe teacher, by split:")
-    say(format_table(["split", "documents", "accuracy", "macro F1"], rows))
+    titles = [
+        metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:] for metric in metrics
+    ]
+    say(format_table(["split", "documents", *titles], rows))
     for sentence in manifest.teacher.get("warnings", ()):
         warn(sentence)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

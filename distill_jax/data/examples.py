@@ -9,6 +9,8 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest, Part
 from distill_jax.export.reader import iterate_parts
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +19,12 @@ class Examples:
 
     Attributes:
         tokens: the rows' tokens, special ones included.
-        labels: int32 [n]; −1 = unlabelled.
+        labels: [n], the task's: of one class a row int32, −1 = unlabelled.
         teacher_logits: float32 [n, classes], or None.
         example_ids: int64 [n], the rows' numbers in the source, or None.
         length: the tokens that rows are padded to; no row has more.
         transfer_rows: how many of the last rows are a transfer set's.
+        weights: float32 [n], what each row's loss is multiplied by in training; None = every row counts as one.
     """
 
     tokens: Ragged
@@ -30,10 +33,11 @@ class Examples:
     example_ids: np.ndarray | None = None
     length: int = dataclasses.field(kw_only=True)
     transfer_rows: int = dataclasses.field(default=0, kw_only=True)
+    weights: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
-        for name in ("tokens", "teacher_logits", "example_ids"):
+        for name in ("tokens", "teacher_logits", "example_ids", "weights"):
             array = getattr(self, name)
             if array is not None and len(array) != rows:
                 raise InputError(f"{name}: expected {rows} rows, as many as labels, got {len(array)}")
@@ -59,20 +63,21 @@ class Examples:
         """Return the number of rows."""
         return len(self.labels)
 
-    def labelled(self) -> "Examples":
+    def labelled(self, task: Task = SINGLE_LABEL) -> "Examples":
         """Return the rows that have a label."""
-        known = self.labels >= 0
+        known = task.is_labelled(self.labels)
         return self if known.all() else self.take(known)
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Return some of the rows: those of these numbers, in their order, or those where a mask is true."""
-        logits, ids = self.teacher_logits, self.example_ids
+        logits, ids, weights = self.teacher_logits, self.example_ids, self.weights
         return Examples(
             self.tokens.take(rows),
             self.labels[rows],
             None if logits is None else logits[rows],
             None if ids is None else ids[rows],
             length=self.length,
+            weights=None if weights is None else weights[rows],
         )
 
     def share(self, share: float, seed: int) -> "Examples":
@@ -133,4 +138,5 @@ def concatenate(first: Examples, second: Examples) -> Examples:
         np.concatenate([first.teacher_logits, second.teacher_logits]),
         length=max(first.length, second.length),
         transfer_rows=len(second),
+        weights=None if first.weights is None else np.concatenate([first.weights, np.ones(len(second), np.float32)]),
     )

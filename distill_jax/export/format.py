@@ -19,14 +19,15 @@ from distill_jax.console import EXPORT_COMMAND
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import parse_json, sha256_file
+from distill_jax.tasks import AS_THEY_ARE
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
+from distill_jax.tasks.task import Task
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
-UNLABELLED = -1
 LONGEST_TEXT = 1 << 20  # tokens of a text
 
 
@@ -44,7 +45,7 @@ class Part:
     Attributes:
         example_ids: int64 [n], the row's number in the source.
         tokens: the rows' tokens, special ones included.
-        labels: int32 [n], 0 … classes-1, or -1 = unlabelled.
+        labels: of one class a row int32 [n], 0 … classes-1, or -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
     """
 
@@ -98,6 +99,7 @@ class Manifest:
     config: dict[str, Any]
     splits: dict[str, tuple[PartInfo, ...]]
     task: str = SINGLE_LABEL.name
+    standardisation: tuple[float, ...] = AS_THEY_ARE
     fingerprint: str = dataclasses.field(default="", compare=False)
 
     @property
@@ -106,25 +108,37 @@ class Manifest:
         return len(self.label_names)
 
     @property
+    def labelling(self) -> Task:
+        """What the rows are labelled with."""
+        return task_named(self.task, self.standardisation)
+
+    @property
     def has_token_embeddings(self) -> bool:
         """Whether the teacher has a word-embedding table; ``"token_embeddings_sha256": null`` says that it has none."""
         return "token_embeddings_sha256" not in self.teacher or self.teacher["token_embeddings_sha256"] is not None
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What a student takes from here: ``vocab_size``, ``num_labels``, ``pad_id`` and ``task``."""
-        names = ("vocab_size", "num_labels", "pad_id", "task")
+        """What a student takes from here, by the names of its fields."""
+        names = ("vocab_size", "num_labels", "pad_id", "task", "standardisation")
         return {name: getattr(self, name) for name in names}
 
     def examples(self, split: str) -> int:
         """Return the number of rows of a split, 0 where there is no such split."""
         return sum(part.examples for part in self.splits.get(split, ()))
 
+    def task_fields(self) -> dict[str, Any]:
+        """Return what JSON says of the task: nothing where it is a single label's."""
+        fields: dict[str, Any] = {} if self.task == SINGLE_LABEL.name else {"task": self.task}
+        if self.standardisation != AS_THEY_ARE:
+            fields["standardisation"] = list(self.standardisation)
+        return fields
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that ``parse_manifest`` reads; one without a task is a single label's."""
         return {
             "schema_version": SCHEMA_VERSION,
-            **({} if self.task == SINGLE_LABEL.name else {"task": self.task}),
+            **self.task_fields(),
             "label_names": list(self.label_names),
             "vocab_size": self.vocab_size,
             "pad_id": self.pad_id,
@@ -208,12 +222,14 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
             "use the distill-jax that wrote the folder, or export again"
         )
     try:
-        task = task_named(value.get("task", SINGLE_LABEL.name)).name
+        standardisation = tuple(_field({"standardisation": list(AS_THEY_ARE), **value}, "standardisation", list, where))
+        task = task_named(value.get("task", SINGLE_LABEL.name), standardisation)
     except InputError as error:
         raise ExportFormatError(f"{where}: {error}") from None
     label_names = _field(value, "label_names", list, where)
-    if len(label_names) < 2 or not all(isinstance(name, str) for name in label_names):
-        raise ExportFormatError(f"{where}: label_names: expected at least two strings, got {label_names!r}")
+    fault = task.check_label_names(label_names)
+    if fault:
+        raise ExportFormatError(f"{where}: label_names: {fault}")
     if len(set(label_names)) != len(label_names):
         raise ExportFormatError(f"{where}: label_names: expected different names, got {label_names!r}")
     vocab_size = _positive(value, "vocab_size", where)
@@ -232,7 +248,8 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
         teacher=_field(value, "teacher", dict, where),
         config=_field(value, "config", dict, where),
         splits={name: _parse_split(name, split, where) for name, split in splits.items()},
-        task=task,
+        task=task.name,
+        standardisation=standardisation,
     )
 
 

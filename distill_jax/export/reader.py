@@ -10,7 +10,6 @@ from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import (
     MANIFEST,
     TOKEN_EMBEDDINGS,
-    UNLABELLED,
     ExportFormatError,
     Manifest,
     Part,
@@ -19,12 +18,14 @@ from distill_jax.export.format import (
 )
 from distill_jax.files import sha256_file
 from distill_jax.npz import npy_shape, read_npy, read_npz
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 _PART_DTYPES = {
     "example_ids": np.dtype(np.int64),
     "token_ids": np.dtype(np.int32),
     "token_offsets": np.dtype(np.int64),
-    "labels": np.dtype(np.int32),
+    "labels": np.dtype(np.int32),  # of one class a row
     "teacher_logits": np.dtype(np.float32),
 }
 
@@ -46,7 +47,7 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
             f"got {digest[:12]}…); it was changed or damaged: delete it and export again"
         )
     arrays = load_arrays(path)
-    validate_arrays(arrays, manifest.num_labels, manifest.vocab_size, f"part {path}")
+    validate_arrays(arrays, manifest.num_labels, manifest.vocab_size, f"part {path}", manifest.labelling)
     part = Part.of(arrays)
     if len(part) != info.examples:
         raise ExportFormatError(f"part {path}: expected {info.examples} rows (the manifest), got {len(part)}")
@@ -61,17 +62,19 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ExportFormatError(str(error)) from None
 
 
-def validate_arrays(arrays: Mapping[str, np.ndarray], num_labels: int, vocab_size: int, where: str) -> None:
+def validate_arrays(
+    arrays: Mapping[str, np.ndarray], num_labels: int, vocab_size: int, where: str, task: Task = SINGLE_LABEL
+) -> None:
     """Raise ``ExportFormatError`` for the first rule that a part's arrays break; ``where`` names the part."""
     rows = arrays["example_ids"].size
     shapes = {
         "example_ids": (rows,),
         "token_ids": (arrays["token_ids"].size,),
         "token_offsets": (rows + 1,),
-        "labels": (rows,),
+        "labels": task.label_shape(rows, num_labels),
         "teacher_logits": (rows, num_labels),
     }
-    for name, dtype in _PART_DTYPES.items():
+    for name, dtype in {**_PART_DTYPES, "labels": task.label_dtype}.items():
         array = arrays[name]
         if array.dtype != dtype or array.shape != shapes[name]:
             raise ExportFormatError(
@@ -83,7 +86,9 @@ def validate_arrays(arrays: Mapping[str, np.ndarray], num_labels: int, vocab_siz
     if len(np.unique(arrays["example_ids"])) != rows:
         raise ExportFormatError(f"{where}: example_ids: expected every row's to differ, got repeated ones")
     _require_between(arrays["token_ids"], 0, vocab_size - 1, f"{where}: token_ids (token {{index}})")
-    _require_between(arrays["labels"], UNLABELLED, num_labels - 1, f"{where}: labels (row {{index}})")
+    fault = task.check_labels(arrays["labels"], num_labels)
+    if fault:
+        raise ExportFormatError(f"{where}: labels (row {fault[0]}): {fault[1]}")
     logits = arrays["teacher_logits"]
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():

@@ -35,7 +35,6 @@ from distill_jax.files import (
     sha256_file,
     write_json,
 )
-from distill_jax.tasks import SINGLE_LABEL_NAME
 
 PARTIAL_MANIFEST = "manifest.partial.json"
 
@@ -114,7 +113,8 @@ class ExportWriter:
         name = part_file(split, index)
         path = self.folder / name
         arrays: dict[str, Any] = part.arrays()
-        validate_arrays(arrays, self.header.num_labels, self.header.vocab_size, f"part {path}")
+        task = self.header.labelling
+        validate_arrays(arrays, self.header.num_labels, self.header.vocab_size, f"part {path}", task)
         self.begin()
         with atomic_write(path) as stream:
             np.savez(stream, **arrays)
@@ -169,7 +169,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
         "vocab_size": manifest.vocab_size,
         "pad_id": manifest.pad_id,
         "max_length": manifest.max_length,
-        **({} if manifest.task == SINGLE_LABEL_NAME else {"task": manifest.task}),
+        **manifest.task_fields(),
         "teacher": {key: manifest.teacher.get(key) for key in ("name", "fingerprint")},
         "config": manifest.config,
     }

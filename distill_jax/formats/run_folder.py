@@ -13,6 +13,7 @@ from distill_jax.files import atomic_folder, atomic_write, write_json
 from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.runs.config import FORMAT_VERSION, student_of
+from distill_jax.runs.decision import DECISION, read_decision, write_decision
 from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole, unreplaced
 from distill_jax.runs.weights import read_weights, require_layout, write_weights
 from distill_jax.students.registry import student_to_json
@@ -41,10 +42,12 @@ class RunFolder(Format):
         require_ids_below(student.vocab_size, tokenizer, path / TOKENIZER, CONFIG)
         params = read_weights(path)
         require_layout(student, params, path)
-        require_whole(path, CONFIG, TOKENIZER, *([WEIGHTS] if (path / WEIGHTS).is_file() else []))
+        require_whole(path, CONFIG, TOKENIZER, *(name for name in (WEIGHTS, DECISION) if (path / name).is_file()))
         names = tuple(config["export"]["label_names"])
         origin = Origin(config["train"], config["export"])
-        return Predictor.of(names, student, params, FastTokenizer(tokenizer, max_length), max_length, origin)
+        task = read_decision(path, student.labelling, student.num_labels)
+        fast = FastTokenizer(tokenizer, max_length)
+        return Predictor.of(names, student, params, fast, max_length, origin, task)
 
     def write(self, predictor: Predictor, path: Path) -> None:
         """Write what predicting needs: a report, which compares trainings, needs more."""
@@ -61,6 +64,7 @@ class RunFolder(Format):
             write_weights(folder, predictor.params)
             write_json(folder / CONFIG, config)
             record_files(folder, CONFIG, TOKENIZER)
+            write_decision(folder, predictor.task)
 
 
 def _seen(predictor: Predictor) -> dict[str, Any]:

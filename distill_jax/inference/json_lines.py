@@ -1,6 +1,7 @@
 """Predictions as lines of JSON, letter for letter as ``json.dumps`` writes them, several times as fast."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 
@@ -26,6 +27,65 @@ class JsonLines:
         rows = zip(*[numbers] * probabilities.shape[1], strict=True)
         best = probabilities.argmax(axis=1).tolist()
         return "".join([self._templates[index] % row for index, row in zip(best, rows, strict=True)])
+
+
+class ClassLines:
+    """Writes the class and the probabilities of each row of logits (``JsonLines``).
+
+    Args:
+        label_names: the classes, in class order.
+        probabilities: from logits, [texts, classes], to what is written of them.
+        ensure_ascii: write other characters of their names as escapes.
+    """
+
+    def __init__(
+        self, label_names: tuple[str, ...], probabilities: Callable[[np.ndarray], np.ndarray], *, ensure_ascii: bool
+    ) -> None:
+        self._lines = JsonLines(label_names, ensure_ascii=ensure_ascii)
+        self._probabilities = probabilities
+
+    def format(self, logits: np.ndarray) -> str:
+        """Return a line for each row of logits, [texts, classes]."""
+        return self._lines.format(self._probabilities(logits))
+
+
+class ScoreLines:
+    """Writes ``{"score": …}`` for each row."""
+
+    def format(self, logits: np.ndarray) -> str:
+        """Return a line for each row of logits, [texts, 1]: the number with as many digits as float32 has."""
+        return "".join(f'{{"score": {float(format(value, ".7g"))!r}}}\n' for value in logits[:, 0].tolist())
+
+
+class LabelsLines:
+    """Writes ``{"labels": […], "probabilities": {…}}`` for each row.
+
+    Args:
+        label_names: the labels, in their order.
+        answers: from logits, [texts, labels], to 0 or 1 for each.
+        probabilities: from logits to what is written of them.
+        ensure_ascii: write other characters of their names as escapes.
+    """
+
+    def __init__(
+        self,
+        label_names: tuple[str, ...],
+        answers: Callable[[np.ndarray], np.ndarray],
+        probabilities: Callable[[np.ndarray], np.ndarray],
+        *,
+        ensure_ascii: bool,
+    ) -> None:
+        self._names, self._answers, self._probabilities = label_names, answers, probabilities
+        self._ascii = ensure_ascii
+
+    def format(self, logits: np.ndarray) -> str:
+        """Return a line for each row of logits, [texts, labels]."""
+        return "".join(map(self._line, self._answers(logits), rounded(self._probabilities(logits)).tolist()))
+
+    def _line(self, answers: np.ndarray, shares: list[float]) -> str:
+        named = [name for name, answer in zip(self._names, answers.tolist(), strict=True) if answer]
+        found = {"labels": named, "probabilities": dict(zip(self._names, shares, strict=True))}
+        return json.dumps(found, ensure_ascii=self._ascii) + "\n"
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def start_logits(
         logits = np.empty((rows, student.config.num_labels), found[0][1].dtype)
         for index, batch_logits in found:
             logits[index] = batch_logits[: len(index)]
-        return logits
+        return np.asarray(student.config.labelling.outputs(logits))
 
     return finish
 

@@ -16,6 +16,7 @@ from distill_jax.inference.text_input import text_chunks
 from distill_jax.inference.token_scores import TokenScores
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     from distill_jax.students.student import Student
@@ -54,6 +55,7 @@ class Predictor:
         max_length: the tokens of a text that the student sees.
         scores: for the linear student, what each token says for each class.
         origin: where it comes from.
+        decided: the task with what was fitted to decide its answers; None = nothing was.
 
     Example:
         >>> import distill_jax as dj
@@ -69,6 +71,7 @@ class Predictor:
     max_length: int
     scores: TokenScores | None = None
     origin: Origin = Origin()
+    decided: Task | None = None
 
     @classmethod
     def load(cls, path: str | Path, *, module: "Callable[..., Any] | None" = None) -> "Predictor":
@@ -86,6 +89,7 @@ class Predictor:
         tokenizer: FastTokenizer,
         max_length: int,
         origin: Origin = Origin(),
+        decided: Task | None = None,
     ) -> "Predictor":
         """Return the predictor of a student with these parameters, NumPy arrays."""
         scores = config.token_scores(params, max_length)
@@ -93,12 +97,18 @@ class Predictor:
             from distill_jax.students.student import to_device
 
             params = to_device(params)
-        return cls(label_names, config, params, tokenizer, max_length, scores, origin)
+        return cls(label_names, config, params, tokenizer, max_length, scores, origin, decided)
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Any, ...]]:
         """Return how to make it anew, on the device that is then the default."""
         params = nested_params({name: np.asarray(array) for name, array in flat_params(self.params).items()})
-        return Predictor.of, (self.label_names, self.config, params, self.tokenizer, self.max_length, self.origin)
+        made_of = (self.label_names, self.config, params, self.tokenizer, self.max_length, self.origin, self.decided)
+        return Predictor.of, made_of
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
+        return self.config.labelling if self.decided is None else self.decided
 
     def anew(self) -> "Predictor":
         """Return the same student with a tokenizer that has met no words yet."""
@@ -149,12 +159,21 @@ class Predictor:
         return np.array(self.label_names, object)
 
     def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
-        """Return probabilities, float64 [texts, classes], each row summing to 1; ``texts`` as for ``logits``."""
-        return self.config.labelling.probabilities(self.logits(texts))
+        """Return probabilities, float64 [texts, classes]; ``texts`` as for ``logits``.
+
+        Each row sums to 1 where a text has one class; of labels, each has its own.
+
+        Raises:
+            InputError: the student gives scores; or as for ``logits``.
+        """
+        return self.task.probabilities(self.logits(texts))
 
     def predict(self, texts: Iterable[str]) -> np.ndarray:
-        """Return the name of each text's most probable class, [texts]; ``texts`` as for ``logits``."""
-        return self.classes_[self.config.labelling.answers(self.logits(texts))]
+        """Return each text's answer, [texts]; ``texts`` as for ``logits``.
+
+        That is the name of the most probable class; of labels a tuple of names; a score as a number.
+        """
+        return self.task.named(self.task.answers(self.logits(texts)), self.label_names)
 
     def labels(self, texts: Iterable[str]) -> list[str]:
         """Return what ``predict`` does as a list: version 0.1's name for it."""

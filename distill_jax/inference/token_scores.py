@@ -57,7 +57,7 @@ class TokenScores:
         else:
             real = (inputs.ids != self.config.pad_id).astype(np.int64)
             means = sums / np.maximum(_sums(real, inputs.lengths), 1)[:, None]
-        return (means + self.bias).astype(self.dtype)
+        return self.config.labelling.outputs((means + self.bias).astype(self.dtype))
 
 
 def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -13,33 +13,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from distill_jax.reporting.table import Table
+    from distill_jax.reporting.task_table import TaskTable
     from distill_jax.runs.folder import Run
 
 
-def history_frame(runs: Sequence["Run"], table: "Table") -> "pd.DataFrame":
-    """Return the chart's rows, those that are finite: ``epoch``, ``test_f1_macro``, ``model`` (the report's name)."""
+def history_frame(runs: Sequence["Run"], table: "Table | TaskTable", column: str = "test_f1_macro") -> "pd.DataFrame":
+    """Return the chart's rows, those that are finite: ``epoch``, the column, ``model`` (the report's name)."""
     import numpy as np
     import pandas as pd
 
-    frames = [
-        run.history[["epoch", "test_f1_macro"]].assign(model=row.model)
-        for run, row in zip(runs, table.students, strict=True)
-    ]
+    frames = [run.history[["epoch", column]].assign(model=row) for run, row in zip(runs, _models(table), strict=True)]
     frame = pd.concat(frames, ignore_index=True)
-    return frame[np.isfinite(frame["test_f1_macro"])]
+    return frame[np.isfinite(frame[column])]
 
 
-def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: int = 320) -> "alt.LayerChart":
-    """Return the notebook's chart; a distilled student has its direct twin's colour, whose line is dashed."""
+def history_chart(
+    runs: Sequence["Run"],
+    table: "Table | TaskTable",
+    *,
+    width: int,
+    height: int = 320,
+    column: str = "test_f1_macro",
+    title: str = "Macro F1",
+    teacher: float | None = None,
+) -> "alt.LayerChart":
+    """Return the notebook's chart; a distilled student has its direct twin's colour, whose line is dashed.
+
+    Args:
+        runs: the runs.
+        table: their numbers.
+        width: of the plot, in pixels.
+        height: likewise.
+        column: of the history, which is drawn.
+        title: its name.
+        teacher: the teacher's score; None = its macro F1.
+    """
     import altair as alt
 
-    frame = history_frame(runs, table)
+    frame = history_frame(runs, table, column)
+    score = _macro_f1(table) if teacher is None else teacher
     epochs = sorted(frame["epoch"].unique().tolist())
     base = alt.Chart(frame).encode(
         x=alt.X(
             "epoch:Q", title="Epoch", axis=alt.Axis(values=_ticks(epochs), format="d", grid=False, labelFlush=False)
         ),
-        y=alt.Y("test_f1_macro:Q", title="Macro F1, test split", scale=alt.Scale(zero=False, nice=True)),
+        y=alt.Y(f"{column}:Q", title=f"{title}, test split", scale=alt.Scale(zero=False, nice=True)),
     )
     domain = [row.model for row in table.students]
     legend = line_legend(domain, width, pairs=_come_in_pairs(table))
@@ -51,12 +69,21 @@ def history_chart(runs: Sequence["Run"], table: "Table", *, width: int, height: 
     points = base.mark_point(size=40, filled=True, opacity=1).encode(
         color=alt.Color("model:N", scale=colour, legend=None)
     )
-    return styled(
-        alt.layer(lines, points, *teacher_layers(table.teacher.macro_f1, min(epochs, default=0))), width, height
-    )
+    return styled(alt.layer(lines, points, *teacher_layers(score, min(epochs, default=0))), width, height)
 
 
-def _come_in_pairs(table: "Table") -> bool:
+def _macro_f1(table: "Table | TaskTable") -> float:
+    from distill_jax.reporting.table import Table
+
+    assert isinstance(table, Table)  # of other tasks the score is given
+    return table.teacher.macro_f1
+
+
+def _models(table: "Table | TaskTable") -> list[str]:
+    return [row.model for row in table.students]
+
+
+def _come_in_pairs(table: "Table | TaskTable") -> bool:
     """Whether every two students that follow each other, counted from the first, are twins."""
     families = [row.twin or row.model for row in table.students]
     return len(families) % 2 == 0 and families[::2] == families[1::2]
@@ -68,7 +95,7 @@ def _ticks(epochs: Sequence[float]) -> list[int]:
     return list(range(0, last + 1, max(1, -(-(last + 1) // 12))))
 
 
-def line_colours(table: "Table") -> list[str]:
+def line_colours(table: "Table | TaskTable") -> list[str]:
     """Return a colour for each student, the same for direct and distilled twins."""
     chosen: dict[str, str] = {}
     families = [row.twin or row.model for row in table.students]
@@ -77,7 +104,7 @@ def line_colours(table: "Table") -> list[str]:
     return [chosen[family] for family in families]
 
 
-def line_dashes(table: "Table") -> list[list[int]]:
+def line_dashes(table: "Table | TaskTable") -> list[list[int]]:
     """Return a dash pattern for each student: solid for the distilled."""
     return [SOLID if row.distilled else DASHED for row in table.students]
 

@@ -94,14 +94,18 @@ def read_runs(
 
 def _require_comparable(first: Run, other: Run, together: str, remedy: str) -> None:
     both = f"runs {first.folder} and {other.folder} cannot {together}"
+    if first.task.name != other.task.name:
+        raise InputError(f"{both}: their tasks differ, {first.task.name} and {other.task.name}; {remedy}")
     if first.label_names != other.label_names:
         raise InputError(f"{both}: their classes differ, {first.label_names} and {other.label_names}; {remedy}")
     ours, theirs = first.predictions, other.predictions
     if not np.array_equal(ours.example_ids, theirs.example_ids):
         counts = f"{len(ours.example_ids):,} and {len(theirs.example_ids):,} rows"
         raise InputError(f"{both}: they were tested on different rows ({counts}, other example_ids); {remedy}")
-    if not np.array_equal(ours.labels, theirs.labels):
-        row = int(np.argmax(ours.labels != theirs.labels))
+    # Equal bytes, for a score that is missing is NaN and equals nothing.
+    differ = [a.tobytes() != b.tobytes() for a, b in zip(ours.labels, theirs.labels, strict=True)]
+    if any(differ):
+        row = differ.index(True)
         raise InputError(f"{both}: the labels of their test rows differ, first in row {row}; {remedy}")
     teachers = [run.config["export"]["teacher"].get("fingerprint") for run in (first, other)]
     if teachers[0] != teachers[1]:

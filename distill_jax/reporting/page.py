@@ -8,6 +8,7 @@ import distill_jax
 from distill_jax.reporting.certainty import certainty_text, measures_table, pairs_table
 from distill_jax.reporting.chart_style import svg
 from distill_jax.reporting.charts import history_chart, reliability_chart
+from distill_jax.reporting.classes import classes_section
 from distill_jax.reporting.html_tables import escape, numbers_table, score_with_interval, table_line
 from distill_jax.reporting.matrix import LARGE, matrix_figure, matrix_text
 from distill_jax.reporting.results import cells
@@ -46,10 +47,10 @@ _HEADER = (
 def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     large = len(table.label_names) > LARGE
-    return string.Template(_resource("page.html")).substitute(
+    return string.Template(resource("page.html")).substitute(
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=escape(title),
-        style=_resource("page.css"),
+        style=resource("page.css"),
         headline=escape(headline(table)),
         distillation=escape(distillation(table)),
         best=escape(table.best.model),
@@ -64,6 +65,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=_notes(notes(table)),
         seeds=seeds_section(table),
+        classes=classes_section(table),
         chart_wide=_chart(runs, table, _WIDE, "wide"),
         chart_narrow=_chart(runs, table, _NARROW, "narrow"),
         chart_caption=escape(_chart_caption(table)),
@@ -75,7 +77,8 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     )
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return one of this package's files."""
     return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 

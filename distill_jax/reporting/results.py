@@ -103,7 +103,7 @@ def csv_text(table: Table) -> str:
     writer.writerow(columns)
     for row in table.rows:
         known = {**_measured(row), **of_seeds.get(row.model, dict.fromkeys(SEED_COLUMNS))}
-        writer.writerow([_field(known[name] if name in known else getattr(row, name, None)) for name in columns])
+        writer.writerow([csv_field(known[name] if name in known else getattr(row, name, None)) for name in columns])
     return stream.getvalue()
 
 
@@ -131,7 +131,8 @@ def _measured(row: Row) -> dict[str, float | None]:
     return values
 
 
-def _field(value: str | float | None) -> str:
+def csv_field(value: str | float | None) -> str:
+    """Return a value as a CSV field: an unknown one is empty, a text is never a formula."""
     if value is None:
         return ""
     if isinstance(value, str):

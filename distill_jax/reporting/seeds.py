@@ -53,8 +53,8 @@ def seed_lines(table: Table) -> list[SeedLine]:
 def _line(row: Row, scores: SeedScores, twin: SeedScores | None, table: Table) -> SeedLine:
     gain = gap_closed = None
     if twin is not None:
-        gain = scores.test_acc.mean - twin.test_acc.mean
-        gap_closed = share_of_gap(gain, twin.test_acc.mean, table.teacher)
+        gain = scores.first.mean - twin.first.mean
+        gap_closed = share_of_gap(gain, twin.first.mean, table.teacher)
     return SeedLine(
         model=row.model,
         scores=scores,
@@ -72,7 +72,7 @@ def kept_by_mean(row: Row, teacher: Row) -> float | None:
 
 def seed_values(line: SeedLine) -> dict[str, float | None]:
     """Return a line's numbers, by ``SEED_COLUMNS``."""
-    accuracy, macro_f1 = line.scores.test_acc, line.scores.test_f1_macro
+    accuracy, macro_f1 = line.scores.first, line.scores.second
     values = (
         len(line.scores.seeds),
         accuracy.mean,
@@ -123,8 +123,8 @@ def _cells(line: SeedLine) -> list[str]:
     scores = line.scores
     return [
         count(len(scores.seeds)),
-        spread(scores.test_acc),
-        spread(scores.test_f1_macro),
+        spread(scores.first),
+        spread(scores.second),
         percent(line.kept),
         percent(line.gap_closed),
     ]
@@ -134,7 +134,7 @@ def cell_of_seeds(row: Row) -> tuple[str, str] | None:
     """Return what stands under a student's accuracy and macro F1: their means; None where there is one seed."""
     if row.seeds is None:
         return None
-    return spread(row.seeds.test_acc), spread(row.seeds.test_f1_macro)
+    return spread(row.seeds.first), spread(row.seeds.second)
 
 
 def seed_notes(table: Table) -> list[str]:
@@ -150,8 +150,8 @@ def seed_notes(table: Table) -> list[str]:
 def _line_note(line: SeedLine) -> str:
     scores = line.scores
     return (
-        f"{line.model}, mean ± spread over {_seeds(scores)}: accuracy {spread(scores.test_acc)}, macro F1 "
-        f"{spread(scores.test_f1_macro)}; its other numbers are those of seed {scores.seeds[0]}."
+        f"{line.model}, mean ± spread over {_seeds(scores)}: accuracy {spread(scores.first)}, macro F1 "
+        f"{spread(scores.second)}; its other numbers are those of seed {scores.seeds[0]}."
     )
 
 

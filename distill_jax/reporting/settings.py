@@ -68,9 +68,11 @@ def _without_effect(train: Mapping[str, Any], export: Mapping[str, Any]) -> set[
         "soft_loss": compares_logits,
         "temperature": compares_logits and train.get("soft_loss") == "kl",
         "standardised": compares_logits,
+        "class_weights": bool(train.get("class_weights")),
         "transfer": may_transfer,
         "transfer_share": may_transfer and train.get("transfer"),
         "transfer_passes": may_transfer and train.get("transfer"),
+        "huber": bool(train.get("huber")),
         "learning_rate_decay": train.get("schedule", "step") == "step",
     }
     return {name for name, has_effect in decides.items() if not has_effect}

@@ -3,6 +3,7 @@
 import dataclasses
 
 from distill_jax.metrics.significance import CLEAR
+from distill_jax.reporting.classes import class_notes
 from distill_jax.reporting.numbers import (
     factor,
     join_names,
@@ -57,7 +58,7 @@ def standing(row: Row, table: Table) -> str:
     teacher, texts = table.teacher, number_of_texts(table.test_rows)
     accuracy = score(row.accuracy)
     if row.seeds is not None:
-        accuracy = f"{spread(row.seeds.test_acc)}, the mean of {len(row.seeds.seeds)} seeds,"
+        accuracy = f"{spread(row.seeds.first)}, the mean of {len(row.seeds.seeds)} seeds,"
     if table.judged_by_teacher:
         return f"agrees with its teacher on {percent(row.mean_accuracy)} of {texts}"
     if table.teacher_at_chance:
@@ -192,6 +193,7 @@ def tiles(table: Table) -> list[Tile]:
 def notes(table: Table) -> list[str]:
     """Return what a reader of the table must know and cannot see in it."""
     found = [*_teacher_notes(table), *seed_notes(table)]
+    found += class_notes(table)
     undefined = [row.model for row in table.students if row.gain is not None and row.gap_closed is None]
     if undefined and not table.teacher_at_chance:
         found.append(

@@ -90,12 +90,12 @@ class Row:
     @property
     def mean_accuracy(self) -> float:
         """The accuracy's mean over the seeds, where there are several."""
-        return self.accuracy if self.seeds is None else self.seeds.test_acc.mean
+        return self.accuracy if self.seeds is None else self.seeds.first.mean
 
     @property
     def mean_macro_f1(self) -> float:
         """The macro F1's mean over the seeds, where there are several."""
-        return self.macro_f1 if self.seeds is None else self.seeds.test_f1_macro.mean
+        return self.macro_f1 if self.seeds is None else self.seeds.second.mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +171,7 @@ def find_twin(run: Run, runs: Sequence[Run]) -> Run | None:
 
 def _twin_key(run: Run) -> tuple[Any, ...]:
     train = {name: value for name, value in run.config["train"].items() if name not in _TWIN_FREE_SETTINGS}
+    train.setdefault("class_weights", "")  # runs of versions without this option do not name it
     settings = json.dumps([train, run.config.get("student")], sort_keys=True)
     # Where a run may stop early, when it does is a result and no setting.
     epochs_done = None if run.config["train"].get("patience") else run.metrics["epochs_done"]

@@ -19,7 +19,9 @@ from distill_jax.errors import InputError, MissingInputError, printable
 from distill_jax.files import read_json
 from distill_jax.npz import read_npz
 from distill_jax.runs.config import has_checksums, upgraded
+from distill_jax.runs.decision import DECISION, read_decision
 from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
+from distill_jax.tasks import AS_THEY_ARE
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 
@@ -49,7 +51,7 @@ class Predictions:
     Attributes:
         example_ids: int64 [n], the row's number in the source.
         logits: float32 [n, classes], the student's.
-        labels: int32 [n], 0 … classes-1, or -1 = unlabelled.
+        labels: of one class a row int32 [n], 0 … classes-1, or -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes].
     """
 
@@ -66,10 +68,11 @@ class Run:
     Attributes:
         folder: where it is.
         config: ``config.json``; its objects are ``train``, ``export`` and, from training, ``student``.
-        history: ``history.csv``, a row an epoch, ``HISTORY_COLUMNS``.
+        history: ``history.csv``, a row an epoch, the task's columns.
         metrics: ``metrics.json``, the kept epoch's numbers, sizes and speeds.
         predictions: ``test_predictions.npz``; where no row has a label, with the teacher's answers in their place.
         judged_by_teacher: whether they are in their place.
+        task: what the rows are labelled with.
     """
 
     folder: Path
@@ -78,6 +81,7 @@ class Run:
     metrics: dict[str, Any]
     predictions: Predictions
     judged_by_teacher: bool = False
+    task: Task = SINGLE_LABEL
 
     @property
     def model(self) -> str:
@@ -85,24 +89,26 @@ class Run:
         return printable(str(self.history["model"].iloc[-1]))
 
     @property
-    def task(self) -> Task:
-        """What the rows are labelled with.
-
-        Raises:
-            InputError: this version knows no such task.
-        """
-        try:
-            student = self.config.get("student")
-            return task_named(
-                student.get("task", SINGLE_LABEL.name) if isinstance(student, dict) else SINGLE_LABEL.name
-            )
-        except InputError as error:
-            raise InputError(f"run configuration {self.folder / CONFIG}: student: {error}") from None
-
-    @property
     def label_names(self) -> list[str]:
         """The classes' names, in class order."""
         return list(map(printable, self.config["export"]["label_names"]))
+
+
+def task_of(config: dict[str, Any], folder: Path) -> Task:
+    """Return what the rows of a run with a configuration are labelled with.
+
+    Raises:
+        InputError: this version knows no such task.
+    """
+    student = config.get("student")
+    said = student if isinstance(student, dict) else {}
+    standardisation = said.get("standardisation", AS_THEY_ARE)
+    try:
+        if not isinstance(standardisation, list | tuple):
+            raise InputError(f"standardisation: expected a list, got {standardisation!r}")
+        return task_named(said.get("task", SINGLE_LABEL.name), standardisation)
+    except InputError as error:
+        raise InputError(f"run configuration {folder / CONFIG}: student: {error}") from None
 
 
 def is_run(folder: Path) -> bool:
@@ -122,7 +128,7 @@ def is_run(folder: Path) -> bool:
 def _is_own_history(path: Path) -> bool:
     if not path.is_file():
         return False
-    header = ",".join(HISTORY_COLUMNS).encode()
+    header = ",".join(HISTORY_COLUMNS[:2]).encode()  # what every task's begins with
     with path.open("rb") as stream:
         return stream.read(len(header)) == header
 
@@ -205,15 +211,18 @@ def _read_run(folder: Path) -> Run:
             f"run folder {folder}: it has no {missing} yet, so its training has not ended; wait for it, or go on with "
             "it: the same python -m distill_jax.train command with --resume"
         )
+    task = read_decision(folder, task_of(config, folder), len(config["export"]["label_names"]))
+    decision = [DECISION] if (folder / DECISION).is_file() else []
     run = Run(
         folder=folder,
         config=config,
-        history=read_history(folder / HISTORY),
+        history=read_history(folder / HISTORY, task),
         metrics=_read_metrics(folder / METRICS),
-        predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"])),
+        predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"]), task),
+        task=task,
     )
-    require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS)
-    labels = run.task.references(run.predictions.labels, run.predictions.teacher_logits)
+    require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, *decision)
+    labels = task.references(run.predictions.labels, run.predictions.teacher_logits)
     if labels is run.predictions.labels:
         return run
     predictions = dataclasses.replace(run.predictions, labels=labels)
@@ -243,8 +252,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     _require(export, "name", str, f"{where}: export")
     _require(export, "teacher", dict, f"{where}: export")
     names = _require(export, "label_names", list, f"{where}: export")
-    if len(names) < 2 or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{where}: export: label_names: expected at least two strings, got {names!r}")
+    fault = task_of(config, Path(folder)).check_label_names(names)
+    if fault:
+        raise InputError(f"{where}: export: label_names: {fault}")
     if len(set(names)) != len(names):
         raise InputError(f"{where}: export: label_names: expected different names, got {names!r}")
     _require_agreement(config.get("student"), export, where)
@@ -264,8 +274,8 @@ def _require_agreement(student: Any, export: dict[str, Any], where: str) -> None
             )
 
 
-def read_history(path: Path) -> "pd.DataFrame":
-    """Read and validate a ``history.csv``: ``HISTORY_COLUMNS``, a row an epoch; a number that is not finite stays so.
+def read_history(path: Path, task: Task = SINGLE_LABEL) -> "pd.DataFrame":
+    """Read and validate a ``history.csv``: the task's columns, a row an epoch; a number that is not finite stays so.
 
     Raises:
         InputError: it is no CSV in UTF-8, lacks a column, has no row, holds text where a number belongs, or epochs that
@@ -277,12 +287,13 @@ def read_history(path: Path) -> "pd.DataFrame":
         history = pd.read_csv(path, dtype={"model": str})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"history {path}: expected a CSV file in UTF-8, got something else ({error})") from None
-    missing = [column for column in HISTORY_COLUMNS if column not in history.columns]
+    columns = (*task.history_columns, "model")
+    missing = [column for column in columns if column not in history.columns]
     if missing:
         raise InputError(f"history {path}: missing column {missing[0]!r}; it has {', '.join(history.columns)}")
     if history.empty:
         raise InputError(f"history {path}: expected a row an epoch, got none")
-    for column in HISTORY_COLUMNS[:-1]:
+    for column in columns[:-1]:
         numbers = pd.to_numeric(history[column], errors="coerce")
         wrong = numbers.isna() & history[column].notna()
         if wrong.any():
@@ -310,7 +321,7 @@ def _require_epochs(epochs: np.ndarray, path: Path) -> None:
         )
 
 
-def read_predictions(path: Path, num_labels: int) -> Predictions:
+def read_predictions(path: Path, num_labels: int, task: Task = SINGLE_LABEL) -> Predictions:
     """Read and validate a ``test_predictions.npz``, unpickling nothing.
 
     Raises:
@@ -319,16 +330,16 @@ def read_predictions(path: Path, num_labels: int) -> Predictions:
     where = f"test predictions {path}"
     names = [field.name for field in dataclasses.fields(Predictions)]
     predictions = Predictions(**read_npz(path, "test predictions", names))
-    _validate_predictions(predictions, num_labels, where)
+    _validate_predictions(predictions, num_labels, where, task)
     return predictions
 
 
-def _validate_predictions(predictions: Predictions, num_labels: int, where: str) -> None:
+def _validate_predictions(predictions: Predictions, num_labels: int, where: str, task: Task) -> None:
     rows = predictions.example_ids.size
     expected = {
         "example_ids": (np.dtype(np.int64), (rows,)),
         "logits": (np.dtype(np.float32), (rows, num_labels)),
-        "labels": (np.dtype(np.int32), (rows,)),
+        "labels": (task.label_dtype, task.label_shape(rows, num_labels)),
         "teacher_logits": (np.dtype(np.float32), (rows, num_labels)),
     }
     for name, (dtype, shape) in expected.items():
@@ -340,12 +351,9 @@ def _validate_predictions(predictions: Predictions, num_labels: int, where: str)
         if not finite.all():
             row = int(np.argmin(finite))
             raise InputError(f"{where}: {name} (row {row}): expected finite numbers; train again")
-    wrong = (predictions.labels < -1) | (predictions.labels >= num_labels)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(
-            f"{where}: labels (row {row}): expected -1 to {num_labels - 1}, got {int(predictions.labels[row])}"
-        )
+    fault = task.check_labels(predictions.labels, num_labels)
+    if fault:
+        raise InputError(f"{where}: labels (row {fault[0]}): {fault[1]}")
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from distill_jax.files import atomic_write
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-NUMBER_COLUMNS = ("epoch", "train_loss", "train_acc", "train_f1_macro", "test_loss", "test_acc", "test_f1_macro")
-VALIDATION_COLUMNS = ("validation_loss", "validation_acc", "validation_f1_macro")
-COLUMNS = (*NUMBER_COLUMNS, "model")
+COLUMNS = (*SINGLE_LABEL.history_columns, "model")
+"""The notebook's, of one class a row."""
 
 
-def history_frame(rows: np.ndarray, model: str) -> "pd.DataFrame":
+def history_frame(rows: np.ndarray, model: str, task: Task = SINGLE_LABEL) -> "pd.DataFrame":
     """Return the notebook's table from numbers and the model's name.
 
     Args:
-        rows: float64 [epochs, 7]; or [epochs, 10] with a validation split's loss, accuracy and macro F1, which stand
-            after ``model``.
+        rows: float64 [epochs, 7]; or [epochs, 10] with a validation split's loss and two scores, which stand after
+            ``model``.
         model: the name in the column ``model``.
+        task: names the columns.
     """
     import pandas as pd
 
     rows = np.asarray(rows, np.float64)
-    rows = rows if rows.ndim == 2 else rows.reshape(0, len(NUMBER_COLUMNS))
-    columns = [*NUMBER_COLUMNS, *VALIDATION_COLUMNS][: rows.shape[1]]
+    rows = rows if rows.ndim == 2 else rows.reshape(0, len(task.history_columns))
+    columns = [*task.history_columns, *task.validation_columns][: rows.shape[1]]
     frame = pd.DataFrame(rows, columns=columns).astype({"epoch": int})
-    frame.insert(len(NUMBER_COLUMNS), "model", model)
+    frame.insert(len(task.history_columns), "model", model)
     return frame
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from distill_jax.errors import InputError
 from distill_jax.files import read_json, write_json
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 SEEDS = "seeds.json"
 FORMAT_VERSION = 1
 _TOLERANCE = 1e-9  # of the mean and the deviation in the file, against those of its values
-_ACCURACY_TOLERANCE = 1e-4  # of the first seed's, against its run's
+_SCORE_TOLERANCE = 1e-4  # of the first seed's, against its run's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Spread:
     """One score, a value for each seed.
 
     Attributes:
-        values: a share for each seed, 0 to 1; at least two.
+        values: a number for each seed; at least two.
     """
 
     values: tuple[float, ...]
@@ -46,18 +48,28 @@ class SeedScores:
 
     Attributes:
         seeds: at least two, different; the first is that of the run in the folder itself.
-        test_acc: accuracy on the test split.
-        test_f1_macro: macro F1 on the test split.
-        validation_f1_macro: macro F1 on the validation split, None where the export has none or no label in it.
+        first: the first of the task's two scores on the test split, as accuracy.
+        second: the second of them, as macro F1.
+        validation: the score that the task is selected by, on the validation split; None where the export has none or
+            no label in it.
+        task: what the rows are labelled with: it names the scores.
     """
 
     seeds: tuple[int, ...]
-    test_acc: Spread
-    test_f1_macro: Spread
-    validation_f1_macro: Spread | None = None
+    first: Spread
+    second: Spread
+    validation: Spread | None = None
+    task: Task = SINGLE_LABEL
+
+    def named(self) -> dict[str, Spread]:
+        """Return the scores that there are, as the history's columns are called."""
+        found = zip(_names(self.task), (self.first, self.second, self.validation), strict=True)
+        return {name: spread for name, spread in found if spread is not None}
 
 
-_SCORES = tuple(field.name for field in dataclasses.fields(SeedScores) if field.name != "seeds")
+def _names(task: Task) -> tuple[str, str, str]:
+    first, second = task.history_scores
+    return f"test_{first}", f"test_{second}", f"validation_{task.selected_by}"
 
 
 def seed_folder(workdir: Path, seed: int) -> Path:
@@ -74,18 +86,16 @@ def seed_folders(workdir: Path) -> list[Path]:
 def write_seeds(workdir: Path, scores: SeedScores) -> None:
     """Write ``seeds.json``: the seeds, and for each score its values, their mean and their sample deviation."""
     content: dict[str, Any] = {"format_version": FORMAT_VERSION, "seeds": list(scores.seeds)}
-    for name in _SCORES:
-        spread: Spread | None = getattr(scores, name)
-        if spread is not None:
-            content[name] = {
-                "values": list(spread.values),
-                "mean": spread.mean,
-                "standard_deviation": spread.standard_deviation,
-            }
+    for name, spread in scores.named().items():
+        content[name] = {
+            "values": list(spread.values),
+            "mean": spread.mean,
+            "standard_deviation": spread.standard_deviation,
+        }
     write_json(workdir / SEEDS, content)
 
 
-def read_seeds(workdir: Path) -> SeedScores | None:
+def read_seeds(workdir: Path, task: Task = SINGLE_LABEL) -> SeedScores | None:
     """Read and validate a run folder's ``seeds.json``; None where there is none, as of a training with one seed.
 
     Raises:
@@ -104,37 +114,42 @@ def read_seeds(workdir: Path) -> SeedScores | None:
     seeds = _read_list(content, "seeds", int, where)
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise InputError(f"{where}: seeds: expected at least two different whole numbers, got {seeds}")
-    scores = {name: _read_spread(content, name, len(seeds), where) for name in _SCORES if name in content}
-    missing = [name for name in ("test_acc", "test_f1_macro") if name not in scores]
+    names = _names(task)
+    scores = {name: _read_spread(content, name, len(seeds), where, task) for name in names if name in content}
+    missing = [name for name in names[:2] if name not in scores]
     if missing:
         raise InputError(f"{where}: missing field {missing[0]!r}")
-    return SeedScores(seeds=tuple(seeds), **scores)
+    return SeedScores(tuple(seeds), scores[names[0]], scores[names[1]], scores.get(names[2]), task)
 
 
-def read_seeds_of(workdir: Path, seed: int | None, accuracy: float) -> SeedScores | None:
-    """Return what ``read_seeds`` does, for a run of a seed with a test accuracy: the first of the scores must be its.
+def read_seeds_of(workdir: Path, seed: int | None, score: float, task: Task = SINGLE_LABEL) -> SeedScores | None:
+    """Return what ``read_seeds`` does, for a run of a seed with a test score: the first of the scores must be its.
 
     Raises:
         InputError: they are of another training; or as ``read_seeds``.
     """
-    scores = read_seeds(workdir)
+    scores = read_seeds(workdir, task)
     if scores is None:
         return None
-    first, said = scores.seeds[0], scores.test_acc.values[0]
-    if first != seed or abs(said - accuracy) > _ACCURACY_TOLERANCE:
+    first, said = scores.seeds[0], scores.first.values[0]
+    if first != seed or abs(said - score) > _SCORE_TOLERANCE * max(1.0, abs(score)):
         raise InputError(
-            f"run folder {workdir}: {SEEDS} says test accuracy {said:.4f} for seed {first}, the run has {accuracy:.4f} "
+            f"run folder {workdir}: {SEEDS} says {_title(task)} {said:.4f} for seed {first}, the run has {score:.4f} "
             f"with seed {seed}; give the training's command with its --seeds again, which writes the file anew"
         )
     return scores
 
 
-def _read_spread(content: dict[str, Any], name: str, count: int, where: str) -> Spread:
+def _title(task: Task) -> str:
+    return "test accuracy" if task.has_classes else _names(task)[0]
+
+
+def _read_spread(content: dict[str, Any], name: str, count: int, where: str, task: Task) -> Spread:
     found, where = content[name], f"{where}: {name}"
     if not isinstance(found, dict):
         raise InputError(f"{where}: expected a JSON object, got {found!r}")
     values = _read_list(found, "values", float, where)
-    if len(values) != count or not all(0 <= value <= 1 for value in values):
+    if len(values) != count or (task.has_classes and not all(0 <= value <= 1 for value in values)):
         raise InputError(f"{where}: values: expected {count} numbers from 0 to 1, one a seed, got {values}")
     spread = Spread(tuple(map(float, values)))
     for field in ("mean", "standard_deviation"):

@@ -27,6 +27,7 @@ from distill_jax.files import (
 from distill_jax.locks import is_lock
 from distill_jax.runs.checkpoints import KEPT, delete_checkpoints, has_checkpoint
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
+from distill_jax.runs.decision import DECISION, write_decision
 from distill_jax.runs.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -39,18 +40,19 @@ from distill_jax.runs.folder import (
     is_saved_student,
     read_config,
 )
-from distill_jax.runs.history import NUMBER_COLUMNS
 from distill_jax.runs.seed_scores import SEEDS, seed_folders
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, parameter_count
 from distill_jax.students.registry import student_to_json
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RunState = Literal["new", "overwrite", "resume", "done"]
 # In the order of their deletion: weights without a history would be a saved student (``is_saved_student``).
-_OWN_FILES = (CHECKSUMS, WEIGHTS, HISTORY, METRICS, TEST_PREDICTIONS, TOKENIZER, SEEDS, CONFIG)
+_OWN_FILES = (CHECKSUMS, WEIGHTS, HISTORY, METRICS, DECISION, TEST_PREDICTIONS, TOKENIZER, SEEDS, CONFIG)
 _PLATFORM = {
     "processor": "the processor",
     "processors": "as many processors as",
@@ -243,7 +245,13 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
     now = _computed_on(config)
     if before and now:
         config = {**config, "computed_on": before if before[-1:] == now else [*before, *now]}
-    for name in (CHECKSUMS, METRICS, SEEDS, WEIGHTS):  # more epochs were asked for: the old figures no longer hold
+    for name in (
+        CHECKSUMS,
+        METRICS,
+        SEEDS,
+        WEIGHTS,
+        DECISION,
+    ):  # more epochs were asked for: the old figures no longer hold
         (workdir / name).unlink(missing_ok=True)
     write_json(workdir / CONFIG, config)  # first, so that a kill leaves a folder that is known for a run
     with atomic_write(workdir / TOKENIZER) as stream:
@@ -252,7 +260,7 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
 
 
 def training_figures(
-    history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float, *, at_chance: bool
+    history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float, *, at_chance: bool, task: Task
 ) -> dict[str, Any]:
     """Return what ``metrics.json`` says of every training: the kept epoch's scores, the student's size, the time.
 
@@ -262,9 +270,10 @@ def training_figures(
         params: the student's parameters.
         seconds: spent in training steps.
         at_chance: whether the training stopped before it learnt anything.
+        task: what the rows are labelled with.
     """
     kept = history.iloc[kept_epoch]
-    scores = {name: float(kept[name]) for name in NUMBER_COLUMNS if name != "epoch"}
+    scores = {name: float(kept[name]) for name in task.history_columns if name != "epoch"}
     count = parameter_count(params)
     return {
         "epochs_done": len(history),
@@ -277,7 +286,14 @@ def training_figures(
     }
 
 
-def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logits: np.ndarray, test: Examples) -> None:
+def finish_run(
+    workdir: Path,
+    train: TrainConfig,
+    metrics: dict[str, Any],
+    logits: np.ndarray,
+    test: Examples,
+    task: Task = SINGLE_LABEL,
+) -> None:
     """Write the test predictions, the metrics and, last of all, the record of all files: a run that has it is done.
 
     Checkpoints, which are several times the parameters' size, stay only where further epochs may be asked for.
@@ -294,6 +310,7 @@ def finish_run(workdir: Path, train: TrainConfig, metrics: dict[str, Any], logit
     )
     with atomic_write(workdir / TEST_PREDICTIONS) as stream:
         stream.write(buffer.getvalue())
+    write_decision(workdir, task)
     write_json(workdir / METRICS, metrics)
     record_files(workdir, HISTORY, METRICS, TEST_PREDICTIONS)  # the others are recorded as they are written
     tidy_run(workdir, train)

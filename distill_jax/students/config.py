@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import tyro
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, require_range
 from distill_jax.options import Range, check_fields, option_of
 from distill_jax.recipes import Recipe
-from distill_jax.tasks import SINGLE_LABEL_NAME
+from distill_jax.tasks import AS_THEY_ARE, SINGLE_LABEL_NAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LARGEST_ID = 2**31 - 1
 _LONGEST_NGRAM = 5
-_SIZES = ("vocab_size", "num_labels", "pad_id", "task")  # the export's, not the user's to choose
+_SIZES = ("vocab_size", "num_labels", "pad_id", "task", "standardisation")  # the export's, not the user's to choose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,7 @@ class StudentConfig(abc.ABC):
         num_labels: classes.
         pad_id: the token id that fills short texts up.
         task: the name of what rows are labelled with.
+        standardisation: of numbers to predict, the training split's mean and deviation (``Task.outputs``).
     """
 
     name: ClassVar[str]
@@ -60,16 +61,20 @@ class StudentConfig(abc.ABC):
     is_loop: ClassVar[bool] = False
 
     vocab_size: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
-    num_labels: Annotated[int, Range(2, LARGEST_ID), tyro.conf.Suppress]
+    num_labels: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
     pad_id: Annotated[int, Range(0), tyro.conf.Suppress] = 0
     task: Annotated[str, tyro.conf.Suppress] = SINGLE_LABEL_NAME
+    standardisation: Annotated[tuple[float, ...], tyro.conf.Suppress] = AS_THEY_ARE
     embedding_dim: Annotated[int, Range(1, 65_536)] = 50
     """Width of the token embeddings."""
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.task != SINGLE_LABEL_NAME:
-            _ = self.labelling  # an unknown task is refused
+        if self.task == SINGLE_LABEL_NAME:  # known without the tasks themselves, which import NumPy
+            require_range("--num-labels", self.num_labels, 2, LARGEST_ID)
+        else:
+            least, most = self.labelling.label_counts  # an unknown task is refused
+            require_range("--num-labels", self.num_labels, least, most)
         if self.pad_id >= self.vocab_size:
             raise InputError(
                 f"--pad-id: expected a number below the vocabulary's size, {self.vocab_size}, got {self.pad_id}"
@@ -107,7 +112,7 @@ class StudentConfig(abc.ABC):
         """What rows are labelled with, and what follows from it."""
         from distill_jax.tasks.registry import task_named
 
-        return task_named(self.task)
+        return task_named(self.task, self.standardisation)
 
     @property
     def ids(self) -> int:

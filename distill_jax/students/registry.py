@@ -11,7 +11,7 @@ from distill_jax.students.config import StudentConfig, require_own
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.own_module import OwnModuleConfig
-from distill_jax.tasks import SINGLE_LABEL_NAME
+from distill_jax.tasks import AS_THEY_ARE, SINGLE_LABEL_NAME
 
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
@@ -50,7 +50,14 @@ def student_kind(name: str) -> type[StudentConfig]:
 
 
 def student_config(
-    name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, task: str = SINGLE_LABEL_NAME, **options: Any
+    name: str,
+    *,
+    vocab_size: int,
+    num_labels: int,
+    pad_id: int = 0,
+    task: str = SINGLE_LABEL_NAME,
+    standardisation: tuple[float, ...] = AS_THEY_ARE,
+    **options: Any,
 ) -> StudentConfig:
     """Return a student's configuration; ``options`` are its own fields (``embedding_dim``, ``dropout``, …).
 
@@ -59,7 +66,8 @@ def student_config(
     """
     kind = student_kind(name)
     require_own(kind, options)
-    config = kind(vocab_size=vocab_size, num_labels=num_labels, pad_id=pad_id, task=task, **options)
+    sizes = {"vocab_size": vocab_size, "num_labels": num_labels, "pad_id": pad_id}
+    config = kind(**sizes, task=task, standardisation=standardisation, **options)
     config.check_options()
     return config
 
@@ -74,6 +82,7 @@ def student_to_json(config: StudentConfig) -> dict[str, Any]:
     """Return what ``config.json`` says of a student."""
     sizes = {
         "task": config.task,
+        **({} if config.standardisation == AS_THEY_ARE else {"standardisation": list(config.standardisation)}),
         "vocab_size": config.vocab_size,
         "num_labels": config.num_labels,
         "pad_id": config.pad_id,

@@ -1,18 +1,22 @@
 """Each row has one of several classes: softmax, cross-entropy, the most probable class, accuracy and macro F1."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
 from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
-from distill_jax.tasks.task import Task
+from distill_jax.tasks.task import Lines, Metric, Task
 
 if TYPE_CHECKING:
     from jax import Array
 
     from distill_jax.arrays import AnyArray
+
+# Where guessing the most frequent class is right as often this rarely, the training has learnt something.
+_SIGNIFICANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,16 +24,28 @@ class SingleLabel(Task):
     """One class a row; a label is its number, −1 = unlabelled."""
 
     name: ClassVar[str] = SINGLE_LABEL_NAME
+    label_counts: ClassVar[tuple[int, int]] = (2, 2**31 - 1)
+    label_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
+    answer_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
+    history_scores: ClassVar[tuple[str, str]] = ("acc", "f1_macro")
+    selected_by: ClassVar[str] = "f1_macro"
+    has_classes: ClassVar[bool] = True
+
+    def unlabelled(self, rows: int, num_labels: int) -> np.ndarray:
+        """Return −1 for each row."""
+        return np.full(self.label_shape(rows, num_labels), -1, self.label_dtype)
 
     def is_labelled(self, labels: np.ndarray) -> np.ndarray:
         """Return which rows have a label, bool [n]."""
         return labels >= 0
 
-    def check_labels(self, labels: np.ndarray, num_labels: int) -> str | None:
-        """Return what is wrong with labels, int [n]; None where nothing is."""
-        if labels.min() >= -1 and labels.max() < num_labels:
+    def check_labels(self, labels: np.ndarray, num_labels: int) -> tuple[int, str] | None:
+        """Return the first row whose label is no class, int [n], and how; None where none is."""
+        wrong = (labels < -1) | (labels >= num_labels)
+        if not wrong.any():
             return None
-        return f"expected −1 to {num_labels - 1}, got {labels.min()} to {labels.max()}"
+        row = int(np.argmax(wrong))
+        return row, f"expected -1 to {num_labels - 1}, got {labels[row]}"
 
     def answers(self, logits: Any) -> Any:
         """Return the most probable class of each row, int [n]."""
@@ -40,6 +56,44 @@ class SingleLabel(Task):
         logits = logits.astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def named(self, answers: np.ndarray, label_names: Sequence[str]) -> np.ndarray:
+        """Return the classes' names."""
+        return np.array(label_names, object)[answers]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Accuracy and macro F1."""
+        return (
+            Metric("accuracy", "Accuracy", lambda labels, logits: accuracy(labels, self.answers(logits))),
+            Metric("macro_f1", "Macro F1", lambda labels, logits: macro_f1(labels, self.answers(logits))),
+        )
+
+    def is_constant(self, logits: np.ndarray) -> bool:
+        """Whether logits are the same in every row but for a shift, which softmax does not see."""
+        leads = logits - logits[:, :1]
+        return bool((leads == leads[0]).all())
+
+    def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
+        """Whether an accuracy is not above the most frequent class's share, by a one-sided binomial test."""
+        from scipy.special import bdtrc  # a tenth of a second that the first steps do not wait for
+
+        known = labels[labels >= 0]
+        if not len(known):
+            return False
+        share = np.bincount(known).max() / len(known)
+        return bool(share < 1 and bdtrc(round(score * len(known)) - 1, len(known), share) >= _SIGNIFICANCE)
+
+    def untrained(self, loss: float, labels: np.ndarray, answers: np.ndarray, num_labels: int) -> str:
+        """Return accuracy, and chance; and cross-entropy, which is about ln(classes) or something is wrong."""
+        found = accuracy(labels, answers)
+        return f"test accuracy {found:.3f} (chance: {1 / num_labels:.3f}), cross-entropy {loss:.3f}"
+
+    def json_lines(self, label_names: tuple[str, ...], *, ensure_ascii: bool) -> Lines:
+        """Return what writes the class and each class's probability."""
+        from distill_jax.inference.json_lines import ClassLines
+
+        return ClassLines(label_names, self.probabilities, ensure_ascii=ensure_ascii)
 
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return −log softmax(logits)[label], float64 [n]."""

@@ -5,11 +5,14 @@ they are asked for.
 """
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from distill_jax.tasks import SoftLoss
+from distill_jax.errors import InputError
+from distill_jax.tasks import AS_THEY_ARE, SoftLoss
 
 if TYPE_CHECKING:
     from jax import Array
@@ -17,33 +20,138 @@ if TYPE_CHECKING:
     from distill_jax.arrays import AnyArray
 
 
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A score of answers.
+
+    Attributes:
+        name: what CSV files and manifests call it.
+        title: what people read.
+        of: from labels and logits of labelled rows to the score; NaN where it is undefined.
+        larger_is_better: its direction.
+    """
+
+    name: str
+    title: str
+    of: Callable[[np.ndarray, np.ndarray], float]
+    larger_is_better: bool = True
+
+
+class Lines(Protocol):
+    """Writes predictions as lines of JSON."""
+
+    def format(self, logits: np.ndarray) -> str:
+        """Return a line for each row of logits, [texts, classes], each ended by a line feed."""
+
+
 class Task(abc.ABC):
     """A task: it knows labels and logits, and neither students nor files.
 
+    Logits are a student's or a teacher's, and mean the same of both; what a student's network computes is made such by
+    ``outputs``.
+
     Attributes:
         name: what manifests and ``config.json`` call it.
+        label_counts: how many labels there are at least and at most.
+        label_dtype: the type of an array of labels.
+        answer_dtype: that of answers.
+        history_scores: the two scores of an epoch, as the history's columns call them.
+        selected_by: which of them chooses the best epoch of a training on labels.
+        has_classes: whether each row has one of several classes, so that there is a confusion matrix.
+        soft_losses: how its logits can be compared with a teacher's.
     """
 
     name: ClassVar[str]
+    label_counts: ClassVar[tuple[int, int]]
+    label_dtype: ClassVar[np.dtype]
+    answer_dtype: ClassVar[np.dtype]
+    history_scores: ClassVar[tuple[str, str]]
+    selected_by: ClassVar[str]
+    has_classes: ClassVar[bool] = False
+    soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
+
+    def standardised_by(self, values: tuple[float, ...]) -> Self:
+        """Return the task with the training split's mean and deviation; ``InputError`` where it has no use for them."""
+        if values != AS_THEY_ARE:
+            raise InputError(f"standardisation: expected none for the task {self.name}, got {list(values)}")
+        return self
+
+    def standardisation(self, labels: np.ndarray, teacher_logits: np.ndarray | None) -> tuple[float, float]:
+        """Return the mean and the deviation by which a student's network is spared the labels' unit."""
+        del labels, teacher_logits
+        return AS_THEY_ARE
+
+    @property
+    def history_columns(self) -> tuple[str, ...]:
+        """The history's numbers: loss and two scores of training and test, then those of a validation split."""
+        return ("epoch", *(f"{split}_{name}" for split in ("train", "test") for name in ("loss", *self.history_scores)))
+
+    @property
+    def validation_columns(self) -> tuple[str, ...]:
+        """The history's further columns where there is a validation split."""
+        return tuple(f"validation_{name}" for name in ("loss", *self.history_scores))
+
+    def check_label_names(self, names: Sequence[str]) -> str | None:
+        """Return what is wrong with the labels' names, as ``expected …, got …``; None where nothing is."""
+        least, most = self.label_counts
+        if least <= len(names) <= most and all(isinstance(name, str) for name in names):
+            return None
+        counts = {1: "one string", 2: "two strings"}
+        return f"expected {'at least ' if most > least else ''}{counts[least]}, got {names!r}"
+
+    def label_shape(self, rows: int, num_labels: int) -> tuple[int, ...]:
+        """Return the shape of the labels of so many rows."""
+        del num_labels
+        return (rows,)
+
+    def no_answers(self, num_labels: int) -> np.ndarray:
+        """Return the answers for no rows."""
+        return np.zeros(self.label_shape(0, num_labels), self.answer_dtype)
+
+    @abc.abstractmethod
+    def unlabelled(self, rows: int, num_labels: int) -> np.ndarray:
+        """Return the labels of rows that have none."""
 
     @abc.abstractmethod
     def is_labelled(self, labels: np.ndarray) -> np.ndarray:
         """Return which rows have a label, bool [n]."""
 
     @abc.abstractmethod
-    def check_labels(self, labels: np.ndarray, num_labels: int) -> str | None:
-        """Return what is wrong with the labels [n] of a split, as ``expected …, got …``; None where nothing is."""
+    def check_labels(self, labels: np.ndarray, num_labels: int) -> tuple[int, str] | None:
+        """Return the first row whose label is wrong, and how, as ``expected …, got …``; None where none is."""
+
+    def check_soft_loss(self, kind: SoftLoss, *, standardised: bool) -> None:
+        """Raise ``InputError`` for an option of the soft loss that means nothing for this task."""
+        del kind, standardised
+
+    def robust(self, huber: float) -> Self:
+        """Return the task with losses to which large errors count linearly.
+
+        Raises:
+            InputError: its losses are of no such errors.
+        """
+        if huber:
+            raise InputError(f"--huber {huber:g} goes with the task score, got {self.name}")
+        return self
+
+    def outputs(self, computed: Any) -> Any:
+        """Return logits from what a student's network computes, [n, classes]; both NumPy's or both JAX's."""
+        return computed
 
     @abc.abstractmethod
     def answers(self, logits: Any) -> Any:
-        """Return each row's answer, int [n], from logits [n, classes]; both NumPy's or both JAX's."""
+        """Return each row's answer from logits [n, classes]; both NumPy's or both JAX's."""
 
     @abc.abstractmethod
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return probabilities, float64 [n, classes], from logits of the same shape."""
+        """Return probabilities, float64 [n, classes], from logits of the same shape; ``InputError`` if it has none."""
+
+    @abc.abstractmethod
+    def named(self, answers: np.ndarray, label_names: Sequence[str]) -> np.ndarray:
+        """Return answers as a user reads them: names, lists of names, or numbers, [n]."""
 
     def references(self, labels: np.ndarray, teacher_logits: np.ndarray | None) -> np.ndarray:
-        """Return what a split's answers are judged by: its labels; where no row has one, the teacher's answers, [n]."""
+        """Return what a split's answers are judged by: its labels; where no row has one, the teacher's answers."""
         if teacher_logits is None or self.is_labelled(labels).any():
             return labels
         return np.asarray(self.answers(teacher_logits), labels.dtype)
@@ -54,7 +162,62 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
-        """Return accuracy and macro F1 of labelled rows, or what stands in their columns for another task."""
+        """Return the scores of an epoch's labelled rows, as ``history_scores`` names them."""
+
+    @property
+    @abc.abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """The scores of a report, the one by which models are put in order first."""
+
+    def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Self:
+        """Return the task with what decides its answers fitted to validation rows; most have nothing to fit."""
+        del labels, logits
+        return self
+
+    def decision(self) -> dict[str, Any]:
+        """Return what was fitted so, as JSON values; {} = nothing."""
+        return {}
+
+    def decided(self, decision: dict[str, Any], num_labels: int) -> Self:
+        """Return the task with what ``decision`` gave; raises ``InputError`` where that is not this task's."""
+        del num_labels
+        if decision:
+            raise InputError(f"expected nothing for the task {self.name}, got {', '.join(map(repr, decision))}")
+        return self
+
+    def is_constant(self, logits: np.ndarray) -> bool:
+        """Whether logits say the same of every row."""
+        return bool((logits == logits[0]).all())
+
+    def undecided(self) -> Self:
+        """Return the task without what ``tuned`` fitted."""
+        return self
+
+    def above(self, threshold: float) -> Self:
+        """Return the task with metrics of how well rows from a threshold on are found.
+
+        Raises:
+            InputError: its rows have no number to compare with it.
+        """
+        raise InputError(f"--threshold {threshold:g} goes with the task score, got runs of the task {self.name}")
+
+    def reliability(self, labels: np.ndarray, logits: np.ndarray) -> list[tuple[float, float, int]]:
+        """Return, bin by bin, the mean of what labelled rows' logits say, the mean of what is true, and the count."""
+        del labels, logits
+        return []
+
+    def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
+        """Whether the first of the history's scores is no better than chance on these training labels."""
+        del score, labels
+        return False
+
+    @abc.abstractmethod
+    def untrained(self, loss: float, labels: np.ndarray, answers: np.ndarray, num_labels: int) -> str:
+        """Return in words how an untrained student does, and how one that knows nothing should."""
+
+    @abc.abstractmethod
+    def json_lines(self, label_names: tuple[str, ...], *, ensure_ascii: bool) -> Lines:
+        """Return what writes predictions as lines of JSON."""
 
     @abc.abstractmethod
     def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":

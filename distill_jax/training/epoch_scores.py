@@ -6,10 +6,8 @@ import numpy as np
 from distill_jax.config import LossMean, TrainConfig
 from distill_jax.losses import Objective
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
-from distill_jax.runs.history import NUMBER_COLUMNS, VALIDATION_COLUMNS
+from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
-
-_COLUMNS = (*NUMBER_COLUMNS, *VALIDATION_COLUMNS)
 
 
 def validation_loss(
@@ -23,40 +21,42 @@ def validation_loss(
     Args:
         objective: the loss of an example.
         logits: [n, classes].
-        labels: int [n], −1 = unlabelled; at least one is labelled where the objective is of the labels alone.
+        labels: the task's, [n]; at least one is labelled where the objective is of the labels alone.
         teacher_logits: [n, classes]; None where the objective does not look at them.
     """
     teacher = logits if teacher_logits is None else teacher_logits
     losses = np.asarray(objective(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(teacher)))
-    return float((losses[labels >= 0] if objective.alpha == 1 else losses).mean())
+    return float((losses[objective.task.is_labelled(labels)] if objective.alpha == 1 else losses).mean())
 
 
-def best_epoch(history: np.ndarray, config: TrainConfig) -> int:
+def best_epoch(history: np.ndarray, config: TrainConfig, task: Task = SINGLE_LABEL) -> int:
     """Return the epoch to keep, the first of equals, from the finished epochs' numbers [epochs, 10].
 
     An epoch without a finite score is never the best.
 
     A distilled student's is the one of the lowest validation loss: against the teacher's whole distribution over the
     classes, a thousand rows tell epochs apart whose accuracies differ by chance. Trained on labels, it is the one of
-    the highest macro F1: cross-entropy on labels rises, with growing confidence, while accuracy still improves.
+    the highest score that its task is selected by, as macro F1: cross-entropy on labels rises, with growing confidence,
+    while accuracy still improves.
     """
+    columns = (*task.history_columns, *task.validation_columns)
     if config.distil:
-        costs = history[:, _COLUMNS.index("validation_loss")]
+        costs = history[:, columns.index("validation_loss")]
     else:
-        costs = -history[:, _COLUMNS.index("validation_f1_macro")]
+        costs = -history[:, columns.index(f"validation_{task.selected_by}")]
     return int(np.argmin(np.where(np.isfinite(costs), costs, np.inf)))
 
 
 def train_scores(
     task: Task, losses: np.ndarray, predictions: np.ndarray, labels: np.ndarray, batch_size: int, loss_mean: LossMean
 ) -> list[float]:
-    """Return loss, accuracy and macro F1 of an epoch's training steps; accuracies are NaN where no row is labelled.
+    """Return the loss and the task's two scores of an epoch's training steps; these are NaN where no row is labelled.
 
     Args:
         task: what the rows are labelled with.
         losses: the steps' mean losses, [steps].
-        predictions: the classes predicted during the epoch, int [n].
-        labels: the classes, int [n], in the same order; −1 = unlabelled, which counts in the loss alone.
+        predictions: the answers given during the epoch, [n].
+        labels: in the same order, [n]; an unlabelled row counts in the loss alone.
         batch_size: rows a step; the last step may have fewer.
         loss_mean: average the steps, or the rows.
     """
@@ -66,19 +66,19 @@ def train_scores(
     else:
         counts = np.minimum(batch_size, len(labels) - batch_size * np.arange(len(losses)))
         loss = float((losses * counts).sum() / len(labels))
-    return [loss, *_accuracies(task, labels, predictions)]
+    return [loss, *_scores(task, labels, predictions)]
 
 
 def evaluation_scores(task: Task, logits: np.ndarray, labels: np.ndarray, loss_mean: LossMean) -> list[float]:
-    """Return cross-entropy, accuracy and macro F1 of logits [n, classes], over the labelled rows; NaN without one."""
+    """Return loss and the task's two scores of logits [n, classes], over the labelled rows; NaN without one."""
     labelled = task.is_labelled(labels)
     if not labelled.any():
         return [float("nan")] * 3
     losses = task.losses(logits[labelled], labels[labelled])
     loss = mean_of_batch_means(losses, NOTEBOOK_EVAL_BATCH) if loss_mean == "batches" else float(losses.mean())
-    return [loss, *_accuracies(task, labels, task.answers(logits))]
+    return [loss, *_scores(task, labels, task.answers(logits))]
 
 
-def _accuracies(task: Task, labels: np.ndarray, predictions: np.ndarray) -> tuple[float, float]:
+def _scores(task: Task, labels: np.ndarray, predictions: np.ndarray) -> tuple[float, float]:
     known = task.is_labelled(labels)
     return task.scores(labels[known], predictions[known]) if known.any() else (float("nan"), float("nan"))

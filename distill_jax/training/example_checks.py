@@ -8,6 +8,7 @@ from distill_jax.errors import InputError
 from distill_jax.losses import objective_of
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.student import Student
+from distill_jax.tasks.task import Task
 
 
 def check_examples(
@@ -19,6 +20,7 @@ def check_examples(
     validation: Examples | None = None,
 ) -> None:
     """Raise ``InputError`` where examples do not fit a student or its training."""
+    task = student.config.labelling
     for name, examples in (("train", train), ("test", test), ("validation", validation)):
         if examples is not None:
             _check_split(name, examples, student.config)
@@ -27,13 +29,15 @@ def check_examples(
             continue
         if config.distil and examples.teacher_logits is None:
             raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
-        if objective_of(config, student.config.labelling).alpha == 1 and (examples.labels < 0).all():
+        if objective_of(config, task).alpha == 1 and not task.is_labelled(examples.labels).any():
             how = "with --alpha 1" if config.distil else "without --distil"
-            raise InputError(f"{name}: labels: training {how} needs labelled rows, all are −1")
+            raise InputError(f"{name}: labels: training {how} needs labelled rows, got none")
     if config.distil and config.alpha < 1 and train.teacher_logits is not None:
-        _check_teacher("train", train.teacher_logits)
-    if test is not None and test.teacher_logits is None and (test.labels < 0).all():
-        raise InputError("test: labels: expected a label or teacher_logits to judge by, got −1 alone and no logits")
+        _check_teacher("train", train.teacher_logits, task)
+    if test is not None and test.teacher_logits is None and not task.is_labelled(test.labels).any():
+        raise InputError("test: labels: expected a label or teacher_logits to judge by, got neither")
+    if config.class_weights and train.weights is None:
+        raise InputError("train: weights: --class-weights needs those of the rows (row_weights.weighted), got None")
     check_training(student.config, config)
 
 
@@ -43,7 +47,7 @@ def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
     logits, classes = examples.teacher_logits, student.num_labels
     fault = student.labelling.check_labels(examples.labels, classes)
     if fault:
-        raise InputError(f"{name}: labels: {fault}")
+        raise InputError(f"{name}: labels (row {fault[0]}): {fault[1]}")
     if logits is None:
         return
     if logits.shape[1:] != (classes,):
@@ -55,10 +59,9 @@ def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
         )
 
 
-def _check_teacher(name: str, logits: np.ndarray) -> None:
-    """Raise ``InputError`` where there is nothing to distil: the same logits of every row but for a shift."""
-    leads = logits - logits[:, :1]
-    if len(logits) > 1 and (leads == leads[0]).all():
+def _check_teacher(name: str, logits: np.ndarray, task: Task) -> None:
+    """Raise ``InputError`` where there is nothing to distil: the same answer to every row."""
+    if len(logits) > 1 and task.is_constant(logits):
         raise InputError(
             f"{name}: teacher_logits: expected different logits, got {logits[0].tolist()} or a shift of it in all "
             f"{len(logits):,} rows; a teacher that says the same of every text cannot be distilled: export its "

@@ -18,6 +18,7 @@ from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
+from distill_jax.tasks.task import Task
 from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.epoch_scores import best_epoch, evaluation_scores, train_scores, validation_loss
@@ -45,6 +46,7 @@ class FitResult:
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
         kept_epoch: the epoch that ``params`` and the logits are of, counted from 0.
         at_chance: whether the training stopped before it learnt anything (``fit_warnings.is_at_chance``).
+        task: what the rows are labelled with, its decisions fitted to the validation split where there is one.
     """
 
     params: Params
@@ -54,6 +56,7 @@ class FitResult:
     seconds: float
     kept_epoch: int
     at_chance: bool
+    task: Task
 
 
 def fit(
@@ -99,7 +102,7 @@ def fit(
     if config.patience and validation is None:
         raise InputError("--patience needs a validation split: export one with --validation-fraction")
     if not config.distil:
-        train = train.labelled()
+        train = train.labelled(student.config.labelling)
     if test is not None:
         references = student.config.labelling.references(test.labels, test.teacher_logits)
         test = dataclasses.replace(test, labels=references)
@@ -111,8 +114,12 @@ def fit(
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
             loop.run_epoch(bar)
-    history = history_frame(np.array(loop.history), config.model_name)
+    task = student.config.labelling
+    history = history_frame(np.array(loop.history), config.model_name, task)
     logits = loop.evaluate_best()
+    if validation is not None:
+        references = task.references(validation.labels, validation.teacher_logits)
+        task = task.tuned(references, logits["validation"])
     return FitResult(
         params=loop.best_params(),
         history=history,
@@ -120,7 +127,8 @@ def fit(
         validation_logits=logits.get("validation"),
         seconds=loop.seconds,
         kept_epoch=loop.kept_epoch(),
-        at_chance=is_at_chance(history, train.labels),
+        at_chance=is_at_chance(history, train.labels, task),
+        task=task,
     )
 
 
@@ -180,7 +188,7 @@ class _Loop:
         return len(self.history) - 1 if "validation" not in self._evaluated else self._best_epoch()
 
     def _best_epoch(self) -> int:
-        return best_epoch(np.array(self.history), self.config)
+        return best_epoch(np.array(self.history), self.config, self._task)
 
     def snapshot(self) -> Snapshot:
         """Return where the training stands."""
@@ -190,7 +198,7 @@ class _Loop:
             epoch=self.epoch,
             step=self.step,
             losses=np.concatenate([np.zeros(0, np.float32), *self.losses]),
-            predictions=np.concatenate([np.zeros(0, np.int32), *self.predictions]),
+            predictions=np.concatenate([self._task.no_answers(self._student.config.num_labels), *self.predictions]),
             history=np.array(self.history, np.float64).reshape(len(self.history), -1 if self.history else 7),
             seconds=self.seconds,
             best=None if self._best is None else self._tables.whole(self._best),
@@ -261,7 +269,7 @@ class _Loop:
                 raise NonFiniteLossError(self._describe_divergence(f"the {name} became infinite or NaN", self._steps))
 
     def _validation_scores(self, logits: np.ndarray) -> list[float]:
-        """Return the training's own loss, accuracy and macro F1 on the validation split."""
+        """Return the training's own loss and the task's two scores on the validation split."""
         validation = self._evaluated["validation"]
         loss = validation_loss(
             objective_of(self.config, self._task), logits, validation.labels, validation.teacher_logits

@@ -28,6 +28,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student, to_device
 from distill_jax.training.fit import FitResult
 from distill_jax.training.fit import fit as fit_params
+from distill_jax.training.row_weights import weighted
 from distill_jax.training.start_embeddings import initial_params, recipe_for
 
 if TYPE_CHECKING:
@@ -97,9 +98,14 @@ class Trained:
                 write_history(new / HISTORY, self.history)
                 write_weights(new, self.model.params)
                 figures = training_figures(
-                    self.history, self.kept_epoch, self.model.params, self.seconds, at_chance=self.at_chance
+                    self.history,
+                    self.kept_epoch,
+                    self.model.params,
+                    self.seconds,
+                    at_chance=self.at_chance,
+                    task=self.model.task,
                 )
-                finish_run(new, self.config, figures, self.logits["test"], self._splits["test"])
+                finish_run(new, self.config, figures, self.logits["test"], self._splits["test"], self.model.task)
         return folder
 
 
@@ -154,6 +160,7 @@ def fit(
     tokenizer = FastTokenizer(student.export.load_tokenizer(), length)  # refused before the training, not after
     config = _config(student, distil=distil, transfer=transfer, options=options)
     rows = with_transfer(train, transfer, config.transfer_share, config.seed)
+    rows = weighted(rows, config.class_weights, student.export.label_names)
     params = initial_params(student.student, config, student.export.folder, student.export.manifest)
     result = fit_params(
         student.student,
@@ -167,7 +174,9 @@ def fit(
     export = student.export
     described = run_config(config, student.student.config, export.folder, export.manifest, {})
     origin = Origin(described["train"], described["export"])
-    model = Predictor.of(export.label_names, student.student.config, result.params, tokenizer, length, origin)
+    model = Predictor.of(
+        export.label_names, student.student.config, result.params, tokenizer, length, origin, result.task
+    )
     logits = _logits(student.student, result, splits)
     return Trained(
         history=result.history,
@@ -197,7 +206,7 @@ def _config(
         raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
     changes = {**options, "transfer": transfer is not None}
     config = train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
-    return config if "embeddings" in options else recipe_for(config, student.export.manifest)
+    return recipe_for(config, student.export.manifest, options.keys())
 
 
 def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples]) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.metrics.classification import NOTEBOOK_EVAL_BATCH, mean_of_batch_means
 from distill_jax.runs.checkpoints import Snapshot, has_checkpoint, load_snapshot, save_checkpoint
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
-from distill_jax.runs.history import NUMBER_COLUMNS, history_frame, write_history
+from distill_jax.runs.history import history_frame, write_history
 from distill_jax.runs.seed_scores import seed_folders
 from distill_jax.runs.weights import require_layout, write_weights
 from distill_jax.runs.writer import (
@@ -37,6 +37,7 @@ from distill_jax.runs.writer import (
 )
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student, to_device
+from distill_jax.tasks.task import Task
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
@@ -129,15 +130,17 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
     if state == "done":
         tidy_run(run.workdir, run.train)
         say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
-        _say_history(run.workdir)
+        _say_history(run.workdir, student.config.labelling)
         return False
     export = data.export
     train, test = data.train(run.train.seed), export.test
     check_examples(student, run.train, train=train, test=test, validation=export.validation)
     if not run.train.distil:
-        train = train.labelled()  # the rows that are trained on: steps and speed count no others
+        train = train.labelled(
+            student.config.labelling
+        )  # the rows that are trained on: steps and speed count no others
     params = params_from(data.start_table, student, run.train.seed)
-    progress = _Progress(run)
+    progress = _Progress(run, student.config.labelling)
     with _saying_what_is_kept(run, progress):
         snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
         if state == "overwrite":
@@ -145,7 +148,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
         begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
         result, should_stop = _fit(run, params, data, train, progress, snapshot)
         figures = _finish(run, result, train, test)
-    _say_history(run.workdir)
+    _say_history(run.workdir, student.config.labelling)
     say(figures)
     if result.at_chance:
         epochs = 2 * len(result.history)
@@ -157,8 +160,8 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
 class _Progress:
     """Saves a run's snapshots, and says how far the latest goes."""
 
-    def __init__(self, run: TrainRun) -> None:
-        self._run, self.checkpoints = run, run.workdir / CHECKPOINTS
+    def __init__(self, run: TrainRun, task: Task) -> None:
+        self._run, self._task, self.checkpoints = run, task, run.workdir / CHECKPOINTS
         self._saved: tuple[int, int] | None = None
 
     def load(self, student: Student) -> Snapshot:
@@ -172,7 +175,9 @@ class _Progress:
         """Save a snapshot and the epochs' numbers; raises what ``save_checkpoint`` does."""
         save_checkpoint(self.checkpoints, snapshot)
         self._saved = snapshot.epoch, snapshot.step
-        write_history(self._run.workdir / HISTORY, history_frame(snapshot.history, self._run.train.model_name))
+        write_history(
+            self._run.workdir / HISTORY, history_frame(snapshot.history, self._run.train.model_name, self._task)
+        )
 
     @property
     def kept(self) -> str:
@@ -203,7 +208,7 @@ def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -
     speed = measure_text_speed(load(run.workdir), test.tokens)
     metrics["raw_text_documents_per_second"] = dataclasses.asdict(speed)
     assert result.test_logits is not None  # the test split was given
-    finish_run(run.workdir, run.train, metrics, result.test_logits, test)
+    finish_run(run.workdir, run.train, metrics, result.test_logits, test, result.task)
     return (
         f"{metrics['parameters']:,} parameters, {result.seconds:.1f} s of training, "
         f"{speed.median:,.0f} documents/s from raw text; written to {run.workdir}"
@@ -249,25 +254,21 @@ def _fit(
 
 
 def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
-    """Say how the untrained student does: about chance, with a loss near ln(classes), or something is wrong."""
+    """Say how the untrained student does: about as chance does, or something is wrong."""
     task = student.config.labelling
     references = task.references(test.labels, test.teacher_logits)
     if references is not test.labels:
-        say("no test text has a label: accuracy is agreement with the teacher's answers")
+        say("no test text has a label: its scores are agreement with the teacher's answers")
     labelled = task.is_labelled(references)
     labels = references[labelled]
     logits = predict_logits(student, to_device(params), test.tokens, test.length)[labelled]
     loss = mean_of_batch_means(task.losses(logits, labels), NOTEBOOK_EVAL_BATCH)
-    accuracy, _ = task.scores(labels, task.answers(logits))
-    say(
-        f"before training: test accuracy {accuracy:.3f} (chance: {1 / student.config.num_labels:.3f}), "
-        f"cross-entropy {loss:.3f}"
-    )
+    say(f"before training: {task.untrained(loss, labels, task.answers(logits), student.config.num_labels)}")
 
 
 def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
     figures = training_figures(
-        result.history, result.kept_epoch, result.params, result.seconds, at_chance=result.at_chance
+        result.history, result.kept_epoch, result.params, result.seconds, at_chance=result.at_chance, task=result.task
     )
     return {
         **figures,
@@ -276,12 +277,12 @@ def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
     }
 
 
-def _say_history(workdir: Path) -> None:
-    history = read_history(workdir / HISTORY)
-    numbers = history[list(NUMBER_COLUMNS)].to_numpy(float)
+def _say_history(workdir: Path, task: Task) -> None:
+    history = read_history(workdir / HISTORY, task)
+    numbers = history[list(task.history_columns)].to_numpy(float)
     rows = [[str(int(epoch)), *map(_score_text, scores)] for epoch, *scores in numbers]
     say(f"\n{history['model'].iloc[-1]}")
-    say(format_table(NUMBER_COLUMNS, rows) + "\n")
+    say(format_table(task.history_columns, rows) + "\n")
 
 
 def _score_text(score: float) -> str:

@@ -14,6 +14,7 @@ from distill_jax.data.exports import Export
 from distill_jax.files import read_json
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
+from distill_jax.training.row_weights import weighted
 from distill_jax.training.start_embeddings import StartTable, start_table
 
 
@@ -95,7 +96,7 @@ class TrainData:
         rows = with_transfer(train, transfer, self._config.transfer_share, seed)
         if transfer is not None:
             say(f"and {rows.transfer_rows:,} rows that the teacher alone has labelled")
-        return rows
+        return weighted(rows, self._config.class_weights, self.export.label_names)
 
     @cached_property
     def start_table(self) -> StartTable | None:

@@ -34,7 +34,7 @@ UNROLL = 8
 
 @dataclasses.dataclass
 class Chunk:
-    """What a run of consecutive steps gave: each step's loss [steps], each row's predicted class [rows]."""
+    """What a run of consecutive steps gave: each step's loss [steps], each row's answer [rows]."""
 
     losses: np.ndarray
     predictions: np.ndarray
@@ -79,6 +79,11 @@ def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
     return np.zeros((len(train), num_labels), np.float32)
 
 
+def _row_weights(train: Examples) -> dict[str, np.ndarray]:
+    """Return the rows' weights under the name that the steps know them by; nothing where every row counts as one."""
+    return {} if train.weights is None else {"row_weights": train.weights}
+
+
 class SparseSgdRunner:
     """The linear student under SGD: its texts' tokens on the device, thousands of steps in a compiled loop.
 
@@ -111,6 +116,7 @@ class SparseSgdRunner:
             "divisors": np.full(len(train), train.length) if padded else np.maximum(tokens.lengths, 1),
             "labels": train.labels,
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
+            **_row_weights(train),
         }
         self._unroll = UNROLL if loops_are_fused() else 1
         self._epoch = -1
@@ -194,6 +200,7 @@ class DenseRunner:
             **{name: jnp.asarray(padded_rows(array, batch)) for name, array in arrays.items()},
             "labels": jnp.asarray(padded_rows(train.labels, batch)),
             "teacher_logits": jnp.asarray(padded_rows(_teacher_logits(train, student.config.num_labels), batch)),
+            **{name: jnp.asarray(padded_rows(array, batch)) for name, array in _row_weights(train).items()},
             "rows": jnp.int32(self._rows),
             "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
         }

@@ -39,7 +39,7 @@ def sparse_sgd_steps(
         data: ``tokens`` int [room], those of all texts without padding; and for a chunk of n rows, a multiple of
             ``batch_size``: ``starts`` and ``stops`` int32 [n], each text's place among the tokens, ``weights`` [n],
             what its sum is multiplied by, ``labels`` [n], ``teacher_logits`` [n, classes];
-            ``learning_rates`` [n / batch_size], one a step.
+            ``learning_rates`` [n / batch_size], one a step; where rows have weights, ``row_weights`` [n].
         rows: int scalar, how many of the n rows are real; the others, whose texts are empty, change nothing.
         objective: the loss of an example.
         batch_size: rows a step.
@@ -47,12 +47,14 @@ def sparse_sgd_steps(
             fused loops and slower without.
 
     Returns:
-        The new parameters, the loss of each step [n / batch_size] and the predicted class of each row [n]; nothing
+        The new parameters, the loss of each step [n / batch_size] and the answer of each row [n]; nothing
         is said of rows and steps beyond the real ones.
     """
     table, head, labels = params["embeddings"], params["output"], data["labels"]
     teacher_logits = data["teacher_logits"].astype(table.dtype)
     shares = _shares(len(labels), rows, batch_size, table.dtype)
+    if "row_weights" in data:
+        shares = shares * data["row_weights"].astype(table.dtype)
     each_token = partial(_each_token, data["tokens"], unroll)
 
     def step(index: Array, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
@@ -68,7 +70,9 @@ def sparse_sgd_steps(
         logits = products + bias
 
         def loss_of(logits: Array) -> Array:
-            return (objective(logits, batch(labels), batch(teacher_logits)) * batch(shares)).sum()
+            return (
+                objective(objective.task.outputs(logits), batch(labels), batch(teacher_logits)) * batch(shares)
+            ).sum()
 
         moves = -_slice(data["learning_rates"], index, 1) * jax.grad(loss_of)(logits)
         table = _move(table, places, (moves @ kernel) * weights, each_token)
@@ -78,9 +82,10 @@ def sparse_sgd_steps(
     carry = (table, head["kernel"].T, head["bias"], jnp.zeros((len(labels), len(head["bias"])), table.dtype))
     table, kernel, bias, logits = jax.lax.fori_loop(0, (rows + batch_size - 1) // batch_size, step, carry)
     # Losses and classes of all rows at once, from the logits that each step saw: no work for them inside the loop.
+    logits = objective.task.outputs(logits)
     losses = (objective(logits, labels, teacher_logits) * shares).reshape(-1, batch_size).sum(axis=1)
     params = {"embeddings": table, "output": {"kernel": kernel.T, "bias": bias}}
-    return params, losses, objective.task.answers(logits).astype(jnp.int32)
+    return params, losses, objective.task.answers(logits).astype(objective.task.answer_dtype)
 
 
 def _shares(total: int, rows: Array, batch_size: int, dtype: Any) -> Array:

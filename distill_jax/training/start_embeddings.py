@@ -1,9 +1,10 @@
 """Where a student's token embeddings start: at random, at the teacher's own table, or at vectors from a file."""
 
 import dataclasses
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -44,11 +45,24 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
     return params_from(table, student, config.seed)
 
 
-def recipe_for(config: TrainConfig, manifest: Manifest) -> TrainConfig:
-    """Return a recipe's training for an export: where the teacher has no table to start from, it starts at random."""
-    if config.embeddings != TEACHER or manifest.has_token_embeddings:
-        return config
-    return dataclasses.replace(config, embeddings=RANDOM)
+def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] = ()) -> TrainConfig:
+    """Return a recipe's training for an export.
+
+    Where the teacher has no table to start from, it starts at random; where the recipe's soft loss means nothing for
+    the task, it is the task's own.
+
+    Args:
+        config: the recipe's.
+        manifest: the export's.
+        given: the fields that the user chose: they stay.
+    """
+    changes: dict[str, Any] = {}
+    if config.embeddings == TEACHER and not manifest.has_token_embeddings and "embeddings" not in given:
+        changes["embeddings"] = RANDOM
+    soft_losses = manifest.labelling.soft_losses
+    if config.soft_loss not in soft_losses and not {"soft_loss", "temperature"} & {*given}:
+        changes |= {"soft_loss": soft_losses[0], "temperature": 1.0}
+    return dataclasses.replace(config, **changes) if changes else config
 
 
 def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -> StartTable | None:

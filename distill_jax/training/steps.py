@@ -34,7 +34,8 @@ def batch_gradients(
         cursor: scalars, given away: ``step`` in the epoch, ``global_step``.
         data: the whole split on the device: ``tokens`` of all rows (``token_arrays``); ``starts``, ``stops`` and
             ``labels`` [n] and ``teacher_logits`` [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how
-            many are real; ``dropout_key``; and, where rows are shuffled, ``order`` [n], each row of this epoch.
+            many are real; ``dropout_key``; where rows have weights, ``row_weights`` [n]; and, where rows are shuffled,
+            ``order`` [n], each row of this epoch.
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
@@ -42,8 +43,8 @@ def batch_gradients(
         cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
 
     Returns:
-        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, predicted classes
-        [batch_size]).
+        The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, each times its weight,
+        answers [batch_size]).
     """
     start = cursor["step"] * batch_size
 
@@ -58,8 +59,10 @@ def batch_gradients(
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
 
     def loss_of(params: Params) -> tuple[Array, Array]:
-        logits = student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng)
+        logits = objective.task.outputs(student.logits(params, inputs, padded_length=length, dropout_rng=dropout_rng))
         losses = objective(logits, labels, teacher_logits.astype(logits.dtype))
+        if "row_weights" in data:
+            losses = losses * batch("row_weights").astype(losses.dtype)
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
     (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
@@ -67,7 +70,7 @@ def batch_gradients(
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
-    return gradients, cursor, (loss, student.config.labelling.answers(logits).astype(jnp.int32))
+    return gradients, cursor, (loss, objective.task.answers(logits).astype(objective.task.answer_dtype))
 
 
 def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:

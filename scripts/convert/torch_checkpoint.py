@@ -83,6 +83,11 @@ class TorchCheckpoint(Format):
         from distill_jax.students.torch_state import params_to_torch
 
         student = predictor.config
+        if not predictor.task.has_classes:
+            raise InputError(
+                f"{path}: the student answers the task {student.task}, and the notebook's model one class a text; "
+                "there is no checkpoint of it for the notebook"
+            )
         if student.ids > student.vocab_size:
             raise InputError(
                 f"{path}: the student was trained with n-grams, which the notebook's model cannot count; train with "

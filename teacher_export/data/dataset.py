@@ -9,11 +9,14 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
+from distill_jax.tasks import SINGLE_LABEL_NAME
+from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.task import Task
+from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
 from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
-from teacher_export.data.tables import table_format
 from teacher_export.options.data import DataConfig
 
 _EXAMPLES_SHOWN = 3
@@ -27,7 +30,7 @@ class Split:
     Attributes:
         example_ids: int64 [n], the row's number in the source: over all files, counted from 0, the header not counted.
         texts: n texts.
-        labels: int32 [n], 0 … classes-1; -1 = unlabelled.
+        labels: of one class a row int32 [n], 0 … classes-1; -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], where the table has the teacher's answers; else None.
     """
 
@@ -50,12 +53,14 @@ class Dataset:
         label_names: index = class.
         splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
+        task: what the rows are labelled with.
     """
 
     name: str
     label_names: tuple[str, ...]
     splits: dict[str, Split]
     fingerprint: str
+    task: Task = SINGLE_LABEL
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -68,17 +73,21 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     if config.dataset == "demo":
         return _load_demo(config)
-    parser = SideColumns(_row_parser(config), config)
-    files = open_files(config, parser)
-    source = read_labels(files, parser)
+    if config.task != SINGLE_LABEL_NAME:
+        from teacher_export.data.task_rows import load_task_dataset
+
+        return load_task_dataset(config)
+    side = SideColumns(_row_parser(config), config)
+    files = open_files(config, side.reader)
+    source = read_labels(files, side.reader)
 
     def choose(usable: LabelledRows) -> np.ndarray:
         return select_rows(
             usable.classes, usable.label_names, max_rows=config.most_rows, balance=config.is_balanced, seed=config.seed
         )
 
-    drawn = draw(config, source, parser, choose)
-    return assemble(config, source, drawn, read_texts(files, parser, source.rows_per_file, drawn.rows))
+    drawn = draw(config, source, side, choose)
+    return assemble(config, source, drawn, read_texts(files, side.reader, source.rows_per_file, drawn.rows))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -104,10 +113,8 @@ def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
         InputError: one is missing, empty, of another format, named twice, or lacks a column.
     """
     _require_different(config.files)
-    amazon = config.dataset == "amazon-pds"
-    return [
-        open_source(path, "unquoted-tsv" if amazon else table_format(path), parser.columns) for path in config.files
-    ]
+    columns = parser.columns
+    return [open_source(path, format_of(path, config, columns), columns) for path in config.files]
 
 
 def _require_different(paths: tuple[Path, ...]) -> None:
@@ -162,7 +169,7 @@ def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) ->
     for name, split in splits.items():
         add(name.encode())
         add(split.example_ids.astype("<i8").tobytes())
-        add(split.labels.astype("<i4").tobytes())
+        add(split.labels.astype(split.labels.dtype.newbyteorder("<")).tobytes())
         for text in split.texts:
             add(text.encode())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ MAX_CLASSES = 1000
 UNLABELLED = "-1"
 _LONGEST_NAME = 1_000  # characters
 _NAMES_SHOWN = 20
+_MOST_FRACTIONS = 10  # classes of half a star are known; more steps than that are a scale
 _NUMBER = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"(-?[1-9]\d*|0)(?:\.0*)?", re.ASCII)
 
@@ -85,7 +86,8 @@ class LabelColumn:
             name = canonical_label(row.cells[0])
         except TypeError as error:
             raise InputError(
-                f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}"
+                f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}; several "
+                "labels a row are learnt with --task multi-label"
             ) from None
         if name is None:
             return None
@@ -100,7 +102,8 @@ class LabelColumn:
             if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be -1
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
-                    f"{MAX_CLASSES:,} different values; name the label's column with --label-column"
+                    f"{MAX_CLASSES:,} different values; name the label's column with --label-column; numbers of a "
+                    "scale are learnt with --task score"
                 )
             found = self._found[name] = _Found(len(self._found), row._replace(cells=row.cells[:1]))
         found.rows += 1
@@ -124,6 +127,12 @@ class LabelColumn:
                 f"got {str(first.cells[0])[:60]!r}"
             )
         names = in_order(labelled)
+        fractions = [name for name in names if not others and not float(name).is_integer()]
+        if len(fractions) > _MOST_FRACTIONS:
+            raise InputError(
+                f"column {self._name!r} does not look like classes: {len(fractions):,} of its {len(names):,} different "
+                f"values are no whole numbers, as {', '.join(fractions[:3])}; scores are learnt with --task score"
+            )
         if len(names) > MAX_CLASSES:
             raise InputError(
                 f"column {self._name!r} does not look like classes: it has {len(names):,} different values"

@@ -29,6 +29,7 @@ CHECKS: dict[OutputKind, Callable[[Sequence[float]], bool]] = {
     "votes": _are_shares,
     "logits": _are_logits,
     "log-probabilities": _are_log_probabilities,
+    "score": _are_logits,
 }
 
 

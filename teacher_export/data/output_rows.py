@@ -8,16 +8,16 @@ from distill_jax.console import say
 from distill_jax.errors import InputError
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import assemble, open_files
+from teacher_export.data.formats import format_of
 from teacher_export.data.labels import LabelColumn, in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
-from teacher_export.data.sources import require_data_file
 from teacher_export.data.splitting import SideColumns, draw
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
-from teacher_export.data.tables import column_names, table_format
+from teacher_export.data.tables import column_names
 from teacher_export.options.data import DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 
@@ -35,7 +35,7 @@ class AnsweredRows:
     def __init__(self, config: DataConfig, asked: TableTeacherConfig) -> None:
         require_no_text(config.label_column, config.text_column)
         labels = () if config.label_column is None else (config.label_column,)
-        columns, names = _columns_of(config, asked)
+        columns, names = output_columns_of(config, asked)
         twice = [name for name in columns if name in (*config.text_column, *labels)]
         if twice:
             raise InputError(f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another")
@@ -112,12 +112,21 @@ class AnsweredRows:
         return tuple(columns[code] for code in np.argsort(self.class_of_code)) if len(columns) > 1 else columns
 
 
-def _columns_of(config: DataConfig, asked: TableTeacherConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the answers' columns and their classes; no classes where one column has the answers of all."""
+def output_columns_of(
+    config: DataConfig, asked: TableTeacherConfig, *, one: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the answers' columns and their classes; no classes where one column has the answers of all.
+
+    With ``one``, there is one thing to answer: one column, and its name.
+    """
     first = config.data[0]
-    require_data_file(first)
-    found = column_names(first, table_format(first))
+    known = [name for name in (*config.text_column, config.label_column) if name is not None]
+    found = column_names(first, format_of(first, config, known))
     pairs = [_pair(entry, found) for entry in asked.teacher_outputs]
+    if one:
+        if len(pairs) > 1:
+            raise InputError(f"--teacher-outputs: expected one column of scores, got {len(pairs)}")
+        return (pairs[0][1],), (config.label_column or pairs[0][0],)
     if len(pairs) == 1 and pairs[0][0] == pairs[0][1]:
         return (pairs[0][1],), ()
     if len(pairs) == 1:
@@ -144,11 +153,11 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     """
     parser = AnsweredRows(config, asked)
     side = SideColumns(parser, config)
-    files = open_files(config, side)
-    source = read_labels(files, side)
+    files = open_files(config, side.reader)
+    source = read_labels(files, side.reader)
     drawn = draw(config, source, side, lambda usable: _choose(config, usable))
     rows = drawn.rows
-    texts = read_texts(files, side, source.rows_per_file, rows)
+    texts = read_texts(files, side.reader, source.rows_per_file, rows)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
     dataset = assemble(config, source, drawn, texts, logits[read_as])

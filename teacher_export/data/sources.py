@@ -1,5 +1,6 @@
 """Open a data file of any size as a stream of bytes or lines: gzip, progress, and what can be wrong with it."""
 
+import codecs
 import contextlib
 import gzip
 import io
@@ -14,6 +15,7 @@ _BUFFER_BYTES = 1 << 20
 MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
 MOST_TIMES = 8  # what texts are packed to at best, by themselves
 LITTLE_BYTES = 1 << 28  # what a small file may unpack to all the same
+_RECODED_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -61,13 +63,57 @@ class _CountingFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_data(path: Path, on_bytes: OnBytes | None = None) -> Iterator[IO[bytes]]:
+def open_data(path: Path, on_bytes: OnBytes | None = None, encoding: str = "utf-8") -> Iterator[IO[bytes]]:
     """Open a data file for reading, decompressing gzip (known by its first bytes, not by the file's name).
+
+    Args:
+        path: the file.
+        on_bytes: told of every byte read from the disk.
+        encoding: the text's; what is read is UTF-8.
 
     Raises:
         InputError: it is called ``.gz`` and is no gzip; or, while it is read: gzip data that ends too early, is
             damaged, or is followed by something else.
     """
+    with _unpacked(path, on_bytes) as stream:
+        if encoding == "utf-8":
+            yield stream
+            return
+        with io.BufferedReader(_Recoded(path, stream, encoding), _BUFFER_BYTES) as recoded:
+            yield recoded
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of text in another encoding, as UTF-8."""
+
+    def __init__(self, path: Path, stream: IO[bytes], encoding: str) -> None:
+        self._path, self._stream, self._encoding = path, stream, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._ready, self._read = b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        block = b"more"
+        while not self._ready and block:
+            block = self._stream.read(_RECODED_BYTES)
+            try:
+                self._ready = self._decoder.decode(block, final=not block).encode()
+            except UnicodeError as error:
+                raise InputError(
+                    f"data file {self._path}: expected text in {self._encoding}, got something else after "
+                    f"{self._read:,} bytes ({error}); give another --encoding"
+                ) from None
+            self._read += len(block)
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path, on_bytes: OnBytes | None) -> Iterator[IO[bytes]]:
     with io.BufferedReader(_CountingFile(path, on_bytes), _BUFFER_BYTES) as raw:
         if not raw.peek(2).startswith(_GZIP_MAGIC):
             if path.suffix.lower() == ".gz":
@@ -200,5 +246,5 @@ def not_utf8(where: str, error: UnicodeDecodeError) -> InputError:
     """Return the error for text that is not UTF-8; ``where`` names the file and the row."""
     return InputError(
         f"{where}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x} ({error.reason}); "
-        "convert the file to UTF-8"
+        "convert the file to UTF-8, or give its --encoding, such as latin-1"
     )

@@ -32,6 +32,7 @@ class SideColumns:
         config: names the columns; one that it does not name is not read.
 
     Attributes:
+        reader: what to read rows with: the parser itself where there is no such column.
         splits: for each row so far its split's place in ``SPLITS``; -1 = none.
         groups: for each row so far a number that the rows of its group have, and no others.
     """
@@ -47,6 +48,7 @@ class SideColumns:
         self.columns = (*parser.columns, *side)
         self.keeps_unlabelled = parser.keeps_unlabelled
         self.splits, self.groups = array.array("b"), array.array("q")
+        self.reader: RowParser = self if side else parser
 
     def label(self, row: Row) -> int | str:
         """Return the parser's code or reason; a row whose split is missing is left out.

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import tyro
 
 from distill_jax.errors import InputError, require_range
+from distill_jax.tasks import MULTI_LABEL_NAME, SINGLE_LABEL_NAME, TaskName
+from teacher_export.options.dialect import DialectConfig
 
 DatasetName = Literal["demo", "demo-votes", "amazon-pds", "table"]
 
@@ -28,6 +30,13 @@ class DataConfig:
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
     """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
+    task: TaskName = "single-label"
+    """What a row is labelled with: single-label, one of several classes; multi-label, any number of labels; score, a
+    number."""
+    label_columns: tuple[str, ...] = ()
+    """With --task multi-label, a column of 0 and 1 for each label, in place of --label-column."""
+    label_separator: str | None = None
+    """With --task multi-label, what divides the labels in a cell of --label-column; without it the cells are lists."""
     validation_data: tuple[Path, ...] = ()
     """Files whose rows are the validation split; those of --data are then not drawn for it."""
     test_data: tuple[Path, ...] = ()
@@ -48,6 +57,7 @@ class DataConfig:
     """Share of the training rows, the last ones, that make a validation split instead; 0 makes none."""
     seed: int = 42
     """Decides sampling, shuffling, fine-tuning and augmentation."""
+    dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
     def __post_init__(self) -> None:
         if self.max_rows is not None:
@@ -63,14 +73,35 @@ class DataConfig:
                 f"{self.validation_fraction:g}"
             )
         self._check_splits()
+        if self.dialect.given() and self.dataset != "table":
+            raise InputError(f"{self.dialect.given()[0]} goes with --dataset table, got {self.dataset}")
         if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset not in DEMOS and not self.data:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
+        self._check_task()
         if self.dataset != "table" and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
+
+    def _check_task(self) -> None:
+        if self.task != SINGLE_LABEL_NAME and self.dataset != "table":
+            raise InputError(
+                f"--task {self.task} goes with --dataset table: the rows of {self.dataset} have a class each"
+            )
+        if self.task != MULTI_LABEL_NAME and (self.label_columns or self.label_separator is not None):
+            option = "--label-columns" if self.label_columns else "--label-separator"
+            raise InputError(f"{option} goes with --task multi-label, got --task {self.task}")
+        if self.label_columns and (self.label_column is not None or self.label_separator is not None):
+            raise InputError("--label-columns has a column for each label: expected no --label-column and no separator")
+        if self.label_separator == "":
+            raise InputError("--label-separator: expected what divides two labels, got nothing")
+        if self.task != SINGLE_LABEL_NAME and (self.balance or self.stratify):
+            option = "--balance" if self.balance else "--stratify"
+            raise InputError(
+                f"{option} goes with --task {SINGLE_LABEL_NAME}: rows of --task {self.task} have no classes"
+            )
 
     @property
     def most_rows(self) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from distill_jax.errors import InputError, require_range
 
-OutputKind = Literal["probabilities", "logits", "log-probabilities", "votes"]
+OutputKind = Literal["probabilities", "logits", "log-probabilities", "votes", "score"]
 TRAIN = "train"
 VOCABULARY = 30_000
 VOTES_SMOOTHING = 1.0
@@ -20,7 +20,8 @@ class TableTeacherConfig:
     (["pos", "neg", "pos"]). Rows without an answer are left out; --label-column is then optional."""
     outputs_are: OutputKind = "probabilities"
     """What the numbers are: probabilities, logits, log-probabilities (of the likeliest classes, or of all), or votes
-    (counts, or a list of names)."""
+    (counts, or a list of names); with --task multi-label each label's own probability, or logits; with --task score,
+    score: one column of numbers."""
     votes_smoothing: float | None = None
     """With --outputs-are votes, so many votes are added to each row, the classes sharing them equally (default: 1)."""
     tokenizer: str = TRAIN

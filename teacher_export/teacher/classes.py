@@ -44,6 +44,8 @@ def match_classes(
         InputError: the classes do not match, or an option does not go with this teacher.
     """
     names, label_map = dataset.label_names, config.teacher.label_map
+    if dataset.task.label_counts == (1, 1) and not label_map:  # one output, and one thing that it is of
+        return [0]
     if not has_trained_head:
         if label_map:
             raise InputError(

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError, refusing
 from distill_jax.files import read_json
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.teacher.demo import load_demo_model
 from teacher_export.teacher.families import Segments
 from teacher_export.teacher.folder_files import CONFIG
+from teacher_export.teacher.head import require_head, require_trained
 from teacher_export.teacher.positions import require_length
 from teacher_export.teacher.saved_tokenizer import cut_texts, load_tokenizer, own_pad_id
 from teacher_export.teacher.source import TeacherSource
@@ -80,7 +82,9 @@ class Teacher:
         return functional.pad(table, (0, 0, 0, self.vocab_size - len(table))).numpy()
 
 
-def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length: int, seed: int) -> Teacher:
+def load_teacher(
+    source: TeacherSource, label_names: tuple[str, ...], max_length: int, seed: int, task: str = SINGLE_LABEL_NAME
+) -> Teacher:
     """Load a teacher's model and tokenizer.
 
     Args:
@@ -88,9 +92,10 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
         label_names: the data's classes, for which a head is made where the checkpoint has none.
         max_length: tokens a text is cut to.
         seed: draws the weights of a head that the checkpoint does not have.
+        task: what its head must answer.
 
     Raises:
-        InputError: the files are no sequence classifier, or one of several classes a text or of scores, do not fit
+        InputError: the files are no sequence classifier, or one of another task, do not fit
             together, or have no fast tokenizer, or ``max_length`` is beyond the teacher's positions.
     """
     import torch
@@ -106,7 +111,9 @@ def load_teacher(source: TeacherSource, label_names: tuple[str, ...], max_length
     else:
         model, trained = _load_folder_model(source, label_names)
     if trained:
-        _require_one_class_a_text(source, model)
+        require_head(source.name, model, task)
+    else:
+        require_trained(source.name, task)
     model.float().eval()
     require_length(source.name, model, saved_tokenizer, max_length)
     tokenizer, rows = cut_texts(saved_tokenizer, max_length), len(model.get_input_embeddings().weight)
@@ -206,20 +213,6 @@ def _class_names(model: Any) -> tuple[str, ...]:
     if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
         raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
     return tuple(str(names[index]) for index in sorted(names))
-
-
-def _require_one_class_a_text(source: TeacherSource, model: Any) -> None:
-    """Raise ``InputError`` for a head whose outputs are no logits of one softmax."""
-    kind, outputs = model.config.problem_type, model.config.num_labels
-    if kind in (None, "single_label_classification") and outputs > 1:
-        return
-    is_multi_label = kind == "multi_label_classification"
-    found = "a multi-label one (each class yes or no by itself)" if is_multi_label else "one that gives a text a score"
-    raise InputError(
-        f"teacher {source.name}: expected a classifier of one class a text, a softmax over two classes or more, got "
-        f"{found}: its configuration says problem_type {kind or 'nothing'}, num_labels {outputs}; give another "
-        "teacher, or an encoder without a head, which gets one for the data's classes and is fine-tuned"
-    )
 
 
 def _shorten(keys: list[str]) -> str:

@@ -12,6 +12,7 @@ from distill_jax.console import say
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.export.format import Manifest
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL
 from teacher_export.config import ExportConfig
 from teacher_export.data.output_logits import FLOOR
@@ -46,6 +47,10 @@ class TableKind(TeacherKind):
             from teacher_export.data.demo_votes import load_demo_votes
 
             return load_demo_votes(self.config.data, asked.smoothing_of("votes"))
+        if self.config.data.task != SINGLE_LABEL_NAME:
+            from teacher_export.data.task_rows import load_answered_task
+
+            return load_answered_task(self.config.data, asked)
         from teacher_export.data.output_rows import load_answered
 
         return load_answered(self.config.data, asked)
@@ -80,7 +85,7 @@ def _described(
             "columns": list(table.columns),
             "are": table.kind,
             "votes_smoothing": table.smoothing,
-            "floor": None if table.kind == "logits" else FLOOR,
+            "floor": None if table.kind in ("logits", "score") else FLOOR,
             "fingerprint": table.fingerprint,
         },
         "part_rows": config.output.part_rows,
@@ -152,6 +157,8 @@ def _name(columns: Sequence[str]) -> str:
 
 def _facts(table: "AnsweredTable") -> dict[str, Any]:
     """Return what is known of a table's answers: counts of rows, agreement with the labels, entropy in nats."""
+    if not table.dataset.task.has_classes:
+        return _task_facts(table)
     labelled, agreed, entropy = 0, 0, 0.0
     for split in table.dataset.splits.values():
         assert split.teacher_logits is not None  # load_answered gives every split its own
@@ -173,6 +180,36 @@ def _facts(table: "AnsweredTable") -> dict[str, Any]:
     }
 
 
+def _task_facts(table: "AnsweredTable") -> dict[str, Any]:
+    """Return what is known of answers that are no classes: counts of rows, and the scores over all labelled ones."""
+    task, splits = table.dataset.task, table.dataset.splits.values()
+    labels = np.concatenate([split.labels for split in splits])
+    logits = np.concatenate([split.teacher_logits for split in splits if split.teacher_logits is not None])
+    known = task.is_labelled(labels)
+    scores = {metric.name: metric.of(labels[known], logits[known]) for metric in task.metrics} if known.any() else {}
+    return {
+        "rows": len(labels),
+        "labelled": int(known.sum()),
+        "scores": {name: value if np.isfinite(value) else None for name, value in scores.items()},
+        "floored": table.counts.floored,
+    }
+
+
+def _task_sentences(facts: dict[str, Any]) -> list[str]:
+    scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in facts["scores"].items() if value)
+    judged = (
+        f"against the labels of {facts['labelled']:,}: {scores}"
+        if scores
+        else ("no row has a label, so students are judged by the teacher alone")
+    )
+    found = [f"the teacher's answers: {facts['rows']:,} rows; {judged}"]
+    if facts["floored"]:
+        found.append(
+            f"{facts['floored']:,} rows have a probability nearer than {FLOOR:g} to 0 or 1, which it was set to"
+        )
+    return found
+
+
 def _entropy(logits: np.ndarray) -> float:
     """Return the sum over rows of -Σ p·log p, in nats."""
     shares = SINGLE_LABEL.probabilities(logits)
@@ -189,6 +226,8 @@ def _contradicted(texts: Sequence[str], labels: np.ndarray) -> int:
 
 def sentences(facts: dict[str, Any]) -> list[str]:
     """Return what a user should know of a table's answers before training on them."""
+    if "scores" in facts:
+        return _task_sentences(facts)
     first = f"the teacher's answers: {facts['rows']:,} rows, mean entropy {facts['mean_entropy']:.3f} nats"
     if facts["agreement_with_labels"] is None:
         first += "; no row has a label, so students are judged by their agreement with the teacher alone"

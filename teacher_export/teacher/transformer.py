@@ -144,7 +144,8 @@ class TransformerLabeller(Labeller):
         self._precision = resolve_precision(
             config.teacher.precision, self._device, begun.get("config", {}).get("precision")
         )
-        self._take(load_teacher(source, dataset.label_names, config.teacher.max_length, config.data.seed))
+        seed, task = config.data.seed, dataset.task.name
+        self._take(load_teacher(source, dataset.label_names, config.teacher.max_length, seed, task))
         self._classes = list(self._teacher.class_names)
         trained = self._teacher.has_trained_head
         self._columns = match_classes(config, dataset, source, self._classes, has_trained_head=trained)

@@ -16,7 +16,6 @@ import numpy as np
 
 from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
-from distill_jax.export.format import UNLABELLED
 from teacher_export.config import ExportConfig
 from teacher_export.transfer.augment import Augmenter
 from teacher_export.transfer.near_copies import NearCopyIndex
@@ -110,7 +109,9 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
     if not builder.texts:
         raise InputError("the transfer set: no text is left of --unlabelled and --augment; see the reasons above")
     rows = len(builder.texts)
-    split = Split(np.arange(rows, dtype=np.int64), builder.texts, np.full(rows, UNLABELLED, np.int32))
+    split = Split(
+        np.arange(rows, dtype=np.int64), builder.texts, dataset.task.unlabelled(rows, len(dataset.label_names))
+    )
     return TransferSet(split, describe_transfer(config, mask_token, _fingerprint(builder.texts)))
 
 

@@ -9,6 +9,8 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
 from teacher_export.config import ExportConfig
+from teacher_export.data.delimited import TSV, UNQUOTED_TSV
+from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
 from teacher_export.data.sources import (
@@ -21,7 +23,7 @@ from teacher_export.data.sources import (
     require_data_file,
 )
 from teacher_export.data.streaming import open_source
-from teacher_export.data.tables import FORMATS, TableFormat, read_rows, table_format
+from teacher_export.data.tables import FORMATS, TableFormat, read_rows
 from teacher_export.options.transfer_set import DEMO_TEXTS
 
 _OPTION = "--unlabelled"
@@ -117,12 +119,14 @@ def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
             f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (or one of these and .gz), "
             f"got {path.suffix or 'no ending'!r}"
         )
-    columns, file_format = config.transfer_set.unlabelled_column or config.data.text_column, table_format(path)
-    if not columns and config.data.dataset == "amazon-pds":
-        columns = (_AMAZON_COLUMN,)
-        file_format = "unquoted-tsv" if file_format == "tsv" else file_format
+    columns = config.transfer_set.unlabelled_column or config.data.text_column
+    is_amazon = not columns and config.data.dataset == "amazon-pds"
+    columns = (_AMAZON_COLUMN,) if is_amazon else columns
     if not columns:
         raise InputError(f"{_OPTION} {path}: a table needs --unlabelled-column NAME, the column that holds the text")
+    file_format = format_of(path, config.data, columns, _OPTION)
+    if is_amazon and file_format == TSV:
+        file_format = UNQUOTED_TSV
     open_source(path, file_format, columns)
     return UnlabelledSource(path, file_format, columns)
 

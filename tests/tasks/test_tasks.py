@@ -58,11 +58,11 @@ def test_a_single_label_s_losses_are_those_of_the_losses_module():
     np.testing.assert_array_equal(soft(LOGITS, TEACHER, "kl", 2.0, standardised=True), expected)
 
 
-@pytest.mark.parametrize("name", ["multi-label", 3, None])
+@pytest.mark.parametrize("name", ["ranking", 3, None])
 def test_a_task_that_is_not_known_is_refused_and_never_taken_for_another(name):
-    with pytest.raises(InputError, match=r"task: expected one of single-label, got"):
+    with pytest.raises(InputError, match=r"task: expected one of single-label, multi-label, score, got"):
         task_named(name)
-    with pytest.raises(ExportFormatError, match=r"^m: task: expected one of single-label, got"):
+    with pytest.raises(ExportFormatError, match=r"^m: task: expected one of single-label, multi-label, score, got"):
         parse_manifest({**tiny_header().to_json(), "task": name}, "m")
 
 
@@ -86,7 +86,10 @@ def test_a_run_of_a_task_that_is_not_known_is_refused(tiny_runs, tmp_path, capsy
     record(run)
     for command in ((predict.main, "--run", run), (report.main, run)):
         error = refusal(capsys, *command)
-        assert f"run configuration {path}: student: task: expected one of single-label, got 'ranking'" in error
+        assert (
+            f"run configuration {path}: student: task: expected one of single-label, multi-label, score, got 'ranking'"
+            in error
+        )
 
 
 def test_answers_are_judged_by_labels_and_by_the_teacher_where_there_is_none():

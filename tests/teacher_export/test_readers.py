@@ -18,8 +18,10 @@ from distill_jax.errors import InputError, MissingInputError
 from teacher_export.data import delimited as delimited_reader
 from teacher_export.data import parquet as parquet_reader
 from teacher_export.data import sources
+from teacher_export.data.delimited import CSV, TSV, UNQUOTED_TSV
+from teacher_export.data.formats import table_format
 from teacher_export.data.sources import require_data_file
-from teacher_export.data.tables import column_names, read_rows, require_columns, table_format
+from teacher_export.data.tables import column_names, read_rows, require_columns
 
 TABLE = [("good one", "5"), ("bad, really", "1"), ('says "no"', "2"), ("two\nlines", "3"), ("é ✓ 漢", "4")]
 
@@ -99,18 +101,18 @@ def test_byte_order_mark_and_crlf_are_read(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "file_format", "line"),
     [
-        ("data.csv", "csv", "b,2"),
-        ("data.tsv", "tsv", "b\t2"),
-        ("data.tsv", "unquoted-tsv", "b\t2"),
-        ("data.jsonl", "jsonl", '{"text": "b", "stars": "2"}'),
+        ("data.csv", CSV, "b,2"),
+        ("data.tsv", TSV, "b\t2"),
+        ("data.tsv", UNQUOTED_TSV, "b\t2"),
+        ("data.jsonl", "json", '{"text": "b", "stars": "2"}'),
     ],
 )
 def test_a_row_in_utf_16_without_a_mark_is_refused(tmp_path, name, file_format, line):
     first = (
-        '{"text": "a", "stars": "1"}\n' if file_format == "jsonl" else line.replace("b", "text").replace("2", "stars")
+        '{"text": "a", "stars": "1"}\n' if file_format == "json" else line.replace("b", "text").replace("2", "stars")
     )
     content = first.strip().encode() + b"\n" + f"{line}\n".encode("utf-16-le")
-    row = 2 if file_format == "jsonl" else 1
+    row = 2 if file_format == "json" else 1
     message = rf"row {row} \(line 2\): expected text in UTF-8, got the byte 0x00 \(NUL, .*\); convert the file to UTF-8"
     with pytest.raises(InputError, match=message):
         read(written(tmp_path, content, name), file_format=file_format)
@@ -135,7 +137,7 @@ def test_what_pandas_writes_as_csv_is_read_back(tmp_path_factory, rows):
 
 def test_unquoted_tsv_keeps_quotes_and_reads_short_rows_as_missing(tmp_path):
     path = written(tmp_path, 'stars\ttext\tdate\n1\t"open\t2015\r\n2\tsays "so"\t\n3\n4\tlast\t2016', "data.tsv")
-    rows = read(path, file_format="unquoted-tsv")
+    rows = read(path, file_format=UNQUOTED_TSV)
     assert [row.cells for row in rows] == [('"open', "1"), ('says "so"', "2"), (None, "3"), ("last", "4")]
 
 
@@ -176,7 +178,7 @@ def test_a_pipe_is_refused(tmp_path):
         require_data_file(tmp_path / "pipe.csv")
 
 
-@pytest.mark.parametrize(("name", "ending"), [("data.xlsx", ".xlsx"), ("data.csv.zip", ".zip"), ("data", "no ending")])
+@pytest.mark.parametrize(("name", "ending"), [("data.csv.zip", ".zip"), ("data", "no ending")])
 def test_an_unknown_ending_is_refused(tmp_path, name, ending):
     with pytest.raises(InputError, match=rf"expected a name that ends in .csv, .tsv, .*got '{ending}'"):
         table_format(tmp_path / name)
@@ -207,9 +209,9 @@ def test_broken_gzip_is_refused(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text,stars\na,1\nb\n", r"row 2 \(line 3\): expected 2 fields as in the header, got 1$"),
+        ("text,stars\na,1\nb\n", r"row 2 \(line 3\): expected 2 fields as in the first line, got 1$"),
         ("text,stars\na,1\nb", r"row 2 \(line 3\): expected 2 fields .* got 1; the file ends .* is it truncated\?"),
-        ('text,stars\n"a\nb",1\nc,d,2\n', r"row 2 \(line 4\): expected 2 fields as in the header, got 3"),
+        ('text,stars\n"a\nb",1\nc,d,2\n', r"row 2 \(line 4\): expected 2 fields as in the first line, got 3"),
         ('text,stars\na,1\n"b,2\nc,3\n', r'row 2 \(line 3\): a quotation mark \("\) opens a field here and is not'),
         ('text,stars\n"a" b,1\n', r"row 1 \(line 2\): expected a comma after the quotation mark"),
         ("text,stars\na\rb,1\n", r"row 1 \(line 2\): .* got a carriage return alone"),
@@ -236,14 +238,14 @@ def test_the_bad_byte_of_a_late_row_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("stars\ttext\n1\ta\tb\n", r"row 1 \(line 2\): expected 2 fields as in the header, got 3$"),
+        ("stars\ttext\n1\ta\tb\n", r"row 1 \(line 2\): expected 2 fields as in the first line, got 3$"),
         ("stars\ttext\n1\ta\n2", r"row 2 \(line 3\): expected 2 fields .*is it truncated\?"),
         (b"stars\ttext\n1\t\xff\n", r"row 1 \(line 2\): expected text in UTF-8"),
     ],
 )
 def test_a_broken_unquoted_tsv_is_refused_by_row(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
-        read(written(tmp_path, content, "data.tsv"), file_format="unquoted-tsv")
+        read(written(tmp_path, content, "data.tsv"), file_format=UNQUOTED_TSV)
 
 
 GOOD = '{"text": "a", "stars": 1}\n'
@@ -411,7 +413,7 @@ def test_an_unclosed_quote_does_not_fill_the_memory(tmp_path, monkeypatch):
 def test_long_fields_are_read(tmp_path):
     text = "x" * 300_000  # more than the csv module's own limit
     assert read(written(tmp_path, f"text,stars\n{text},1\n"))[0].cells[0] == text
-    assert column_names(tmp_path / "data.csv", "csv") == ["text", "stars"]
+    assert column_names(tmp_path / "data.csv", CSV) == ["text", "stars"]
 
 
 @pytest.mark.parametrize("name", ["review.text", ".", "a.b.c", "text"])

@@ -177,7 +177,7 @@ def test_a_student_is_trained_asked_and_reported_on(table, tmp_path, capsys, lab
     status, out, error = call(capsys, train.main, *options, "--distil")
     assert status == 0, error
     assert "the teacher has no embedding table, so the student's embeddings start at random" in out
-    assert ("no test text has a label: accuracy is agreement with the teacher's answers" in out) != labels
+    assert ("no test text has a label: its scores are agreement with the teacher's answers" in out) != labels
     assert read_run(tmp_path / "runs/student").config["train"]["embeddings"] == "random"
     status, out, error = call(capsys, predict.main, "--run", tmp_path / "runs/student", stdin=b"a superb film\n")
     assert status == 0, error

@@ -226,11 +226,11 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
         (lambda s, tr, te, c: (s, tr, _cut(te, 0), c), "test: expected at least one row, got none"),
         (
             lambda s, tr, te, c: (s, dataclasses.replace(tr, labels=tr.labels + 1), te, c),
-            "train: labels: expected −1 to 2, got 1 to 3",
+            r"train: labels \(row \d+\): expected -1 to 2, got 3",
         ),
         (
             lambda s, tr, te, c: (s, tr, dataclasses.replace(te, labels=te.labels - 2), c),
-            "test: labels: expected −1 to 2, got -2 to 0",
+            r"test: labels \(row \d+\): expected -1 to 2, got -2",
         ),
         (
             lambda s, tr, te, c: (s, dataclasses.replace(tr, teacher_logits=tr.teacher_logits[:, :2]), te, c),
@@ -247,7 +247,7 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
                 te,
                 dataclasses.replace(c, distil=False),
             ),
-            "train: labels: training without --distil needs labelled rows, all are −1",
+            "train: labels: training without --distil needs labelled rows, got none",
         ),
         (
             lambda s, tr, te, c: (
@@ -256,7 +256,7 @@ def test_training_without_the_ids_that_no_text_uses_changes_nothing(name, tiny_e
                 dataclasses.replace(te, labels=np.full_like(te.labels, -1), teacher_logits=None),
                 c,
             ),
-            "test: labels: expected a label or teacher_logits to judge by, got −1 alone and no logits",
+            "test: labels: expected a label or teacher_logits to judge by, got neither",
         ),
         (
             lambda s, tr, te, c: (_student("fasttext"), tr, te, c),
@@ -289,8 +289,8 @@ def test_a_snapshot_holds_numpy_arrays_alone(tiny_examples):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (lambda rows: {"labels": np.full_like(rows.labels, CLASSES)}, "labels: expected −1 to 2, got 3 to 3"),
-        (lambda rows: {"labels": np.full_like(rows.labels, -2)}, "labels: expected −1 to 2, got -2 to -2"),
+        (lambda rows: {"labels": np.full_like(rows.labels, CLASSES)}, r"labels \(row 0\): expected -1 to 2, got 3"),
+        (lambda rows: {"labels": np.full_like(rows.labels, -2)}, r"labels \(row 0\): expected -1 to 2, got -2"),
         (
             lambda rows: {"teacher_logits": rows.teacher_logits[:, :2]},
             r"teacher_logits: expected .*3\], got .*2\]",
@@ -326,7 +326,7 @@ def test_the_splits_that_the_loss_is_taken_of_have_what_it_needs(split, tiny_exa
         (_config("fasttext"), "without --distil"),
         (_config("fasttext", distil=True, alpha=1.0), "with --alpha 1"),
     ):
-        with pytest.raises(InputError, match=f"^{split}: labels: training {how} needs labelled rows, all are −1"):
+        with pytest.raises(InputError, match=f"^{split}: labels: training {how} needs labelled rows, got none"):
             fit(student, student.init(0), config=config, **splits)
     fit(student, student.init(0), config=_config("fasttext", distil=True, alpha=0.5, epochs=1), **splits)
 

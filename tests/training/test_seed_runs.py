@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tmp_path):
     accuracy = content["test_acc"]
     assert (accuracy["mean"], accuracy["standard_deviation"]) == pytest.approx((0.6, 0.1))
     assert content["test_f1_macro"]["standard_deviation"] == pytest.approx(0)
-    without = SeedScores(SCORES.seeds, SCORES.test_acc, SCORES.test_f1_macro)
+    without = SeedScores(SCORES.seeds, SCORES.first, SCORES.second)
     write_seeds(tmp_path, without)
     assert read_seeds(tmp_path) == without
     assert "validation_f1_macro" not in json.loads((tmp_path / "seeds.json").read_text())
@@ -138,14 +138,14 @@ def test_every_seed_has_a_run_and_the_first_one_s_is_the_folder_itself(trained):
     Predictor.load(workdir).logits(["w1"])
     scores = read_seeds(workdir)
     assert scores.seeds == (7, 8, 9)
-    assert scores.test_acc.values == tuple(run.metrics["test_acc"] for run in runs)
-    assert scores.test_f1_macro.values == tuple(run.metrics["test_f1_macro"] for run in runs)
-    assert scores.validation_f1_macro is None
+    assert scores.first.values == tuple(run.metrics["test_acc"] for run in runs)
+    assert scores.second.values == tuple(run.metrics["test_f1_macro"] for run in runs)
+    assert scores.validation is None
     assert printed.count("reading ") == 1
     for run, seed in zip(runs, scores.seeds, strict=True):
         line = f"seed {seed}: accuracy {run.metrics['test_acc']:.4f}, macro F1 {run.metrics['test_f1_macro']:.4f}"
         assert line in printed.splitlines()
-    values = scores.test_acc.values
+    values = scores.first.values
     mean = f"3 seeds: accuracy {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} ("
     assert mean in printed
     assert "% of the teacher's 0." in printed
@@ -304,7 +304,7 @@ def test_scores_that_there_are_none_of_are_left_out_and_every_file_is_json(tmp_p
     train_seeds(TrainRun(tmp_path / "export", tmp_path / "run", config, {"embedding_dim": 6}), 2)
     scores = read_seeds(tmp_path / "run")
     assert scores.seeds == (0, 1)
-    assert scores.validation_f1_macro is None
+    assert scores.validation is None
     for path in (tmp_path / "run").rglob("*.json"):
         json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{word} in {path}"))
     assert read_run(tmp_path / "run").history["validation_loss"].notna().all()

@@ -1,0 +1,138 @@
+"""The comparison of two models of scores or of several labels a row, on the same test rows."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+from distill_jax.console import format_table
+from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.resampling import Difference
+from distill_jax.metrics.significance import CLEAR
+from distill_jax.reporting.comparable_runs import display_names, read_runs
+from distill_jax.reporting.numbers import points, probability
+from distill_jax.reporting.results import number_of_texts
+from distill_jax.reporting.table import TEACHER
+from distill_jax.reporting.task_report import lead_text, limits, number
+from distill_jax.reporting.task_table import interval_json, labelled, leads, plain_task, scores_of, task_at
+from distill_jax.runs.folder import Run
+from distill_jax.tasks.task import Metric
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskComparison:
+    """Two models on the same test rows.
+
+    Attributes:
+        names: theirs.
+        folders: their run folders; the teacher's is that of the student it taught.
+        scores: each one's metrics with their intervals.
+        lead: each metric's difference.
+        metrics: the metrics.
+        test_rows: the labelled rows.
+        judged_by_teacher: whether none had a label, and the teacher's answers stand for the right ones.
+    """
+
+    names: tuple[str, str]
+    folders: tuple[str, str]
+    scores: tuple[dict[str, Interval], dict[str, Interval]]
+    lead: dict[str, Difference]
+    metrics: tuple[Metric, ...]
+    test_rows: int
+    judged_by_teacher: bool
+
+
+def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -> TaskComparison:
+    """Compare a run's student with another's, or with its own teacher where there is no second."""
+    other = first if second is None else second
+    tasks = task_at(first, threshold), plain_task(first, threshold) if second is None else task_at(other, threshold)
+    labels, ours = labelled(first, first.predictions.logits)
+    theirs = labelled(other, other.predictions.teacher_logits if second is None else other.predictions.logits)[1]
+    names = (first.model, TEACHER) if second is None else tuple(_names(first, second))
+    return TaskComparison(
+        names=(names[0], names[1]),
+        folders=(str(first.folder), str(other.folder)),
+        scores=(scores_of(first, tasks[0]), scores_of(other, tasks[1], teacher=second is None)),
+        lead=leads(*tasks, labels, ours, theirs),
+        metrics=tasks[0].metrics,
+        test_rows=len(labels),
+        judged_by_teacher=first.judged_by_teacher,
+    )
+
+
+def _names(first: Run, second: Run) -> list[str]:
+    same = first.folder.resolve() == second.folder.resolve()
+    return [first.model, second.model] if same else display_names([first, second])
+
+
+def task_comparison_json(comparison: TaskComparison) -> dict[str, Any]:
+    """Return the comparison's numbers as JSON values; what is undefined is null."""
+    models = {
+        key: {
+            "name": comparison.names[index],
+            "run": comparison.folders[index],
+            "scores": {name: interval_json(value) for name, value in comparison.scores[index].items()},
+        }
+        for index, key in enumerate(("first", "second"))
+    }
+    lead = {
+        name: {**interval_json(found.interval), "probability_higher": _finite(found.probability_positive)}
+        for name, found in comparison.lead.items()
+    }
+    return {
+        **models,
+        "lead": lead,
+        "test_rows": comparison.test_rows,
+        "judged_by_teacher": comparison.judged_by_teacher,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def task_comparison_text(comparison: TaskComparison) -> list[str]:
+    """Return the comparison's lines."""
+    rows = [[metric.title, *_cells(comparison, metric)] for metric in comparison.metrics]
+    return [
+        *(f"{letter}: {comparison.names[i]} ({comparison.folders[i]})" for i, letter in enumerate("AB")),
+        f"{number_of_texts(comparison.test_rows)}; intervals are of 95 %, by bootstrap over the texts",
+        *(["No test text has a label: the teacher’s answers stand for them."] * comparison.judged_by_teacher),
+        "",
+        format_table(("", "A", "B", "A − B", "P(A better)"), rows),
+        "",
+        _verdict(comparison),
+    ]
+
+
+def _cells(comparison: TaskComparison, metric: Metric) -> list[str]:
+    values = [scores[metric.name] for scores in comparison.scores]
+    lead = comparison.lead[metric.name]
+    ends = f"{points(lead.interval.low)} to {points(lead.interval.high)}"
+    better = _better(lead, metric)
+    return [
+        *(f"{number(value.value)} ({limits(value)})" for value in values),
+        f"{points(lead.interval.value)} ({ends})",
+        probability(better) if math.isfinite(better) else "–",
+    ]
+
+
+def _better(lead: Difference, metric: Metric) -> float:
+    return lead.probability_positive if metric.larger_is_better else 1 - lead.probability_positive
+
+
+def _verdict(comparison: TaskComparison) -> str:
+    metric = comparison.metrics[0]
+    lead = comparison.lead[metric.name]
+    said, better = lead_text(metric.title, lead), _better(lead, metric)
+    if better >= CLEAR:
+        return f"A is clearly better ({said})."
+    if better <= 1 - CLEAR:
+        return f"A is clearly worse ({said})."
+    return f"No clear difference ({said}): so much may be chance."
+
+
+def read_compared(first: Path, second: Path | None) -> list[Run]:
+    """Read the runs that are compared; raises what ``read_runs`` does."""
+    folders = [first] if second is None else [first, second]
+    return read_runs(folders, together="be compared", remedy="compare runs of one export")

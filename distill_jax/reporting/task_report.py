@@ -1,0 +1,267 @@
+"""A report on scores or on several labels a row: for the terminal, as CSV, and as a page that needs nothing else."""
+
+import csv
+import io
+import math
+import string
+from typing import TYPE_CHECKING
+
+import distill_jax
+from distill_jax.console import format_table
+from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.resampling import Difference
+from distill_jax.metrics.significance import CLEAR
+from distill_jax.reporting.html_tables import escape, numbers_table, table_line, with_interval
+from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, probability, size, spread
+from distill_jax.reporting.results import number_of_texts
+from distill_jax.reporting.task_table import TaskRow, TaskTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import altair as alt
+
+    from distill_jax.runs.folder import Run
+
+_WIDE, _NARROW = 900, 270
+_FIGURES = ("Parameters", "Size", "Training", "Docs/s")
+_PAGE = string.Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="$program">
+<title>$title</title>
+<style>
+$style
+</style>
+</head>
+<body>
+<main>
+<header>
+<h1>$title</h1>
+<p class="lead">$headline</p>
+</header>
+<section>
+<h2>Results</h2>
+$results
+$notes
+</section>
+<section>
+<h2>Against the teacher</h2>
+<p>The same scores, with the teacher’s answers in the place of the labels, over all test texts.</p>
+$fidelity
+</section>
+<section>
+<h2>$chart_title by epoch</h2>
+<figure class="chart">
+<div class="wide">$chart_wide</div>
+<div class="narrow">$chart_narrow</div>
+<figcaption>$chart_title on the test split after each epoch, from 0 on; the dotted line is the teacher.</figcaption>
+</figure>
+</section>
+<section>
+<h2>Can what is said be taken at its word?</h2>
+<p>$reliability_text</p>
+$reliability
+</section>
+<footer>$program</footer>
+</main>
+</body>
+</html>
+""")
+_RELIABILITY = {
+    "score": "The test texts in ten bins of equally many, by the predicted score: its mean, and the true ones’ mean.",
+    "multi-label": "All texts and labels in ten bins by the probability given: its mean, and the share that is true.",
+}
+
+
+def number(value: float | None) -> str:
+    """Return a score with three decimals; a dash where it is undefined."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.3f}".replace("-", "−")
+
+
+def limits(value: Interval) -> str:
+    """Return an interval's ends."""
+    return f"{number(value.low)} to {number(value.high)}"
+
+
+def lead_text(title: str, lead: Difference) -> str:
+    """Return a difference in words, with its interval."""
+    ends = f"{points(lead.interval.low)} to {points(lead.interval.high)}"
+    return f"{points(lead.interval.value)} {title} ({ends})"
+
+
+def terminal_table(table: TaskTable) -> str:
+    """Return the results as plain text."""
+    header = ("Model", *(metric.title for metric in table.metrics), *_FIGURES)
+    return format_table(header, [[row.model, *_scores(row, table), *_figures(row)] for row in table.rows])
+
+
+def _scores(row: TaskRow, table: TaskTable) -> list[str]:
+    return [number(row.scores[metric.name].value) for metric in table.metrics]
+
+
+def _figures(row: TaskRow) -> list[str]:
+    return [count(row.parameters), size(row.bytes), duration(row.train_seconds), count(row.documents_per_second)]
+
+
+def sentences(table: TaskTable) -> list[str]:
+    """Return what the table says in words: the best student, whether distillation helped, and what to know."""
+    first = table.metrics[0]
+    best, teacher = table.best, table.teacher
+    found = [
+        (
+            f"{best.model} is the best student by {first.title}: {number(best.scores[first.name].value)} (95 % "
+            f"interval {limits(best.scores[first.name])}) on {number_of_texts(table.test_rows)}; the teacher has "
+            f"{number(teacher.scores[first.name].value)}."
+        )
+    ]
+    if table.judged_by_teacher:
+        found.insert(0, "No test text has a label, so the teacher’s answers stand for the right ones.")
+    found += [_helped(row, table) for row in table.students if row.lead]
+    for row in table.students:
+        if row.seeds is not None:
+            named = ", ".join(f"{name.replace('_', ' ')} {spread(value)}" for name, value in row.seeds.named().items())
+            found.append(f"{row.model}, mean ± spread over {len(row.seeds.seeds)} seeds: {named}.")
+    return [*found, *_decisions(table)]
+
+
+def _helped(row: TaskRow, table: TaskTable) -> str:
+    metric = table.metrics[0]
+    lead = row.lead[metric.name]
+    better = lead.probability_positive if metric.larger_is_better else 1 - lead.probability_positive
+    how = "made no clear difference for"
+    if better >= CLEAR:
+        how = "helped"
+    elif better <= 1 - CLEAR:
+        how = "did not help"
+    chance = probability(better) if math.isfinite(better) else UNKNOWN
+    return (
+        f"Learning from the teacher instead of the labels {how} {row.twin}: {lead_text(metric.title, lead)}, "
+        f"probability of being better {chance}."
+    )
+
+
+def _decisions(table: TaskTable) -> list[str]:
+    if table.task.name != "multi-label":
+        return []
+    if not table.task.decision():
+        return ["Each label is answered from a probability of 0.5 on: there was no validation split to tune that on."]
+    return [
+        (
+            "Each label is answered from the probability on that gave the best F1 on the validation split; the "
+            "teacher’s labels from 0.5 on."
+        )
+    ]
+
+
+def csv_text(table: TaskTable) -> str:
+    """Return the table as CSV: full precision; an unknown number is an empty field."""
+    names = [metric.name for metric in table.metrics]
+    columns = ["model", "run", "student", "distilled"]
+    columns += [part for name in names for part in (name, f"{name}_low", f"{name}_high")]
+    columns += [f"{name}_against_teacher" for name in names] + [f"{name}_gain" for name in names]
+    columns += ["probability_higher", "parameters", "bytes", "train_seconds", "documents_per_second"]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    for row in table.rows:
+        intervals = [row.scores[name] for name in names]
+        values: list[float | str | None] = [
+            _text(row.model),
+            _text(row.run),
+            "" if row.distilled is None else row.model.split(",")[0].removesuffix(" (distilled)"),
+            None if row.distilled is None else str(row.distilled).lower(),
+            *(part for value in intervals for part in (value.value, value.low, value.high)),
+            *(row.fidelity.get(name) for name in names),
+            *(row.lead[name].interval.value if name in row.lead else None for name in names),
+            row.lead[names[0]].probability_positive if row.lead else None,
+            *(row.parameters, row.bytes, row.train_seconds, row.documents_per_second),
+        ]
+        writer.writerow(
+            ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
+        )
+    return stream.getvalue()
+
+
+def _text(value: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
+    """Return the report's HTML; every name from a run is escaped."""
+    from distill_jax.reporting.chart_style import svg
+    from distill_jax.reporting.page import resource
+
+    words = sentences(table)
+    chart_title = _chart_title(table)
+    charts = {
+        name: svg(task_chart(runs, table, width=width), name, f"{chart_title} by epoch")
+        for name, width in (("wide", _WIDE), ("narrow", _NARROW))
+    }
+    return _PAGE.substitute(
+        program=escape(f"distill-jax {distill_jax.__version__}"),
+        title=escape(title),
+        style=resource("page.css"),
+        headline=escape(words[0]),
+        notes='<ul class="notes">' + "".join(f"<li>{escape(text)}</li>" for text in words[1:]) + "</ul>",
+        results=_results(table),
+        fidelity=_fidelity(table),
+        chart_title=escape(chart_title),
+        chart_wide=charts["wide"],
+        chart_narrow=charts["narrow"],
+        reliability_text=escape(_RELIABILITY.get(table.task.name, "")),
+        reliability=_reliability(table),
+    )
+
+
+def _results(table: TaskTable) -> str:
+    header = (
+        "Model",
+        *(metric.title for metric in table.metrics),
+        "Parameters",
+        "Size",
+        "Training time",
+        "Documents/s",
+    )
+    lines = []
+    for row in table.rows:
+        scores = [with_interval(number(value.value), limits(value)) for value in row.scores.values()]
+        kind = "teacher" if row is table.teacher else "best" if row is table.best else "student"
+        lines.append(table_line(kind, escape(row.model), [*scores, *map(escape, _figures(row))]))
+    return numbers_table(header, lines, "Results of every model")
+
+
+def _fidelity(table: TaskTable) -> str:
+    header = ("Model", *(metric.title for metric in table.metrics))
+    lines = [
+        table_line("student", escape(row.model), [number(row.fidelity[metric.name]) for metric in table.metrics])
+        for row in table.students
+    ]
+    return numbers_table(header, lines, "Every student against the teacher")
+
+
+def _reliability(table: TaskTable) -> str:
+    bins = max((len(row.reliability) for row in table.rows), default=0)
+    header = ("Model", *(f"Bin {index + 1}" for index in range(bins)))
+    lines = []
+    for row in table.rows:
+        cells = [with_interval(f"{number(said)} → {number(true)}", count(rows)) for said, true, rows in row.reliability]
+        lines.append(table_line("student", escape(row.model), [*cells, *[UNKNOWN] * (bins - len(cells))]))
+    return numbers_table(header, lines, "What is predicted and what is true")
+
+
+def _chart_title(table: TaskTable) -> str:
+    return table.metrics[0].title
+
+
+def task_chart(runs: "Sequence[Run]", table: TaskTable, *, width: int) -> "alt.LayerChart":
+    """Return the chart of the first metric by epoch."""
+    from distill_jax.reporting.charts import history_chart
+
+    teacher = table.teacher.scores[table.metrics[0].name].value
+    column = f"test_{table.task.selected_by}"
+    return history_chart(runs, table, width=width, column=column, title=_chart_title(table), teacher=teacher)

@@ -1,0 +1,93 @@
+"""How a file is read: by the ending of its name, by the options, and by what its first line shows."""
+
+import codecs
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from distill_jax.console import say
+from distill_jax.errors import InputError
+from teacher_export.data.delimited import UNQUOTED_TSV, Dialect
+from teacher_export.data.sources import open_data, require_data_file
+from teacher_export.data.tables import FORMATS, TableFormat, column_names
+from teacher_export.options.data import DataConfig
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".xlsm", ".xlsb")
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def table_format(path: Path) -> TableFormat:
+    """Return a file's format by the ending of its name, ``.gz`` left aside.
+
+    Raises:
+        InputError: the ending is none of those known.
+    """
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    if ending in _SPREADSHEETS:
+        raise InputError(f"data file {path}: expected a table as text, got a spreadsheet; save it as CSV in UTF-8")
+    if ending not in FORMATS:
+        raise InputError(
+            f"data file {path}: expected a name that ends in {', '.join(FORMATS)} (or one of these and .gz), "
+            f"got {path.suffix or 'no ending'!r}"
+        )
+    return FORMATS[ending]
+
+
+def format_of(path: Path, config: DataConfig, columns: Sequence[str], option: str = "--data") -> TableFormat:
+    """Return how a file is read, and say what was guessed.
+
+    UTF-16 is known by its mark. Where no separator is asked for and that of the file's name does not find the columns,
+    it is the one of comma, semicolon, tab and pipe that does.
+
+    Args:
+        path: the file.
+        config: the options.
+        columns: those that it must have.
+        option: what names the file.
+
+    Raises:
+        InputError: it is missing or empty, or an option does not go with its format.
+    """
+    require_data_file(path, option)
+    if config.dataset == "amazon-pds" and option == "--data":
+        return UNQUOTED_TSV
+    found, asked = table_format(path), config.dialect
+    if not isinstance(found, Dialect):
+        if asked.given():
+            raise InputError(f"{asked.given()[0]} goes with CSV and TSV, got the data file {path}")
+        return found
+    encoding = asked.codec
+    if encoding == "utf-8" and _has_mark_of_utf_16(path):
+        say(f"{path}: read as UTF-16, as its mark says")
+        encoding = "utf-16"
+    dialect = Dialect(
+        separator=asked.character or found.separator,
+        is_quoted=asked.quoting == "standard",
+        encoding=encoding,
+        has_header=not asked.no_header,
+    )
+    return dialect if asked.character is not None else _guessed(path, dialect, columns)
+
+
+def _guessed(path: Path, dialect: Dialect, columns: Sequence[str]) -> Dialect:
+    if _has(path, dialect, columns):
+        return dialect
+    others = [dataclasses.replace(dialect, separator=each) for each in _SEPARATORS if each != dialect.separator]
+    fitting = [other for other in others if _has(path, other, columns)]
+    if len(fitting) != 1:
+        return dialect  # it is then said which columns it lacks
+    say(f"{path}: separated by {_SEPARATORS[fitting[0].separator]}, as its first line shows")
+    return fitting[0]
+
+
+def _has(path: Path, dialect: Dialect, columns: Sequence[str]) -> bool:
+    try:
+        return set(columns) <= set(column_names(path, dialect))
+    except InputError:
+        return False
+
+
+def _has_mark_of_utf_16(path: Path) -> bool:
+    with open_data(path) as stream:
+        return stream.read(2) in _UTF_16_MARKS

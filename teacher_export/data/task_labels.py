@@ -1,0 +1,228 @@
+"""Labels that are no class: a score of a column, or any number of labels of a list, a separated text or 0/1 columns."""
+
+import array
+import ast
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from distill_jax.errors import InputError
+from teacher_export.data.labels import MAX_CLASSES, canonical_label, in_order, require_unicode
+from teacher_export.data.rows import Row
+
+MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
+_YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+_LONGEST_NAME = 1_000  # characters
+
+
+class TaskLabels(Protocol):
+    """The labels of all rows of a table, each taken in as its row comes."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Where they stand."""
+
+    def add(self, row: Row, cells: Sequence[Any]) -> bool:
+        """Take in a row's label, of its cells; return whether it has one."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the labels' names, once all rows have been seen."""
+
+    def of(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return the labels of some of the rows, as the task has them; a row without one is unlabelled."""
+
+
+class ScoreLabels:
+    """A column of numbers; an empty cell, NaN and the like are no score."""
+
+    def __init__(self, column: str) -> None:
+        self.columns = (column,)
+        self._scores = array.array("d")
+
+    def add(self, row: Row, cells: Sequence[Any]) -> bool:
+        """Take in a row's score.
+
+        Raises:
+            InputError: the cell is no number, or an infinite one.
+        """
+        score = score_of(cells[0], row, self.columns[0])
+        self._scores.append(score)
+        return not math.isnan(score)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the column's name: it is the one thing that is scored."""
+        return self.columns
+
+    def of(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return scores, float32 [rows]; NaN = none."""
+        del names
+        return np.frombuffer(self._scores)[rows].astype(np.float32)
+
+
+def score_of(cell: Any, row: Row, column: str) -> float:
+    """Return a cell's number; NaN where there is none.
+
+    Raises:
+        InputError: it is no number, or one that float32 cannot hold.
+    """
+    if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING):
+        return math.nan
+    try:
+        score = math.inf if isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        score = math.inf
+    if math.isnan(score) or abs(score) <= float(np.finfo(np.float32).max):
+        return score
+    raise InputError(f"{row.where}: column {column!r}: expected a finite number (--task score), got {str(cell)[:60]!r}")
+
+
+class _Indices:
+    """Rows of codes, in the memory of the codes alone."""
+
+    def __init__(self) -> None:
+        self._codes, self._lengths = array.array("i"), array.array("q")
+
+    def add(self, codes: Sequence[int] | None) -> bool:
+        self._codes.extend(codes or ())
+        self._lengths.append(-1 if codes is None else len(codes))
+        return codes is not None
+
+    def dense(self, rows: np.ndarray, place: Sequence[int], labels: int) -> np.ndarray:
+        """Return 0 and 1, int8 [rows, labels], or −1 for a row without labels; ``place`` is each code's."""
+        lengths = np.frombuffer(self._lengths, np.int64)
+        counts = np.maximum(lengths, 0)
+        starts = np.cumsum(counts) - counts
+        found = np.where(lengths[rows, None] < 0, np.int8(-1), np.zeros((len(rows), labels), np.int8))
+        codes = np.array([*place, 0], np.int64)[np.frombuffer(self._codes, np.intc)]
+        for index, row in enumerate(rows.tolist()):
+            found[index, codes[starts[row] : starts[row] + counts[row]]] = 1
+        return found
+
+
+class TagLabels:
+    """A column of labels: a list, or a text that a separator divides.
+
+    Args:
+        column: the column.
+        separator: what stands between two labels of a text; None = the cells are lists.
+    """
+
+    def __init__(self, column: str, separator: str | None) -> None:
+        self.columns, self._separator = (column,), separator
+        self._found: dict[str, int] = {}
+        self._rows = _Indices()
+
+    def add(self, row: Row, cells: Sequence[Any]) -> bool:
+        """Take in a row's labels; an empty list or text is none of them, a missing cell no label.
+
+        Raises:
+            InputError: the cell is no list, or holds something that is no name.
+        """
+        values = self._values(row, cells[0])
+        return self._rows.add(None if values is None else sorted({self._code(value, row) for value in values}))
+
+    def _values(self, row: Row, cell: Any) -> Sequence[Any] | None:
+        if self._separator is not None and isinstance(cell, str):
+            return [part for part in cell.split(self._separator) if part.strip()]
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            return None
+        if isinstance(cell, str) and cell.strip().lower() in MISSING:
+            return None
+        value = _parsed(cell) if isinstance(cell, str) else cell
+        if isinstance(value, list | tuple):
+            return value
+        raise InputError(
+            f"{row.where}: column {self.columns[0]!r}: expected a list of labels (--task multi-label), got "
+            f"{str(cell)[:60]!r}; labels in a text are divided with --label-separator"
+        )
+
+    def _code(self, value: Any, row: Row) -> int:
+        try:
+            name = canonical_label(value)
+        except TypeError as error:
+            name, value = None, error
+        if name is None or len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}"
+            )
+        require_unicode(name, row, self.columns[0])
+        if name not in self._found and len(self._found) == MAX_CLASSES:
+            raise InputError(
+                f"{row.where}: column {self.columns[0]!r}: expected at most {MAX_CLASSES:,} labels, got more"
+            )
+        return self._found.setdefault(name, len(self._found))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the labels that occur, in order."""
+        if not self._found:
+            raise InputError(f"column {self.columns[0]!r}: expected labels, got none in any row")
+        return in_order(self._found)
+
+    def of(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return 0 and 1, int8 [rows, labels]; −1 for a row without labels.
+
+        Raises:
+            InputError: a label is none of the names.
+        """
+        index = {name: place for place, name in enumerate(names)}
+        other = next((name for name in self._found if name not in index), None)
+        if other is not None:
+            raise InputError(
+                f"column {self.columns[0]!r}: the label {other[:60]!r} is none of those of --teacher-outputs, "
+                f"{', '.join(map(repr, names[:20]))}"
+            )
+        return self._rows.dense(rows, [index[name] for name in self._found], len(names))
+
+
+class IndicatorLabels:
+    """A column for each label, with 0 or 1 in it."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        if len(set(columns)) < len(columns):
+            raise InputError(f"--label-columns: expected different columns, got {', '.join(columns)}")
+        self._rows = _Indices()
+
+    def add(self, row: Row, cells: Sequence[Any]) -> bool:
+        """Take in a row's labels; where every cell is empty it has none.
+
+        Raises:
+            InputError: a cell is not 0 or 1, or empty beside others that are not.
+        """
+        texts = ["" if cell is None else str(cell).strip().lower() for cell in cells]
+        if all(text in MISSING for text in texts):
+            return self._rows.add(None)
+        for text, column in zip(texts, self.columns, strict=True):
+            if text not in _YES:
+                raise InputError(
+                    f"{row.where}: column {column!r}: expected 0 or 1 (--label-columns), got {text[:60]!r}"
+                )
+        return self._rows.add([place for place, text in enumerate(texts) if _YES[text]])
+
+    def names(self) -> tuple[str, ...]:
+        """Return the columns' names."""
+        return self.columns
+
+    def of(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return 0 and 1, int8 [rows, labels]; −1 for a row without labels."""
+        index = {name: place for place, name in enumerate(names)}
+        other = next((name for name in self.columns if name not in index), None)
+        if other is not None or len(names) != len(self.columns):
+            raise InputError(
+                f"--label-columns: expected the labels of --teacher-outputs, {', '.join(map(repr, names[:20]))}, got "
+                f"{', '.join(map(repr, self.columns[:20]))}"
+            )
+        return self._rows.dense(rows, [index[name] for name in self.columns], len(names))
+
+
+def _parsed(text: str) -> Any:
+    """Return a list that a text writes as JSON or as Python does; else the text."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return text

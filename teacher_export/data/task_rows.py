@@ -1,0 +1,208 @@
+"""Tables of scores, or of rows with several labels each, with a teacher's answers beside them or without."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from distill_jax.console import format_table, say
+from distill_jax.errors import InputError
+from distill_jax.tasks import SCORE_NAME
+from distill_jax.tasks.registry import task_named
+from teacher_export.data.answered_table import AnsweredTable
+from teacher_export.data.dataset import Dataset, Split, fingerprint_of, open_files, shortened
+from teacher_export.data.labels import in_order
+from teacher_export.data.output_logits import FLOOR, OutputCounts
+from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
+from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
+from teacher_export.data.row_parsers import TextColumns, require_no_text
+from teacher_export.data.rows import Row
+from teacher_export.data.sampling import draw_rows
+from teacher_export.data.splitting import SideColumns, draw
+from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
+from teacher_export.data.task_labels import IndicatorLabels, ScoreLabels, TagLabels, TaskLabels
+from teacher_export.options.data import DataConfig
+from teacher_export.options.table_teacher import TableTeacherConfig
+
+_EXAMPLES_SHOWN = 3
+
+
+class TaskRows:
+    """What ``RowParser`` says, for labels that are no classes."""
+
+    def __init__(self, config: DataConfig, asked: TableTeacherConfig | None) -> None:
+        self._labels = _labels_of(config)
+        columns = () if self._labels is None else self._labels.columns
+        for column in columns:
+            require_no_text(column, config.text_column)
+        self._cells = slice(0, len(columns))
+        self._texts = TextColumns(config.text_column, len(columns))
+        self._first = len(columns) + len(config.text_column)
+        self.keeps_unlabelled = asked is not None
+        self.outputs: tuple[str, ...] = ()
+        if asked is not None:
+            self.outputs, names = output_columns_of(config, asked, one=config.task == SCORE_NAME)
+            twice = [name for name in self.outputs if name in (*config.text_column, *columns)]
+            if twice:
+                raise InputError(
+                    f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another"
+                )
+            self._reader = (
+                OutputColumns(self.outputs, names, "logits") if names else OutputObjects(self.outputs[0], "logits")
+            )
+            self._are = asked.outputs_are
+        self.columns = (*columns, *config.text_column, *self.outputs)
+        self.answers = Answers()
+
+    def label(self, row: Row) -> int | str:
+        """Return 0 for a row that is kept, or why it is left out."""
+        missing = self._texts.why_missing(row)
+        labelled = self._labels is not None and self._labels.add(row, row.cells[self._cells])
+        if self.outputs:
+            return missing or (NO_OUTPUT if self._answer(row) is None else 0)
+        return missing or (0 if labelled else "missing label")
+
+    def _answer(self, row: Row) -> tuple[Sequence[int], Sequence[float]] | None:
+        answer = self._reader.answer(row, row.cells[self._first :])
+        if answer is not None and self._are == "probabilities":
+            wrong = next((value for value in answer[1] if not 0 <= value <= 1), None)
+            if wrong is not None:
+                raise InputError(
+                    f"{row.where}: --teacher-outputs: expected a label's probability, 0 to 1, got {wrong:g}; are these "
+                    "--outputs-are logits?"
+                )
+        return answer
+
+    def text(self, row: Row) -> str:
+        """Return the row's text, and keep its answer."""
+        if self.outputs:
+            answer = self._answer(row)
+            assert answer is not None  # or the row was left out
+            if self._are != "probabilities" and len(answer[0]) < len(self._reader.codes):
+                raise InputError(f"{row.where}: --teacher-outputs: expected a logit of every label, got fewer")
+            self.answers.add(answer)
+        return self._texts.text(row)
+
+    def classes(self) -> tuple[tuple[str, ...], list[int]]:
+        """Return the labels' names; every row that is kept has the code 0."""
+        if self.outputs:
+            return in_order(self._reader.codes), [0]
+        assert self._labels is not None  # the options see to it
+        return self._labels.names(), [0]
+
+    def labels_of(self, rows: np.ndarray, names: Sequence[str], config: DataConfig) -> np.ndarray:
+        """Return the labels of some rows, as the task has them."""
+        if self._labels is None:
+            return task_named(config.task).unlabelled(len(rows), len(names))
+        return self._labels.of(rows, names)
+
+    def logits(self, names: Sequence[str]) -> tuple[np.ndarray, OutputCounts, str]:
+        """Return the answers' logits in the order of their reading, what was done to them, and their fingerprint.
+
+        A score or a logit stays as it is. A probability p is log(p / (1 − p)), and not nearer to 0 or 1 than the floor;
+        a label that an object does not name has the probability 0.
+        """
+        codes, values, lengths = self.answers.arrays()
+        place = np.array([names.index(name) for name in self._reader.codes], np.int64)
+        found = np.zeros((len(lengths), len(names)))
+        found[np.repeat(np.arange(len(lengths)), lengths), place[codes]] = values
+        fingerprint = hashlib.sha256(found.astype("<f8").tobytes()).hexdigest()
+        if self._are != "probabilities":
+            return found.astype(np.float32), OutputCounts(), fingerprint
+        shares = np.clip(found, FLOOR, 1 - FLOOR)
+        floored = int((shares != found).any(axis=1).sum())
+        return np.log(shares / (1 - shares)).astype(np.float32), OutputCounts(floored=floored), fingerprint
+
+
+def _labels_of(config: DataConfig) -> TaskLabels | None:
+    if config.label_columns:
+        return IndicatorLabels(config.label_columns)
+    if config.label_column is None:
+        return None
+    if config.task == SCORE_NAME:
+        return ScoreLabels(config.label_column)
+    return TagLabels(config.label_column, config.label_separator)
+
+
+def load_task_dataset(config: DataConfig) -> Dataset:
+    """Read a table of scores or of several labels a row, draw and split its rows, and say what they are.
+
+    Raises:
+        InputError: a file, a row or an option cannot be used; the message names the file and row.
+    """
+    return _load(config, TaskRows(config, None))[0]
+
+
+def load_answered_task(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTable:
+    """Do the same with a teacher's answers beside the texts; raises what ``load_task_dataset`` does."""
+    parser = TaskRows(config, asked)
+    dataset, counts, fingerprint = _load(config, parser)
+    return AnsweredTable(dataset, parser.outputs, fingerprint, counts, asked.outputs_are, 0.0)
+
+
+def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, str]:
+    side = SideColumns(parser, config)
+    files = open_files(config, side.reader)
+    source = read_labels(files, side.reader)
+    if not source.usable.any():
+        raise InputError(f"data file {config.data[0]}: expected rows with a text and a label, got none")
+
+    def choose(usable: LabelledRows) -> np.ndarray:
+        return draw_rows(usable.usable, max_rows=config.most_rows, seed=config.seed)
+
+    drawn = draw(config, source, side, choose)
+    rows = drawn.rows
+    texts = read_texts(files, side.reader, source.rows_per_file, rows)
+    labels = parser.labels_of(rows, source.label_names, config)
+    logits, counts, fingerprint = None, OutputCounts(), ""
+    if parser.outputs:
+        read, counts, fingerprint = parser.logits(source.label_names)
+        logits = read[np.searchsorted(np.sort(rows), rows)]  # the second reading had them in the files' order
+    splits = {
+        name: Split(
+            rows[places],
+            [texts[place] for place in places.tolist()],
+            labels[places],
+            None if logits is None else logits[places],
+        )
+        for name, places in drawn.splits.items()
+    }
+    task, names = task_named(config.task), source.label_names
+    dataset = Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task)
+    _say_summary(dataset, source)
+    return dataset, counts, fingerprint
+
+
+def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in source.dropped.items())
+    kept = sum(map(len, dataset.splits.values()))
+    say(
+        f"data set {dataset.name} ({dataset.task.name}): {len(source.classes):,} rows read, "
+        f"{sum(source.dropped.values()):,} dropped{f' ({dropped})' if dropped else ''}, {kept:,} kept"
+    )
+    say(format_table(["", *dataset.splits], _summary_rows(dataset)))
+    train = dataset.splits["train"]
+    for index in range(min(_EXAMPLES_SHOWN, len(train))):
+        shown = _shown(dataset, train.labels[index])
+        say(f"row {train.example_ids[index] + 1} [{shown}] {shortened(train.texts[index])}")
+
+
+def _summary_rows(dataset: Dataset) -> list[list[str]]:
+    labels = {name: split.labels[dataset.task.is_labelled(split.labels)] for name, split in dataset.splits.items()}
+    rows = [["rows", *(f"{len(split):,}" for split in dataset.splits.values())]]
+    rows.append(["with a label", *(f"{len(found):,}" for found in labels.values())])
+    if next(iter(labels.values())).ndim == 2:
+        for place, name in enumerate(dataset.label_names):
+            rows.append([name, *(f"{int(found[:, place].sum()):,}" for found in labels.values())])
+        return rows
+    for title, of in (("least", np.min), ("mean", np.mean), ("most", np.max)):
+        rows.append([title, *(f"{float(of(found)):.3f}" if len(found) else "-" for found in labels.values())])
+    return rows
+
+
+def _shown(dataset: Dataset, label: Any) -> str:
+    if not dataset.task.is_labelled(np.asarray(label)[None])[0]:
+        return "no label"
+    named = dataset.task.named(np.asarray(label)[None], dataset.label_names)[0]
+    return ", ".join(named) if isinstance(named, tuple) else f"{named:g}"

@@ -1,0 +1,51 @@
+"""Whether a teacher's head answers what the data's task asks: no softmax is taken for anything else, or the reverse."""
+
+from typing import Any
+
+from distill_jax.errors import InputError
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME
+
+_MULTI_LABEL, _SINGLE_LABEL, _SCORE = "multi_label_classification", "single_label_classification", "regression"
+_WANTED: dict[str, str] = {
+    SINGLE_LABEL_NAME: "a classifier of one class a text, a softmax over two classes or more",
+    MULTI_LABEL_NAME: f"a multi-label classifier (problem_type {_MULTI_LABEL})",
+    SCORE_NAME: f"a regression model of one output (num_labels 1, problem_type {_SCORE} or none)",
+}
+
+
+def task_of_head(config: Any) -> str | None:
+    """Return the task that a model's configuration says its head is for; None where it is for none of ours."""
+    kind, outputs = config.problem_type, config.num_labels
+    if kind == _MULTI_LABEL:
+        return MULTI_LABEL_NAME
+    if outputs == 1 and kind in (None, _SCORE):
+        return SCORE_NAME
+    return SINGLE_LABEL_NAME if outputs > 1 and kind in (None, _SINGLE_LABEL) else None
+
+
+def require_head(name: str, model: Any, task: str) -> None:
+    """Raise ``InputError`` for a trained head that answers something else than a task asks."""
+    found = task_of_head(model.config)
+    if found == task:
+        return
+    kind, outputs = model.config.problem_type, model.config.num_labels
+    shown: dict[str, str] = {
+        MULTI_LABEL_NAME: "a multi-label one (each class yes or no by itself)",
+        SCORE_NAME: "one that gives a text a score",
+        SINGLE_LABEL_NAME: "one of one class a text",
+    }
+    remedy = f", or --task {found}, which is its own" if found is not None else ""
+    raise InputError(
+        f"teacher {name}: expected {_WANTED[task]}, got {shown[found or SCORE_NAME]}: its configuration "
+        f"says problem_type {kind or 'nothing'}, num_labels {outputs}; give another teacher, or an encoder without a "
+        f"head, which gets one for the data's classes and is fine-tuned (--task single-label){remedy}"
+    )
+
+
+def require_trained(name: str, task: str) -> None:
+    """Raise ``InputError`` where a teacher without a head would have to be fine-tuned for more than classes."""
+    if task != SINGLE_LABEL_NAME:
+        raise InputError(
+            f"teacher {name}: it has no trained head, and fine-tuning is for --task single-label alone; give a teacher "
+            f"that was trained for {task}, or its answers in the table (--teacher-outputs)"
+        )

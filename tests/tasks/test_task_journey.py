@@ -1,0 +1,241 @@
+"""From a table to a report: scores and several labels a row, with every student, stopped and gone on with."""
+
+import csv
+import json
+import sys
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import distill_jax as dj
+from command_lines import call, refusal
+from distill_jax import compare, predict, report
+from distill_jax.config import TrainConfig
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.training.fit import fit
+from distill_jax.training.run import TrainRun, train_run
+from teacher_export.command_line import main as export_main
+
+WORDS = {"good": 2.0, "bad": -2.0, "fine": 1.0, "awful": -3.0, "great": 3.0, "dull": -1.0, "bright": 1.5}
+STUDENTS = ("fasttext", "cnn", "bilstm", "ensemble")
+OPTIONS = {"score": ["--label-column", "rating", "--teacher-outputs", "llm", "--outputs-are", "score"]}
+OPTIONS["multi-label"] = ["--label-column", "tags", "--teacher-outputs", "shares"]
+ASKED = ["--dataset", "table", "--text-column", "text", "--validation-fraction", "0.2", "--vocabulary", "200"]
+
+
+def _rows(count=120):
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        words = rng.choice([*WORDS], size=rng.integers(3, 9)).tolist()
+        score = float(np.mean([WORDS[word] for word in words]))
+        tags = [tag for tag, word in (("fun", "great"), ("sad", "awful"), ("light", "bright")) if word in words]
+        yield {
+            "text": f"{' '.join(words)} {index}",
+            "rating": round(score, 1) if index % 11 else None,
+            "llm": score + rng.normal(0, 0.2),
+            "tags": tags if index % 13 else None,
+            "shares": {tag: 0.9 if tag in tags else 0.05 for tag in ("sad", "light", "fun")},
+        }
+
+
+@pytest.fixture(scope="module", params=[*OPTIONS])
+def journey(request, tmp_path_factory):
+    """The folders of an export and of its runs, one a student, each distilled for two epochs; and the task."""
+    folder = tmp_path_factory.mktemp(request.param)
+    data = folder / "data.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in _rows()))
+    _export(data, folder / "export", request.param)
+    for student in STUDENTS:
+        train_run(_run(folder, student))
+    return folder, request.param
+
+
+def _export(data, output, task, *further):
+    words = [*ASKED, "--data", str(data), "--task", task, *OPTIONS[task], "--output", str(output), *further]
+    with mock.patch.object(sys, "argv", ["export", *words]):
+        export_main()
+
+
+def _run(folder, student, name=None, **changes):
+    soft = {"soft_loss": "mse", "temperature": 1.0}
+    config = TrainConfig.of_recipe(
+        "best", student, distil=True, epochs=2, embeddings="random", transfer=False, **{**soft, **changes}
+    )
+    sizes = {"embedding_dim": 8}
+    if student in ("fasttext", "ensemble"):
+        sizes |= {"ngrams": 1, "buckets": 0}
+    if student == "fasttext":
+        sizes["mask_padding"] = True
+    return TrainRun(folder / "export", folder / (name or f"runs/{student}"), config, sizes)
+
+
+def test_the_manifest_says_the_task_and_the_unit(journey):
+    folder, task = journey
+    manifest = json.loads((folder / "export/manifest.json").read_text())
+    assert manifest["task"] == task
+    assert ("standardisation" in manifest) == (task == "score")
+    export = dj.Export.open(folder / "export")
+    labels = export.train.labels
+    if task == "score":
+        known = labels[~np.isnan(labels)]
+        assert manifest["standardisation"] == pytest.approx([known.mean(), known.std()], rel=1e-5)
+        assert export.label_names == ("rating",)
+    else:
+        assert export.label_names == ("fun", "light", "sad")
+        assert labels.shape[1] == 3
+
+
+def test_every_student_writes_its_task_s_columns_and_finite_losses(journey):
+    folder, task = journey
+    columns = {"score": ("rmse", "spearman"), "multi-label": ("f1_micro", "f1_macro")}[task]
+    for student in STUDENTS:
+        with (folder / "runs" / student / "history.csv").open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert len(rows) == 2
+        for name in ("loss", *columns):
+            assert np.isfinite(
+                [float(row[f"{split}_{name}"]) for row in rows for split in ("train", "validation")]
+            ).all()
+
+
+@pytest.mark.parametrize("student", ["fasttext", "cnn"])
+def test_a_training_that_was_stopped_ends_with_the_bytes_of_one_that_was_not(journey, student, tmp_path):
+    folder, _ = journey
+    export = dj.Export.open(folder / "export")
+    run = _run(folder, student)
+    built = dj.student(student, export, **run.student)
+    splits = {"train": export.train, "test": export.test, "validation": export.validation, "config": run.train}
+    params = built.student.init(0)
+    whole = fit(built.student, params, **splits)
+    seen = []
+
+    def stop(snapshot):
+        seen.append(snapshot)
+        raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        fit(built.student, params, **splits, on_epoch=stop)
+    resumed = fit(built.student, params, **splits, resume=seen[0])
+    assert resumed.test_logits.tobytes() == whole.test_logits.tobytes()
+    assert (
+        resumed.history.drop(columns="model").to_numpy().tobytes()
+        == whole.history.drop(columns="model").to_numpy().tobytes()
+    )
+    assert resumed.task == whole.task
+
+
+def test_predictions_are_the_task_s_and_the_saved_student_s_too(journey, capsys, tmp_path):
+    folder, task = journey
+    status, output, error = call(capsys, predict.main, "--run", folder / "runs/cnn", stdin=b"great good\nawful bad\n")
+    assert status == 0, error
+    lines = [json.loads(line) for line in output.splitlines()]
+    model = dj.load(folder / "runs/cnn")
+    copy = dj.load(dj.save(model, tmp_path / "copy") or tmp_path / "copy")
+    answers = [copy.predict(["great good", "awful bad"]), model.predict(["great good", "awful bad"])]
+    assert answers[0].tolist() == answers[1].tolist()
+    if task == "score":
+        assert [set(line) for line in lines] == [{"score"}] * 2
+        assert [line["score"] for line in lines] == pytest.approx(answers[1].tolist(), rel=1e-5)
+    else:
+        assert [tuple(line["labels"]) for line in lines] == answers[1].tolist()
+        thresholds = json.loads((folder / "runs/cnn/decision.json").read_text())["thresholds"]
+        for line in lines:
+            shares = line["probabilities"].values()
+            expected = [
+                name
+                for name, share, edge in zip(line["probabilities"], shares, thresholds, strict=True)
+                if share >= edge
+            ]
+            assert line["labels"] == expected
+
+
+def test_report_and_comparison_show_the_task_s_metrics_and_nothing_of_classes(journey, capsys, tmp_path):
+    folder, task = journey
+    titles = {"score": ("Spearman", "RMSE"), "multi-label": ("Micro F1", "Average precision")}[task]
+    status, output, error = call(capsys, report.main, folder / "runs", "--output", tmp_path / "report")
+    assert status == 0, error
+    page = (tmp_path / "report/report.html").read_text()
+    for title in titles:
+        assert title in output
+        assert title in page
+    for of_classes in ("McNemar", "Calibration error", "What each model takes for what"):
+        assert of_classes not in page
+    with (tmp_path / "report/results.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 1 + len(STUDENTS)
+    runs = folder / "runs/cnn", folder / "runs/fasttext"
+    status, output, error = call(capsys, compare.main, *runs, "--json", tmp_path / "numbers.json")
+    assert status == 0, error
+    assert titles[0] in output
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    status, output, _ = call(capsys, compare.main, *reversed(runs), "--json", tmp_path / "reversed.json")
+    turned = json.loads((tmp_path / "reversed.json").read_text())
+    for name, found in numbers["lead"].items():
+        assert found["value"] == pytest.approx(-turned["lead"][name]["value"])
+        assert found["probability_higher"] == pytest.approx(1 - turned["lead"][name]["probability_higher"])
+    status, _, error = call(capsys, compare.main, folder / "runs/cnn", "--teacher")
+    assert status == 0, error
+
+
+def test_a_threshold_is_a_score_s_alone(journey, capsys, tmp_path):
+    folder, task = journey
+    words = (folder / "runs", "--output", tmp_path / "report", "--threshold", "1")
+    if task == "score":
+        status, output, error = call(capsys, report.main, *words)
+        assert status == 0, error
+        assert "Precision ≥ 1" in output
+    else:
+        assert "--threshold 1 goes with the task score" in refusal(capsys, report.main, *words)
+
+
+def test_an_export_that_is_there_is_reused_and_made_again_has_the_same_bytes(journey, capsys, tmp_path):
+    folder, task = journey
+    data = folder / "data.jsonl"
+    _export(data, folder / "export", task)
+    assert "it is reused" in capsys.readouterr().out
+    _export(data, tmp_path / "again", task)
+    names = sorted(path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file())
+    for name in names:
+        if "timing" not in name.name and name.suffix in (".npz", ".json", ".txt"):
+            assert (tmp_path / "again" / name).read_bytes() == (folder / "export" / name).read_bytes()
+
+
+def test_from_python_a_recipe_trains_saves_and_answers_as_the_command_line_s(journey, tmp_path):
+    folder, task = journey
+    export = dj.Export.open(folder / "export")
+    student = dj.student("fasttext", export, embedding_dim=8, ngrams=1, buckets=0)
+    splits = {"test": export.test}
+    trained = dj.fit(student, export.train, distil=True, evaluate=splits, select_on=export.validation, epochs=2)
+    trained.save(tmp_path / "run")
+    texts = ["great good", "awful bad", ""]
+    answers = dj.load(tmp_path / "run").predict(texts).tolist()
+    assert answers == trained.model.predict(texts).tolist()
+    assert all(isinstance(answer, float if task == "score" else tuple) for answer in answers)
+    assert trained.config.soft_loss == ("mse" if task == "score" else "kl")
+
+
+def test_a_loss_that_compares_classes_is_refused_where_a_user_asks_for_it(journey):
+    folder, task = journey
+    asked = {"standardised": True} if task == "multi-label" else {"soft_loss": "kl"}
+    with pytest.raises(InputError, match=r"--standardised compares the classes|--soft-loss kl compares classes"):
+        train_run(_run(folder, "fasttext", "refused", **asked))
+    assert not (folder / "refused").exists()
+
+
+def test_runs_of_different_tasks_do_not_stand_in_one_report(journey, tiny_runs, capsys, tmp_path):
+    folder, _ = journey
+    words = (folder / "runs/cnn", tiny_runs["cnn"], "--output", tmp_path / "report")
+    assert "their tasks differ" in refusal(capsys, report.main, *words)
+
+
+def test_the_notebook_s_checkpoint_and_the_search_know_classes_alone(journey, capsys, tmp_path):
+    from scripts.convert.command_line import main as convert
+    from scripts.search.data import read_data
+
+    folder, task = journey
+    words = (folder / "runs/cnn", "--to-torch", "--output", tmp_path / "cnn.bin")
+    assert f"the student answers the task {task}" in refusal(capsys, convert, *words)
+    assert not (tmp_path / "cnn.bin").exists()
+    export = dj.Export.open(folder / "export")
+    with pytest.raises(InputError, match=f"its task is {task}"):
+        read_data(folder / "export", export.manifest, 100, 0)
