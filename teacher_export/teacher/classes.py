@@ -12,6 +12,8 @@ from teacher_export.teacher.source import TeacherSource, canonical_json
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset
 
+_ENTAILMENT = "entail"
+
 
 def finetuning_settings(
     config: ExportConfig, dataset: "Dataset", source: TeacherSource, precision: str
@@ -51,6 +53,7 @@ def match_classes(
                 "the data's own classes"
             )
         return list(range(len(names)))
+    _require_no_pair(source, classes, config.data.text_column)
     if config.finetune.finetune_epochs is not None or config.finetune.finetune_learning_rate is not None:
         raise InputError(
             f"--finetune-epochs and --finetune-learning-rate go with a teacher without a trained head; {source.name} "
@@ -59,6 +62,16 @@ def match_classes(
     if takes_classes_in_order(source, classes) and not label_map:
         label_map = (IN_ORDER,)
     return match_labels(classes, names, label_map)
+
+
+def _require_no_pair(source: TeacherSource, classes: Sequence[str], text_columns: Sequence[str]) -> None:
+    """Raise ``InputError`` where the two texts of an entailment teacher would be joined into one."""
+    if len(text_columns) > 1 and any(_ENTAILMENT in name.casefold() for name in classes):
+        raise InputError(
+            f"teacher {source.name}: its classes {list(classes)} are those of a pair of texts, and the columns "
+            f"{', '.join(text_columns)} would reach it joined into one; pairs are not read (there is no "
+            "--pair-column): give such a teacher's answers in a column of the table, --teacher-outputs"
+        )
 
 
 def takes_classes_in_order(source: TeacherSource, classes: Sequence[str]) -> bool:

@@ -16,19 +16,19 @@ from export_helpers import configure
 from teacher_export.data import dataset as datasets
 from teacher_export.export import run
 from teacher_families import FAMILIES, LONGEST, save_family
-from tiny_teacher import LABEL_NAMES, reviews
+from tiny_teacher import LABEL_NAMES, make_teacher, reviews
 
 TEXTS = [*reviews(36)[0], "good </s> film", "it was <pad> fine <pad>", "the <s> case </s> </s>", "superb " * 40]
 
 
-def _use_texts(monkeypatch, texts=TEXTS):
-    labels = np.arange(len(texts), dtype=np.int32) % len(LABEL_NAMES)
+def _use_texts(monkeypatch, texts=TEXTS, names=LABEL_NAMES):
+    labels = np.arange(len(texts), dtype=np.int32) % len(names)
     rows, cut = np.arange(len(texts), dtype=np.int64), len(texts) // 2
     splits = {
         name: datasets.Split(rows[part], list(texts[part]), labels[part])
         for name, part in {"train": slice(0, cut), "test": slice(cut, None)}.items()
     }
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: datasets.Dataset("table", LABEL_NAMES, splits, "texts"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda _: datasets.Dataset("table", names, splits, "texts"))
 
 
 def _exported(folder):
@@ -156,3 +156,14 @@ def test_a_family_without_a_head_is_fine_tuned_in_batches_and_gives_its_own_logi
     ids, alone, _ = _direct(tuned, TEXTS, 16)
     assert rows == ids
     np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-5)
+
+
+def test_a_teacher_of_pairs_never_gets_two_texts_as_one(tmp_path, monkeypatch):
+    names = ("ENTAILMENT", "neutral", "contradiction")
+    make_teacher(tmp_path / "teacher", label_names=names)
+    _use_texts(monkeypatch, names=names)
+    options = {"max_length": 16, "label_map": ("in-order",)}
+    one, two = (configure(tmp_path / "teacher", tmp_path / "e", text_column=("a", "b")[:n], **options) for n in (1, 2))
+    with pytest.raises(InputError, match=r"pair of texts, and the columns a, b .*--pair-column.*--teacher-outputs"):
+        run(two)
+    run(one)
