@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LINES_AT_ONCE = 16_384
 _BYTES_AT_ONCE = 1 << 25
+_CHARACTERS_WRITTEN = 1 << 24  # of output, at a time
 _LONGEST_LINE = 1 << 26
 _TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xls", ".xlsx"})
 _PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
@@ -105,7 +106,11 @@ def _predict_lines(predictor: "Predictor", stream: IO[bytes], where: str, at_onc
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
     lines = predictor.task.json_lines(predictor.label_names, ensure_ascii=escape)
     for texts in _blocks(stream, where, at_once):
-        sys.stdout.write(lines.format(predictor.logits(texts)))
+        logits = predictor.logits(texts)
+        # A thousand classes of long names are lines of a mebibyte: so many of them as memory has room for.
+        rows = max(1, _CHARACTERS_WRITTEN // len(lines.format(logits[:1])))
+        for start in range(0, len(logits), rows):
+            sys.stdout.write(lines.format(logits[start : start + rows]))
         sys.stdout.flush()
 
 

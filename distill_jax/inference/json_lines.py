@@ -19,14 +19,17 @@ class JsonLines:
     def __init__(self, label_names: tuple[str, ...], *, ensure_ascii: bool = False) -> None:
         names = [json.dumps(name, ensure_ascii=ensure_ascii).replace("%", "%%") for name in label_names]
         probabilities = ", ".join(f"{name}: %s" for name in names)
-        self._templates = [f'{{"label": {name}, "probabilities": {{{probabilities}}}}}\n' for name in names]
+        # One of them for all classes: a thousand long names a thousand times would be a gigabyte.
+        self._template = f"{probabilities}}}}}\n"
+        self._beginnings = [f'{{"label": {name.replace("%%", "%")}, "probabilities": {{' for name in names]
 
     def format(self, probabilities: np.ndarray) -> str:
         """Return a line for each row of probabilities, float64 [texts, classes], finite, each ended by a line feed."""
         numbers = map(repr, rounded(probabilities).ravel().tolist())
         rows = zip(*[numbers] * probabilities.shape[1], strict=True)
         best = probabilities.argmax(axis=1).tolist()
-        return "".join([self._templates[index] % row for index, row in zip(best, rows, strict=True)])
+        template, beginnings = self._template, self._beginnings
+        return "".join([beginnings[index] + template % row for index, row in zip(best, rows, strict=True)])
 
 
 class ClassLines:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from distill_jax.errors import InputError
 from teacher_export.data.output_checks import ABOVE_ONE
 from teacher_export.data.outputs import Answers
 from teacher_export.options.table_teacher import OutputKind
@@ -13,6 +14,7 @@ from teacher_export.options.table_teacher import OutputKind
 FLOOR = 1e-4
 """The least probability of a class. Its logarithm is -9.2: a table that says 0 is not infinitely sure."""
 _NEAR_ONE = ABOVE_ONE  # so near to 1 a sum is taken as it is
+MOST_LOGITS = 1 << 27  # half a gigabyte, of which there are two copies for a while
 _NUMBERS_AT_ONCE = 1 << 20
 
 
@@ -33,6 +35,15 @@ class OutputCounts:
     def __add__(self, other: "OutputCounts") -> "OutputCounts":
         return OutputCounts(
             self.normalised + other.normalised, self.completed + other.completed, self.floored + other.floored
+        )
+
+
+def require_room(rows: int, classes: int) -> None:
+    """Raise ``InputError`` for more logits than memory should be taken for; answers that name few classes are small."""
+    if rows * classes > MOST_LOGITS:
+        raise InputError(
+            f"--teacher-outputs: expected at most {MOST_LOGITS:,} numbers, rows times classes, got {rows:,} rows of "
+            f"{classes:,} classes; keep fewer rows (--max-rows {MOST_LOGITS // classes})"
         )
 
 
@@ -60,9 +71,13 @@ def logits_of(
         kind: what the numbers are.
         smoothing: votes added to a row; 0 where there are none.
 
+    Raises:
+        InputError: they are too many for the memory.
+
     Returns:
         float32 [n, C]; the counts; a SHA-256, in hexadecimal, of the numbers as they came, by row and class.
     """
+    require_room(len(answers), len(class_of_code))
     rows = _Rows(answers, class_of_code)
     logits, counts, digest = np.empty((len(answers), rows.classes), np.float32), OutputCounts(), hashlib.sha256()
     prior = np.zeros(rows.classes)

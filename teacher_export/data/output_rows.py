@@ -160,7 +160,8 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     texts = read_texts(files, side.reader, source.rows_per_file, rows)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
-    dataset = assemble(config, source, drawn, texts, logits[read_as])
+    logits = logits[read_as]
+    dataset = assemble(config, source, drawn, texts, logits)
     return AnsweredTable(dataset, parser.output_columns, fingerprint, counts, asked.outputs_are, asked.smoothing)
 
 

@@ -14,7 +14,7 @@ from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import Dataset, Split, fingerprint_of, open_files, shortened
 from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.labels import in_order
-from teacher_export.data.output_logits import FLOOR, OutputCounts
+from teacher_export.data.output_logits import FLOOR, OutputCounts, require_room
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
@@ -105,6 +105,7 @@ class TaskRows:
         a label that an object does not name has the probability 0.
         """
         codes, values, lengths = self.answers.arrays()
+        require_room(len(lengths), len(names))
         place = np.array([names.index(name) for name in self._reader.codes], np.int64)
         found = np.zeros((len(lengths), len(names)))
         found[np.repeat(np.arange(len(lengths)), lengths), place[codes]] = values

@@ -19,7 +19,7 @@ from command_lines import call, python, refusal
 from distill_jax.config import TrainConfig
 from distill_jax.data.tokenizer import load_tokenizer
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.inference.json_lines import DIGITS
+from distill_jax.inference.json_lines import DIGITS, JsonLines
 from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
@@ -205,6 +205,24 @@ def test_more_lines_than_are_read_at_once(capsys, tiny_runs, monkeypatch):
     status, output, _ = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)
     assert status == 0
     assert len(_lines(output)) == 8
+
+
+@pytest.mark.parametrize("room", [1, 300, 1000])
+def test_what_is_written_at_once_is_bounded_and_the_same_in_all(capsys, tiny_runs, monkeypatch, room):
+    content = b"".join(b"w%d\n" % (index % 60) for index in range(50))
+    whole = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)[1]
+    longest = max(map(len, whole.splitlines(keepends=True)))
+    sizes, write = [], JsonLines.format
+
+    def noted(lines, probabilities):
+        found = write(lines, probabilities)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(JsonLines, "format", noted)
+    monkeypatch.setattr("distill_jax.predict._CHARACTERS_WRITTEN", room)
+    assert call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)[1] == whole
+    assert max(sizes) <= max(room * 1.2, longest)
 
 
 @pytest.mark.parametrize("source", ["file", "standard input"])
@@ -410,7 +428,7 @@ def test_long_lines_are_predicted_a_few_at_a_time_and_one_without_an_end_is_refu
     assert status == 0
     at_once = []
     monkeypatch.setattr("distill_jax.predict._BYTES_AT_ONCE", 300)
-    monkeypatch.setattr(Predictor, "predict_proba", _counting(Predictor.predict_proba, at_once))
+    monkeypatch.setattr(Predictor, "logits", _counting(Predictor.logits, at_once))
     assert call(capsys, main, *words, stdin=lines)[1] == whole
     assert max(at_once) <= 3
     monkeypatch.setattr("distill_jax.predict._LONGEST_LINE", 1 << 20)
@@ -419,9 +437,9 @@ def test_long_lines_are_predicted_a_few_at_a_time_and_one_without_an_end_is_refu
     assert "standard input, line 3: expected a text of at most 1 MiB, got a longer line" in error
 
 
-def _counting(predict_proba, at_once):
+def _counting(logits, at_once):
     def counting(self, texts):
         at_once.append(len(texts))
-        return predict_proba(self, texts)
+        return logits(self, texts)
 
     return counting

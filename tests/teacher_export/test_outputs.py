@@ -308,6 +308,15 @@ def test_classes_are_balanced_only_where_every_row_has_a_label_and_every_class_r
     assert "classes are not balanced: the class 'c' has 0 labelled rows" in capsys.readouterr().out
 
 
+def test_more_rows_times_classes_than_memory_has_room_for_are_refused(tmp_path, monkeypatch):
+    path = write_jsonl(tmp_path / "t.jsonl", [["a"], ["b"], ["c"], ["a"]], label=["a", "b", "c", "a"])
+    monkeypatch.setattr("teacher_export.data.output_logits.MOST_LOGITS", 12)
+    load(path, outputs_are="votes")
+    monkeypatch.setattr("teacher_export.data.output_logits.MOST_LOGITS", 11)
+    with pytest.raises(InputError, match=r"at most 11 numbers.* got 4 rows of 3 classes; .*--max-rows 3"):
+        load(path, outputs_are="votes")
+
+
 def test_the_rows_are_those_that_are_drawn_without_the_answers(tmp_path):
     from teacher_export.data.dataset import load_dataset
 
