@@ -65,7 +65,7 @@ def _quieten() -> None:
 def _is_no_echo(record: logging.LogRecord) -> bool:
     """Whether a line of asyncio's log is about something else than a checkpoint's reads or writes that failed."""
     error = record.exc_info[1] if record.exc_info else None
-    return error is None or not (_says_disk_is_full(error) or "tensorstore_spec" in str(error))
+    return error is None or not (_full_disk(error) is not None or "tensorstore_spec" in str(error))
 
 
 @contextlib.contextmanager
@@ -109,8 +109,9 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
         _delete_unfinished(Path(folder))
-        if _says_disk_is_full(error):  # the storage library raises a ValueError of its own for it
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+        number = _full_disk(error)
+        if number is not None:  # the storage library raises a ValueError of its own for it
+            raise OSError(number, os.strerror(number), str(folder)) from None
         raise
     delete_checkpoints(folder, keep=KEPT)
 
@@ -155,8 +156,10 @@ def _require_space(folder: Path, trees: list[Any]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
-def _says_disk_is_full(error: BaseException) -> bool:
-    return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
+def _full_disk(error: BaseException) -> int | None:
+    """Return the error number where a disk, a quota or a file's limit is full; None where it is something else."""
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return next((number for number in numbers if os.strerror(number) in str(error)), None)
 
 
 @contextlib.contextmanager

@@ -256,6 +256,14 @@ def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_one_error_and_no_
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not shutil.which("prlimit"), reason="prlimit sets the limit of a process")
+def test_a_limit_of_a_file_s_size_is_one_error_too(tmp_path):
+    (tmp_path / "full").mkdir()
+    words = ["prlimit", "--fsize=5000", sys.executable, "-B", "-c", _ON_A_FULL_DISK, str(Path(__file__).parent)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("File too large False\n", "")
+
+
 def test_a_checkpoint_that_declares_huge_arrays_is_refused_before_memory_is_taken_for_them(tmp_path):
     save_checkpoint(tmp_path, _snapshot(1))
     base = {"driver": "file", "path": f"{tmp_path / '1' / 'params'}/"}
