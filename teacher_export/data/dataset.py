@@ -2,7 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -206,11 +207,24 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
             f"warning: the label -1 means that a row has none, so such rows, {unlabelled:,} here, are left out; "
             "where it is a class, as beside 0 and 1, give it another name"
         )
+    _warn_of_twins(names)
     for name, split_counts in counts.items():
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:
             warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
     _warn_of_training_texts(dataset.splits)
+
+
+def _warn_of_twins(label_names: Sequence[str]) -> None:
+    """Warn of classes whose names look alike: the same letters, composed in one and decomposed in the other."""
+    found: dict[str, str] = {}
+    for name in label_names:
+        twin = found.setdefault(unicodedata.normalize("NFC", name), name)
+        if twin != name:
+            warn(
+                f"warning: the classes {twin!a} and {name!a} are the same letters in two Unicode forms, and "
+                "are taken for two classes; write the labels in one form (NFC)"
+            )
 
 
 def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:

@@ -168,6 +168,14 @@ def test_table_drops_are_counted_by_reason(tmp_path, capsys):
     assert dataset.label_names == ("0", "1")
 
 
+def test_classes_that_look_alike_are_named(tmp_path, capsys):
+    rows = [(f"text {i}", ("caf\u00e9", "cafe\u0301", "th\u00e9")[i % 3]) for i in range(12)]
+    load(write_csv(tmp_path / "data.csv", rows))
+    warned = capsys.readouterr().err
+    assert r"the classes 'cafe\u0301' and 'caf\xe9' are the same letters in two Unicode forms" in warned
+    assert warned.count("Unicode forms") == 1
+
+
 def test_the_summary_shows_counts_and_three_examples(tmp_path, capsys):
     rows = [(f"line {i}\nmore\x1b[31m " + "long " * 100, "yes" if i < 6 else "no") for i in range(10)]
     dataset = load(write_csv(tmp_path / "data.csv", rows))
