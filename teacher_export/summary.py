@@ -9,6 +9,7 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_arrays
+from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
@@ -27,7 +28,7 @@ def read_answers(folder: Path, parts: Sequence[PartInfo], task: Task) -> tuple[n
     return np.concatenate(labels), np.concatenate(answers)
 
 
-def score(labels: np.ndarray, answers: np.ndarray, task: Task) -> dict[str, float | None]:
+def score(labels: np.ndarray, answers: np.ndarray, task: Task = SINGLE_LABEL) -> dict[str, float | None]:
     """Return the task's scores of what ``read_answers`` gave, the same as reports count them; None = undefined."""
     if task.has_classes:
         return dict(zip((metric.name for metric in task.metrics), task.scores(labels, answers), strict=True))
