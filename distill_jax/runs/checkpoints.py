@@ -109,9 +109,9 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
         _delete_unfinished(Path(folder))
-        number = _full_disk(error)
-        if number is not None:  # the storage library raises a ValueError of its own for it
-            raise OSError(number, os.strerror(number), str(folder)) from None
+        full = _full_disk(error)
+        if full is not None:  # the storage library raises a ValueError of its own for it
+            raise OSError(full, os.strerror(full), str(folder)) from None
         raise
     delete_checkpoints(folder, keep=KEPT)
 
