@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 from distill_jax.errors import InputError
 from distill_jax.tasks.registry import task_named
+from tolerances import assert_close
 
 RNG = np.random.default_rng(0)
 LABELS = (RNG.random((60, 4)) < [0.5, 0.3, 0.2, 0.6]).astype(np.int8)
@@ -42,8 +43,12 @@ def test_average_precision_takes_equal_scores_together():
 def test_losses_are_torch_s_with_logits_summed_over_the_labels():
     loss = torch.nn.functional.binary_cross_entropy_with_logits
     expected = loss(torch.tensor(LOGITS), torch.tensor(LABELS).float(), reduction="none").sum(dim=1).numpy()
-    np.testing.assert_allclose(TASK.label_loss(LOGITS, LABELS), expected, rtol=1e-5)
-    np.testing.assert_allclose(TASK.losses(LOGITS, LABELS), expected, rtol=1e-5)
+    assert_close(
+        TASK.label_loss(LOGITS, LABELS), expected, terms=100, why="a row's labels and their exponentials", scale=10
+    )
+    assert_close(
+        TASK.losses(LOGITS, LABELS), expected, terms=100, why="a row's labels and their exponentials", scale=10
+    )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
@@ -51,8 +56,14 @@ def test_the_divergence_of_independent_labels_is_its_formula(temperature):
     found = TASK.soft_loss(LOGITS, TEACHER, "kl", temperature, standardised=False)
     p, q = (expit(logits.astype(np.float64) / temperature) for logits in (TEACHER, LOGITS))
     expected = temperature**2 * (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).sum(axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(TASK.soft_loss(TEACHER, TEACHER, "kl", temperature, standardised=False), 0, atol=1e-5)
+    assert_close(found, expected, terms=100, why="a row's labels and their exponentials", scale=10)
+    assert_close(
+        TASK.soft_loss(TEACHER, TEACHER, "kl", temperature, standardised=False),
+        0,
+        terms=100,
+        why="a row's labels and their exponentials",
+        scale=10,
+    )
 
 
 def test_an_unlabelled_row_has_no_loss_and_no_gradient_and_one_without_labels_has():

@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, mean_absolute_error, precision_score, reca
 from distill_jax.errors import InputError
 from distill_jax.students.registry import student_config, student_from_json, student_to_json
 from distill_jax.tasks.registry import task_named
+from tolerances import assert_close
 
 RNG = np.random.default_rng(0)
 LABELS = np.round(RNG.normal(3, 2, 60), 1).astype(np.float32)
@@ -43,10 +44,10 @@ def test_a_correlation_with_what_never_changes_is_undefined_and_an_error_is_not(
 def test_losses_are_torch_s_squared_error_in_units_of_the_variance():
     labels, logits = torch.tensor(LABELS), torch.tensor(LOGITS[:, 0])
     expected = torch.nn.functional.mse_loss(logits, labels, reduction="none").numpy() / 4
-    np.testing.assert_allclose(TASK.label_loss(LOGITS, LABELS), expected, rtol=1e-5)
-    np.testing.assert_allclose(TASK.losses(LOGITS, LABELS), expected, rtol=1e-5)
+    assert_close(TASK.label_loss(LOGITS, LABELS), expected, terms=20, why="a squared difference")
+    assert_close(TASK.losses(LOGITS, LABELS), expected, terms=20, why="a squared difference")
     soft = TASK.soft_loss(LOGITS, TEACHER, "mse", 1.0, standardised=False)
-    np.testing.assert_allclose(soft, ((LOGITS - TEACHER)[:, 0] / 2) ** 2, rtol=1e-5)
+    assert_close(soft, ((LOGITS - TEACHER)[:, 0] / 2) ** 2, terms=20, why="a squared difference")
 
 
 def test_large_errors_count_linearly_as_in_torch_s_huber_loss():
@@ -54,9 +55,9 @@ def test_large_errors_count_linearly_as_in_torch_s_huber_loss():
     errors = [torch.tensor((LOGITS[:, 0] - other) / 2) for other in (LABELS, TEACHER[:, 0])]
     loss = torch.nn.functional.huber_loss
     expected = [2 * loss(error, torch.zeros(60), reduction="none", delta=0.7).numpy() for error in errors]
-    np.testing.assert_allclose(robust.label_loss(LOGITS, LABELS), expected[0], rtol=1e-4, atol=1e-7)
+    assert_close(robust.label_loss(LOGITS, LABELS), expected[0], terms=20, why="a squared difference")
     soft = robust.soft_loss(LOGITS, TEACHER, "mse", 1.0, standardised=False)
-    np.testing.assert_allclose(soft, expected[1], rtol=1e-4, atol=1e-7)
+    assert_close(soft, expected[1], terms=20, why="a squared difference")
     assert (
         np.asarray(TASK.robust(1e3).label_loss(LOGITS, LABELS)) == np.asarray(TASK.label_loss(LOGITS, LABELS))
     ).all()

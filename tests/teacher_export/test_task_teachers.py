@@ -11,6 +11,7 @@ from distill_jax.data.examples import read_examples
 from distill_jax.export.format import read_manifest
 from teacher_export.command_line import main
 from tiny_teacher import make_teacher
+from tolerances import assert_close
 
 HEADS = {
     "score": {"label_names": ("LABEL_0",), "problem_type": "regression"},
@@ -31,7 +32,7 @@ def _command(folder, teacher, task, name="export"):
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["--dataset", "table", "--data", data, "--text-column", "text", "--label-column", COLUMNS[task]]
-    words += ["--task", task, "--teacher", teacher, "--no-balance", "--max-length", 32, "--output", folder / name]
+    words += ["--task", task, "--teacher", teacher, "--max-length", 32, "--output", folder / name]
     return [*words, "--device", "cpu", "--precision", "float32"]
 
 
@@ -47,7 +48,7 @@ def test_a_teacher_s_logits_are_exported_as_it_computes_them(tmp_path, capsys, t
         ids = torch.tensor(train.tokens.take(np.array([row])).ids.astype(np.int64))[None]
         with torch.inference_mode():
             expected = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
-        np.testing.assert_allclose(train.teacher_logits[row], expected, atol=1e-4)
+        assert_close(train.teacher_logits[row], expected, terms=2000, why="a pass of a tiny model", scale=10)
     metrics = {metric.name for metric in manifest.labelling.metrics}
     assert set(manifest.teacher["splits"]["test"]) == metrics
 

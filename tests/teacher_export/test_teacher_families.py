@@ -17,6 +17,7 @@ from teacher_export.data import dataset as datasets
 from teacher_export.export import run
 from teacher_families import FAMILIES, LONGEST, save_family
 from tiny_teacher import LABEL_NAMES, make_teacher, reviews
+from tolerances import assert_close
 
 TEXTS = [*reviews(36)[0], "good </s> film", "it was <pad> fine <pad>", "the <s> case </s> </s>", "superb " * 40]
 
@@ -64,14 +65,14 @@ def test_logits_and_tokens_are_those_of_transformers(family, length, tmp_path, m
     manifest, rows, logits = _exported(tmp_path / "export")
     ids, alone, called = _direct(tmp_path / "teacher", TEXTS, length)
     assert rows == ids
-    np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-5)
+    assert_close(logits, alone, terms=2000, why="a pass of a tiny model", scale=1)
     assert np.ptp(logits, axis=0).max() > 0.01  # texts differ, so that another's logits would show
     if tokenizer.pad_token is None:
         assert all(manifest.pad_id not in row for row in rows)
     else:
         plain = [index for index, text in enumerate(TEXTS) if "<" not in text]  # BART wants as many ends in each
         together = called([TEXTS[index] for index in plain], padding=True)[1]
-        np.testing.assert_allclose(logits[plain], together, rtol=0, atol=1e-5)
+        assert_close(logits[plain], together, terms=2000, why="a pass of a tiny model", scale=1)
     assert np.load(tmp_path / "export" / "token_embeddings.npy").shape[0] == manifest.vocab_size > manifest.pad_id
 
 
@@ -102,7 +103,7 @@ def test_texts_are_cut_on_the_tokenizer_s_own_side_by_teacher_and_students(name,
     _, rows, logits = _exported(tmp_path / "export")
     ids, alone, _ = _direct(folder, texts, 9)
     assert rows == ids
-    np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-5)
+    assert_close(logits, alone, terms=2000, why="a pass of a tiny model", scale=1)
     students = FastTokenizer(load_tokenizer(tmp_path / "export" / "tokenizer.json", 9), 9).encode(texts)
     assert [row.tolist() for row in np.split(students.ids, students.stops[:-1])] == ids
 
@@ -143,7 +144,7 @@ def test_weights_of_half_precision_in_several_files_give_the_logits_of_float32(d
     _use_texts(monkeypatch)
     run(configure(tmp_path / "teacher", tmp_path / "export", max_length=16))
     alone = _direct(tmp_path / "teacher", TEXTS, 16)[1]
-    np.testing.assert_allclose(_exported(tmp_path / "export")[2], alone, rtol=0, atol=1e-5)
+    assert_close(_exported(tmp_path / "export")[2], alone, terms=2000, why="a pass of a tiny model", scale=1)
 
 
 @pytest.mark.parametrize("name", ["XLNet", "GPT-2", "Llama", "Qwen", "T5", "BART", "DeBERTa-v2, v3"])
@@ -155,7 +156,7 @@ def test_a_family_without_a_head_is_fine_tuned_in_batches_and_gives_its_own_logi
     _, rows, logits = _exported(tmp_path / "export")
     ids, alone, _ = _direct(tuned, TEXTS, 16)
     assert rows == ids
-    np.testing.assert_allclose(logits, alone, rtol=0, atol=1e-5)
+    assert_close(logits, alone, terms=2000, why="a pass of a tiny model", scale=1)
 
 
 def test_a_teacher_of_pairs_never_gets_two_texts_as_one(tmp_path, monkeypatch):
