@@ -13,8 +13,8 @@ from distill_jax.errors import InputError
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
+from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
-from teacher_export.data.formats import format_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
@@ -115,8 +115,8 @@ def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
         InputError: one is missing, empty, of another format, named twice, or lacks a column.
     """
     _require_different(config.files)
-    columns = parser.columns
-    return [open_source(path, format_of(path, config, columns), columns) for path in config.files]
+    known = UNQUOTED_TSV if config.dataset == "amazon-pds" else None
+    return [open_source(path, config, parser.columns, option, known) for option, path in config.named_files]
 
 
 def _require_different(paths: tuple[Path, ...]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
-from teacher_export.data.delimited import UNQUOTED_TSV, Dialect
-from teacher_export.data.sources import open_data, require_data_file
+from teacher_export.data.delimited import Dialect
+from teacher_export.data.sources import open_data
 from teacher_export.data.tables import FORMATS, TableFormat, column_names
-from teacher_export.options.data import DataConfig
+from teacher_export.options.dialect import DialectConfig
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".xlsm", ".xlsb")
@@ -34,32 +34,27 @@ def table_format(path: Path) -> TableFormat:
     return FORMATS[ending]
 
 
-def format_of(path: Path, config: DataConfig, columns: Sequence[str], option: str = "--data") -> TableFormat:
-    """Return how a file is read, and say what was guessed.
+def format_of(path: Path, asked: DialectConfig, columns: Sequence[str]) -> TableFormat:
+    """Return how a file is read.
 
     UTF-16 is known by its mark. Where no separator is asked for and that of the file's name does not find the columns,
     it is the one of comma, semicolon, tab and pipe that does.
 
     Args:
-        path: the file.
-        config: the options.
+        path: the file; it is there.
+        asked: the options.
         columns: those that it must have.
-        option: what names the file.
 
     Raises:
-        InputError: it is missing or empty, or an option does not go with its format.
+        InputError: its ending is none of those known, or an option does not go with its format.
     """
-    require_data_file(path, option)
-    if config.dataset == "amazon-pds" and option == "--data":
-        return UNQUOTED_TSV
-    found, asked = table_format(path), config.dialect
+    found = table_format(path)
     if not isinstance(found, Dialect):
         if asked.given():
             raise InputError(f"{asked.given()[0]} goes with CSV and TSV, got the data file {path}")
         return found
     encoding = asked.codec
     if encoding == "utf-8" and _has_mark_of_utf_16(path):
-        say(f"{path}: read as UTF-16, as its mark says")
         encoding = "utf-16"
     dialect = Dialect(
         separator=asked.character or found.separator,
@@ -75,10 +70,18 @@ def _guessed(path: Path, dialect: Dialect, columns: Sequence[str]) -> Dialect:
         return dialect
     others = [dataclasses.replace(dialect, separator=each) for each in _SEPARATORS if each != dialect.separator]
     fitting = [other for other in others if _has(path, other, columns)]
-    if len(fitting) != 1:
-        return dialect  # it is then said which columns it lacks
-    say(f"{path}: separated by {_SEPARATORS[fitting[0].separator]}, as its first line shows")
-    return fitting[0]
+    return fitting[0] if len(fitting) == 1 else dialect  # it is then said which columns it lacks
+
+
+def say_guesses(path: Path, asked: DialectConfig, found: TableFormat) -> None:
+    """Say what of a file's format neither its name nor an option told."""
+    named = table_format(path)
+    if not isinstance(found, Dialect) or not isinstance(named, Dialect):
+        return
+    if found.encoding != asked.codec:
+        say(f"{path}: read as UTF-16, as its mark says")
+    if asked.character is None and found.separator != named.separator:
+        say(f"{path}: separated by {_SEPARATORS[found.separator]}, as its first line shows")
 
 
 def _has(path: Path, dialect: Dialect, columns: Sequence[str]) -> bool:

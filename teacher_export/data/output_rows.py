@@ -15,6 +15,7 @@ from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
+from teacher_export.data.sources import require_data_file
 from teacher_export.data.splitting import SideColumns, draw
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.tables import column_names
@@ -120,8 +121,9 @@ def output_columns_of(
     With ``one``, there is one thing to answer: one column, and its name.
     """
     first = config.data[0]
+    require_data_file(first)
     known = [name for name in (*config.text_column, config.label_column) if name is not None]
-    found = column_names(first, format_of(first, config, known))
+    found = column_names(first, format_of(first, config.dialect, known))
     pairs = [_pair(entry, found) for entry in asked.teacher_outputs]
     if one:
         if len(pairs) > 1:

@@ -37,7 +37,7 @@ def require_data_file(path: Path, option: str = "--data") -> None:
     if not path.is_file():
         raise InputError(f"data file {path}: expected an ordinary file (it is read twice), found a pipe or a device")
     if path.stat().st_size == 0:
-        content = "texts and labels" if option == "--data" else "texts"
+        content = "texts" if option == "--unlabelled" else "texts and labels"
         raise InputError(f"data file {path}: the file is empty (0 bytes); expected rows of {content}")
 
 

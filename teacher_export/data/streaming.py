@@ -11,10 +11,12 @@ import numpy as np
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
+from teacher_export.data.formats import format_of, say_guesses
 from teacher_export.data.row_parsers import RowParser
 from teacher_export.data.rows import Row, Wanted
 from teacher_export.data.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
+from teacher_export.options.data import DataConfig
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
 _FEW_ROWS, _ROW_BYTES = 1 << 25, 32
@@ -54,13 +56,26 @@ class LabelledRows:
     rows_per_file: tuple[int, ...] = ()
 
 
-def open_source(path: Path, file_format: TableFormat, columns: Sequence[str]) -> SourceFile:
-    """Check a file's being there and its columns, before any file is read through.
+def open_source(
+    path: Path, config: DataConfig, columns: Sequence[str], option: str, known: TableFormat | None = None
+) -> SourceFile:
+    """Check a file's being there, how it is written and its columns, before any file is read through.
+
+    Args:
+        path: the file.
+        config: the options.
+        columns: those that it must have.
+        option: what names the file.
+        known: how it is read; None = as its name, the options and its first line say.
 
     Raises:
         InputError: it is missing, empty, of another format, or lacks a column.
     """
-    require_data_file(path)
+    require_data_file(path, option)
+    file_format = known
+    if file_format is None:
+        file_format = format_of(path, config.dialect, columns)
+        say_guesses(path, config.dialect, file_format)
     require_columns(path, column_names(path, file_format), columns)
     return SourceFile(path, file_format, _state(path))
 

@@ -120,7 +120,13 @@ class DataConfig:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files, in the order in which their rows are numbered."""
-        return (*self.data, *self.validation_data, *self.test_data)
+        return tuple(path for _, path in self.named_files)
+
+    @property
+    def named_files(self) -> tuple[tuple[str, Path], ...]:
+        """The same, each with the option that names it."""
+        given = {"--data": self.data, "--validation-data": self.validation_data, "--test-data": self.test_data}
+        return tuple((option, path) for option, paths in given.items() for path in paths)
 
     def _check_splits(self) -> None:
         own_files = [name for name in ("--test-data", "--validation-data") if getattr(self, field_of(name))]

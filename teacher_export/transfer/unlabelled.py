@@ -10,7 +10,7 @@ from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
 from teacher_export.config import ExportConfig
 from teacher_export.data.delimited import TSV, UNQUOTED_TSV
-from teacher_export.data.formats import format_of
+from teacher_export.data.formats import table_format
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
 from teacher_export.data.rows import place
 from teacher_export.data.sources import (
@@ -124,11 +124,8 @@ def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
     columns = (_AMAZON_COLUMN,) if is_amazon else columns
     if not columns:
         raise InputError(f"{_OPTION} {path}: a table needs --unlabelled-column NAME, the column that holds the text")
-    file_format = format_of(path, config.data, columns, _OPTION)
-    if is_amazon and file_format == TSV:
-        file_format = UNQUOTED_TSV
-    open_source(path, file_format, columns)
-    return UnlabelledSource(path, file_format, columns)
+    known = UNQUOTED_TSV if is_amazon and table_format(path) == TSV else None
+    return UnlabelledSource(path, open_source(path, config.data, columns, _OPTION, known).format, columns)
 
 
 def _lines(path: Path, bar: Any) -> Iterator[str]:

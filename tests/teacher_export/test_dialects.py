@@ -1,6 +1,7 @@
 """Tables as people have them: separators, quotation marks that are letters, encodings, no header, JSON arrays."""
 
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -12,9 +13,11 @@ from distill_jax.errors import InputError
 from teacher_export.command_line import parse_arguments
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.formats import format_of
+from teacher_export.data.output_rows import load_answered
 from teacher_export.data.tables import read_rows
 from teacher_export.options.data import DataConfig
 from teacher_export.options.dialect import DialectConfig
+from teacher_export.options.table_teacher import TableTeacherConfig
 
 ROWS = [(f"text {i}, with é", "ab"[i % 2]) for i in range(8)]
 
@@ -49,6 +52,21 @@ def test_the_separator_is_seen_in_the_first_line_and_said(tmp_path, capsys, endi
     assert texts_of(config(path)) == ROWS
     is_as_named = separator == ("\t" if ending == ".tsv" else ",")
     assert (f"separated by {word}, as its first line shows" in capsys.readouterr().out) == (not is_as_named)
+
+
+def test_a_guess_is_said_once_also_where_a_teacher_s_answers_are_looked_for(tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    path.write_text("text;label;a;b\n" + "".join(f"text {i};{'ab'[i % 2]};0.25;0.75\n" for i in range(8)))
+    load_answered(config(path), TableTeacherConfig(("a", "b")))
+    assert capsys.readouterr().out.count("separated by semicolons") == 1
+
+
+@pytest.mark.parametrize("option", ["test_data", "validation_data"])
+def test_a_file_that_is_missing_is_named_by_its_own_option(tmp_path, option):
+    (tmp_path / "data.csv").write_text(separated(","))
+    asked = dataclasses.replace(config(tmp_path / "data.csv"), **{option: (tmp_path / "none.csv",)})
+    with pytest.raises(InputError, match=f"none.csv: there is no such file; check --{option.replace('_', '-')}"):
+        texts_of(asked)
 
 
 def test_columns_that_no_separator_finds_are_missing_in_the_file_as_it_is_named(tmp_path):
@@ -177,7 +195,7 @@ def test_a_long_row_of_an_array_is_refused_before_it_fills_the_memory(tmp_path):
 def test_a_spreadsheet_is_refused_with_the_way_out(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=r"got a spreadsheet; save it as CSV in UTF-8"):
-        format_of(tmp_path / name, config(tmp_path / name), ("text",))
+        format_of(tmp_path / name, DialectConfig(), ("text",))
 
 
 @pytest.mark.parametrize(
