@@ -11,7 +11,7 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
 from distill_jax.tasks import SINGLE_LABEL_NAME
-from distill_jax.tasks.registry import SINGLE_LABEL
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
@@ -139,21 +139,43 @@ def assemble(
         texts: theirs.
         logits: theirs, float32 [rows, classes], where the table has a teacher's answers.
     """
+    labels = source.classes[drawn.rows].astype(np.int32)
+    dataset, source = dataset_of(config, source, drawn, texts, labels, logits)
+    _say_summary(dataset, source)
+    return dataset
+
+
+def dataset_of(
+    config: DataConfig,
+    source: LabelledRows,
+    drawn: Drawn,
+    texts: list[str],
+    labels: np.ndarray,
+    logits: np.ndarray | None,
+) -> tuple[Dataset, LabelledRows]:
+    """Return rows of any task in their splits, and what is known of all rows after repeated texts were left out.
+
+    Args:
+        config: what the user asked for.
+        source: what is known of all rows.
+        drawn: those kept, n, and where they go.
+        texts: theirs.
+        labels: theirs, [n], the task's.
+        logits: theirs, float32 [n, classes], where the table has a teacher's answers.
+    """
     if config.drop_duplicates:
         source, drawn = without_repeats(source, drawn, texts)
-    rows, labels = drawn.rows, source.classes[drawn.rows].astype(np.int32)
     splits = {
         name: Split(
-            rows[places],
+            drawn.rows[places],
             [texts[place] for place in places.tolist()],
             labels[places],
             None if logits is None else logits[places],
         )
         for name, places in drawn.splits.items()
     }
-    dataset = Dataset(config.dataset, source.label_names, splits, fingerprint_of(source.label_names, splits))
-    _say_summary(dataset, source)
-    return dataset
+    names = source.label_names
+    return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task)), source
 
 
 def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) -> str:

@@ -16,7 +16,7 @@ from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.sources import require_data_file
-from teacher_export.data.splitting import SideColumns, draw
+from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.tables import column_names
 from teacher_export.options.data import DataConfig
@@ -161,8 +161,7 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     rows = drawn.rows
     texts = read_texts(files, side.reader, source.rows_per_file, rows)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
-    read_as = np.searchsorted(np.sort(rows), rows)  # the second reading had them in the files' order
-    logits = logits[read_as]
+    logits = in_drawn_order(logits, rows)
     dataset = assemble(config, source, drawn, texts, logits)
     return AnsweredTable(dataset, parser.output_columns, fingerprint, counts, asked.outputs_are, asked.smoothing)
 

@@ -144,6 +144,11 @@ def draw(
     return Drawn(rows, {name: splits[name] for name in SPLITS if name in splits})
 
 
+def in_drawn_order(read: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what a reading of drawn rows gave in the files' order, [n, …], in the order in which they were drawn."""
+    return np.asarray(read[np.searchsorted(np.sort(rows), rows)])
+
+
 def draw_all(config: DataConfig, source: LabelledRows) -> Drawn:
     """Keep all usable rows, shuffled, and split them."""
     return _cut(config, source, draw_rows(source.usable, max_rows=0, seed=config.seed), None)

@@ -11,8 +11,7 @@ from distill_jax.errors import InputError
 from distill_jax.tasks import SCORE_NAME
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.answered_table import AnsweredTable
-from teacher_export.data.dataset import Dataset, Split, fingerprint_of, open_files, shortened
-from teacher_export.data.duplicates import without_repeats
+from teacher_export.data.dataset import Dataset, dataset_of, open_files, shortened
 from teacher_export.data.labels import in_order
 from teacher_export.data.output_logits import FLOOR, OutputCounts, require_room
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
@@ -20,7 +19,7 @@ from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import draw_rows
-from teacher_export.data.splitting import SideColumns, draw
+from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.task_labels import IndicatorLabels, ScoreLabels, TagLabels, TaskLabels
 from teacher_export.options.data import DataConfig
@@ -160,20 +159,8 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
     logits, counts, fingerprint = None, OutputCounts(), ""
     if parser.outputs:
         read, counts, fingerprint = parser.logits(source.label_names)
-        logits = read[np.searchsorted(np.sort(rows), rows)]  # the second reading had them in the files' order
-    if config.drop_duplicates:
-        source, drawn = without_repeats(source, drawn, texts)
-    splits = {
-        name: Split(
-            rows[places],
-            [texts[place] for place in places.tolist()],
-            labels[places],
-            None if logits is None else logits[places],
-        )
-        for name, places in drawn.splits.items()
-    }
-    task, names = task_named(config.task), source.label_names
-    dataset = Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task)
+        logits = in_drawn_order(read, rows)
+    dataset, source = dataset_of(config, source, drawn, texts, labels, logits)
     _say_summary(dataset, source)
     return dataset, counts, fingerprint
 
