@@ -73,22 +73,18 @@ def compare(arguments: Arguments) -> None:
 
 def _compared(arguments: Arguments) -> tuple[dict[str, Any], list[str]]:
     """Return the comparison's numbers, and its lines."""
+    from distill_jax.reporting.comparable_runs import read_runs
     from distill_jax.reporting.comparison import compare_runs, compare_with_teacher, comparison_json, comparison_text
-    from distill_jax.reporting.task_comparison import (
-        compare_task_runs,
-        read_compared,
-        task_comparison_json,
-        task_comparison_text,
-    )
+    from distill_jax.reporting.task_comparison import compare_task_runs, task_comparison_json, task_comparison_text
 
-    runs = read_compared(arguments.run_a, arguments.run_b)
+    folders = [arguments.run_a] if arguments.run_b is None else [arguments.run_a, arguments.run_b]
+    runs = read_runs(folders, together="be compared", remedy="compare runs of one export")
     if not runs[0].task.has_classes:
         found = compare_task_runs(runs[0], None if arguments.run_b is None else runs[1], arguments.threshold)
         return task_comparison_json(found), task_comparison_text(found)
     if arguments.threshold is not None:
         runs[0].task.above(arguments.threshold)  # a class has none: this says so
-    first = arguments.run_a
-    comparison = compare_with_teacher(first) if arguments.run_b is None else compare_runs(first, arguments.run_b)
+    comparison = compare_with_teacher(runs[0]) if arguments.run_b is None else compare_runs(*runs)
     return comparison_json(comparison), comparison_text(comparison)
 
 

@@ -71,6 +71,12 @@ def _search(folder: Path, depth: int) -> list[Path]:
     return runs
 
 
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """Return the names of runs that are compared; a run that is compared with itself keeps its own."""
+    is_one = len({run.folder.resolve() for run in runs}) == 1
+    return [run.model for run in runs] if is_one else display_names(runs)
+
+
 def read_runs(
     folders: Sequence[Path], *, together: str = "stand in one report", remedy: str = "report on them one by one"
 ) -> list[Run]:

@@ -2,17 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from distill_jax.console import format_table
 from distill_jax.metrics.bootstrap import Interval
 from distill_jax.metrics.significance import CLEAR, PairCertainty
-from distill_jax.reporting.comparable_runs import display_names, read_runs
+from distill_jax.reporting.comparable_runs import names_of
 from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.reporting.numbers import count, interval, p_value, percent, points, points_interval, probability, score
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.summary import UNLABELLED_TEST
+from distill_jax.runs.folder import Run
 
 TEACHER = "Teacher"
 
@@ -45,26 +45,16 @@ class Comparison:
     judged_by_teacher: bool = False
 
 
-def compare_runs(first: Path, second: Path) -> Comparison:
-    """Read two run folders and compare their students.
-
-    Raises:
-        InputError: one is broken or unfinished, or they differ in test rows, labels, classes or teacher.
-    """
-    runs = read_runs([first, second], together="be compared", remedy="compare runs of one export")
-    names = display_names(runs) if first.resolve() != second.resolve() else [run.model for run in runs]
-    models = [Compared(name, str(run.folder), measure(run)) for name, run in zip(names, runs, strict=True)]
-    lead, rows = measure_pair(runs[0], runs[1]), _test_rows(runs[0].predictions.labels)
-    return Comparison(models[0], models[1], lead, rows, runs[0].judged_by_teacher)
+def compare_runs(first: Run, second: Run) -> Comparison:
+    """Compare the students of two runs that can stand in one table."""
+    runs = [first, second]
+    models = [Compared(name, str(run.folder), measure(run)) for name, run in zip(names_of(runs), runs, strict=True)]
+    lead, rows = measure_pair(first, second), _test_rows(first.predictions.labels)
+    return Comparison(models[0], models[1], lead, rows, first.judged_by_teacher)
 
 
-def compare_with_teacher(folder: Path) -> Comparison:
-    """Read a run folder and compare its student with the teacher, whose logits it holds.
-
-    Raises:
-        InputError: it is broken or unfinished, or no test row has a label.
-    """
-    run = read_runs([folder])[0]
+def compare_with_teacher(run: Run) -> Comparison:
+    """Compare a run's student with the teacher, whose logits it holds."""
     student = Compared(run.model, str(run.folder), measure(run))
     teacher = Compared(TEACHER, str(run.folder), measure(run, teacher=True))
     lead = measure_pair(run, run, second_is_teacher=True)

@@ -1,4 +1,4 @@
-"""Tables of numbers in HTML."""
+"""Tables of numbers, and lists of sentences, in HTML."""
 
 import html
 from collections.abc import Sequence
@@ -43,3 +43,10 @@ def table_line(kind: str, name: str, cells: Sequence[str]) -> str:
 def score_with_interval(value: Interval) -> str:
     """Return a score as HTML, its interval under it."""
     return with_interval(score(value.value), interval(value))
+
+
+def notes_list(sentences: Sequence[str]) -> str:
+    """Return sentences as a list; nothing where there is none."""
+    if not sentences:
+        return ""
+    return '<ul class="notes">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"

@@ -1,16 +1,14 @@
 """The report as one HTML page that needs nothing else: no network, no JavaScript, no fonts."""
 
-import importlib.resources
-import string
 from collections.abc import Sequence
 
-import distill_jax
 from distill_jax.reporting.certainty import certainty_text, measures_table, pairs_table
 from distill_jax.reporting.chart_style import svg
 from distill_jax.reporting.charts import history_chart, reliability_chart
 from distill_jax.reporting.classes import classes_section
-from distill_jax.reporting.html_tables import escape, numbers_table, score_with_interval, table_line
+from distill_jax.reporting.html_tables import escape, notes_list, numbers_table, score_with_interval, table_line
 from distill_jax.reporting.matrix import LARGE, matrix_figure, matrix_text
+from distill_jax.reporting.page_frame import framed
 from distill_jax.reporting.results import cells
 from distill_jax.reporting.seeds import cell_of_seeds, seeds_section
 from distill_jax.reporting.settings import shared_facts, varied_settings
@@ -47,10 +45,9 @@ _HEADER = (
 def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     large = len(table.label_names) > LARGE
-    return string.Template(resource("page.html")).substitute(
-        program=escape(f"distill-jax {distill_jax.__version__}"),
-        title=escape(title),
-        style=resource("page.css"),
+    return framed(
+        "page.html",
+        title,
         headline=escape(headline(table)),
         distillation=escape(distillation(table)),
         best=escape(table.best.model),
@@ -63,7 +60,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         reliability_narrow=_reliability(table, _NARROW, "reliability-narrow"),
         reliability_caption=escape(_RELIABILITY_CAPTION),
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
-        notes=_notes(notes(table)),
+        notes=notes_list(notes(table)),
         seeds=seeds_section(table),
         classes=classes_section(table),
         chart_wide=_chart(runs, table, _WIDE, "wide"),
@@ -75,11 +72,6 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         facts=_definition_list(shared_facts(table, runs)),
         settings=_settings(table, runs),
     )
-
-
-def resource(name: str) -> str:
-    """Return one of this package's files."""
-    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _tiles(table: Table) -> str:
@@ -104,12 +96,6 @@ def _result_row(row: Row, table: Table) -> str:
             f'{score}<span class="interval">{escape(mean)}</span>' for score, mean in zip(scores, means, strict=True)
         ]
     return table_line(kind, escape(name) + tag, [*scores, *map(escape, numbers)])
-
-
-def _notes(sentences: Sequence[str]) -> str:
-    if not sentences:
-        return ""
-    return '<ul class="notes">' + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>"
 
 
 def _chart(runs: Sequence[Run], table: Table, width: int, identifiers: str) -> str:

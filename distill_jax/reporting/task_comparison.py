@@ -2,19 +2,18 @@
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 from distill_jax.console import format_table
 from distill_jax.metrics.bootstrap import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
-from distill_jax.reporting.comparable_runs import display_names, read_runs
+from distill_jax.reporting.comparable_runs import names_of
 from distill_jax.reporting.numbers import points, probability
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.table import TEACHER
 from distill_jax.reporting.task_report import lead_text, limits, number
-from distill_jax.reporting.task_table import interval_json, labelled, leads, plain_task, scores_of, task_at
+from distill_jax.reporting.task_table import finite, interval_json, labelled, leads, plain_task, scores_of, task_at
 from distill_jax.runs.folder import Run
 from distill_jax.tasks.task import Metric
 
@@ -48,7 +47,7 @@ def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -
     tasks = task_at(first, threshold), plain_task(first, threshold) if second is None else task_at(other, threshold)
     labels, ours = labelled(first, first.predictions.logits)
     theirs = labelled(other, other.predictions.teacher_logits if second is None else other.predictions.logits)[1]
-    names = (first.model, TEACHER) if second is None else tuple(_names(first, second))
+    names = (first.model, TEACHER) if second is None else tuple(names_of([first, second]))
     return TaskComparison(
         names=(names[0], names[1]),
         folders=(str(first.folder), str(other.folder)),
@@ -58,11 +57,6 @@ def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -
         test_rows=len(labels),
         judged_by_teacher=first.judged_by_teacher,
     )
-
-
-def _names(first: Run, second: Run) -> list[str]:
-    same = first.folder.resolve() == second.folder.resolve()
-    return [first.model, second.model] if same else display_names([first, second])
 
 
 def task_comparison_json(comparison: TaskComparison) -> dict[str, Any]:
@@ -76,7 +70,7 @@ def task_comparison_json(comparison: TaskComparison) -> dict[str, Any]:
         for index, key in enumerate(("first", "second"))
     }
     lead = {
-        name: {**interval_json(found.interval), "probability_higher": _finite(found.probability_positive)}
+        name: {**interval_json(found.interval), "probability_higher": finite(found.probability_positive)}
         for name, found in comparison.lead.items()
     }
     return {
@@ -85,10 +79,6 @@ def task_comparison_json(comparison: TaskComparison) -> dict[str, Any]:
         "test_rows": comparison.test_rows,
         "judged_by_teacher": comparison.judged_by_teacher,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def task_comparison_text(comparison: TaskComparison) -> list[str]:
@@ -130,9 +120,3 @@ def _verdict(comparison: TaskComparison) -> str:
     if better <= 1 - CLEAR:
         return f"A is clearly worse ({said})."
     return f"No clear difference ({said}): so much may be chance."
-
-
-def read_compared(first: Path, second: Path | None) -> list[Run]:
-    """Read the runs that are compared; raises what ``read_runs`` does."""
-    folders = [first] if second is None else [first, second]
-    return read_runs(folders, together="be compared", remedy="compare runs of one export")

@@ -3,18 +3,17 @@
 import csv
 import io
 import math
-import string
 from typing import TYPE_CHECKING
 
-import distill_jax
 from distill_jax.console import format_table
 from distill_jax.metrics.bootstrap import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
-from distill_jax.reporting.html_tables import escape, numbers_table, table_line, with_interval
+from distill_jax.reporting.html_tables import escape, notes_list, numbers_table, table_line, with_interval
 from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, probability, size, spread
-from distill_jax.reporting.results import number_of_texts
-from distill_jax.reporting.task_table import TaskRow, TaskTable
+from distill_jax.reporting.page_frame import framed
+from distill_jax.reporting.results import csv_field, number_of_texts
+from distill_jax.reporting.task_table import TaskRow, TaskTable, finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,56 +24,6 @@ if TYPE_CHECKING:
 
 _WIDE, _NARROW = 900, 270
 _FIGURES = ("Parameters", "Size", "Training", "Docs/s")
-_PAGE = string.Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="$program">
-<title>$title</title>
-<style>
-$style
-</style>
-</head>
-<body>
-<main>
-<header>
-<h1>$title</h1>
-<p class="lead">$headline</p>
-</header>
-<section>
-<h2>Results</h2>
-$results
-$notes
-</section>
-<section>
-<h2>Against the teacher</h2>
-<p>The same scores, with the teacher’s answers in the place of the labels, over all test texts.</p>
-$fidelity
-</section>
-<section>
-<h2>$chart_title by epoch</h2>
-<figure class="chart">
-<div class="wide">$chart_wide</div>
-<div class="narrow">$chart_narrow</div>
-<figcaption>$chart_title on the test split after each epoch, from 0 on; the dotted line is the teacher.</figcaption>
-</figure>
-</section>
-<section>
-<h2>Can what is said be taken at its word?</h2>
-<p>$reliability_text</p>
-$reliability
-</section>
-<footer>$program</footer>
-</main>
-</body>
-</html>
-""")
-_RELIABILITY = {
-    "score": "The test texts in ten bins of equally many, by the predicted score: its mean, and the true ones’ mean.",
-    "multi-label": "All texts and labels in ten bins by the probability given: its mean, and the share that is true.",
-}
 
 
 def number(value: float | None) -> str:
@@ -125,7 +74,7 @@ def sentences(table: TaskTable) -> list[str]:
         if row.seeds is not None:
             named = ", ".join(f"{name.replace('_', ' ')} {spread(value)}" for name, value in row.seeds.named().items())
             found.append(f"{row.model}, mean ± spread over {len(row.seeds.seeds)} seeds: {named}.")
-    return [*found, *_decisions(table)]
+    return [*found, *table.task.decision_words]
 
 
 def _helped(row: TaskRow, table: TaskTable) -> str:
@@ -144,19 +93,6 @@ def _helped(row: TaskRow, table: TaskTable) -> str:
     )
 
 
-def _decisions(table: TaskTable) -> list[str]:
-    if table.task.name != "multi-label":
-        return []
-    if not table.task.decision():
-        return ["Each label is answered from a probability of 0.5 on: there was no validation split to tune that on."]
-    return [
-        (
-            "Each label is answered from the probability on that gave the best F1 on the validation split; the "
-            "teacher’s labels from 0.5 on."
-        )
-    ]
-
-
 def csv_text(table: TaskTable) -> str:
     """Return the table as CSV: full precision; an unknown number is an empty field."""
     names = [metric.name for metric in table.metrics]
@@ -170,8 +106,8 @@ def csv_text(table: TaskTable) -> str:
     for row in table.rows:
         intervals = [row.scores[name] for name in names]
         values: list[float | str | None] = [
-            _text(row.model),
-            _text(row.run),
+            row.model,
+            row.run,
             "" if row.distilled is None else row.model.split(",")[0].removesuffix(" (distilled)"),
             None if row.distilled is None else str(row.distilled).lower(),
             *(part for value in intervals for part in (value.value, value.low, value.high)),
@@ -180,21 +116,13 @@ def csv_text(table: TaskTable) -> str:
             row.lead[names[0]].probability_positive if row.lead else None,
             *(row.parameters, row.bytes, row.train_seconds, row.documents_per_second),
         ]
-        writer.writerow(
-            ["" if value is None or (isinstance(value, float) and math.isnan(value)) else value for value in values]
-        )
+        writer.writerow([csv_field(finite(value) if isinstance(value, float) else value) for value in values])
     return stream.getvalue()
-
-
-def _text(value: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
     """Return the report's HTML; every name from a run is escaped."""
     from distill_jax.reporting.chart_style import svg
-    from distill_jax.reporting.page import resource
 
     words = sentences(table)
     chart_title = _chart_title(table)
@@ -202,18 +130,17 @@ def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
         name: svg(task_chart(runs, table, width=width), name, f"{chart_title} by epoch")
         for name, width in (("wide", _WIDE), ("narrow", _NARROW))
     }
-    return _PAGE.substitute(
-        program=escape(f"distill-jax {distill_jax.__version__}"),
-        title=escape(title),
-        style=resource("page.css"),
+    return framed(
+        "task_page.html",
+        title,
         headline=escape(words[0]),
-        notes='<ul class="notes">' + "".join(f"<li>{escape(text)}</li>" for text in words[1:]) + "</ul>",
+        notes=notes_list(words[1:]),
         results=_results(table),
         fidelity=_fidelity(table),
         chart_title=escape(chart_title),
         chart_wide=charts["wide"],
         chart_narrow=charts["narrow"],
-        reliability_text=escape(_RELIABILITY.get(table.task.name, "")),
+        reliability_text=escape(table.task.reliability_words),
         reliability=_reliability(table),
     )
 

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -230,21 +229,11 @@ def _reliability(run: Run, logits: np.ndarray) -> list[tuple[float, float, int]]
     return run.task.reliability(*labelled(run, logits))
 
 
-def row_json(row: TaskRow) -> dict[str, Any]:
-    """Return a row's numbers as JSON values; what is undefined is null."""
-    return {
-        "name": row.model,
-        "run": row.run,
-        "scores": {name: interval_json(value) for name, value in row.scores.items()},
-        "fidelity": {name: _finite(value) for name, value in row.fidelity.items()},
-        "reliability": [list(bin_) for bin_ in row.reliability],
-    }
-
-
 def interval_json(value: Interval) -> dict[str, float | None]:
     """Return an interval as a JSON object."""
-    return {name: _finite(number) for name, number in dataclasses.asdict(value).items()}
+    return {name: finite(number) for name, number in dataclasses.asdict(value).items()}
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return a number, None where it is undefined."""
     return value if math.isfinite(value) else None

@@ -27,6 +27,9 @@ class MultiLabel(Task):
         thresholds: the probability from which on each label is answered; None = 0.5 for all.
     """
 
+    reliability_words: ClassVar[str] = (
+        "All texts and labels in ten bins by the probability given: its mean, and the share that is true."
+    )
     name: ClassVar[str] = MULTI_LABEL_NAME
     label_counts: ClassVar[tuple[int, int]] = (1, 2**31 - 1)
     label_dtype: ClassVar[np.dtype] = np.dtype(np.int8)
@@ -128,6 +131,16 @@ class MultiLabel(Task):
     def decision(self) -> dict[str, Any]:
         """Return the thresholds."""
         return {} if self.thresholds is None else {"thresholds": list(self.thresholds)}
+
+    @property
+    def decision_words(self) -> tuple[str, ...]:
+        """Whether the thresholds were tuned."""
+        untuned = "Each label is answered from a probability of 0.5 on: there was no validation split to tune that on."
+        tuned = (
+            "Each label is answered from the probability on that gave the best F1 on the validation split; the "
+            "teacher’s labels from 0.5 on."
+        )
+        return (untuned if self.thresholds is None else tuned,)
 
     def decided(self, decision: dict[str, Any], num_labels: int) -> Self:
         """Return the task with the thresholds that ``decision`` gave.

@@ -40,6 +40,9 @@ class Score(Task):
         huber: beyond so many deviations an error counts linearly in training; 0 = none does.
     """
 
+    reliability_words: ClassVar[str] = (
+        "The test texts in ten bins of equally many, by the predicted score: its mean, and the true ones’ mean."
+    )
     name: ClassVar[str] = SCORE_NAME
     label_counts: ClassVar[tuple[int, int]] = (1, 1)
     label_dtype: ClassVar[np.dtype] = np.dtype(np.float32)

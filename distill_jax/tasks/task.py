@@ -59,6 +59,7 @@ class Task(abc.ABC):
         selected_by: which of them chooses the best epoch of a training on labels.
         has_classes: whether each row has one of several classes, so that there is a confusion matrix.
         soft_losses: how its logits can be compared with a teacher's.
+        reliability_words: what the bins of ``reliability`` are, as a sentence.
     """
 
     name: ClassVar[str]
@@ -69,6 +70,7 @@ class Task(abc.ABC):
     selected_by: ClassVar[str]
     has_classes: ClassVar[bool] = False
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
+    reliability_words: ClassVar[str] = ""
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
         """Return the task with the training split's mean and deviation; ``InputError`` where it has no use for them."""
@@ -177,6 +179,11 @@ class Task(abc.ABC):
     def decision(self) -> dict[str, Any]:
         """Return what was fitted so, as JSON values; {} = nothing."""
         return {}
+
+    @property
+    def decision_words(self) -> tuple[str, ...]:
+        """What a report says of how answers are decided."""
+        return ()
 
     def decided(self, decision: dict[str, Any], num_labels: int) -> Self:
         """Return the task with what ``decision`` gave; raises ``InputError`` where that is not this task's."""
