@@ -12,9 +12,8 @@ from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.reporting.numbers import count, interval, p_value, percent, points, points_interval, probability, score
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.summary import UNLABELLED_TEST
+from distill_jax.reporting.table import TEACHER
 from distill_jax.runs.folder import Run
-
-TEACHER = "Teacher"
 
 
 @dataclasses.dataclass(frozen=True)

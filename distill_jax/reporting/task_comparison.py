@@ -1,7 +1,6 @@
 """The comparison of two models of scores or of several labels a row, on the same test rows."""
 
 import dataclasses
-import math
 from typing import Any
 
 from distill_jax.console import format_table
@@ -9,10 +8,10 @@ from distill_jax.metrics.bootstrap import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.comparable_runs import names_of
-from distill_jax.reporting.numbers import points, probability
+from distill_jax.reporting.numbers import points
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.table import TEACHER
-from distill_jax.reporting.task_report import lead_text, limits, number
+from distill_jax.reporting.task_report import chance_of_better, chance_text, lead_limits, lead_text, limits, number
 from distill_jax.reporting.task_table import finite, interval_json, labelled, leads, plain_task, scores_of, task_at
 from distill_jax.runs.folder import Run
 from distill_jax.tasks.task import Metric
@@ -98,23 +97,17 @@ def task_comparison_text(comparison: TaskComparison) -> list[str]:
 def _cells(comparison: TaskComparison, metric: Metric) -> list[str]:
     values = [scores[metric.name] for scores in comparison.scores]
     lead = comparison.lead[metric.name]
-    ends = f"{points(lead.interval.low)} to {points(lead.interval.high)}"
-    better = _better(lead, metric)
     return [
         *(f"{number(value.value)} ({limits(value)})" for value in values),
-        f"{points(lead.interval.value)} ({ends})",
-        probability(better) if math.isfinite(better) else "–",
+        f"{points(lead.interval.value)} ({lead_limits(lead)})",
+        chance_text(chance_of_better(lead, metric)),
     ]
-
-
-def _better(lead: Difference, metric: Metric) -> float:
-    return lead.probability_positive if metric.larger_is_better else 1 - lead.probability_positive
 
 
 def _verdict(comparison: TaskComparison) -> str:
     metric = comparison.metrics[0]
     lead = comparison.lead[metric.name]
-    said, better = lead_text(metric.title, lead), _better(lead, metric)
+    said, better = lead_text(metric.title, lead), chance_of_better(lead, metric)
     if better >= CLEAR:
         return f"A is clearly better ({said})."
     if better <= 1 - CLEAR:

@@ -14,6 +14,7 @@ from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, prob
 from distill_jax.reporting.page_frame import framed
 from distill_jax.reporting.results import csv_field, number_of_texts
 from distill_jax.reporting.task_table import TaskRow, TaskTable, finite
+from distill_jax.tasks.task import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +37,24 @@ def limits(value: Interval) -> str:
     return f"{number(value.low)} to {number(value.high)}"
 
 
+def lead_limits(lead: Difference) -> str:
+    """Return the ends of a difference's interval."""
+    return f"{points(lead.interval.low)} to {points(lead.interval.high)}"
+
+
 def lead_text(title: str, lead: Difference) -> str:
     """Return a difference in words, with its interval."""
-    ends = f"{points(lead.interval.low)} to {points(lead.interval.high)}"
-    return f"{points(lead.interval.value)} {title} ({ends})"
+    return f"{points(lead.interval.value)} {title} ({lead_limits(lead)})"
+
+
+def chance_of_better(lead: Difference, metric: Metric) -> float:
+    """Return the probability that the first of two models is better by a metric; NaN where it is undefined."""
+    return lead.probability_positive if metric.larger_is_better else 1 - lead.probability_positive
+
+
+def chance_text(better: float) -> str:
+    """Return such a probability as text; a dash where it is undefined."""
+    return probability(better) if math.isfinite(better) else UNKNOWN
 
 
 def terminal_table(table: TaskTable) -> str:
@@ -80,16 +95,15 @@ def sentences(table: TaskTable) -> list[str]:
 def _helped(row: TaskRow, table: TaskTable) -> str:
     metric = table.metrics[0]
     lead = row.lead[metric.name]
-    better = lead.probability_positive if metric.larger_is_better else 1 - lead.probability_positive
+    better = chance_of_better(lead, metric)
     how = "made no clear difference for"
     if better >= CLEAR:
         how = "helped"
     elif better <= 1 - CLEAR:
         how = "did not help"
-    chance = probability(better) if math.isfinite(better) else UNKNOWN
     return (
         f"Learning from the teacher instead of the labels {how} {row.twin}: {lead_text(metric.title, lead)}, "
-        f"probability of being better {chance}."
+        f"probability of being better {chance_text(better)}."
     )
 
 
