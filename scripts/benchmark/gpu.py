@@ -1,18 +1,23 @@
 """Where a CUDA GPU is: the teacher's documents a second and share of the chip, the students on GPU and CPU."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scripts.benchmark.rows import Match, Measurement, Row, Side, Turn
 from scripts.benchmark.sizes import Sizes
 
+if TYPE_CHECKING:
+    from distill_jax.data.ragged import Ragged
+
 _ON_GPU, _ON_CPU = {"JAX_PLATFORMS": "cuda,cpu"}, {"JAX_PLATFORMS": "cpu"}
 _BATCHES = (32, 128, 512)
 _PEAK_SIZE, _PEAK_PRODUCTS = 8192, 30
 _SPARSE_STEPS = 4096
 _MAX_LENGTH = 128
+_REVIEW_TOKENS = 100, 30  # mean and deviation
+_BASE_TEXTS, _BASE_BATCH, _COMPARED = 65_536, 64, 2048
 
 
 def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
@@ -21,29 +26,56 @@ def teacher_on_gpu(teacher: str, texts: int | None, batch_size: int) -> Turn:
     from teacher_export.data.demo import LABEL_NAMES
     from teacher_export.options.teacher import TeacherConfig
     from teacher_export.teacher.loading import load_teacher
-    from teacher_export.teacher.logits import predict_logits
     from teacher_export.teacher.source import resolve_teacher
     from teacher_export.teacher.tokens import encode
 
     source = resolve_teacher(TeacherConfig(teacher))
     loaded = load_teacher(source, LABEL_NAMES, _MAX_LENGTH, 0)
-    model = loaded.model.to("cuda").eval()
     tokens = encode(loaded.tokenizer, demo_texts(texts)[0])
+    return _pass(loaded.model, tokens, loaded.fill_id, batch_size)
+
+
+def distilbert_base_on_gpu(texts: int, batch_size: int) -> Turn:
+    """Prepare the same for a DistilBERT-base with random weights, and texts of about a hundred tokens."""
+    import torch
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    from distill_jax.data.ragged import Ragged
+
+    torch.manual_seed(0)
+    config = DistilBertConfig(num_labels=5)
+    rng = np.random.default_rng(0)
+    lengths = np.clip(np.rint(rng.normal(*_REVIEW_TOKENS, texts)), 8, _MAX_LENGTH).astype(np.int64)
+    ids = rng.integers(1000, config.vocab_size, lengths.sum()).astype(np.int32)
+    return _pass(DistilBertForSequenceClassification(config), Ragged(ids, lengths), config.pad_token_id, batch_size)
+
+
+def _pass(model: Any, tokens: "Ragged", pad_id: int, batch_size: int) -> Turn:
+    """Prepare a teacher's pass; the notes compare its first texts' logits with float32's."""
+    import torch
+
+    from teacher_export.teacher.logits import predict_logits
+
+    model = model.to("cuda").eval()
     operations = encoder_operations(model.config, tokens.lengths)
     peak = _matrix_rate()
+    options = {"pad_id": pad_id, "batch_size": batch_size, "max_length": _MAX_LENGTH}
+    few = tokens.take(np.arange(min(len(tokens), _COMPARED)))
+    exact, near = (predict_logits(model, few, precision=name, **options) for name in ("float32", "bfloat16"))
+    agreement = float((exact.argmax(axis=1) == near.argmax(axis=1)).mean())
+    difference = float(np.abs(exact - near).mean() / exact.std())
 
     def turn() -> Measurement:
         started = time.perf_counter()
-        predict_logits(
-            model,
-            tokens,
-            pad_id=loaded.fill_id,
-            precision="bfloat16",
-            batch_size=batch_size,
-            max_length=_MAX_LENGTH,
-        )
+        predict_logits(model, tokens, precision="bfloat16", **options)
+        torch.cuda.synchronize()
         seconds = time.perf_counter() - started
-        notes = {"matrix_operations_per_second": peak, "share_of_matrix_rate": operations / seconds / peak}
+        notes = {
+            "matrix_operations_per_second": peak,
+            "share_of_matrix_rate": operations / seconds / peak,
+            "argmax_agreement_with_float32": agreement,
+            "mean_difference_from_float32_in_deviations": difference,
+        }
         return Measurement(len(tokens), seconds, notes)
 
     return turn
@@ -140,8 +172,17 @@ def gpu_matches(sizes: Sizes, teacher: str, skip_teacher: str | None) -> list[Ma
         )
         for batch in _BATCHES
     ]
+    base = {"texts": _BASE_TEXTS, "batch_size": _BASE_BATCH}
     return [
         *passes,
+        Match(
+            {"ours": Side("scripts.benchmark.gpu:distilbert_base_on_gpu", base)},
+            (
+                Row(
+                    "gpu-distilbert-base", "DistilBERT-base's pass on the GPU, texts of 100 tokens", "documents", "ours"
+                ),
+            ),
+        ),
         _on_both("gpu-cnn", "cnn training", "steps", "scripts.benchmark.training:fit_student", fit),
         _on_both(
             "gpu-cnn-predict", "cnn prediction", "documents", "scripts.benchmark.prediction:predict_token_ids", predict

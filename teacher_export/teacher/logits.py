@@ -10,7 +10,7 @@ import torch
 
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
-from teacher_export.teacher.distilbert_inference import DistilBertInference, is_supported
+from teacher_export.teacher import distilbert_inference, distilbert_packed
 from teacher_export.teacher.families import Segments, batch_inputs, batches_allowed, row_kinds
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
@@ -80,16 +80,12 @@ def predict_logits(
     on_gpu = device.type == "cuda"
     most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
     batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
-    own = is_supported(model)
-    classify, outputs = _classifier(model, device, precision, own=own), []
+    own = distilbert_inference.is_supported(model)
+    classify, outputs = _classifier(model, precision, pad_id, segments, own=own), []
 
     def logits_of(rows: np.ndarray) -> torch.Tensor:
-        arrays = batch_inputs(tokens.take(rows), pad_id, segments)
-        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        if on_gpu:  # pinned memory lets the copy run beside the last batch's arithmetic
-            inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
         with torch.inference_mode():
-            return classify(**inputs).float()
+            return classify(tokens.take(rows)).float()
 
     try:
         # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
@@ -127,17 +123,28 @@ def _side_by_side(*, own: bool) -> Iterator[Callable[..., Iterable[Any]]]:
         torch.set_num_threads(threads)  # new threads would start with what the last one was set to
 
 
-def _classifier(model: Any, device: torch.device, precision: str, *, own: bool) -> Callable[..., torch.Tensor]:
-    """Return the function from a batch's inputs to logits."""
-    dtype = getattr(torch, precision)
-    if own:
-        return DistilBertInference(model, dtype)
+def _classifier(
+    model: Any, precision: str, pad_id: int, segments: Segments | None, *, own: bool
+) -> Callable[[Ragged], torch.Tensor]:
+    """Return the function from a batch's rows to logits."""
+    dtype, device = getattr(torch, precision), next(model.parameters()).device
+    if distilbert_packed.is_supported(model, dtype):
+        return distilbert_packed.PackedDistilBert(model, dtype, pad_id)
 
     def autocast(**inputs: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, dtype, enabled=precision != "float32"):
             return model(**inputs).logits
 
-    return autocast
+    compute = distilbert_inference.DistilBertInference(model, dtype) if own else autocast
+
+    def padded(rows: Ragged) -> torch.Tensor:
+        arrays = batch_inputs(rows, pad_id, segments)
+        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        if device.type == "cuda":  # pinned memory lets the copy run beside the last batch's arithmetic
+            inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
+        return compute(**inputs)
+
+    return padded
 
 
 def _require_finite(logits: np.ndarray, where: str) -> None:

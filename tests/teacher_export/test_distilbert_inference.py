@@ -145,7 +145,7 @@ def test_what_is_not_supported_is_left_to_transformers(monkeypatch):
     def never(*_):
         pytest.fail("a model of another kind was taken")
 
-    monkeypatch.setattr(predict, "DistilBertInference", never)
+    monkeypatch.setattr(predict.distilbert_inference, "DistilBertInference", never)
     relu = _model(activation="relu")
     assert is_supported(_model())
     assert not is_supported(relu)
@@ -173,7 +173,7 @@ def test_prediction_takes_it(monkeypatch):
             taken.append(dtype)
             super().__init__(model, dtype)
 
-    monkeypatch.setattr(predict, "DistilBertInference", Watched)
+    monkeypatch.setattr(predict.distilbert_inference, "DistilBertInference", Watched)
     predict.predict_logits(
         _model(), Ragged.of([[2, 5, 9, 3]]), pad_id=0, precision="bfloat16", batch_size=4, max_length=16
     )

@@ -129,13 +129,13 @@ def test_batches_side_by_side_give_the_same_logits_and_leave_the_threads_as_they
     options = {"pad_id": 0, "precision": "float32", "batch_size": 4, "max_length": 16}
     alone, threads, done = predict_logits(model, tokens, **options), torch.get_num_threads(), []
     seen = set()
-    plain = predict.DistilBertInference.__call__
+    plain = predict.distilbert_inference.DistilBertInference.__call__
 
     def watched(self, **inputs):
         seen.add(threading.get_ident())
         return plain(self, **inputs)
 
-    monkeypatch.setattr(predict.DistilBertInference, "__call__", watched)
+    monkeypatch.setattr(predict.distilbert_inference.DistilBertInference, "__call__", watched)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 3)
     together = predict_logits(model, tokens, **options, advance=done.append)
     monkeypatch.undo()
@@ -152,7 +152,7 @@ def test_an_error_in_one_of_several_batches_is_raised(model, tokens, monkeypatch
     def broken(*_, **inputs):
         raise ValueError("broken")
 
-    monkeypatch.setattr(predict.DistilBertInference, "__call__", broken)
+    monkeypatch.setattr(predict.distilbert_inference.DistilBertInference, "__call__", broken)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 2)
     with pytest.raises(ValueError, match="broken"):
         predict_logits(model, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
