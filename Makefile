@@ -1,7 +1,7 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report (a few minutes on two cores)
 # make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (25 minutes on two quiet cores)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
-# make test   linters, types and every test
+# make test   linters, types and every test (make test-gpu: the tests that hold on a GPU, there)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ STUDENTS := fasttext cnn
 BEST_STUDENTS := fasttext cnn bilstm
 RECIPE ?= best
 
-.PHONY: help install demo best benchmark test check format clean
+.PHONY: help install demo best benchmark test test-gpu check format clean
 
 help:
 	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
@@ -19,6 +19,7 @@ help:
 	@echo "make best      with a transfer set and three seeds a student, runs/best/report.html"
 	@echo "make benchmark speed beside torch and fastText's C++, into benchmarks/"
 	@echo "make test      linters, types and every test"
+	@echo "make test-gpu  the tests that hold on a CUDA GPU, there (installed with the extra cuda)"
 	@echo "make check     linters and types alone"
 	@echo "make format    format the source"
 	@echo "make clean     delete $(VENV) (exports/, runs/ and teachers/ stay)"
@@ -57,6 +58,9 @@ $(BENCH_STAMP): $(STAMP)
 benchmark: $(BENCH_STAMP)
 	$(BIN)/python scripts/export_logits.py
 	$(BIN)/python -m scripts.benchmark
+
+test-gpu: $(STAMP)
+	JAX_PLATFORMS=cuda,cpu $(BIN)/python -m pytest -n 8 tests/students tests/inference tests/parity tests/training tests/tasks tests/library tests/runs tests/data tests/teacher_export
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -16,10 +16,12 @@ from distill_jax.errors import InputError
 from distill_jax.machine import instructions, processor
 from distill_jax.processors import usable_processors
 
+_DETERMINISTIC = "--xla_gpu_deterministic_ops"
 _EXTRA_OPTIONS = "--xla_backend_extra_options"
 _BROKEN_ENTRY = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 _LOOP_BYTES = "xla_cpu_small_while_loop_byte_threshold"
 _LOOP_LIMIT = 2_000_000_000
+_OUR_FLAGS = {_DETERMINISTIC: "true", _EXTRA_OPTIONS: f"{_LOOP_BYTES}={_LOOP_LIMIT}"}
 # JAX's own variables that change no number: where it keeps and says things, and the device, which is named apart.
 _HARMLESS = tuple(
     f"JAX_{name}"
@@ -33,6 +35,9 @@ _HARMLESS = tuple(
 
 def configure_jax(*, fused_loops: bool = False) -> None:
     """Take GPU memory as it is needed, and keep compiled programs in the user's cache folder.
+
+    On a GPU the same program gives the same bits at every run: sums by atomic operations, and products by whichever
+    kernel was the fastest just then, would let no run be repeated or resumed.
 
     What the user's environment says (``XLA_PYTHON_CLIENT_PREALLOCATE``, ``JAX_COMPILATION_CACHE_DIR``, ``XLA_FLAGS``)
     goes first.
@@ -52,10 +57,28 @@ def configure_jax(*, fused_loops: bool = False) -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "jax" not in sys.modules:  # else it may come too late
+        _add_flag(_DETERMINISTIC)
+        if fused_loops:  # over up to 2 GB; a version or a backend of XLA that knows no such option ignores it
+            _add_flag(_EXTRA_OPTIONS)
+
+
+def _add_flag(name: str) -> None:
+    """Give XLA one of our flags, unless it was given to it already."""
     flags = os.environ.get("XLA_FLAGS", "")
-    if fused_loops and _EXTRA_OPTIONS not in flags and "jax" not in sys.modules:  # else it may come too late
-        # Loops over up to 2 GB. A version or a backend of XLA that knows no such option ignores it.
-        os.environ["XLA_FLAGS"] = f"{flags} {_EXTRA_OPTIONS}={_LOOP_BYTES}={_LOOP_LIMIT}".lstrip()
+    if name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {name}={_OUR_FLAGS[name]}".lstrip()
+
+
+def full_precision() -> Any:
+    """Return a context in which what is traced multiplies float32 numbers as float32 numbers.
+
+    By default a GPU rounds them to ten bits (TF32), which moves a logit by a thousandth. A precision that the user has
+    set (``jax.default_matmul_precision``) goes first.
+    """
+    import jax
+
+    return jax.default_matmul_precision(jax.default_matmul_precision.value or "highest")
 
 
 def _heal_cache(folder: Path) -> None:
@@ -105,9 +128,9 @@ def _deciding_variables() -> list[str]:
 
 
 def _user_value(name: str) -> str:
-    """Return what a variable was set to by the user: without the option that is set here."""
-    ours = re.escape(f"{_EXTRA_OPTIONS}={_LOOP_BYTES}={_LOOP_LIMIT}")
-    return re.sub(rf"\s*{ours}$", "", os.environ.get(name, "")).strip()
+    """Return what a variable was set to by the user: without the flags that are set here."""
+    ours = {f"{flag}={value}" for flag, value in _OUR_FLAGS.items()}
+    return " ".join(word for word in os.environ.get(name, "").split() if word not in ours)
 
 
 def loops_are_fused() -> bool:

@@ -1,9 +1,15 @@
-"""What all tests share: no network, a cache folder of their own, a tiny export and tiny trained runs."""
+"""What all tests share: no network, a cache folder of their own, a tiny export and tiny trained runs.
+
+They run on the CPU also where a GPU is, unless ``JAX_PLATFORMS`` says otherwise (``make test-gpu``).
+"""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+if os.environ.setdefault("JAX_PLATFORMS", "cpu") != "cpu":  # what ``configure_jax`` does for commands
+    os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import pytest
 from jaxtyping import install_import_hook
@@ -14,6 +20,14 @@ install_import_hook(["distill_jax.losses", "distill_jax.students.networks"], "be
 from distill_jax.cache import CACHE_VARIABLE
 from student_options import padding
 from tiny_export import write_tiny_export
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what holds on a CPU alone where JAX computes elsewhere."""
+    if os.environ["JAX_PLATFORMS"] != "cpu":
+        for item in items:
+            if "cpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="looked up on a CPU alone"))
 
 
 @pytest.fixture(scope="session")

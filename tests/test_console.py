@@ -36,6 +36,7 @@ from distill_jax.jax_setup import configure_jax, loops_are_fused, platform
 from distill_jax.runs.history import COLUMNS, history_frame, write_history
 
 LOOPS = "xla_cpu_small_while_loop_byte_threshold=2000000000"
+SAME_BITS = "--xla_gpu_deterministic_ops=true"
 
 
 def _status(capsys, error):
@@ -192,9 +193,14 @@ def test_jax_is_set_up_without_overruling_the_user(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("given", "imported", "expected"),
     [
-        (None, False, f"--xla_backend_extra_options={LOOPS}"),
-        ("--xla_dump_to=x", False, f"--xla_dump_to=x --xla_backend_extra_options={LOOPS}"),
-        ("--xla_backend_extra_options=xla_a=1", False, "--xla_backend_extra_options=xla_a=1"),
+        (None, False, f"{SAME_BITS} --xla_backend_extra_options={LOOPS}"),
+        ("--xla_dump_to=x", False, f"--xla_dump_to=x {SAME_BITS} --xla_backend_extra_options={LOOPS}"),
+        ("--xla_backend_extra_options=xla_a=1", False, f"--xla_backend_extra_options=xla_a=1 {SAME_BITS}"),
+        (
+            "--xla_gpu_deterministic_ops=false",
+            False,
+            f"--xla_gpu_deterministic_ops=false --xla_backend_extra_options={LOOPS}",
+        ),
         ("--xla_dump_to=x", True, "--xla_dump_to=x"),  # too late
     ],
 )
@@ -207,7 +213,8 @@ def test_loops_are_fused_only_where_asked_and_beside_the_user_s_flags(monkeypatc
         if given:
             os.environ["XLA_FLAGS"] = given
         configure_jax()
-        assert os.environ.get("XLA_FLAGS") == given
+        without_loops = os.environ.get("XLA_FLAGS", "")
+        assert ("xla_gpu_deterministic_ops" in without_loops, LOOPS in without_loops) == (not imported, False)
         configure_jax(fused_loops=True)
         assert os.environ["XLA_FLAGS"] == expected
         assert loops_are_fused() == (LOOPS in expected)

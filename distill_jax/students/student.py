@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
-from distill_jax.jax_setup import require_own_jax
+from distill_jax.jax_setup import full_precision, require_own_jax
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params
 from distill_jax.students.registry import student_config
@@ -56,7 +56,8 @@ class Student:
             dropout_rng: the key of the dropout in training; None = no dropout.
         """
         module = nnx.merge(self._split[0], params)
-        return module(jnp.asarray(inputs), padded_length=padded_length, dropout_rng=dropout_rng)
+        with full_precision():
+            return module(jnp.asarray(inputs), padded_length=padded_length, dropout_rng=dropout_rng)
 
 
 def build_student(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, **options: Any) -> Student:

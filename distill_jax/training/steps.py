@@ -9,6 +9,7 @@ import optax
 from jax import Array
 
 from distill_jax.config import OptimizerName
+from distill_jax.jax_setup import full_precision
 from distill_jax.losses import Objective
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
@@ -65,7 +66,8 @@ def batch_gradients(
             losses = losses * batch("row_weights").astype(losses.dtype)
         return jnp.where(counted, losses, 0).sum() / counted.sum().astype(logits.dtype), logits
 
-    (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+    with full_precision():
+        (loss, logits), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
     if student.config.frozen_padding:
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)

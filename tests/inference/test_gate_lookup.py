@@ -6,7 +6,7 @@ import pytest
 from lookup_helpers import OF_LOOKUPS, PAD, looked_up, module_logits, random_texts, small_student
 from tolerances import assert_close
 
-pytestmark = pytest.mark.usefixtures("lookup_of_few_texts")
+pytestmark = [pytest.mark.cpu, pytest.mark.usefixtures("lookup_of_few_texts")]
 
 
 @pytest.mark.parametrize("states", ["max", "last"])

@@ -16,6 +16,7 @@ from padded import padded_logits
 from student_options import padding
 from tolerances import OF_LOGITS, assert_close
 
+pytestmark = pytest.mark.cpu
 CONFIG = CnnConfig(vocab_size=40, num_labels=3, pad_id=3)
 IDS = np.array([[5, 9, 5, 5, 9, 7, 5, 9], [9, 9, 5, 3, 3, 3, 3, 3]], np.int32)
 _PROGRAMS = {"cnn": window_lookup._logits, "bilstm": gate_lookup._logits}
