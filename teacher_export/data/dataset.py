@@ -15,10 +15,11 @@ from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
+from teacher_export.data.labels import number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
-from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
+from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.options.data import DataConfig
 
 _EXAMPLES_SHOWN = 3
@@ -105,7 +106,7 @@ def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
         return AmazonRows()
     assert config.label_column is not None  # ExportConfig sees to it
-    return TableRows(config.text_column, config.label_column)
+    return TableRows(config.text_column, config.label_column, config.keep_labels)
 
 
 def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
@@ -224,11 +225,6 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
-    if unlabelled := source.dropped.get(LABEL_OF_NONE):
-        warn(
-            f"warning: the label -1 means that a row has none, so such rows, {unlabelled:,} here, are left out; "
-            "where it is a class, as beside 0 and 1, give it another name"
-        )
     _warn_of_twins(names)
     for name, split_counts in counts.items():
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
@@ -238,14 +234,17 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
 
 
 def _warn_of_twins(label_names: Sequence[str]) -> None:
-    """Warn of classes whose names look alike: the same letters, composed in one and decomposed in the other."""
-    found: dict[str, str] = {}
+    """Warn of two classes that may be meant as one: the same number, or the same letters in two Unicode forms."""
+    found: dict[str | float, str] = {}
     for name in label_names:
-        twin = found.setdefault(unicodedata.normalize("NFC", name), name)
+        number = number_of(name)
+        twin = found.setdefault(unicodedata.normalize("NFC", name) if number is None else number, name)
         if twin != name:
+            same = "letters in two Unicode forms" if number is None else "number written in two ways"
+            form = "form (NFC)" if number is None else "way"
             warn(
-                f"warning: the classes {twin!a} and {name!a} are the same letters in two Unicode forms, and "
-                "are taken for two classes; write the labels in one form (NFC)"
+                f"warning: the classes {twin!a} and {name!a} are the same {same}, and are taken for two classes, as they "
+                f"stand; if one is meant, write the labels in one {form}"
             )
 
 

@@ -3,7 +3,8 @@
 import csv
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from distill_jax.errors import InputError
@@ -42,9 +43,9 @@ UNQUOTED_TSV = Dialect("\t", is_quoted=False, may_be_short=True)
 def delimited_rows(
     path: Path, lines: TextLines, dialect: Dialect, columns: Sequence[str], wanted: Wanted | None
 ) -> Iterator[Row]:
-    """Yield a file's rows; an empty field is a missing value."""
+    """Yield a file's rows; an empty field is an empty text."""
     header, records = header_and_records(path, lines, dialect)
-    indices = [header.index(name) for name in columns]
+    cells = _picked([header.index(name) for name in columns])
     for number, line, fields in records:
         if len(fields) != len(header):
             where = place(path, number, line)
@@ -53,7 +54,14 @@ def delimited_rows(
         elif lines.number > line:
             _require_no_rows_within(place(path, number, line), fields, dialect.separator)
         if is_wanted(wanted, number):
-            yield Row(path, number, line, tuple([fields[index] or None for index in indices]))
+            yield Row(path, number, line, cells(fields))
+
+
+def _picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Return what makes a tuple of some of a record's fields."""
+    if len(indices) > 1:
+        return operator.itemgetter(*indices)
+    return lambda fields: tuple([fields[index] for index in indices])
 
 
 def _require_width(where: str, fields: list[str], header: list[str], lines: TextLines, *, may_be_short: bool) -> None:

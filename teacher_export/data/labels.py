@@ -3,14 +3,23 @@
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from distill_jax.console import shell_line, warn
 from distill_jax.errors import InputError
 from teacher_export.data.rows import Row
 
 MAX_CLASSES = 1000
 UNLABELLED = "-1"
+# What programs write for a value that is missing: what pandas.read_csv takes for one (documented under its na_values).
+PANDAS_MISSING = frozenset(
+    {
+        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+        "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    }
+)  # fmt: skip
+MISSING_LABELS = PANDAS_MISSING | {UNLABELLED}
 _LONGEST_NAME = 1_000  # characters
 _NAMES_SHOWN = 20
 _MOST_FRACTIONS = 10  # classes of half a star are known; more steps than that are a scale
@@ -43,6 +52,17 @@ def canonical_label(value: Any) -> str | None:
     raise TypeError(type(value).__name__)
 
 
+def number_of(name: str) -> float | None:
+    """Return the number that a name writes; None where it writes none."""
+    return float(name) if _NUMBER.fullmatch(name) else None
+
+
+def missing_labels(kept: Iterable[str]) -> frozenset[str]:
+    """Return the names that mean that a row has no label, but for classes that are called so, in any case."""
+    folded = {name.casefold() for name in kept}
+    return frozenset(name for name in MISSING_LABELS if name.casefold() not in folded)
+
+
 @dataclasses.dataclass
 class _Found:
     """One name of a column: its code, how many rows have it, and the first of them."""
@@ -70,11 +90,13 @@ class LabelColumn:
 
     Args:
         name: the column's name, for messages.
+        kept: names that are classes although they look like missing labels.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kept: Iterable[str] = ()) -> None:
         self._name = name
         self._found: dict[str, _Found] = {}
+        self._missing = missing_labels(kept)
 
     def code(self, row: Row) -> int | None:
         """Return the code of a row whose first cell is its label, None where the label is missing.
@@ -99,7 +121,7 @@ class LabelColumn:
                     f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
                     f"got {len(name):,}; name the label's column with --label-column"
                 )
-            if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be -1
+            if name not in self._missing and len(self._found.keys() - self._missing) == MAX_CLASSES:
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
                     f"{MAX_CLASSES:,} different values; name the label's column with --label-column; numbers of a "
@@ -110,14 +132,13 @@ class LabelColumn:
         return found.code
 
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
-        """Return the classes' names and, for each code, its class; -1 = unlabelled.
-
-        The label -1 means unlabelled beside numbers and beside names.
+        """Return the classes' names and, for each code, its class; -1 = no label, and it is said which names mean that.
 
         Raises:
             InputError: one label is no number while most rows' are.
         """
-        labelled = {name: found for name, found in self._found.items() if name != UNLABELLED}
+        labelled = {name: found for name, found in self._found.items() if name not in self._missing}
+        self._warn_of_missing(set(self._found) - set(labelled))
         others = [found for name, found in labelled.items() if not _NUMBER.fullmatch(name)]
         number_rows = sum(found.rows for found in labelled.values()) - sum(found.rows for found in others)
         if others and number_rows > sum(found.rows for found in others):
@@ -133,20 +154,17 @@ class LabelColumn:
                 f"column {self._name!r} does not look like classes: {len(fractions):,} of its {len(names):,} different "
                 f"values are no whole numbers, as {', '.join(fractions[:3])}; scores are learnt with --task score"
             )
-        if len(names) > MAX_CLASSES:
-            raise InputError(
-                f"column {self._name!r} does not look like classes: it has {len(names):,} different values"
-            )
         index = {name: class_ for class_, name in enumerate(names)}
         return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
 
     def classes_among(self, names: Sequence[str]) -> list[int]:
-        """Return each code's place among classes that are known already; -1 = unlabelled, where no class is called so.
+        """Return each code's place among classes that are known already; -1 = no label, and it is said of which names.
 
         Raises:
             InputError: a label is none of them.
         """
-        index = {UNLABELLED: -1, **{name: class_ for class_, name in enumerate(names)}}
+        index = {**dict.fromkeys(self._missing, -1), **{name: class_ for class_, name in enumerate(names)}}
+        self._warn_of_missing({name for name in self._found if index.get(name) == -1})
         for name, found in self._found.items():
             if name not in index:
                 raise InputError(
@@ -155,6 +173,14 @@ class LabelColumn:
                     f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN"
                 )
         return [index[name] for name in self._found]
+
+    def _warn_of_missing(self, names: Collection[str]) -> None:
+        if names:
+            counted = ", ".join(f"{name!r} ({self._found[name].rows:,})" for name in sorted(names))
+            warn(
+                f"warning: column {self._name!r}: cells with {counted} are taken for missing labels; where that is a "
+                f"class, say so: {shell_line(['--keep-labels', *sorted(names)])}"
+            )
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class AnsweredRows:
             raise InputError(
                 f"--teacher-outputs: expected a column for each class, got one twice: {', '.join(columns)}"
             )
-        self._labels = LabelColumn(labels[0]) if labels else None
+        self._labels = LabelColumn(labels[0], config.keep_labels) if labels else None
         self._texts = TextColumns(config.text_column, len(labels))
         self._first = len(labels) + len(config.text_column)
         self.columns = (*labels, *config.text_column, *columns)

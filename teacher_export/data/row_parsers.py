@@ -4,19 +4,13 @@ import math
 from typing import Any, Protocol
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import LabelColumn, require_unicode
+from teacher_export.data.labels import PANDAS_MISSING, LabelColumn, require_unicode
 from teacher_export.data.rows import Row
 from teacher_export.data.sources import not_utf8
 
+MISSING_LABEL = "missing label"
 TEXT_SEPARATOR = "\n\n"
 STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
-# What pandas.read_csv takes for missing, and so what the notebook drops (documented under its na_values).
-PANDAS_MISSING = frozenset(
-    {
-        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
-        "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-    }
-)  # fmt: skip
 
 
 class RowParser(Protocol):
@@ -58,7 +52,7 @@ class AmazonRows:
             InputError: the rating is not a whole number from 1 to 5.
         """
         for name, value in zip(self.columns, row.cells, strict=True):
-            if value is None or value in PANDAS_MISSING:
+            if not value or value in PANDAS_MISSING:
                 return f"missing {name}"
         rating = row.cells[0].strip()
         if rating.removesuffix(".0") not in {"1", "2", "3", "4", "5"}:
@@ -117,10 +111,10 @@ class TableRows:
 
     keeps_unlabelled = False
 
-    def __init__(self, text_columns: tuple[str, ...], label_column: str) -> None:
+    def __init__(self, text_columns: tuple[str, ...], label_column: str, kept: tuple[str, ...] = ()) -> None:
         require_no_text(label_column, text_columns)
         self.columns = (label_column, *text_columns)
-        self._labels, self._texts = LabelColumn(label_column), TextColumns(text_columns, 1)
+        self._labels, self._texts = LabelColumn(label_column, kept), TextColumns(text_columns, 1)
 
     def label(self, row: Row) -> int | str:
         """Return the label's code, or why the row is left out.
@@ -130,7 +124,7 @@ class TableRows:
         """
         missing = self._texts.why_missing(row)
         code = self._labels.code(row)
-        return "missing label" if code is None else missing or code
+        return MISSING_LABEL if code is None else missing or code
 
     def text(self, row: Row) -> str:
         """Return the text columns joined."""

@@ -18,7 +18,7 @@ class Row(NamedTuple):
         path: the file.
         number: the row's number in it, counted from 0.
         line: the line where it begins, counted from 1; None where the format has no lines.
-        cells: the values of the columns asked for, in that order; None = missing.
+        cells: the values of the columns asked for, in that order; None = missing, and so is an empty text.
     """
 
     path: Path

@@ -12,7 +12,7 @@ import numpy as np
 from distill_jax.console import progress
 from distill_jax.errors import InputError
 from teacher_export.data.formats import format_of, say_guesses
-from teacher_export.data.row_parsers import RowParser
+from teacher_export.data.row_parsers import MISSING_LABEL, RowParser
 from teacher_export.data.rows import Row, Wanted
 from teacher_export.data.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
@@ -20,7 +20,6 @@ from teacher_export.options.data import DataConfig
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
 _FEW_ROWS, _ROW_BYTES = 1 << 25, 32
-LABEL_OF_NONE = "unlabelled (label -1)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +115,7 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
     if not parser.keeps_unlabelled:
         unlabelled = int(np.count_nonzero(usable & (classes < 0)))
         if unlabelled:
-            dropped[LABEL_OF_NONE] += unlabelled
+            dropped[MISSING_LABEL] += unlabelled
         usable = classes >= 0
     return LabelledRows(label_names, classes, usable, dict(dropped), tuple(rows_per_file))
 

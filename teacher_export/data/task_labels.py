@@ -4,16 +4,24 @@ import array
 import ast
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import MAX_CLASSES, canonical_label, in_order, require_unicode
+from teacher_export.data.labels import (
+    MAX_CLASSES,
+    PANDAS_MISSING,
+    UNLABELLED,
+    canonical_label,
+    in_order,
+    missing_labels,
+    require_unicode,
+)
 from teacher_export.data.rows import Row
 
-MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
+MISSING = frozenset({"", *map(str.lower, PANDAS_MISSING)})
 _YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _LONGEST_NAME = 1_000  # characters
 
@@ -108,10 +116,12 @@ class TagLabels:
     Args:
         column: the column.
         separator: what stands between two labels of a text; None = the cells are lists.
+        kept: names that are labels although they look like missing ones.
     """
 
-    def __init__(self, column: str, separator: str | None) -> None:
+    def __init__(self, column: str, separator: str | None, kept: Iterable[str] = ()) -> None:
         self.columns, self._separator = (column,), separator
+        self._missing = missing_labels((*kept, UNLABELLED))
         self._found: dict[str, int] = {}
         self._rows = _Indices()
 
@@ -125,12 +135,12 @@ class TagLabels:
         return self._rows.add(None if values is None else sorted({self._code(value, row) for value in values}))
 
     def _values(self, row: Row, cell: Any) -> Sequence[Any] | None:
-        if self._separator is not None and isinstance(cell, str):
-            return [part for part in cell.split(self._separator) if part.strip()]
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return None
-        if isinstance(cell, str) and cell.strip().lower() in MISSING:
+        if isinstance(cell, str) and (cell.strip() in self._missing or (self._separator is None and not cell.strip())):
             return None
+        if self._separator is not None and isinstance(cell, str):
+            return [part for part in cell.split(self._separator) if part.strip()]
         value = _parsed(cell) if isinstance(cell, str) else cell
         if isinstance(value, list | tuple):
             return value
@@ -144,9 +154,10 @@ class TagLabels:
             name = canonical_label(value)
         except TypeError as error:
             name, value = None, error
-        if name is None or len(name) > _LONGEST_NAME:
+        if name is None or name in self._missing or len(name) > _LONGEST_NAME:
+            kept = f"; where that is a label, give --keep-labels {name}" if name in self._missing else ""
             raise InputError(
-                f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}"
+                f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}{kept}"
             )
         require_unicode(name, row, self.columns[0])
         if name not in self._found and len(self._found) == MAX_CLASSES:

@@ -29,7 +29,11 @@ class DataConfig:
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
-    """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
+    """The class's column (table): numbers or names. A row whose label is empty, -1, NA, NaN, None, null or the like has
+    none, and is left out. No must with --teacher-outputs."""
+    keep_labels: tuple[str, ...] = ()
+    """Labels that are classes although they look like missing ones: -1, None, NA … (table). The classes that --label-map
+    or a teacher's own folder names are such without this."""
     task: TaskName = "single-label"
     """What a row is labelled with: single-label, one of several classes; multi-label, any number of labels; score, a
     number."""
@@ -84,6 +88,8 @@ class DataConfig:
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
         self._check_task()
+        if self.dataset != "table" and self.keep_labels:
+            raise InputError(f"--keep-labels goes with --dataset table, got {self.dataset}")
         if self.dataset != "table" and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
 

@@ -157,14 +157,23 @@ def test_text_columns_are_joined_by_a_blank_line_without_the_blank_ones(tmp_path
 
 
 def test_table_drops_are_counted_by_reason(tmp_path, capsys):
-    rows = [*TEN, ("unlabelled", "-1"), ("no label", ""), ("", "1"), (" \t", "0"), ("", "1")]
+    rows = [
+        *TEN,
+        ("unlabelled", "-1"),
+        ("none", "None"),
+        ("na", "NA"),
+        ("no label", ""),
+        ("", "1"),
+        (" \t", "0"),
+        ("", "1"),
+    ]
     dataset = load(write_csv(tmp_path / "data.csv", rows), max_rows=6, balance=True)
     said, warned = capsys.readouterr()
     assert (
-        "data set table: 15 rows read, 5 dropped (1 missing label, 2 missing text, 1 blank text, 1 unlabelled " in said
+        "data set table: 17 rows read, 7 dropped (4 missing label, 2 missing text, 1 blank text), 4 not drawn, 6 kept"
+        in said
     )
-    assert "(label -1)), 4 not drawn, 6 kept" in said
-    assert "the label -1 means that a row has none, so such rows, 1 here, are left out" in warned
+    assert "column 'stars': cells with '-1' (1), 'NA' (1), 'None' (1) are taken for missing labels" in warned
     assert dataset.label_names == ("0", "1")
 
 
@@ -174,6 +183,17 @@ def test_classes_that_look_alike_are_named(tmp_path, capsys):
     warned = capsys.readouterr().err
     assert r"the classes 'cafe\u0301' and 'caf\xe9' are the same letters in two Unicode forms" in warned
     assert warned.count("Unicode forms") == 1
+
+
+@pytest.mark.parametrize("pair", [("007", "7"), ("1E2", "100"), ("+1", "1"), ("1.10", "1.1")])
+def test_labels_are_classes_as_they_stand_and_one_number_written_in_two_ways_is_said(tmp_path, capsys, pair):
+    rows = [(f"text {i}", (*pair, "3")[i % 3]) for i in range(12)]
+    dataset = load(write_csv(tmp_path / "data.csv", rows))
+    assert set(dataset.label_names) == {*pair, "3"}
+    assert rows_of(dataset) == dict(enumerate(rows))
+    warned = capsys.readouterr().err
+    assert all(repr(name) in warned for name in pair)
+    assert warned.count("are the same number written in two ways, and are taken for two classes") == 1
 
 
 def test_the_summary_shows_counts_and_three_examples(tmp_path, capsys):
