@@ -243,8 +243,8 @@ def _warn_of_twins(label_names: Sequence[str]) -> None:
             same = "letters in two Unicode forms" if number is None else "number written in two ways"
             form = "form (NFC)" if number is None else "way"
             warn(
-                f"warning: the classes {twin!a} and {name!a} are the same {same}, and are taken for two classes, as they "
-                f"stand; if one is meant, write the labels in one {form}"
+                f"warning: the classes {twin!a} and {name!a} are the same {same}, and are taken for two classes, as "
+                f"they stand; if one is meant, write the labels in one {form}"
             )
 
 

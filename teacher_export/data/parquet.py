@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingExtraError
+from teacher_export.data.byte_streams import OnBytes
+from teacher_export.data.compression import is_packed
 from teacher_export.data.rows import Row, Wanted, is_wanted, place
-from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, OnBytes, not_utf8, row_too_long, unpack
+from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, not_utf8, row_too_long, unpack
 
 _BATCH_ROWS = 256
 _FEW_ROWS = 8
@@ -31,11 +33,11 @@ def _pyarrow() -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[Any, Any]]:
-    """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a gzipped one is decompressed into a temporary file."""
+    """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a packed one is decompressed into a temporary file."""
     pa, pq = _pyarrow()
     with contextlib.ExitStack() as stack:
         source: Any = path
-        if path.suffix.lower() == ".gz":
+        if is_packed(path):
             source = stack.enter_context(tempfile.TemporaryFile())
             unpack(path, source, on_bytes)
         try:
@@ -60,7 +62,7 @@ def parquet_rows(
 ) -> Iterator[Row]:
     """Yield the rows of a Parquet file; see ``readers.read_rows``."""
     pa, _ = _pyarrow()
-    size, zipped = path.stat().st_size, path.suffix.lower() == ".gz"
+    size, zipped = path.stat().st_size, is_packed(path)
     with _open_parquet(path, on_bytes) as (file, source):
         _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)

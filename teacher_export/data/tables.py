@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from distill_jax.errors import InputError
+from teacher_export.data.byte_streams import OnBytes
 from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records
 from teacher_export.data.json_rows import json_objects
 from teacher_export.data.rows import Row, Wanted
-from teacher_export.data.sources import OnBytes, TextLines, open_data
+from teacher_export.data.sources import TextLines, open_data
 
 TableFormat = Dialect | Literal["json", "parquet"]
 
@@ -68,7 +69,7 @@ def read_rows(
     """Yield a file's rows in order, one in memory at a time.
 
     Args:
-        path: the file, gzipped or not.
+        path: the file, packed or not.
         file_format: how to read it.
         columns: the columns whose values the rows carry.
         on_bytes: told of every byte read from the disk.

@@ -25,15 +25,16 @@ class DataConfig:
     """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
     amazon-pds: the Amazon reviews' TSV; table: any other file."""
     data: tuple[Path, ...] = ()
-    """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; gzipped (.gz) or not."""
+    """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
+    .zip of one file) or not."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
     """The class's column (table): numbers or names. A row whose label is empty, -1, NA, NaN, None, null or the like has
     none, and is left out. No must with --teacher-outputs."""
     keep_labels: tuple[str, ...] = ()
-    """Labels that are classes although they look like missing ones: -1, None, NA … (table). The classes that --label-map
-    or a teacher's own folder names are such without this."""
+    """Labels that are classes although they look like missing ones: -1, None, NA … (table). What --label-map names, or
+    a teacher's own folder, is a class without this."""
     task: TaskName = "single-label"
     """What a row is labelled with: single-label, one of several classes; multi-label, any number of labels; score, a
     number."""

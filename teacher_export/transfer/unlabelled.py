@@ -9,6 +9,7 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
 from teacher_export.config import ExportConfig
+from teacher_export.data.compression import PACKED, name_within
 from teacher_export.data.delimited import TSV, UNQUOTED_TSV
 from teacher_export.data.formats import table_format
 from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
@@ -27,6 +28,7 @@ from teacher_export.data.tables import FORMATS, TableFormat, read_rows
 from teacher_export.options.transfer_set import DEMO_TEXTS
 
 _OPTION = "--unlabelled"
+_TEXTS = ".txt"
 _LONGEST = 1 << 20  # characters of a text; no teacher reads as many
 _AMAZON_COLUMN = "review_body"
 
@@ -111,13 +113,13 @@ def _same(one: UnlabelledSource, other: UnlabelledSource) -> bool:
 
 def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
     require_data_file(path, _OPTION)
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".txt"):
+    name = name_within(path, (_TEXTS, *FORMATS))
+    if name.endswith(_TEXTS):
         return UnlabelledSource(path)
     if not name.endswith(tuple(FORMATS)):
         raise InputError(
-            f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (or one of these and .gz), "
-            f"got {path.suffix or 'no ending'!r}"
+            f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (and may end in "
+            f"{', '.join(PACKED)} after that), got {path.suffix or 'no ending'!r}"
         )
     columns = config.transfer_set.unlabelled_column or config.data.text_column
     is_amazon = not columns and config.data.dataset == "amazon-pds"

@@ -178,7 +178,7 @@ def test_a_pipe_is_refused(tmp_path):
         require_data_file(tmp_path / "pipe.csv")
 
 
-@pytest.mark.parametrize(("name", "ending"), [("data.csv.zip", ".zip"), ("data", "no ending")])
+@pytest.mark.parametrize(("name", "ending"), [("data.doc", ".doc"), ("data.doc.zst", ".doc"), ("data", "no ending")])
 def test_an_unknown_ending_is_refused(tmp_path, name, ending):
     with pytest.raises(InputError, match=rf"expected a name that ends in .csv, .tsv, .*got '{ending}'"):
         table_format(tmp_path / name)
