@@ -51,6 +51,8 @@ def describe_export(
     for name in ("keep_labels", "split_column", "group_column", "stratify", "drop_duplicates"):
         if getattr(data, name):
             described[name] = getattr(data, name)
+    if data.skips_bad_rows:
+        described["bad_rows"] = dataset.bad_rows
     if data.task != SINGLE_LABEL_NAME:
         described |= {
             "task": data.task,

@@ -15,7 +15,7 @@ from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
-from teacher_export.data.labels import number_of
+from teacher_export.data.labels import LabelColumn, number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
@@ -57,6 +57,7 @@ class Dataset:
         splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
         task: what the rows are labelled with.
+        bad_rows: how many were left out because they could not be read.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Dataset:
     splits: dict[str, Split]
     fingerprint: str
     task: Task = SINGLE_LABEL
+    bad_rows: int = 0
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -82,7 +84,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         return load_task_dataset(config)
     side = SideColumns(_row_parser(config), config)
     files = open_files(config, side.reader)
-    source = read_labels(files, side.reader)
+    source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
 
     def choose(usable: LabelledRows) -> np.ndarray:
         return select_rows(
@@ -90,7 +92,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         )
 
     drawn = draw(config, source, side, choose)
-    return assemble(config, source, drawn, read_texts(files, side.reader, source.rows_per_file, drawn.rows))
+    return assemble(config, source, drawn, read_texts(files, side.reader, source, drawn.rows))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -106,7 +108,8 @@ def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
         return AmazonRows()
     assert config.label_column is not None  # ExportConfig sees to it
-    return TableRows(config.text_column, config.label_column, config.keep_labels)
+    labels = LabelColumn(config.label_column, config.keep_labels, skips=config.skips_bad_rows)
+    return TableRows(config.text_column, config.label_column, labels)
 
 
 def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
@@ -176,7 +179,8 @@ def dataset_of(
         for name, places in drawn.splits.items()
     }
     names = source.label_names
-    return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task)), source
+    bad = 0 if source.bad is None else source.bad.count
+    return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task), bad), source
 
 
 def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) -> str:
@@ -225,12 +229,19 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
+    say_bad_rows(source)
     _warn_of_twins(names)
     for name, split_counts in counts.items():
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
         if empty:
             warn(f"warning: the {name} split has no row of {', '.join(map(repr, empty))}; give more rows")
     _warn_of_training_texts(dataset.splits)
+
+
+def say_bad_rows(source: LabelledRows) -> None:
+    """Say which rows could not be read."""
+    if source.bad is not None:
+        source.bad.say()
 
 
 def _warn_of_twins(label_names: Sequence[str]) -> None:

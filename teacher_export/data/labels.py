@@ -8,7 +8,7 @@ from typing import Any
 
 from distill_jax.console import shell_line, warn
 from distill_jax.errors import InputError
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import Row, RowError
 
 MAX_CLASSES = 1000
 UNLABELLED = "-1"
@@ -79,7 +79,7 @@ def require_unicode(value: str, row: Row, column: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InputError(
+        raise RowError(
             f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
             f"(\\u{ord(value[error.start]):04x}) in it"
         ) from None
@@ -91,36 +91,59 @@ class LabelColumn:
     Args:
         name: the column's name, for messages.
         kept: names that are classes although they look like missing labels.
+        skips: whether rows of labels that turn out to be none are left out, where they are an error otherwise.
+
+    Attributes:
+        bad_codes: of such labels, once the classes are known, by their code; the first row's error stands for all.
     """
 
-    def __init__(self, name: str, kept: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, kept: Iterable[str] = (), *, skips: bool = False) -> None:
         self._name = name
         self._found: dict[str, _Found] = {}
-        self._missing = missing_labels(kept)
+        self._missing, self._skips = missing_labels(kept), skips
+        self.bad_codes: dict[int, RowError] = {}
 
     def code(self, row: Row) -> int | None:
         """Return the code of a row whose first cell is its label, None where the label is missing.
 
         Raises:
-            InputError: the value names no class, or it is one class too many.
+            InputError: what ``name`` and ``code_of`` raise.
+        """
+        return self.code_of(self.name(row), row)
+
+    def name(self, row: Row) -> str | None:
+        """Return the name in a row's first cell, None where there is none.
+
+        Raises:
+            RowError: the value names no class.
         """
         try:
             name = canonical_label(row.cells[0])
         except TypeError as error:
-            raise InputError(
+            raise RowError(
                 f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}; several "
                 "labels a row are learnt with --task multi-label"
             ) from None
+        if name is None or name in self._found:
+            return name
+        require_unicode(name, row, self._name)
+        if len(name) > _LONGEST_NAME:
+            raise RowError(
+                f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
+                f"got {len(name):,}; name the label's column with --label-column"
+            )
+        return name
+
+    def code_of(self, name: str | None, row: Row) -> int | None:
+        """Take in a row of that name, and return its code.
+
+        Raises:
+            InputError: it is one class too many.
+        """
         if name is None:
             return None
         found = self._found.get(name)
         if found is None:
-            require_unicode(name, row, self._name)
-            if len(name) > _LONGEST_NAME:
-                raise InputError(
-                    f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
-                    f"got {len(name):,}; name the label's column with --label-column"
-                )
             if name not in self._missing and len(self._found.keys() - self._missing) == MAX_CLASSES:
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
@@ -135,18 +158,21 @@ class LabelColumn:
         """Return the classes' names and, for each code, its class; -1 = no label, and it is said which names mean that.
 
         Raises:
-            InputError: one label is no number while most rows' are.
+            InputError: one label is no number while most rows' are, and bad rows are not left out.
         """
         labelled = {name: found for name, found in self._found.items() if name not in self._missing}
         self._warn_of_missing(set(self._found) - set(labelled))
         others = [found for name, found in labelled.items() if not _NUMBER.fullmatch(name)]
         number_rows = sum(found.rows for found in labelled.values()) - sum(found.rows for found in others)
         if others and number_rows > sum(found.rows for found in others):
-            first = min(others, key=lambda found: found.code).first
-            raise InputError(
-                f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
-                f"got {str(first.cells[0])[:60]!r}"
-            )
+            for found in others:
+                first = found.first
+                self._refuse(
+                    found,
+                    f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
+                    f"got {str(first.cells[0])[:60]!r}",
+                )
+            labelled, others = {name: found for name, found in labelled.items() if _NUMBER.fullmatch(name)}, []
         names = in_order(labelled)
         fractions = [name for name in names if not others and not float(name).is_integer()]
         if len(fractions) > _MOST_FRACTIONS:
@@ -161,18 +187,25 @@ class LabelColumn:
         """Return each code's place among classes that are known already; -1 = no label, and it is said of which names.
 
         Raises:
-            InputError: a label is none of them.
+            InputError: a label is none of them, and bad rows are not left out.
         """
         index = {**dict.fromkeys(self._missing, -1), **{name: class_ for class_, name in enumerate(names)}}
         self._warn_of_missing({name for name in self._found if index.get(name) == -1})
         for name, found in self._found.items():
             if name not in index:
-                raise InputError(
+                self._refuse(
+                    found,
                     f"{found.first.where}: column {self._name!r}: the label {name[:60]!r} is none of the classes of "
                     f"--teacher-outputs, {', '.join(map(repr, names[:_NAMES_SHOWN]))}"
-                    f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN"
+                    f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN",
                 )
-        return [index[name] for name in self._found]
+        return [index.get(name, -1) for name in self._found]
+
+    def _refuse(self, found: _Found, message: str) -> None:
+        error = RowError(message)
+        if not self._skips:
+            raise error
+        self.bad_codes[found.code] = error
 
     def _warn_of_missing(self, names: Collection[str]) -> None:
         if names:

@@ -10,6 +10,7 @@ from typing import IO
 from distill_jax.errors import InputError, MissingInputError
 from teacher_export.data.byte_streams import BUFFER_BYTES, BlockStream, OnBytes
 from teacher_export.data.compression import unpacked
+from teacher_export.data.rows import RowError
 
 MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
 MOST_TIMES = 8  # what texts are packed to at best, by themselves
@@ -115,15 +116,15 @@ class TextLines:
     Args:
         stream: what to read.
         name: names the file in error messages.
+        drops_long: whether what is too long for a row becomes an empty line, where it is an error otherwise.
 
     Attributes:
         number: how many lines have been read; while a line is looked at, its number counted from 1.
         ended_whole: whether the last line read ended with a line feed.
     """
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self._stream = stream
-        self._name = name
+    def __init__(self, stream: IO[bytes], name: str, *, drops_long: bool = False) -> None:
+        self._stream, self._name, self._drops_long = stream, name, drops_long
         self._row_line, self._row_bytes = 1, 0
         self.number = 0
         self.ended_whole = True
@@ -150,7 +151,14 @@ class TextLines:
             self.number += 1
             self._row_bytes += len(line)
             if self._row_bytes > MAX_ROW_BYTES:
-                raise row_too_long(f"{self._name}: the row that begins in line {self._row_line}")
+                if not self._drops_long:
+                    raise row_too_long(f"{self._name}: the row that begins in line {self._row_line}")
+                while not line.endswith(b"\n") and (further := self._stream.readline(BUFFER_BYTES)):
+                    line = further
+                self.ended_whole = line.endswith(b"\n")
+                self.begin_row()
+                yield b""
+                continue
             self.ended_whole = line.endswith(b"\n")
             if self.number == 1 and line.startswith(_BYTE_ORDER_MARK):
                 line = line[len(_BYTE_ORDER_MARK) :]
@@ -170,17 +178,17 @@ def decode_line(line: bytes) -> str:
     return line.decode()
 
 
-def row_too_long(where: str) -> InputError:
+def row_too_long(where: str) -> RowError:
     """Return the error for a row that would take too much memory; ``where`` names the file and the row."""
-    return InputError(
+    return RowError(
         f"{where}: expected at most {MAX_ROW_BYTES:,} bytes, got more; cut the text, of which a teacher reads the "
         "beginning alone (or is a line feed, or the end of a quotation, missing?)"
     )
 
 
-def not_utf8(where: str, error: UnicodeDecodeError) -> InputError:
+def not_utf8(where: str, error: UnicodeDecodeError) -> RowError:
     """Return the error for text that is not UTF-8; ``where`` names the file and the row."""
-    return InputError(
+    return RowError(
         f"{where}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x} ({error.reason}); "
         "convert the file to UTF-8, or give its --encoding, such as latin-1"
     )

@@ -8,10 +8,10 @@ from typing import Literal
 
 from distill_jax.errors import InputError
 from teacher_export.data.byte_streams import OnBytes
-from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records
+from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records, lines_of
 from teacher_export.data.json_rows import json_objects
-from teacher_export.data.rows import Row, Wanted
-from teacher_export.data.sources import TextLines, open_data
+from teacher_export.data.rows import OnBadRow, Row, Wanted, ignore, refuse
+from teacher_export.data.sources import open_data
 
 TableFormat = Dialect | Literal["json", "parquet"]
 
@@ -27,7 +27,7 @@ _JSON_ROWS_FOR_COLUMNS = 100
 _COLUMNS_SHOWN = 20
 
 
-def column_names(path: Path, file_format: TableFormat) -> list[str]:
+def column_names(path: Path, file_format: TableFormat, on_bad_row: OnBadRow = refuse) -> list[str]:
     """Return the columns of a file; for JSON the keys of its first hundred objects."""
     if file_format == "parquet":
         from teacher_export.data.parquet import parquet_columns
@@ -35,13 +35,14 @@ def column_names(path: Path, file_format: TableFormat) -> list[str]:
         return parquet_columns(path)
     if file_format == "json":
         with open_data(path) as stream:
-            objects = itertools.islice(json_objects(path, stream, None), _JSON_ROWS_FOR_COLUMNS)
+            objects = itertools.islice(json_objects(path, stream, None, on_bad_row), _JSON_ROWS_FOR_COLUMNS)
             found = list(dict.fromkeys(key for _, _, value in objects for key in value))
         if not found:
             raise InputError(f"data file {path}: the file is empty (no JSON object with a key in it)")
         return found
     with open_data(path, encoding=file_format.encoding) as stream:
-        return header_and_records(path, TextLines(stream, f"data file {path}"), file_format)[0]
+        lines = lines_of(stream, path, file_format, on_bad_row)
+        return header_and_records(path, lines, file_format, on_bad_row)[0]
 
 
 def require_columns(path: Path, found: Sequence[str], wanted: Iterable[str]) -> None:
@@ -65,6 +66,7 @@ def read_rows(
     columns: Sequence[str],
     on_bytes: OnBytes | None = None,
     wanted: Wanted | None = None,
+    on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
     """Yield a file's rows in order, one in memory at a time.
 
@@ -74,21 +76,23 @@ def read_rows(
         columns: the columns whose values the rows carry.
         on_bytes: told of every byte read from the disk.
         wanted: only these rows; the others are counted, and parsed only where that is needed to count them.
+        on_bad_row: told of a row that is not what the format says; where it returns, reading goes on with the next.
 
     Raises:
-        InputError: a column is missing, or a row is not what the format says: the message names the row.
+        InputError: a column is missing, or the file cannot be read; the message names the row.
     """
-    require_columns(path, column_names(path, file_format), columns)
+    quiet = refuse if on_bad_row is refuse else ignore
+    require_columns(path, column_names(path, file_format, quiet), columns)
     if file_format == "parquet":
         from teacher_export.data.parquet import parquet_rows
 
-        yield from parquet_rows(path, columns, on_bytes, wanted)
+        yield from parquet_rows(path, columns, on_bytes, wanted, on_bad_row)
         return
     if file_format == "json":
         with open_data(path, on_bytes) as stream:
-            for number, line, value in json_objects(path, stream, wanted):
+            for number, line, value in json_objects(path, stream, wanted, on_bad_row):
                 yield Row(path, number, line, tuple(value.get(name) for name in columns))
         return
     with open_data(path, on_bytes, file_format.encoding) as stream:
-        lines = TextLines(stream, f"data file {path}")
-        yield from delimited_rows(path, lines, file_format, columns, wanted)
+        lines = lines_of(stream, path, file_format, on_bad_row)
+        yield from delimited_rows(path, lines, file_format, columns, wanted, on_bad_row)

@@ -64,6 +64,9 @@ class DataConfig:
     """Share of the training rows, the last ones, that make a validation split instead; 0 makes none."""
     seed: int = 42
     """Decides sampling, shuffling, fine-tuning and augmentation."""
+    on_bad_row: Literal["error", "skip"] = "error"
+    """What a row that cannot be read is (a wrong width, no JSON, bytes of another encoding, an odd label): an error; or
+    left out, counted and named. More than half of a file's first thousand rows are an error always."""
     dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
     def __post_init__(self) -> None:
@@ -80,15 +83,20 @@ class DataConfig:
                 f"{self.validation_fraction:g}"
             )
         self._check_splits()
+        self._check_dataset()
+        self._check_task()
+
+    def _check_dataset(self) -> None:
         if self.dialect.given() and self.dataset != "table":
             raise InputError(f"{self.dialect.given()[0]} goes with --dataset table, got {self.dataset}")
+        if self.dataset in DEMOS and self.skips_bad_rows:
+            raise InputError("--on-bad-row goes with --data FILE…; the demo's files are whole")
         if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset not in DEMOS and not self.data:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
-        self._check_task()
         if self.dataset != "table" and self.keep_labels:
             raise InputError(f"--keep-labels goes with --dataset table, got {self.dataset}")
         if self.dataset != "table" and (self.text_column or self.label_column):
@@ -118,6 +126,11 @@ class DataConfig:
         if self.max_rows is None:
             return NOTEBOOK_ROWS if self.dataset == "amazon-pds" else 0
         return self.max_rows
+
+    @property
+    def skips_bad_rows(self) -> bool:
+        """Whether rows that cannot be read are left out."""
+        return self.on_bad_row == "skip"
 
     @property
     def is_balanced(self) -> bool:

@@ -334,8 +334,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
     path = write_csv(tmp_path / "data.csv", TEN)
     whole = streaming.read_labels
 
-    def read_and_append(files, parser):
-        found = whole(files, parser)
+    def read_and_append(files, parser, **options):
+        found = whole(files, parser, **options)
         with path.open("a") as stream:
             stream.write(more)
         return found
