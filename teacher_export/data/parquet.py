@@ -52,9 +52,20 @@ def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """Return the names of a Parquet file's columns."""
+    """Return the names of a Parquet file's columns, and the paths of those within structs."""
     with _open_parquet(path) as (file, _):
-        return list(file.schema_arrow.names)
+        names = list(file.schema_arrow.names)
+        within = (f"{field.name}.{path}" for field in file.schema_arrow for path in _paths_in(field.type))
+        return [*names, *dict.fromkeys(path for path in within if path not in names)]
+
+
+def _paths_in(kind: Any) -> Iterator[str]:
+    """Yield the paths of all fields within a struct; no other type has any."""
+    pa, _ = _pyarrow()
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield field.name
+            yield from (f"{field.name}.{path}" for path in _paths_in(field.type))
 
 
 def parquet_rows(
@@ -71,12 +82,14 @@ def parquet_rows(
         _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)
         start = told = 0
-        for batch in _batches(file, source, list(dict.fromkeys(columns))):
+        for read in _batches(file, source, list(dict.fromkeys(columns))):
+            found = {name: _column_at(read, name) for name in columns}
+            batch = pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
             end = start + batch.num_rows
             bad = _too_long(path, batch, start)
             numbers = [number for number in range(start, end) if is_wanted(wanted, number) and number not in bad]
             if len(numbers) < batch.num_rows:
-                batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))  # noqa: PLW2901
+                batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))
             values = [_python_values(path, batch.column(name), numbers, bad) for name in columns]
             rows = dict(zip(numbers, zip(*values, strict=True), strict=True))
             for number in sorted({*rows, *bad}) if bad else numbers:
@@ -88,6 +101,30 @@ def parquet_rows(
             if on_bytes is not None and not zipped:
                 on_bytes(size * start // total - told)
                 told = size * start // total
+
+
+def _column_at(batch: Any, path: str) -> Any:
+    """Return the column of a name, or at a path within structs; null where a struct is."""
+    import pyarrow.compute as pc
+
+    name, *within = _steps(batch.schema, path)
+    column = batch.column(name)
+    for step in within:
+        column = pc.struct_field(column, step)
+    return column
+
+
+def _steps(fields: Any, path: str) -> list[str]:
+    """Return the names that lead to a path; a name that has dots goes before a path."""
+    pa, _ = _pyarrow()
+    if any(field.name == path for field in fields):
+        return [path]
+    for field in fields:
+        if path.startswith(f"{field.name}.") and pa.types.is_struct(field.type):
+            within = _steps(field.type, path[len(field.name) + 1 :])
+            if within:
+                return [field.name, *within]
+    return []
 
 
 def _require_whole_chunks(path: Path, metadata: Any) -> None:
@@ -123,12 +160,13 @@ def _require_whole_chunks(path: Path, metadata: Any) -> None:
 
 def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
     """Yield record batches, of few rows where their values may be large."""
+    names = file.schema_arrow.names
     for index in range(file.num_row_groups):
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
         wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, columns)]
         rows = [
-            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted
+            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in names) for chunk in wanted
         ]
         yield from file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns)
 

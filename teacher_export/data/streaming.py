@@ -79,7 +79,7 @@ def open_source(
         file_format = format_of(path, config.dialect, columns)
         say_guesses(path, config.dialect, file_format)
     on_bad_row = ignore if config.skips_bad_rows else refuse
-    require_columns(path, column_names(path, file_format, on_bad_row), columns)
+    require_columns(path, column_names(path, file_format, on_bad_row, columns), columns)
     return SourceFile(path, file_format, _state(path))
 
 
