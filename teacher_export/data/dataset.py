@@ -106,7 +106,7 @@ def _load_demo(config: DataConfig) -> Dataset:
 
 def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
-        return AmazonRows()
+        return AmazonRows(is_the_notebook_s=config.is_the_notebook_s)
     assert config.label_column is not None  # ExportConfig sees to it
     labels = LabelColumn(config.label_column, config.keep_labels, skips=config.skips_bad_rows)
     return TableRows(config.text_column, config.label_column, labels)

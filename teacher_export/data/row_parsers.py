@@ -11,6 +11,7 @@ from teacher_export.data.sources import not_utf8
 
 MISSING_LABEL = "missing label"
 NO_BAD_CODES: Mapping[int, RowError] = {}
+_NOTEBOOK_COLUMNS = ("star_rating", "review_body", "review_id", "review_headline")
 TEXT_SEPARATOR = "\n\n"
 STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
 
@@ -53,11 +54,17 @@ class RowParser(Protocol):
 
 
 class AmazonRows:
-    """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out."""
+    """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out.
 
-    columns = ("star_rating", "review_body", "review_id", "review_headline")
+    Args:
+        is_the_notebook_s: whether the columns are all that the notebook read, or those alone that are used.
+    """
+
     keeps_unlabelled = False
     bad_codes = NO_BAD_CODES
+
+    def __init__(self, *, is_the_notebook_s: bool) -> None:
+        self.columns = _NOTEBOOK_COLUMNS if is_the_notebook_s else _NOTEBOOK_COLUMNS[:2]
 
     def label(self, row: Row) -> int | str:
         """Return ``star_rating`` - 1.

@@ -55,7 +55,8 @@ class DataConfig:
     drop_duplicates: bool = False
     """Leave out training rows whose text another split has, or an earlier training row, word for word."""
     max_rows: int | None = None
-    """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000). The demo keeps all."""
+    """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000, as the notebook did, of
+    the rows that have a headline and an id). The demo keeps all."""
     balance: tyro.conf.FlagCreatePairsOff[bool] = False
     """Keep equally many rows of each class, as many as the rarest has. amazon-pds always does, as the notebook did."""
     train_fraction: float = 0.8
@@ -126,6 +127,12 @@ class DataConfig:
         if self.max_rows is None:
             return NOTEBOOK_ROWS if self.dataset == "amazon-pds" else 0
         return self.max_rows
+
+    @property
+    def is_the_notebook_s(self) -> bool:
+        """Whether the rows are the notebook's: so many of the Amazon reviews, and no splits of one's own."""
+        own = self.test_data or self.validation_data
+        return self.dataset == "amazon-pds" and self.most_rows == NOTEBOOK_ROWS and not own
 
     @property
     def skips_bad_rows(self) -> bool:

@@ -64,9 +64,10 @@ TEN = [(f"text {i}", str(i % 2)) for i in range(10)]
 
 
 @pytest.mark.parametrize("name", ["reviews.tsv", "reviews.tsv.gz"])
-def test_amazon_reviews_are_selected_as_the_notebook_does(tmp_path, name):
+def test_amazon_reviews_are_selected_as_the_notebook_does(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("teacher_export.options.data.NOTEBOOK_ROWS", 100)
     path = write_amazon(tmp_path / name, amazon_rows())
-    dataset = load(path, "amazon-pds", max_rows=100, seed=42)
+    dataset = load(path, "amazon-pds", max_rows=None, seed=42)
 
     columns = ["review_id", "star_rating", "review_headline", "review_body"]
     table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, usecols=columns).dropna()
@@ -99,10 +100,24 @@ def test_amazon_drops_are_counted_by_reason(tmp_path, capsys):
         ["UK", "R", "1"],
         ["", "R", "1", "", "b", ""],
     ]
-    load(write_amazon(tmp_path / "reviews.tsv", rows), "amazon-pds")
+    load(write_amazon(tmp_path / "reviews.tsv", rows), "amazon-pds", max_rows=None)
     said = capsys.readouterr().out
     assert f"{len(rows)} rows read, 4 dropped (1 missing star_rating, 1 blank review_body, " in said
     assert "1 missing review_body, 1 missing review_headline)" in said
+
+
+@pytest.mark.parametrize("options", [{"max_rows": 0}, {"max_rows": 250}, {"max_rows": None, "test_data": True}])
+def test_amazon_rows_that_lack_what_is_not_used_are_kept_where_the_notebook_is_not_asked_for(tmp_path, options):
+    def rows(count):
+        return [["UK", "", str(1 + i % 5), ("", "N/A", "title")[i % 3], f"body {i}", ""] for i in range(count)]
+
+    path = write_amazon(tmp_path / "reviews.tsv", rows(200))
+    if "test_data" in options:
+        options = {**options, "test_data": (write_amazon(tmp_path / "test.tsv", rows(50)),)}
+    dataset = load(path, "amazon-pds", **options)
+    assert sum(map(len, dataset.splits.values())) == 200 + 50 * ("test_data" in options)
+    with pytest.raises(InputError, match="class '1 star': expected at least 2 usable rows in the data, got 0"):
+        load(path, "amazon-pds", max_rows=50_000)
 
 
 @pytest.mark.parametrize("rating", ["6", "0", "4.5", "five", "2015-06-05"])
