@@ -15,10 +15,11 @@ from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
+from teacher_export.data.labels import LabelColumn, number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
-from teacher_export.data.streaming import LABEL_OF_NONE, LabelledRows, SourceFile, open_source, read_labels, read_texts
+from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.options.data import DataConfig
 
 _EXAMPLES_SHOWN = 3
@@ -56,6 +57,7 @@ class Dataset:
         splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
         task: what the rows are labelled with.
+        bad_rows: how many were left out because they could not be read.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Dataset:
     splits: dict[str, Split]
     fingerprint: str
     task: Task = SINGLE_LABEL
+    bad_rows: int = 0
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -81,7 +84,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         return load_task_dataset(config)
     side = SideColumns(_row_parser(config), config)
     files = open_files(config, side.reader)
-    source = read_labels(files, side.reader)
+    source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
 
     def choose(usable: LabelledRows) -> np.ndarray:
         return select_rows(
@@ -89,7 +92,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         )
 
     drawn = draw(config, source, side, choose)
-    return assemble(config, source, drawn, read_texts(files, side.reader, source.rows_per_file, drawn.rows))
+    return assemble(config, source, drawn, read_texts(files, side.reader, source, drawn.rows))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -103,9 +106,10 @@ def _load_demo(config: DataConfig) -> Dataset:
 
 def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
-        return AmazonRows()
+        return AmazonRows(is_the_notebook_s=config.is_the_notebook_s)
     assert config.label_column is not None  # ExportConfig sees to it
-    return TableRows(config.text_column, config.label_column)
+    labels = LabelColumn(config.label_column, config.keep_labels, skips=config.skips_bad_rows)
+    return TableRows(config.text_column, config.label_column, labels)
 
 
 def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:
@@ -175,7 +179,8 @@ def dataset_of(
         for name, places in drawn.splits.items()
     }
     names = source.label_names
-    return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task)), source
+    bad = 0 if source.bad is None else source.bad.count
+    return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task), bad), source
 
 
 def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) -> str:
@@ -224,11 +229,7 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         label = names[classes["train"][index]] if classes["train"][index] >= 0 else "no label"
         say(f"row {train.example_ids[index] + 1} [{label}] {shortened(train.texts[index])}")
-    if unlabelled := source.dropped.get(LABEL_OF_NONE):
-        warn(
-            f"warning: the label -1 means that a row has none, so such rows, {unlabelled:,} here, are left out; "
-            "where it is a class, as beside 0 and 1, give it another name"
-        )
+    say_bad_rows(source)
     _warn_of_twins(names)
     for name, split_counts in counts.items():
         empty = [names[class_] for class_ in np.flatnonzero(split_counts == 0)]
@@ -237,15 +238,24 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     _warn_of_training_texts(dataset.splits)
 
 
+def say_bad_rows(source: LabelledRows) -> None:
+    """Say which rows could not be read."""
+    if source.bad is not None:
+        source.bad.say()
+
+
 def _warn_of_twins(label_names: Sequence[str]) -> None:
-    """Warn of classes whose names look alike: the same letters, composed in one and decomposed in the other."""
-    found: dict[str, str] = {}
+    """Warn of two classes that may be meant as one: the same number, or the same letters in two Unicode forms."""
+    found: dict[str | float, str] = {}
     for name in label_names:
-        twin = found.setdefault(unicodedata.normalize("NFC", name), name)
+        number = number_of(name)
+        twin = found.setdefault(unicodedata.normalize("NFC", name) if number is None else number, name)
         if twin != name:
+            same = "letters in two Unicode forms" if number is None else "number written in two ways"
+            form = "form (NFC)" if number is None else "way"
             warn(
-                f"warning: the classes {twin!a} and {name!a} are the same letters in two Unicode forms, and "
-                "are taken for two classes; write the labels in one form (NFC)"
+                f"warning: the classes {twin!a} and {name!a} are the same {same}, and are taken for two classes, as "
+                f"they stand; if one is meant, write the labels in one {form}"
             )
 
 

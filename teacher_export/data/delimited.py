@@ -3,14 +3,18 @@
 import csv
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from distill_jax.errors import InputError
-from teacher_export.data.rows import Row, Wanted, is_wanted, place
-from teacher_export.data.sources import TextLines, decode_line, not_utf8
+from teacher_export.data.rereading import RereadableLines, tolerant_records
+from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
+from teacher_export.data.sources import TextLines, decode_line, not_utf8, row_too_long
 
 MAX_FIELD_CHARACTERS = 10_000_000
+Lines = TextLines | RereadableLines
 Record = tuple[int, int, list[str]]
 """A record's row number (the header's is -1), the line where it begins, and its fields."""
 
@@ -40,31 +44,45 @@ UNQUOTED_TSV = Dialect("\t", is_quoted=False, may_be_short=True)
 
 
 def delimited_rows(
-    path: Path, lines: TextLines, dialect: Dialect, columns: Sequence[str], wanted: Wanted | None
+    path: Path,
+    lines: Lines,
+    dialect: Dialect,
+    columns: Sequence[str],
+    wanted: Wanted | None,
+    on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
-    """Yield a file's rows; an empty field is a missing value."""
-    header, records = header_and_records(path, lines, dialect)
-    indices = [header.index(name) for name in columns]
+    """Yield a file's rows; an empty field is an empty text."""
+    header, records = header_and_records(path, lines, dialect, on_bad_row)
+    cells = _picked([header.index(name) for name in columns])
     for number, line, fields in records:
         if len(fields) != len(header):
-            where = place(path, number, line)
-            _require_width(where, fields, header, lines, may_be_short=dialect.may_be_short and lines.ended_whole)
+            if not (dialect.may_be_short and lines.ended_whole and len(fields) < len(header)):
+                on_bad_row(_of_other_width(place(path, number, line), fields, header, lines))
+                continue
             fields.extend([""] * (len(header) - len(fields)))
-        elif lines.number > line:
-            _require_no_rows_within(place(path, number, line), fields, dialect.separator)
+        elif lines.number > line and (lines_within := _rows_within(fields, dialect.separator)):
+            on_bad_row(_of_several_rows(place(path, number, line), lines_within))
+            if isinstance(lines, RereadableLines):
+                lines.go_back()
+            continue
         if is_wanted(wanted, number):
-            yield Row(path, number, line, tuple([fields[index] or None for index in indices]))
+            yield Row(path, number, line, cells(fields))
 
 
-def _require_width(where: str, fields: list[str], header: list[str], lines: TextLines, *, may_be_short: bool) -> None:
-    if may_be_short and len(fields) < len(header):
-        return
+def _picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Return what makes a tuple of some of a record's fields."""
+    if len(indices) > 1:
+        return operator.itemgetter(*indices)
+    return lambda fields: tuple([fields[index] for index in indices])
+
+
+def _of_other_width(where: str, fields: list[str], header: list[str], lines: Lines) -> RowError:
     cut = "" if lines.ended_whole else "; the file ends without a line feed there: is it truncated?"
-    raise InputError(f"{where}: expected {len(header)} fields as in the first line, got {len(fields)}{cut}")
+    return RowError(f"{where}: expected {len(header)} fields as in the first line, got {len(fields)}{cut}")
 
 
-def _require_no_rows_within(where: str, fields: list[str], separator: str) -> None:
-    """Refuse a quoted field that is several rows, because a quotation mark opened it that nobody had meant as one.
+def _rows_within(fields: list[str], separator: str) -> int:
+    """Return how many lines a quoted field has that are rows, which a stray quotation mark made one; 0 where none is.
 
     Its first and last lines lack just the fields that stand outside, and each line between has all. A comma stands in
     sentences too, so for it three lines or more must agree.
@@ -79,16 +97,28 @@ def _require_no_rows_within(where: str, fields: list[str], separator: str) -> No
             line.count(separator) == len(fields) - 1 for line in between
         )
         if agree and len(fields) > 1 and (separator != "," or between):
-            raise InputError(
-                f"{where}: a quotation mark opens a field that goes on over {len(between) + 2} lines, which look like "
-                "rows of their own; where quotation marks are letters, give --quoting none, else write the mark twice "
-                "in a quoted field"
-            )
+            return len(between) + 2
+    return 0
 
 
-def header_and_records(path: Path, lines: TextLines, dialect: Dialect) -> tuple[list[str], Iterator[Record]]:
-    """Return the columns' names, and the records after the header."""
-    records = _quoted_records(path, lines, dialect) if dialect.is_quoted else _unquoted_records(path, lines, dialect)
+def _of_several_rows(where: str, lines_within: int) -> RowError:
+    return RowError(
+        f"{where}: a quotation mark opens a field that goes on over {lines_within} lines, which look like rows of "
+        "their own; where quotation marks are letters, give --quoting none, else write the mark twice in a quoted field"
+    )
+
+
+def lines_of(stream: IO[bytes], path: Path, dialect: Dialect, on_bad_row: OnBadRow = refuse) -> Lines:
+    """Return a file's lines, such as bad rows among them can be left out of where they are."""
+    lines = TextLines(stream, f"data file {path}", drops_long=on_bad_row is not refuse)
+    return RereadableLines(lines) if dialect.is_quoted and on_bad_row is not refuse else lines
+
+
+def header_and_records(
+    path: Path, lines: Lines, dialect: Dialect, on_bad_row: OnBadRow = refuse
+) -> tuple[list[str], Iterator[Record]]:
+    """Return the columns' names, and the records after the header, which is never left out."""
+    records = _records(path, lines, dialect, on_bad_row)
     first = next(records, None)
     if first is None:
         raise InputError(f"data file {path}: the file is empty (blank lines only); expected a header and rows")
@@ -97,8 +127,19 @@ def header_and_records(path: Path, lines: TextLines, dialect: Dialect) -> tuple[
     return [str(number) for number in range(1, len(first[2]) + 1)], itertools.chain([first], records)
 
 
-def _quoted_records(path: Path, lines: TextLines, dialect: Dialect) -> Iterator[Record]:
+def _records(path: Path, lines: Lines, dialect: Dialect, on_bad_row: OnBadRow) -> Iterator[Record]:
+    first = -1 if dialect.has_header else 0
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
+    if isinstance(lines, RereadableLines):
+        return tolerant_records(path, lines, dialect.separator, _explain, on_bad_row, first)
+    return (
+        _quoted_records(path, lines, dialect)
+        if dialect.is_quoted
+        else _unquoted_records(path, lines, dialect, on_bad_row)
+    )
+
+
+def _quoted_records(path: Path, lines: TextLines, dialect: Dialect) -> Iterator[Record]:
     reader = csv.reader(iter(lines), delimiter=dialect.separator, strict=True)
     number = -1 if dialect.has_header else 0
     while True:
@@ -109,9 +150,9 @@ def _quoted_records(path: Path, lines: TextLines, dialect: Dialect) -> Iterator[
         except StopIteration:
             return
         except UnicodeDecodeError as error:
-            raise not_utf8(_place_or_header(path, number, lines.number), error) from None
+            raise not_utf8(place(path, number, lines.number), error) from None
         except csv.Error as error:
-            raise InputError(f"{_place_or_header(path, number, line)}: {_explain(error, dialect.separator)}") from None
+            raise RowError(f"{place(path, number, line)}: {_explain(error, dialect.separator)}") from None
         if fields:
             yield number, line, fields
             number += 1
@@ -130,17 +171,18 @@ def _explain(error: csv.Error, separator: str) -> str:
     return f"expected fields separated by {separator!r} ({text})"
 
 
-def _place_or_header(path: Path, number: int, line: int) -> str:
-    return f"data file {path}: header (line {line})" if number < 0 else place(path, number, line)
-
-
-def _unquoted_records(path: Path, lines: TextLines, dialect: Dialect) -> Iterator[Record]:
+def _unquoted_records(path: Path, lines: TextLines, dialect: Dialect, on_bad_row: OnBadRow) -> Iterator[Record]:
     number = -1 if dialect.has_header else 0
     for raw in lines.raw():
         try:
             text = decode_line(raw).removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
-            raise not_utf8(_place_or_header(path, number, lines.number), error) from None
-        if text:
-            yield number, lines.number, text.split(dialect.separator)
-            number += 1
+            on_bad_row(not_utf8(place(path, number, lines.number), error))
+        else:
+            if text:
+                yield number, lines.number, text.split(dialect.separator)
+            elif raw:
+                continue
+            else:
+                on_bad_row(row_too_long(place(path, number, lines.number)))
+        number += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
+from teacher_export.data.compression import PACKED, name_within
 from teacher_export.data.delimited import Dialect
 from teacher_export.data.sources import open_data
 from teacher_export.data.tables import FORMATS, TableFormat, column_names
@@ -18,18 +19,18 @@ _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def table_format(path: Path) -> TableFormat:
-    """Return a file's format by the ending of its name, ``.gz`` left aside.
+    """Return a file's format by the ending of its name; that of a packed file stands before the packing's.
 
     Raises:
         InputError: the ending is none of those known.
     """
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    ending = Path(name_within(path, FORMATS)).suffix
     if ending in _SPREADSHEETS:
         raise InputError(f"data file {path}: expected a table as text, got a spreadsheet; save it as CSV in UTF-8")
     if ending not in FORMATS:
         raise InputError(
-            f"data file {path}: expected a name that ends in {', '.join(FORMATS)} (or one of these and .gz), "
-            f"got {path.suffix or 'no ending'!r}"
+            f"data file {path}: expected a name that ends in {', '.join(FORMATS)} (and may end in {', '.join(PACKED)} "
+            f"after that), got {ending or path.suffix or 'no ending'!r}"
         )
     return FORMATS[ending]
 

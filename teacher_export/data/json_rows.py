@@ -8,50 +8,68 @@ from pathlib import Path
 from typing import IO, Any
 
 from distill_jax.errors import InputError
-from teacher_export.data.rows import Wanted, is_wanted, names_once, place
+from teacher_export.data.rows import NameTwiceError, OnBadRow, RowError, Wanted, is_wanted, names_once, place, refuse
 from teacher_export.data.sources import MAX_ROW_BYTES, TextLines, decode_line, not_utf8, row_too_long
 
 _BLOCK_BYTES = 1 << 16
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_DECODER = json.JSONDecoder(object_pairs_hook=names_once)
+_DECODER, _PLAIN_DECODER = json.JSONDecoder(object_pairs_hook=names_once), json.JSONDecoder()
 Object = tuple[int, int, dict[str, Any]]
 """A row's number, the line where it begins, and the object."""
 
 
-def json_objects(path: Path, stream: IO[bytes], wanted: Wanted | None) -> Iterator[Object]:
+def json_objects(
+    path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_row: OnBadRow = refuse
+) -> Iterator[Object]:
     """Yield a file's objects; those that are not wanted are passed over.
 
+    Args:
+        path: names the file.
+        stream: its bytes.
+        wanted: the rows to yield; None = all.
+        on_bad_row: told of a row that is no JSON object. In an array, one that is no JSON hides where the next begins.
+
     Raises:
-        InputError: a row is no JSON object; the message names it.
+        InputError: the file is no JSON of rows; the message names the row.
     """
     beginning = stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n") if hasattr(stream, "peek") else b""
-    return _array_objects(path, stream, wanted) if beginning.startswith(b"[") else _line_objects(path, stream, wanted)
+    read = _array_objects if beginning.startswith(b"[") else _line_objects
+    return read(path, stream, wanted, on_bad_row)
 
 
-def _line_objects(path: Path, stream: IO[bytes], wanted: Wanted | None) -> Iterator[Object]:
-    lines, number = TextLines(stream, f"data file {path}"), -1
+def _line_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_row: OnBadRow) -> Iterator[Object]:
+    lines, number = TextLines(stream, f"data file {path}", drops_long=on_bad_row is not refuse), -1
     for raw in lines.raw():
         if raw.isspace():
             continue
         number += 1
         if not is_wanted(wanted, number):
             continue
-        where = place(path, number, lines.number)
         try:
             value = json.loads(decode_line(raw), object_pairs_hook=names_once)
-        except UnicodeDecodeError as error:
-            raise not_utf8(where, error) from None
         except (ValueError, RecursionError) as error:
-            cut = "" if lines.ended_whole else "; the file ends without a line feed there: is it truncated?"
-            raise InputError(f"{where}: expected a JSON object a line, got no JSON ({error}){cut}") from None
+            on_bad_row(_no_json(place(path, number, lines.number), raw, lines, error))
+            continue
         if not isinstance(value, dict):
-            raise InputError(f"{where}: expected a JSON object a line, got {_json_kind(value)}")
+            where = place(path, number, lines.number)
+            on_bad_row(RowError(f"{where}: expected a JSON object a line, got {_json_kind(value)}"))
+            continue
         if number == 0 and _is_of_columns(value):
+            where = place(path, number, lines.number)
             raise InputError(
                 f"{where}: expected a JSON object a row, got one object of whole columns, as pandas' to_json() writes; "
                 'write it with to_json(…, orient="records", lines=True)'
             )
         yield number, lines.number, value
+
+
+def _no_json(where: str, raw: bytes, lines: TextLines, error: Exception) -> RowError:
+    if not raw:
+        return row_too_long(where)
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(where, error)
+    cut = "" if lines.ended_whole else "; the file ends without a line feed there: is it truncated?"
+    return RowError(f"{where}: expected a JSON object a line, got no JSON ({error}){cut}")
 
 
 def _is_of_columns(value: dict[str, Any]) -> bool:
@@ -108,7 +126,7 @@ class _Characters:
             self.more()
 
 
-def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None) -> Iterator[Object]:
+def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_row: OnBadRow) -> Iterator[Object]:
     text, number = _Characters(path, stream), 0
     text.next()
     if text.ahead() == "]":
@@ -119,9 +137,11 @@ def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None) -> Iter
             text.ahead()
             line = text.line
             value = _value(text, place(path, number, line))
-            if not isinstance(value, dict):
-                raise InputError(f"{place(path, number, line)}: expected a JSON object, got {_json_kind(value)}")
-            if is_wanted(wanted, number):
+            if isinstance(value, RowError):
+                on_bad_row(value)
+            elif not isinstance(value, dict):
+                on_bad_row(RowError(f"{place(path, number, line)}: expected a JSON object, got {_json_kind(value)}"))
+            elif is_wanted(wanted, number):
                 yield number, line, value
             number += 1
             separator = text.next()
@@ -134,9 +154,14 @@ def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None) -> Iter
 
 
 def _value(text: _Characters, where: str) -> Any:
+    """Return the next value; of an object that has a name twice the error, as where it ends is known all the same."""
+    decoder, fault = _DECODER, None
     while True:
         try:
-            value, end = _DECODER.raw_decode(text.text, text.at)
+            value, end = decoder.raw_decode(text.text, text.at)
+        except NameTwiceError as error:
+            decoder, fault = _PLAIN_DECODER, RowError(f"{where}: expected a JSON object, got no JSON ({error})")
+            continue
         except RecursionError as error:
             raise InputError(f"{where}: expected a JSON object, got no JSON ({error})") from None
         except ValueError as error:
@@ -146,7 +171,7 @@ def _value(text: _Characters, where: str) -> Any:
         else:
             if end < len(text.text) or text.ended:  # else a number might go on
                 text.use(end)
-                return value
+                return fault or value
         if text.left > MAX_ROW_BYTES:
             raise row_too_long(where)
         text.more()

@@ -3,14 +3,23 @@
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from distill_jax.console import shell_line, warn
 from distill_jax.errors import InputError
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import Row, RowError
 
 MAX_CLASSES = 1000
 UNLABELLED = "-1"
+# What programs write for a value that is missing: what pandas.read_csv takes for one (documented under its na_values).
+PANDAS_MISSING = frozenset(
+    {
+        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+        "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    }
+)  # fmt: skip
+MISSING_LABELS = PANDAS_MISSING | {UNLABELLED}
 _LONGEST_NAME = 1_000  # characters
 _NAMES_SHOWN = 20
 _MOST_FRACTIONS = 10  # classes of half a star are known; more steps than that are a scale
@@ -43,6 +52,17 @@ def canonical_label(value: Any) -> str | None:
     raise TypeError(type(value).__name__)
 
 
+def number_of(name: str) -> float | None:
+    """Return the number that a name writes; None where it writes none."""
+    return float(name) if _NUMBER.fullmatch(name) else None
+
+
+def missing_labels(kept: Iterable[str]) -> frozenset[str]:
+    """Return the names that mean that a row has no label, but for classes that are called so, in any case."""
+    folded = {name.casefold() for name in kept}
+    return frozenset(name for name in MISSING_LABELS if name.casefold() not in folded)
+
+
 @dataclasses.dataclass
 class _Found:
     """One name of a column: its code, how many rows have it, and the first of them."""
@@ -59,7 +79,7 @@ def require_unicode(value: str, row: Row, column: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InputError(
+        raise RowError(
             f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
             f"(\\u{ord(value[error.start]):04x}) in it"
         ) from None
@@ -70,36 +90,61 @@ class LabelColumn:
 
     Args:
         name: the column's name, for messages.
+        kept: names that are classes although they look like missing labels.
+        skips: whether rows of labels that turn out to be none are left out, where they are an error otherwise.
+
+    Attributes:
+        bad_codes: of such labels, once the classes are known, by their code; the first row's error stands for all.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kept: Iterable[str] = (), *, skips: bool = False) -> None:
         self._name = name
         self._found: dict[str, _Found] = {}
+        self._missing, self._skips = missing_labels(kept), skips
+        self.bad_codes: dict[int, RowError] = {}
 
     def code(self, row: Row) -> int | None:
         """Return the code of a row whose first cell is its label, None where the label is missing.
 
         Raises:
-            InputError: the value names no class, or it is one class too many.
+            InputError: what ``name`` and ``code_of`` raise.
+        """
+        return self.code_of(self.name(row), row)
+
+    def name(self, row: Row) -> str | None:
+        """Return the name in a row's first cell, None where there is none.
+
+        Raises:
+            RowError: the value names no class.
         """
         try:
             name = canonical_label(row.cells[0])
         except TypeError as error:
-            raise InputError(
+            raise RowError(
                 f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}; several "
                 "labels a row are learnt with --task multi-label"
             ) from None
+        if name is None or name in self._found:
+            return name
+        require_unicode(name, row, self._name)
+        if len(name) > _LONGEST_NAME:
+            raise RowError(
+                f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
+                f"got {len(name):,}; name the label's column with --label-column"
+            )
+        return name
+
+    def code_of(self, name: str | None, row: Row) -> int | None:
+        """Take in a row of that name, and return its code.
+
+        Raises:
+            InputError: it is one class too many.
+        """
         if name is None:
             return None
         found = self._found.get(name)
         if found is None:
-            require_unicode(name, row, self._name)
-            if len(name) > _LONGEST_NAME:
-                raise InputError(
-                    f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
-                    f"got {len(name):,}; name the label's column with --label-column"
-                )
-            if len(self._found) == MAX_CLASSES + 1:  # one more than classes may be: it may be -1
+            if name not in self._missing and len(self._found.keys() - self._missing) == MAX_CLASSES:
                 raise InputError(
                     f"{row.where}: column {self._name!r} does not look like classes: it has more than "
                     f"{MAX_CLASSES:,} different values; name the label's column with --label-column; numbers of a "
@@ -110,22 +155,24 @@ class LabelColumn:
         return found.code
 
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
-        """Return the classes' names and, for each code, its class; -1 = unlabelled.
-
-        The label -1 means unlabelled beside numbers and beside names.
+        """Return the classes' names and, for each code, its class; -1 = no label, and it is said which names mean that.
 
         Raises:
-            InputError: one label is no number while most rows' are.
+            InputError: one label is no number while most rows' are, and bad rows are not left out.
         """
-        labelled = {name: found for name, found in self._found.items() if name != UNLABELLED}
+        labelled = {name: found for name, found in self._found.items() if name not in self._missing}
+        self._warn_of_missing(set(self._found) - set(labelled))
         others = [found for name, found in labelled.items() if not _NUMBER.fullmatch(name)]
         number_rows = sum(found.rows for found in labelled.values()) - sum(found.rows for found in others)
         if others and number_rows > sum(found.rows for found in others):
-            first = min(others, key=lambda found: found.code).first
-            raise InputError(
-                f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
-                f"got {str(first.cells[0])[:60]!r}"
-            )
+            for found in others:
+                first = found.first
+                self._refuse(
+                    found,
+                    f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
+                    f"got {str(first.cells[0])[:60]!r}",
+                )
+            labelled, others = {name: found for name, found in labelled.items() if _NUMBER.fullmatch(name)}, []
         names = in_order(labelled)
         fractions = [name for name in names if not others and not float(name).is_integer()]
         if len(fractions) > _MOST_FRACTIONS:
@@ -133,28 +180,40 @@ class LabelColumn:
                 f"column {self._name!r} does not look like classes: {len(fractions):,} of its {len(names):,} different "
                 f"values are no whole numbers, as {', '.join(fractions[:3])}; scores are learnt with --task score"
             )
-        if len(names) > MAX_CLASSES:
-            raise InputError(
-                f"column {self._name!r} does not look like classes: it has {len(names):,} different values"
-            )
         index = {name: class_ for class_, name in enumerate(names)}
         return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
 
     def classes_among(self, names: Sequence[str]) -> list[int]:
-        """Return each code's place among classes that are known already; -1 = unlabelled, where no class is called so.
+        """Return each code's place among classes that are known already; -1 = no label, and it is said of which names.
 
         Raises:
-            InputError: a label is none of them.
+            InputError: a label is none of them, and bad rows are not left out.
         """
-        index = {UNLABELLED: -1, **{name: class_ for class_, name in enumerate(names)}}
+        index = {**dict.fromkeys(self._missing, -1), **{name: class_ for class_, name in enumerate(names)}}
+        self._warn_of_missing({name for name in self._found if index.get(name) == -1})
         for name, found in self._found.items():
             if name not in index:
-                raise InputError(
+                self._refuse(
+                    found,
                     f"{found.first.where}: column {self._name!r}: the label {name[:60]!r} is none of the classes of "
                     f"--teacher-outputs, {', '.join(map(repr, names[:_NAMES_SHOWN]))}"
-                    f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN"
+                    f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN",
                 )
-        return [index[name] for name in self._found]
+        return [index.get(name, -1) for name in self._found]
+
+    def _refuse(self, found: _Found, message: str) -> None:
+        error = RowError(message)
+        if not self._skips:
+            raise error
+        self.bad_codes[found.code] = error
+
+    def _warn_of_missing(self, names: Collection[str]) -> None:
+        if names:
+            counted = ", ".join(f"{name!r} ({self._found[name].rows:,})" for name in sorted(names))
+            warn(
+                f"warning: column {self._name!r}: cells with {counted} are taken for missing labels; where that is a "
+                f"class, say so: {shell_line(['--keep-labels', *sorted(names)])}"
+            )
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

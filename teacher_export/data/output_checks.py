@@ -2,14 +2,23 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
-from distill_jax.errors import InputError
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import Row, RowError
 from teacher_export.options.table_teacher import OutputKind
+
+NumberKind = OutputKind | Literal["label-probabilities"]
+"""What numbers are; of several labels each has a probability of its own."""
+LABEL_PROBABILITIES: NumberKind = "label-probabilities"
+LOGITS: NumberKind = "logits"
 
 ABOVE_ONE = 1e-3  # by so much a probability may lie above 1, as rounding makes it
 _LARGEST = 3e38  # what float32 holds
 _COLUMNS_NAMED = 6
+_NOT_NEGATIVE: dict[NumberKind, tuple[str, str]] = {
+    "probabilities": ("a probability", "; are these --outputs-are log-probabilities or logits?"),
+    "votes": ("a number of votes", ""),
+}
 
 
 def _are_shares(values: Sequence[float]) -> bool:
@@ -24,7 +33,12 @@ def _are_log_probabilities(values: Sequence[float]) -> bool:
     return not math.isnan(sum(values)) and -math.inf < max(values) <= ABOVE_ONE
 
 
-CHECKS: dict[OutputKind, Callable[[Sequence[float]], bool]] = {
+def _are_label_probabilities(values: Sequence[float]) -> bool:
+    return min(values) >= 0 and max(values) <= 1 and not math.isnan(sum(values))
+
+
+CHECKS: dict[NumberKind, Callable[[Sequence[float]], bool]] = {
+    "label-probabilities": _are_label_probabilities,
     "probabilities": _are_shares,
     "votes": _are_shares,
     "logits": _are_logits,
@@ -33,30 +47,29 @@ CHECKS: dict[OutputKind, Callable[[Sequence[float]], bool]] = {
 }
 
 
-def refuse(row: Row, columns: Sequence[str], values: Sequence[float], kind: OutputKind) -> None:
-    """Raise ``InputError`` for what is wrong with a row's numbers: the first that is, or all of them together."""
+def refuse(row: Row, columns: Sequence[str], values: Sequence[float], kind: NumberKind) -> None:
+    """Raise ``RowError`` for what is wrong with a row's numbers: the first that is, or all of them together."""
     for column, value in zip(columns, values, strict=True):
         fault = _fault(value, kind)
         if fault:
-            raise InputError(f"{row.where}: column {column!r}: {fault}")
+            raise RowError(f"{row.where}: column {column!r}: {fault}")
     what = (
         "a log-probability above minus infinity" if kind == "log-probabilities" else "a number above 0, finite in sum"
     )
     named = ", ".join(map(repr, columns[:_COLUMNS_NAMED]))
-    raise InputError(f"{row.where}: columns {named}: expected {what}, got {[*values][:_COLUMNS_NAMED]}")
+    raise RowError(f"{row.where}: columns {named}: expected {what}, got {[*values][:_COLUMNS_NAMED]}")
 
 
-def _fault(value: float, kind: OutputKind) -> str | None:
+def _fault(value: float, kind: NumberKind) -> str | None:
     if math.isnan(value) or value == math.inf or (value == -math.inf and kind != "log-probabilities"):
         return f"expected a finite number, got {value}"
     if kind == "logits" and abs(value) >= _LARGEST:
         return f"expected a number that float32 holds, got {value:g}"
     if kind == "log-probabilities" and value > ABOVE_ONE:
         return f"expected a log-probability, at most 0, got {value:g}; are these --outputs-are logits?"
-    if kind == "probabilities" and value < 0:
-        return (
-            f"expected a probability, at least 0, got {value:g}; are these --outputs-are log-probabilities or logits?"
-        )
-    if kind == "votes" and value < 0:
-        return f"expected a number of votes, at least 0, got {value:g}"
+    if kind == "label-probabilities" and not 0 <= value <= 1:
+        return f"expected a label's probability, 0 to 1, got {value:g}; are these --outputs-are logits?"
+    if kind in _NOT_NEGATIVE and value < 0:
+        what, advice = _NOT_NEGATIVE[kind]
+        return f"expected {what}, at least 0, got {value:g}{advice}"
     return None

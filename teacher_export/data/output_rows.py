@@ -13,7 +13,7 @@ from teacher_export.data.labels import LabelColumn, in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import Row, RowError, ignore, refuse
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.sources import require_data_file
 from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
@@ -44,7 +44,7 @@ class AnsweredRows:
             raise InputError(
                 f"--teacher-outputs: expected a column for each class, got one twice: {', '.join(columns)}"
             )
-        self._labels = LabelColumn(labels[0]) if labels else None
+        self._labels = LabelColumn(labels[0], config.keep_labels, skips=config.skips_bad_rows) if labels else None
         self._texts = TextColumns(config.text_column, len(labels))
         self._first = len(labels) + len(config.text_column)
         self.columns = (*labels, *config.text_column, *columns)
@@ -61,10 +61,21 @@ class AnsweredRows:
             InputError: a text, the label or the answer is of a kind that cannot be used.
         """
         missing = self._texts.why_missing(row)
-        code = None if self._labels is None else self._labels.code(row)
-        if self._reader.answer(row, row.cells[self._first :]) is None:
+        name = None if self._labels is None else self._labels.name(row)
+        answer = self._reader.answer(row, row.cells[self._first :])
+        # Last, when nothing of the row can be refused any more.
+        code = None if self._labels is None else self._labels.code_of(name, row)
+        if answer is None:
             return missing or NO_OUTPUT
         return missing or (0 if code is None else code + 1)
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
+
+    @property
+    def bad_codes(self) -> dict[int, RowError]:
+        """The codes of rows that are left out because of their label, once the classes are known."""
+        return {} if self._labels is None else {code + 1: error for code, error in self._labels.bad_codes.items()}
 
     def text(self, row: Row) -> str:
         """Return the row's text, and keep its answer.
@@ -123,7 +134,8 @@ def output_columns_of(
     first = config.data[0]
     require_data_file(first)
     known = [name for name in (*config.text_column, config.label_column) if name is not None]
-    found = column_names(first, format_of(first, config.dialect, known))
+    on_bad_row = ignore if config.skips_bad_rows else refuse
+    found = column_names(first, format_of(first, config.dialect, known), on_bad_row)
     pairs = [_pair(entry, found) for entry in asked.teacher_outputs]
     if one:
         if len(pairs) > 1:
@@ -156,10 +168,10 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     parser = AnsweredRows(config, asked)
     side = SideColumns(parser, config)
     files = open_files(config, side.reader)
-    source = read_labels(files, side.reader)
+    source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
     drawn = draw(config, source, side, lambda usable: _choose(config, usable))
     rows = drawn.rows
-    texts = read_texts(files, side.reader, source.rows_per_file, rows)
+    texts = read_texts(files, side.reader, source, rows)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     logits = in_drawn_order(logits, rows)
     dataset = assemble(config, source, drawn, texts, logits)

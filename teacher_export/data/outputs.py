@@ -4,16 +4,15 @@ import ast
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from distill_jax.errors import InputError
 from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
-from teacher_export.data.output_checks import CHECKS, refuse
-from teacher_export.data.rows import NameTwiceError, Row, names_once
-from teacher_export.options.table_teacher import OutputKind
+from teacher_export.data.output_checks import CHECKS, NumberKind, refuse
+from teacher_export.data.rows import NameTwiceError, Row, RowError, names_once
 
 Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""
@@ -31,30 +30,38 @@ class ClassCodes:
         self.codes: dict[str, int] = {}
         self._of_raw: dict[Any, int] = {}
 
-    def code(self, raw: Any, where: str) -> int:
-        """Return the code of a class named in an answer.
+    def of(self, raws: Collection[Any], where: str, *, once: bool = False) -> list[int]:
+        """Return the codes of classes named in an answer; where one cannot be, none gets a code.
 
         Raises:
-            InputError: it is no name, or one class too many.
+            RowError: one is no name, or, with ``once``, there twice.
+            InputError: it is one class too many.
         """
+        found: Sequence[int | str]
         try:
-            return self._of_raw[raw]
+            found = codes = [self._of_raw[raw] for raw in raws]
         except (KeyError, TypeError):
-            return self._new(raw, where)
+            found, codes = [self._name(raw, where) for raw in raws], []
+        if once and len(set(found)) < len(found):
+            raise RowError(f"{where}: expected each class once, got two names of one in {[*raws]}")
+        return codes or [self._code(str(name), raw, where) for name, raw in zip(found, raws, strict=True)]
 
-    def _new(self, raw: Any, where: str) -> int:
+    def _name(self, raw: Any, where: str) -> str:
         try:
             name = canonical_label(raw)
         except TypeError as error:
-            raise InputError(f"{where}: expected a class's name, got {error}") from None
+            raise RowError(f"{where}: expected a class's name, got {error}") from None
         if isinstance(raw, float) and not raw.is_integer():
-            raise InputError(f"{where}: expected a class's name, got the number {raw:g}")
+            raise RowError(f"{where}: expected a class's name, got the number {raw:g}")
         if name is None:
-            raise InputError(f"{where}: expected a class's name, got an empty one")
+            raise RowError(f"{where}: expected a class's name, got an empty one")
         if len(name) > _LONGEST_NAME:
-            raise InputError(
+            raise RowError(
                 f"{where}: expected a class's name of at most {_LONGEST_NAME:,} characters, got {len(name):,}"
             )
+        return name
+
+    def _code(self, name: str, raw: Any, where: str) -> int:
         code = self.codes.setdefault(name, len(self.codes))
         if code == MAX_CLASSES:
             raise InputError(f"{where}: expected at most {MAX_CLASSES:,} classes in all rows, got more")
@@ -72,10 +79,10 @@ class OutputColumns:
         kind: what the numbers are.
     """
 
-    def __init__(self, columns: Sequence[str], names: Sequence[str], kind: OutputKind) -> None:
+    def __init__(self, columns: Sequence[str], names: Sequence[str], kind: NumberKind) -> None:
         self._columns, self._kind = columns, kind
         classes = ClassCodes()
-        self._codes = [classes.code(name, f"--teacher-outputs {name}") for name in names]
+        self._codes = classes.of(names, f"--teacher-outputs {', '.join(names)}")
         self.codes: Mapping[str, int] = classes.codes
         if len(self.codes) < len(names):
             raise InputError(f"--teacher-outputs: expected a column for each class, got two for one: {list(names)}")
@@ -114,7 +121,7 @@ class OutputObjects:
         kind: what the numbers are.
     """
 
-    def __init__(self, column: str, kind: OutputKind) -> None:
+    def __init__(self, column: str, kind: NumberKind) -> None:
         self._column, self._kind, self._classes = column, kind, ClassCodes()
         self.codes: Mapping[str, int] = self._classes.codes
         self._shapes: dict[tuple[Any, ...], list[int]] = {}
@@ -138,7 +145,7 @@ class OutputObjects:
             return self._object(row, value)
         if isinstance(value, list | tuple):
             return self._votes(row, value)
-        raise InputError(f"{self._where(row)}: expected {_FORMS}, got {str(value)[:60]!r}; {self._many()}")
+        raise RowError(f"{self._where(row)}: expected {_FORMS}, got {str(value)[:60]!r}; {self._many()}")
 
     def _many(self) -> str:
         return "numbers of one class each are given with a column for each class: --teacher-outputs COLUMN COLUMN …"
@@ -153,10 +160,10 @@ class OutputObjects:
             try:
                 return read(text.strip())
             except NameTwiceError as error:
-                raise InputError(f"{self._where(row)}: expected each class's name once, got {error}") from None
+                raise RowError(f"{self._where(row)}: expected each class's name once, got {error}") from None
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 pass
-        raise InputError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
+        raise RowError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
 
     def _of_pairs(self, row: Row, pairs: Sequence[Any]) -> dict[Any, Any]:
         try:
@@ -164,7 +171,7 @@ class OutputObjects:
         except TypeError:  # a list for a name
             found = {}
         if len(found) < len(pairs):
-            raise InputError(f"{self._where(row)}: expected each class's name once, got {str(pairs)[:60]}")
+            raise RowError(f"{self._where(row)}: expected each class's name once, got {str(pairs)[:60]}")
         return found
 
     def _object(self, row: Row, value: dict[Any, Any]) -> Answer | None:
@@ -173,25 +180,22 @@ class OutputObjects:
         if not value:
             return None
         try:
-            codes = self._shapes[tuple(value)]
-        except KeyError:
-            codes = self._new_shape(row, value)
-        try:
             values = [*map(float, value.values())]
         except (TypeError, ValueError, OverflowError):
             values = [_number(number, row, f"column {self._column!r}: {name!r}") for name, number in value.items()]
         if not self._is_right(values):
             refuse(row, [f"{self._column}: {name}" for name in value], values, self._kind)
-        return codes, values
+        try:  # last, so that a row that is refused adds no class
+            return self._shapes[tuple(value)], values
+        except KeyError:
+            return self._new_shape(row, value), values
 
     def _new_shape(self, row: Row, value: dict[Any, Any]) -> list[int]:
         where = self._where(row)
         for name in value:
             if isinstance(name, str):
                 require_unicode(name, row, self._column)
-        codes = [self._classes.code(name, where) for name in value]
-        if len(set(codes)) < len(codes):
-            raise InputError(f"{where}: expected each class once, got two names of one in {[*value]}")
+        codes = self._classes.of(value, where, once=True)
         if self._names_kept > _NAMES_KEPT:
             self._shapes.clear()
             self._names_kept = 0
@@ -203,7 +207,7 @@ class OutputObjects:
     def _votes(self, row: Row, value: Sequence[Any]) -> Answer | None:
         where = self._where(row)
         if self._kind != "votes":
-            raise InputError(
+            raise RowError(
                 f'{where}: expected an object such as {{"pos": 0.9, "neg": 0.1}}, got a list, {str(value)[:60]}; a '
                 "list of votes goes with --outputs-are votes"
             )
@@ -211,7 +215,7 @@ class OutputObjects:
         for name in names:
             if isinstance(name, str):
                 require_unicode(name, row, self._column)
-        codes = [self._classes.code(name, where) for name in names]
+        codes = self._classes.of(names, where)
         return (codes, [1.0] * len(codes)) if codes else None
 
 
@@ -260,4 +264,4 @@ def _number(cell: Any, row: Row, what: str) -> float:
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{row.where}: {what}: expected a number, got {str(cell)[:60]!r}") from None
+        raise RowError(f"{row.where}: {what}: expected a number, got {str(cell)[:60]!r}") from None

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingExtraError
-from teacher_export.data.rows import Row, Wanted, is_wanted, place
-from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, OnBytes, not_utf8, row_too_long, unpack
+from teacher_export.data.byte_streams import OnBytes
+from teacher_export.data.compression import is_packed
+from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
+from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, not_utf8, row_too_long, unpack
 
 _BATCH_ROWS = 256
 _FEW_ROWS = 8
@@ -31,11 +33,11 @@ def _pyarrow() -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[Any, Any]]:
-    """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a gzipped one is decompressed into a temporary file."""
+    """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a packed one is decompressed into a temporary file."""
     pa, pq = _pyarrow()
     with contextlib.ExitStack() as stack:
         source: Any = path
-        if path.suffix.lower() == ".gz":
+        if is_packed(path):
             source = stack.enter_context(tempfile.TemporaryFile())
             unpack(path, source, on_bytes)
         try:
@@ -50,34 +52,79 @@ def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """Return the names of a Parquet file's columns."""
+    """Return the names of a Parquet file's columns, and the paths of those within structs."""
     with _open_parquet(path) as (file, _):
-        return list(file.schema_arrow.names)
+        names = list(file.schema_arrow.names)
+        within = (f"{field.name}.{path}" for field in file.schema_arrow for path in _paths_in(field.type))
+        return [*names, *dict.fromkeys(path for path in within if path not in names)]
+
+
+def _paths_in(kind: Any) -> Iterator[str]:
+    """Yield the paths of all fields within a struct; no other type has any."""
+    pa, _ = _pyarrow()
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield field.name
+            yield from (f"{field.name}.{path}" for path in _paths_in(field.type))
 
 
 def parquet_rows(
-    path: Path, columns: Sequence[str], on_bytes: OnBytes | None = None, wanted: Wanted | None = None
+    path: Path,
+    columns: Sequence[str],
+    on_bytes: OnBytes | None = None,
+    wanted: Wanted | None = None,
+    on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
-    """Yield the rows of a Parquet file; see ``readers.read_rows``."""
+    """Yield the rows of a Parquet file; see ``tables.read_rows``."""
     pa, _ = _pyarrow()
-    size, zipped = path.stat().st_size, path.suffix.lower() == ".gz"
+    size, zipped = path.stat().st_size, is_packed(path)
     with _open_parquet(path, on_bytes) as (file, source):
         _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)
         start = told = 0
-        for batch in _batches(file, source, list(dict.fromkeys(columns))):
+        for read in _batches(file, source, list(dict.fromkeys(columns))):
+            found = {name: _column_at(read, name) for name in columns}
+            batch = pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
             end = start + batch.num_rows
-            _require_size(path, batch, start)
-            numbers = [number for number in range(start, end) if is_wanted(wanted, number)]
+            bad = _too_long(path, batch, start)
+            numbers = [number for number in range(start, end) if is_wanted(wanted, number) and number not in bad]
             if len(numbers) < batch.num_rows:
-                batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))  # noqa: PLW2901
-            values = [_python_values(path, batch.column(name), numbers) for name in columns]
-            for number, row in zip(numbers, zip(*values, strict=True), strict=True):
-                yield Row(path, number, None, row)
+                batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))
+            values = [_python_values(path, batch.column(name), numbers, bad) for name in columns]
+            rows = dict(zip(numbers, zip(*values, strict=True), strict=True))
+            for number in sorted({*rows, *bad}) if bad else numbers:
+                if number in bad:
+                    on_bad_row(bad[number])
+                else:
+                    yield Row(path, number, None, rows[number])
             start = end
             if on_bytes is not None and not zipped:
                 on_bytes(size * start // total - told)
                 told = size * start // total
+
+
+def _column_at(batch: Any, path: str) -> Any:
+    """Return the column of a name, or at a path within structs; null where a struct is."""
+    import pyarrow.compute as pc
+
+    name, *within = _steps(batch.schema, path)
+    column = batch.column(name)
+    for step in within:
+        column = pc.struct_field(column, step)
+    return column
+
+
+def _steps(fields: Any, path: str) -> list[str]:
+    """Return the names that lead to a path; a name that has dots goes before a path."""
+    pa, _ = _pyarrow()
+    if any(field.name == path for field in fields):
+        return [path]
+    for field in fields:
+        if path.startswith(f"{field.name}.") and pa.types.is_struct(field.type):
+            within = _steps(field.type, path[len(field.name) + 1 :])
+            if within:
+                return [field.name, *within]
+    return []
 
 
 def _require_whole_chunks(path: Path, metadata: Any) -> None:
@@ -113,12 +160,13 @@ def _require_whole_chunks(path: Path, metadata: Any) -> None:
 
 def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
     """Yield record batches, of few rows where their values may be large."""
+    names = file.schema_arrow.names
     for index in range(file.num_row_groups):
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
         wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, columns)]
         rows = [
-            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in columns) for chunk in wanted
+            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in names) for chunk in wanted
         ]
         yield from file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns)
 
@@ -160,27 +208,29 @@ def _largest(column: Any) -> int:
     return int(pc.max(pc.binary_length(column)).as_py() or 0) if any(is_(column.type) for is_ in kinds) else 0
 
 
-def _require_size(path: Path, batch: Any, start: int) -> None:
-    """Raise ``InputError`` for a value of more bytes than a row may have; ``start`` is the first row's number."""
+def _too_long(path: Path, batch: Any, start: int) -> dict[int, RowError]:
+    """Return, by row, the errors for values of more bytes than a row may have; ``start`` is the first row's number."""
+    rows: set[int] = set()
     for column in batch.columns:
-        if column.nbytes <= MAX_ROW_BYTES or _largest(column) <= MAX_ROW_BYTES:
-            continue
-        row = next(row for row in range(len(column)) if _largest(column.slice(row, 1)) > MAX_ROW_BYTES)
-        raise row_too_long(place(path, start + row, None))
+        if column.nbytes > MAX_ROW_BYTES and _largest(column) > MAX_ROW_BYTES:
+            rows |= {row for row in range(len(column)) if _largest(column.slice(row, 1)) > MAX_ROW_BYTES}
+    return {start + row: row_too_long(place(path, start + row, None)) for row in sorted(rows)}
 
 
-def _python_values(path: Path, column: Any, numbers: list[int]) -> list[Any]:
-    """Return a column's values as Python objects; the row of one that cannot be is found one by one."""
+def _python_values(path: Path, column: Any, numbers: list[int], bad: dict[int, RowError]) -> list[Any]:
+    """Return a column's values as Python objects; where one cannot be, its row's error goes to ``bad``."""
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError):  # not UTF-8; or a date or a duration beyond Python's
-        for number, scalar in zip(numbers, column, strict=True):
-            try:
-                scalar.as_py()
-            except UnicodeDecodeError as error:
-                raise not_utf8(place(path, number, None), error) from None
-            except (ValueError, OverflowError) as error:
-                raise InputError(
-                    f"{place(path, number, None)}: expected text or a number, got {column.type} ({error})"
-                ) from None
-        raise
+        return [_python_value(path, scalar, number, bad) for number, scalar in zip(numbers, column, strict=True)]
+
+
+def _python_value(path: Path, scalar: Any, number: int, bad: dict[int, RowError]) -> Any:
+    where = place(path, number, None)
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError as error:
+        bad.setdefault(number, not_utf8(where, error))
+    except (ValueError, OverflowError) as error:
+        bad.setdefault(number, RowError(f"{where}: expected text or a number, got {scalar.type} ({error})"))
+    return None

@@ -1,22 +1,19 @@
 """What a row of each kind of data set means: its text and its class, or the reason to leave it out."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import LabelColumn, require_unicode
-from teacher_export.data.rows import Row
+from teacher_export.data.labels import PANDAS_MISSING, LabelColumn, require_unicode
+from teacher_export.data.rows import Row, RowError
 from teacher_export.data.sources import not_utf8
 
+MISSING_LABEL = "missing label"
+NO_BAD_CODES: Mapping[int, RowError] = {}
+_NOTEBOOK_COLUMNS = ("star_rating", "review_body", "review_id", "review_headline")
 TEXT_SEPARATOR = "\n\n"
 STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
-# What pandas.read_csv takes for missing, and so what the notebook drops (documented under its na_values).
-PANDAS_MISSING = frozenset(
-    {
-        "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
-        "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-    }
-)  # fmt: skip
 
 
 class RowParser(Protocol):
@@ -35,8 +32,19 @@ class RowParser(Protocol):
     def keeps_unlabelled(self) -> bool:
         """Whether rows without a label are kept."""
 
+    @property
+    def bad_codes(self) -> Mapping[int, RowError]:
+        """The codes of rows that are left out as bad ones, once the classes are known, and the first one's error."""
+
     def label(self, row: Row) -> int | str:
-        """Return the row's preliminary code, or the reason why the row is left out."""
+        """Return the row's preliminary code, or the reason why the row is left out.
+
+        Raises:
+            RowError: the row cannot be read; nothing of it was taken in.
+        """
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
 
     def text(self, row: Row) -> str:
         """Return the text of a row that is kept."""
@@ -46,10 +54,17 @@ class RowParser(Protocol):
 
 
 class AmazonRows:
-    """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out."""
+    """The Amazon customer reviews' TSV: the text is ``review_body``; a row with a missing column is left out.
 
-    columns = ("star_rating", "review_body", "review_id", "review_headline")
+    Args:
+        is_the_notebook_s: whether the columns are all that the notebook read, or those alone that are used.
+    """
+
     keeps_unlabelled = False
+    bad_codes = NO_BAD_CODES
+
+    def __init__(self, *, is_the_notebook_s: bool) -> None:
+        self.columns = _NOTEBOOK_COLUMNS if is_the_notebook_s else _NOTEBOOK_COLUMNS[:2]
 
     def label(self, row: Row) -> int | str:
         """Return ``star_rating`` - 1.
@@ -58,12 +73,15 @@ class AmazonRows:
             InputError: the rating is not a whole number from 1 to 5.
         """
         for name, value in zip(self.columns, row.cells, strict=True):
-            if value is None or value in PANDAS_MISSING:
+            if not value or value in PANDAS_MISSING:
                 return f"missing {name}"
         rating = row.cells[0].strip()
         if rating.removesuffix(".0") not in {"1", "2", "3", "4", "5"}:
-            raise InputError(f"{row.where}: star_rating: expected a whole number from 1 to 5, got {rating[:60]!r}")
+            raise RowError(f"{row.where}: star_rating: expected a whole number from 1 to 5, got {rating[:60]!r}")
         return "blank review_body" if row.cells[1].isspace() else int(rating[0]) - 1
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
 
     def text(self, row: Row) -> str:
         """Return ``review_body`` as it stands, ``<br />`` and all."""
@@ -117,10 +135,10 @@ class TableRows:
 
     keeps_unlabelled = False
 
-    def __init__(self, text_columns: tuple[str, ...], label_column: str) -> None:
+    def __init__(self, text_columns: tuple[str, ...], label_column: str, labels: LabelColumn) -> None:
         require_no_text(label_column, text_columns)
         self.columns = (label_column, *text_columns)
-        self._labels, self._texts = LabelColumn(label_column), TextColumns(text_columns, 1)
+        self._labels, self._texts = labels, TextColumns(text_columns, 1)
 
     def label(self, row: Row) -> int | str:
         """Return the label's code, or why the row is left out.
@@ -130,7 +148,15 @@ class TableRows:
         """
         missing = self._texts.why_missing(row)
         code = self._labels.code(row)
-        return "missing label" if code is None else missing or code
+        return MISSING_LABEL if code is None else missing or code
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
+
+    @property
+    def bad_codes(self) -> Mapping[int, RowError]:
+        """The codes of labels that turned out to be none."""
+        return self._labels.bad_codes
 
     def text(self, row: Row) -> str:
         """Return the text columns joined."""
@@ -159,7 +185,7 @@ def as_text(value: Any, row: Row, column: str) -> str | None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise InputError(f"{row.where}: column {column!r}: expected text, got {_kind(value)}")
+    raise RowError(f"{row.where}: column {column!r}: expected text, got {_kind(value)}")
 
 
 def _kind(value: Any) -> str:

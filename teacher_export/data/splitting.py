@@ -3,13 +3,13 @@
 import array
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from distill_jax.errors import InputError
 from teacher_export.data.row_parsers import RowParser
-from teacher_export.data.rows import Row
+from teacher_export.data.rows import Row, RowError
 from teacher_export.data.sampling import draw_rows, train_rows, validation_rows
 from teacher_export.data.streaming import LabelledRows
 from teacher_export.options.data import DataConfig
@@ -56,22 +56,33 @@ class SideColumns:
         Raises:
             InputError: a cell is of a kind that cannot be used, or names no split.
         """
+        place = 0 if self._split is None else self._place(row, row.cells[self._first])
         code = self._parser.label(self._bare(row))
-        missing = False
         if self._split is not None:
-            place = self._place(row, row.cells[self._first])
-            missing = place < 0
             self.splits.append(place)
         if self._group is not None:
             self.groups.append(_number(row.cells[-1], len(self.groups)))
-        return NO_SPLIT if missing and not isinstance(code, str) else code
+        return NO_SPLIT if place < 0 and not isinstance(code, str) else code
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
+        self._parser.skip()
+        if self._split is not None:
+            self.splits.append(-1)
+        if self._group is not None:
+            self.groups.append(-1 - len(self.groups))
+
+    @property
+    def bad_codes(self) -> Mapping[int, RowError]:
+        """The parser's."""
+        return self._parser.bad_codes
 
     def _place(self, row: Row, value: object) -> int:
         name = str(value).strip() if value is not None else ""
         if not name:
             return -1
         if name.lower() not in _SPELLINGS:
-            raise InputError(
+            raise RowError(
                 f"{row.where}: column {self._split!r}: expected train, test or validation, got {name[:60]!r}"
             )
         return SPLITS.index(_SPELLINGS[name.lower()])

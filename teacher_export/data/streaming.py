@@ -11,16 +11,16 @@ import numpy as np
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
+from teacher_export.data.bad_rows import BAD_ROW, BadRows
 from teacher_export.data.formats import format_of, say_guesses
-from teacher_export.data.row_parsers import RowParser
-from teacher_export.data.rows import Row, Wanted
+from teacher_export.data.row_parsers import MISSING_LABEL, RowParser
+from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, ignore, refuse
 from teacher_export.data.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
 from teacher_export.options.data import DataConfig
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
 _FEW_ROWS, _ROW_BYTES = 1 << 25, 32
-LABEL_OF_NONE = "unlabelled (label -1)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ class LabelledRows:
         usable: bool [rows], which of them are not left out.
         dropped: why rows are left out, and how many.
         rows_per_file: the rows of each file.
+        bad: the rows that could not be read; None = there may be none.
     """
 
     label_names: tuple[str, ...]
@@ -54,6 +55,7 @@ class LabelledRows:
     usable: np.ndarray
     dropped: dict[str, int]
     rows_per_file: tuple[int, ...] = ()
+    bad: BadRows | None = None
 
 
 def open_source(
@@ -76,7 +78,8 @@ def open_source(
     if file_format is None:
         file_format = format_of(path, config.dialect, columns)
         say_guesses(path, config.dialect, file_format)
-    require_columns(path, column_names(path, file_format), columns)
+    on_bad_row = ignore if config.skips_bad_rows else refuse
+    require_columns(path, column_names(path, file_format, on_bad_row, columns), columns)
     return SourceFile(path, file_format, _state(path))
 
 
@@ -85,50 +88,94 @@ def _state(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def read_labels(files: Sequence[SourceFile], parser: RowParser) -> LabelledRows:
+class _FirstReading:
+    """Takes in every row of the files: its code, or why it is left out."""
+
+    def __init__(self, parser: RowParser, files: Sequence[SourceFile], bad: BadRows | None) -> None:
+        self._parser, self._bad = parser, bad
+        self.codes = array.array("h")
+        self.dropped: collections.Counter[str] = collections.Counter()
+        self.rows_per_file: list[int] = []
+        self._start = 0
+        self._most = _FEW_ROWS + sum(file.state[0] for file in files) // _ROW_BYTES
+
+    def take(self, rows: Iterator[Row]) -> None:
+        """Take in a file's rows."""
+        self._start, label, codes = len(self.codes), self._parser.label, self.codes
+        for row in rows:
+            try:
+                code = label(row)
+            except RowError as error:
+                self.leave_out(error)
+                continue
+            if isinstance(code, str):
+                self.dropped[code] += 1
+                code = -1
+            codes.append(code)
+            if len(codes) > self._most:
+                raise InputError(
+                    f"{row.where}: expected at most {self._most:,} rows in files of so many bytes, got more; unpack "
+                    "them, or leave some out"
+                )
+        self.rows_per_file.append(len(codes) - self._start)
+        if self._bad is not None:
+            self._bad.end_file(self.rows_per_file[-1])
+
+    def leave_out(self, error: RowError) -> None:
+        """Leave out a row that cannot be read, or raise its error."""
+        if self._bad is None:
+            raise error
+        self._bad.add(error, len(self.codes), len(self.codes) - self._start)
+        self._parser.skip()
+        self.codes.append(-1)
+
+
+def read_labels(files: Sequence[SourceFile], parser: RowParser, *, skips_bad_rows: bool = False) -> LabelledRows:
     """Read every row once and keep its class alone.
 
     Raises:
-        InputError: a row cannot be read, or there is none; the message names the file and the row.
+        InputError: a row cannot be read and is not to be left out, or there is none; the message names the file and
+            the row.
     """
-    codes = array.array("h")
-    dropped: collections.Counter[str] = collections.Counter()
-    rows_per_file = [0] * len(files)
-    most = _FEW_ROWS + sum(file.state[0] for file in files) // _ROW_BYTES
-    for index, row in _iterate(files, parser, "reading labels"):
-        code = parser.label(row)
-        if isinstance(code, str):
-            dropped[code] += 1
-            code = -1
-        codes.append(code)
-        if len(codes) > most:
-            raise InputError(
-                f"{row.where}: expected at most {most:,} rows in files of so many bytes, got more; unpack them, or "
-                "leave some out"
-            )
-        rows_per_file[index] += 1
-    if not codes:
+    bad = BadRows() if skips_bad_rows else None
+    reading = _FirstReading(parser, files, bad)
+    for _, rows in _iterate(files, parser, "reading labels", refuse if bad is None else reading.leave_out):
+        reading.take(rows)
+    if not reading.codes:
         raise InputError(f"data file {files[0].path}: the file is empty but for its header; expected rows after it")
     label_names, class_of_code = parser.classes()
-    found = np.frombuffer(codes, np.dtype(np.int16))
+    found, dropped = np.frombuffer(reading.codes, np.dtype(np.int16)), reading.dropped
     classes = np.array([*class_of_code, -1], np.int16)[found]  # the code -1 finds the -1 at the end
     usable = found >= 0
+    if bad is not None:
+        for code, error in parser.bad_codes.items():
+            rows_of_code = np.flatnonzero(found == code)
+            bad.add_all(error, int(rows_of_code[0]), len(rows_of_code))
+            usable[rows_of_code] = False
+        if bad.count:
+            dropped[BAD_ROW] = bad.count
     if not parser.keeps_unlabelled:
         unlabelled = int(np.count_nonzero(usable & (classes < 0)))
         if unlabelled:
-            dropped[LABEL_OF_NONE] += unlabelled
-        usable = classes >= 0
-    return LabelledRows(label_names, classes, usable, dict(dropped), tuple(rows_per_file))
+            dropped[MISSING_LABEL] += unlabelled
+        usable &= classes >= 0
+    return LabelledRows(label_names, classes, usable, dict(dropped), tuple(reading.rows_per_file), bad)
 
 
-def read_texts(
-    files: Sequence[SourceFile], parser: RowParser, rows_per_file: Sequence[int], rows: np.ndarray
-) -> list[str]:
+def read_texts(files: Sequence[SourceFile], parser: RowParser, source: LabelledRows, rows: np.ndarray) -> list[str]:
     """Read the files again and return the texts of ``rows``, in their order.
+
+    Args:
+        files: the files.
+        parser: reads the rows.
+        source: what the first reading found.
+        rows: the numbers of the rows that are kept.
 
     Raises:
         InputError: a file was changed since it was read first.
     """
+    rows_per_file = source.rows_per_file
+    on_bad_row = refuse if source.bad is None else ignore
     total = sum(rows_per_file)
     position = np.full(total, -1, np.int64)
     position[rows] = np.arange(len(rows))
@@ -137,25 +184,29 @@ def read_texts(
     wanted = [kept[start:end] for start, end in itertools.pairwise(starts)]
     texts = [""] * len(rows)
     budget = Budget(sum(file.state[0] for file in files))
-    for index, row in _iterate(files, parser, "reading texts", wanted):
-        texts[position[starts[index] + row.number]] = text = parser.text(row)
-        if not budget.has_text(text):
-            raise InputError(
-                f"{row.where}: the texts up to here take more than {MOST_TIMES} times the memory that the files have "
-                "bytes; unpack them first, or keep fewer rows (--max-rows)"
-            )
+    for index, found in _iterate(files, parser, "reading texts", on_bad_row, wanted):
+        for row in found:
+            texts[position[starts[index] + row.number]] = text = parser.text(row)
+            if not budget.has_text(text):
+                raise InputError(
+                    f"{row.where}: the texts up to here take more than {MOST_TIMES} times the memory that the files "
+                    "have bytes; unpack them first, or keep fewer rows (--max-rows)"
+                )
     for file in files:
         file.require_unchanged()
     return texts
 
 
 def _iterate(
-    files: Sequence[SourceFile], parser: RowParser, description: str, wanted: Sequence[Wanted] | None = None
-) -> Iterator[tuple[int, Row]]:
-    """Yield ``(file's index, row)`` for all files' rows, under a progress bar of the bytes read."""
+    files: Sequence[SourceFile],
+    parser: RowParser,
+    description: str,
+    on_bad_row: OnBadRow,
+    wanted: Sequence[Wanted] | None = None,
+) -> Iterator[tuple[int, Iterator[Row]]]:
+    """Yield ``(file's index, its rows)``, under a progress bar of the bytes read."""
     total = sum(file.state[0] for file in files)
     with progress(total, description, "B", scale=True) as bar:
         for index, file in enumerate(files):
             mask = None if wanted is None else wanted[index]
-            for row in read_rows(file.path, file.format, parser.columns, bar.update, mask):
-                yield index, row
+            yield index, read_rows(file.path, file.format, parser.columns, bar.update, mask, on_bad_row)

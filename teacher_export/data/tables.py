@@ -1,16 +1,17 @@
 """Read CSV, TSV, JSON and Parquet row by row, however large the file; each error names the row."""
 
 import difflib
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from distill_jax.errors import InputError
-from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records
+from teacher_export.data.byte_streams import OnBytes
+from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records, lines_of
 from teacher_export.data.json_rows import json_objects
-from teacher_export.data.rows import Row, Wanted
-from teacher_export.data.sources import OnBytes, TextLines, open_data
+from teacher_export.data.paths import paths_in, values_at
+from teacher_export.data.rows import OnBadRow, Row, Wanted, ignore, refuse
+from teacher_export.data.sources import open_data
 
 TableFormat = Dialect | Literal["json", "parquet"]
 
@@ -26,21 +27,30 @@ _JSON_ROWS_FOR_COLUMNS = 100
 _COLUMNS_SHOWN = 20
 
 
-def column_names(path: Path, file_format: TableFormat) -> list[str]:
-    """Return the columns of a file; for JSON the keys of its first hundred objects."""
+def column_names(
+    path: Path, file_format: TableFormat, on_bad_row: OnBadRow = refuse, wanted: Sequence[str] = ()
+) -> list[str]:
+    """Return the columns of a file, and the paths of those within them.
+
+    For JSON they are those of its first hundred objects, and of so many more as it takes to find the ``wanted`` ones.
+    """
     if file_format == "parquet":
         from teacher_export.data.parquet import parquet_columns
 
         return parquet_columns(path)
     if file_format == "json":
+        found: dict[str, None] = {}
         with open_data(path) as stream:
-            objects = itertools.islice(json_objects(path, stream, None), _JSON_ROWS_FOR_COLUMNS)
-            found = list(dict.fromkeys(key for _, _, value in objects for key in value))
+            for index, (_, _, value) in enumerate(json_objects(path, stream, None, on_bad_row), 1):
+                found |= dict.fromkeys(paths_in(value))
+                if index >= _JSON_ROWS_FOR_COLUMNS and found.keys() >= set(wanted):
+                    break
         if not found:
             raise InputError(f"data file {path}: the file is empty (no JSON object with a key in it)")
-        return found
+        return sorted(found, key=lambda name: name.count("."))
     with open_data(path, encoding=file_format.encoding) as stream:
-        return header_and_records(path, TextLines(stream, f"data file {path}"), file_format)[0]
+        lines = lines_of(stream, path, file_format, on_bad_row)
+        return header_and_records(path, lines, file_format, on_bad_row)[0]
 
 
 def require_columns(path: Path, found: Sequence[str], wanted: Iterable[str]) -> None:
@@ -64,30 +74,34 @@ def read_rows(
     columns: Sequence[str],
     on_bytes: OnBytes | None = None,
     wanted: Wanted | None = None,
+    on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
     """Yield a file's rows in order, one in memory at a time.
 
     Args:
-        path: the file, gzipped or not.
+        path: the file, packed or not.
         file_format: how to read it.
-        columns: the columns whose values the rows carry.
+        columns: the columns whose values the rows carry; within objects and structs by their paths, as ``a.b``.
         on_bytes: told of every byte read from the disk.
         wanted: only these rows; the others are counted, and parsed only where that is needed to count them.
+        on_bad_row: told of a row that is not what the format says; where it returns, reading goes on with the next.
 
     Raises:
-        InputError: a column is missing, or a row is not what the format says: the message names the row.
+        InputError: a column is missing, or the file cannot be read; the message names the row.
     """
-    require_columns(path, column_names(path, file_format), columns)
+    quiet = refuse if on_bad_row is refuse else ignore
+    require_columns(path, column_names(path, file_format, quiet, columns), columns)
     if file_format == "parquet":
         from teacher_export.data.parquet import parquet_rows
 
-        yield from parquet_rows(path, columns, on_bytes, wanted)
+        yield from parquet_rows(path, columns, on_bytes, wanted, on_bad_row)
         return
     if file_format == "json":
+        cells = values_at(columns)
         with open_data(path, on_bytes) as stream:
-            for number, line, value in json_objects(path, stream, wanted):
-                yield Row(path, number, line, tuple(value.get(name) for name in columns))
+            for number, line, value in json_objects(path, stream, wanted, on_bad_row):
+                yield Row(path, number, line, cells(value))
         return
     with open_data(path, on_bytes, file_format.encoding) as stream:
-        lines = TextLines(stream, f"data file {path}")
-        yield from delimited_rows(path, lines, file_format, columns, wanted)
+        lines = lines_of(stream, path, file_format, on_bad_row)
+        yield from delimited_rows(path, lines, file_format, columns, wanted, on_bad_row)

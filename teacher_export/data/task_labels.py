@@ -4,16 +4,24 @@ import array
 import ast
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import MAX_CLASSES, canonical_label, in_order, require_unicode
-from teacher_export.data.rows import Row
+from teacher_export.data.labels import (
+    MAX_CLASSES,
+    PANDAS_MISSING,
+    UNLABELLED,
+    canonical_label,
+    in_order,
+    missing_labels,
+    require_unicode,
+)
+from teacher_export.data.rows import Row, RowError
 
-MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
+MISSING = frozenset({"", *map(str.lower, PANDAS_MISSING)})
 _YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _LONGEST_NAME = 1_000  # characters
 
@@ -25,8 +33,15 @@ class TaskLabels(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Where they stand."""
 
-    def add(self, row: Row, cells: Sequence[Any]) -> bool:
-        """Take in a row's label, of its cells; return whether it has one."""
+    def read(self, row: Row, cells: Sequence[Any]) -> Any:
+        """Return a row's label, of its cells, or None.
+
+        Raises:
+            RowError: the cells hold something else.
+        """
+
+    def add(self, label: Any) -> None:
+        """Take in the next row's label, or None."""
 
     def names(self) -> tuple[str, ...]:
         """Return the labels' names, once all rows have been seen."""
@@ -42,15 +57,18 @@ class ScoreLabels:
         self.columns = (column,)
         self._scores = array.array("d")
 
-    def add(self, row: Row, cells: Sequence[Any]) -> bool:
-        """Take in a row's score.
+    def read(self, row: Row, cells: Sequence[Any]) -> float | None:
+        """Return a row's score.
 
         Raises:
-            InputError: the cell is no number, or an infinite one.
+            RowError: the cell is no number, or an infinite one.
         """
         score = score_of(cells[0], row, self.columns[0])
-        self._scores.append(score)
-        return not math.isnan(score)
+        return None if math.isnan(score) else score
+
+    def add(self, label: float | None) -> None:
+        """Take in a row's score."""
+        self._scores.append(math.nan if label is None else label)
 
     def names(self) -> tuple[str, ...]:
         """Return the column's name: it is the one thing that is scored."""
@@ -76,7 +94,7 @@ def score_of(cell: Any, row: Row, column: str) -> float:
         score = math.inf
     if math.isnan(score) or abs(score) <= float(np.finfo(np.float32).max):
         return score
-    raise InputError(f"{row.where}: column {column!r}: expected a finite number (--task score), got {str(cell)[:60]!r}")
+    raise RowError(f"{row.where}: column {column!r}: expected a finite number (--task score), got {str(cell)[:60]!r}")
 
 
 class _Indices:
@@ -85,10 +103,9 @@ class _Indices:
     def __init__(self) -> None:
         self._codes, self._lengths = array.array("i"), array.array("q")
 
-    def add(self, codes: Sequence[int] | None) -> bool:
+    def add(self, codes: Sequence[int] | None) -> None:
         self._codes.extend(codes or ())
         self._lengths.append(-1 if codes is None else len(codes))
-        return codes is not None
 
     def dense(self, rows: np.ndarray, place: Sequence[int], labels: int) -> np.ndarray:
         """Return 0 and 1, int8 [rows, labels], or −1 for a row without labels; ``place`` is each code's."""
@@ -108,50 +125,64 @@ class TagLabels:
     Args:
         column: the column.
         separator: what stands between two labels of a text; None = the cells are lists.
+        kept: names that are labels although they look like missing ones.
     """
 
-    def __init__(self, column: str, separator: str | None) -> None:
+    def __init__(self, column: str, separator: str | None, kept: Iterable[str] = ()) -> None:
         self.columns, self._separator = (column,), separator
+        self._missing = missing_labels((*kept, UNLABELLED))
         self._found: dict[str, int] = {}
         self._rows = _Indices()
 
-    def add(self, row: Row, cells: Sequence[Any]) -> bool:
-        """Take in a row's labels; an empty list or text is none of them, a missing cell no label.
+    def read(self, row: Row, cells: Sequence[Any]) -> list[str] | None:
+        """Return a row's labels; an empty list or text is none of them, a missing cell no label.
 
         Raises:
-            InputError: the cell is no list, or holds something that is no name.
+            RowError: the cell is no list, or holds something that is no name.
         """
         values = self._values(row, cells[0])
-        return self._rows.add(None if values is None else sorted({self._code(value, row) for value in values}))
+        return None if values is None else [self._name(value, row) for value in values]
+
+    def add(self, label: Sequence[str] | None) -> None:
+        """Take in a row's labels.
+
+        Raises:
+            InputError: there are too many in all.
+        """
+        self._rows.add(None if label is None else sorted({self._code(name) for name in label}))
 
     def _values(self, row: Row, cell: Any) -> Sequence[Any] | None:
-        if self._separator is not None and isinstance(cell, str):
-            return [part for part in cell.split(self._separator) if part.strip()]
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return None
-        if isinstance(cell, str) and cell.strip().lower() in MISSING:
+        if isinstance(cell, str) and (cell.strip() in self._missing or (self._separator is None and not cell.strip())):
             return None
+        if self._separator is not None and isinstance(cell, str):
+            return [part for part in cell.split(self._separator) if part.strip()]
         value = _parsed(cell) if isinstance(cell, str) else cell
         if isinstance(value, list | tuple):
             return value
-        raise InputError(
+        raise RowError(
             f"{row.where}: column {self.columns[0]!r}: expected a list of labels (--task multi-label), got "
             f"{str(cell)[:60]!r}; labels in a text are divided with --label-separator"
         )
 
-    def _code(self, value: Any, row: Row) -> int:
+    def _name(self, value: Any, row: Row) -> str:
         try:
             name = canonical_label(value)
         except TypeError as error:
             name, value = None, error
-        if name is None or len(name) > _LONGEST_NAME:
-            raise InputError(
-                f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}"
+        if name is None or name in self._missing or len(name) > _LONGEST_NAME:
+            kept = f"; where that is a label, give --keep-labels {name}" if name in self._missing else ""
+            raise RowError(
+                f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}{kept}"
             )
         require_unicode(name, row, self.columns[0])
+        return name
+
+    def _code(self, name: str) -> int:
         if name not in self._found and len(self._found) == MAX_CLASSES:
             raise InputError(
-                f"{row.where}: column {self.columns[0]!r}: expected at most {MAX_CLASSES:,} labels, got more"
+                f"column {self.columns[0]!r}: expected at most {MAX_CLASSES:,} labels in all rows, got more"
             )
         return self._found.setdefault(name, len(self._found))
 
@@ -186,21 +217,23 @@ class IndicatorLabels:
             raise InputError(f"--label-columns: expected different columns, got {', '.join(columns)}")
         self._rows = _Indices()
 
-    def add(self, row: Row, cells: Sequence[Any]) -> bool:
-        """Take in a row's labels; where every cell is empty it has none.
+    def read(self, row: Row, cells: Sequence[Any]) -> list[int] | None:
+        """Return the places of a row's labels; where every cell is empty it has none.
 
         Raises:
-            InputError: a cell is not 0 or 1, or empty beside others that are not.
+            RowError: a cell is not 0 or 1, or empty beside others that are not.
         """
         texts = ["" if cell is None else str(cell).strip().lower() for cell in cells]
         if all(text in MISSING for text in texts):
-            return self._rows.add(None)
+            return None
         for text, column in zip(texts, self.columns, strict=True):
             if text not in _YES:
-                raise InputError(
-                    f"{row.where}: column {column!r}: expected 0 or 1 (--label-columns), got {text[:60]!r}"
-                )
-        return self._rows.add([place for place, text in enumerate(texts) if _YES[text]])
+                raise RowError(f"{row.where}: column {column!r}: expected 0 or 1 (--label-columns), got {text[:60]!r}")
+        return [place for place, text in enumerate(texts) if _YES[text]]
+
+    def add(self, label: Sequence[int] | None) -> None:
+        """Take in a row's labels."""
+        self._rows.add(label)
 
     def names(self) -> tuple[str, ...]:
         """Return the columns' names."""

@@ -11,12 +11,13 @@ from distill_jax.errors import InputError
 from distill_jax.tasks import SCORE_NAME
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.answered_table import AnsweredTable
-from teacher_export.data.dataset import Dataset, dataset_of, open_files, shortened
+from teacher_export.data.dataset import Dataset, dataset_of, open_files, say_bad_rows, shortened
 from teacher_export.data.labels import in_order
+from teacher_export.data.output_checks import LABEL_PROBABILITIES, LOGITS
 from teacher_export.data.output_logits import FLOOR, OutputCounts, require_room
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
-from teacher_export.data.row_parsers import TextColumns, require_no_text
+from teacher_export.data.row_parsers import MISSING_LABEL, NO_BAD_CODES, TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import draw_rows
 from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
@@ -40,6 +41,7 @@ class TaskRows:
         self._texts = TextColumns(config.text_column, len(columns))
         self._first = len(columns) + len(config.text_column)
         self.keeps_unlabelled = asked is not None
+        self.bad_codes = NO_BAD_CODES
         self.outputs: tuple[str, ...] = ()
         if asked is not None:
             self.outputs, names = output_columns_of(config, asked, one=config.task == SCORE_NAME)
@@ -48,31 +50,30 @@ class TaskRows:
                 raise InputError(
                     f"--teacher-outputs {twice[0]}: it is the text's or the label's column too; name another"
                 )
-            self._reader = (
-                OutputColumns(self.outputs, names, "logits") if names else OutputObjects(self.outputs[0], "logits")
-            )
             self._are = asked.outputs_are
+            kind = LABEL_PROBABILITIES if self._are == "probabilities" else LOGITS
+            self._reader = OutputColumns(self.outputs, names, kind) if names else OutputObjects(self.outputs[0], kind)
         self.columns = (*columns, *config.text_column, *self.outputs)
         self.answers = Answers()
 
     def label(self, row: Row) -> int | str:
         """Return 0 for a row that is kept, or why it is left out."""
         missing = self._texts.why_missing(row)
-        labelled = self._labels is not None and self._labels.add(row, row.cells[self._cells])
-        if self.outputs:
-            return missing or (NO_OUTPUT if self._answer(row) is None else 0)
-        return missing or (0 if labelled else "missing label")
+        label = None if self._labels is None else self._labels.read(row, row.cells[self._cells])
+        lacking = NO_OUTPUT if self.outputs and self._answer(row) is None else None
+        if self._labels is not None:  # last, when nothing of the row can be refused any more
+            self._labels.add(label)
+        if not self.outputs and label is None:
+            lacking = MISSING_LABEL
+        return missing or lacking or 0
+
+    def skip(self) -> None:
+        """Take in a row that is left out unread."""
+        if self._labels is not None:
+            self._labels.add(None)
 
     def _answer(self, row: Row) -> tuple[Sequence[int], Sequence[float]] | None:
-        answer = self._reader.answer(row, row.cells[self._first :])
-        if answer is not None and self._are == "probabilities":
-            wrong = next((value for value in answer[1] if not 0 <= value <= 1), None)
-            if wrong is not None:
-                raise InputError(
-                    f"{row.where}: --teacher-outputs: expected a label's probability, 0 to 1, got {wrong:g}; are these "
-                    "--outputs-are logits?"
-                )
-        return answer
+        return self._reader.answer(row, row.cells[self._first :])
 
     def text(self, row: Row) -> str:
         """Return the row's text, and keep its answer."""
@@ -123,7 +124,7 @@ def _labels_of(config: DataConfig) -> TaskLabels | None:
         return None
     if config.task == SCORE_NAME:
         return ScoreLabels(config.label_column)
-    return TagLabels(config.label_column, config.label_separator)
+    return TagLabels(config.label_column, config.label_separator, config.keep_labels)
 
 
 def load_task_dataset(config: DataConfig) -> Dataset:
@@ -145,7 +146,7 @@ def load_answered_task(config: DataConfig, asked: TableTeacherConfig) -> Answere
 def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, str]:
     side = SideColumns(parser, config)
     files = open_files(config, side.reader)
-    source = read_labels(files, side.reader)
+    source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
     if not source.usable.any():
         raise InputError(f"data file {config.data[0]}: expected rows with a text and a label, got none")
 
@@ -154,7 +155,7 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
 
     drawn = draw(config, source, side, choose)
     rows = drawn.rows
-    texts = read_texts(files, side.reader, source.rows_per_file, rows)
+    texts = read_texts(files, side.reader, source, rows)
     labels = parser.labels_of(rows, source.label_names, config)
     logits, counts, fingerprint = None, OutputCounts(), ""
     if parser.outputs:
@@ -177,6 +178,7 @@ def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
     for index in range(min(_EXAMPLES_SHOWN, len(train))):
         shown = _shown(dataset, train.labels[index])
         say(f"row {train.example_ids[index] + 1} [{shown}] {shortened(train.texts[index])}")
+    say_bad_rows(source)
 
 
 def _summary_rows(dataset: Dataset) -> list[list[str]]:

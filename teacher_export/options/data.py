@@ -25,11 +25,16 @@ class DataConfig:
     """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
     amazon-pds: the Amazon reviews' TSV; table: any other file."""
     data: tuple[Path, ...] = ()
-    """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; gzipped (.gz) or not."""
+    """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
+    .zip of one file) or not."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
-    """The class's column (table): numbers or names; -1 = unlabelled, left out. No must with --teacher-outputs."""
+    """The class's column (table): numbers or names. A row whose label is empty, -1, NA, NaN, None, null or the like has
+    none, and is left out. No must with --teacher-outputs."""
+    keep_labels: tuple[str, ...] = ()
+    """Labels that are classes although they look like missing ones: -1, None, NA … (table). What --label-map names, or
+    a teacher's own folder, is a class without this."""
     task: TaskName = "single-label"
     """What a row is labelled with: single-label, one of several classes; multi-label, any number of labels; score, a
     number."""
@@ -50,7 +55,8 @@ class DataConfig:
     drop_duplicates: bool = False
     """Leave out training rows whose text another split has, or an earlier training row, word for word."""
     max_rows: int | None = None
-    """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000). The demo keeps all."""
+    """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000, as the notebook did, of
+    the rows that have a headline and an id). The demo keeps all."""
     balance: tyro.conf.FlagCreatePairsOff[bool] = False
     """Keep equally many rows of each class, as many as the rarest has. amazon-pds always does, as the notebook did."""
     train_fraction: float = 0.8
@@ -59,6 +65,9 @@ class DataConfig:
     """Share of the training rows, the last ones, that make a validation split instead; 0 makes none."""
     seed: int = 42
     """Decides sampling, shuffling, fine-tuning and augmentation."""
+    on_bad_row: Literal["error", "skip"] = "error"
+    """What a row that cannot be read is (a wrong width, no JSON, bytes of another encoding, an odd label): an error; or
+    left out, counted and named. More than half of a file's first thousand rows are an error always."""
     dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
     def __post_init__(self) -> None:
@@ -75,15 +84,22 @@ class DataConfig:
                 f"{self.validation_fraction:g}"
             )
         self._check_splits()
+        self._check_dataset()
+        self._check_task()
+
+    def _check_dataset(self) -> None:
         if self.dialect.given() and self.dataset != "table":
             raise InputError(f"{self.dialect.given()[0]} goes with --dataset table, got {self.dataset}")
+        if self.dataset in DEMOS and self.skips_bad_rows:
+            raise InputError("--on-bad-row goes with --data FILE…; the demo's files are whole")
         if self.dataset in DEMOS and self.data:
             raise InputError("--data goes with --dataset amazon-pds or --dataset table; the demo fetches its own")
         if self.dataset not in DEMOS and not self.data:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
-        self._check_task()
+        if self.dataset != "table" and self.keep_labels:
+            raise InputError(f"--keep-labels goes with --dataset table, got {self.dataset}")
         if self.dataset != "table" and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
 
@@ -111,6 +127,17 @@ class DataConfig:
         if self.max_rows is None:
             return NOTEBOOK_ROWS if self.dataset == "amazon-pds" else 0
         return self.max_rows
+
+    @property
+    def is_the_notebook_s(self) -> bool:
+        """Whether the rows are the notebook's: so many of the Amazon reviews, and no splits of one's own."""
+        own = self.test_data or self.validation_data
+        return self.dataset == "amazon-pds" and self.most_rows == NOTEBOOK_ROWS and not own
+
+    @property
+    def skips_bad_rows(self) -> bool:
+        """Whether rows that cannot be read are left out."""
+        return self.on_bad_row == "skip"
 
     @property
     def is_balanced(self) -> bool:

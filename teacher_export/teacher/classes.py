@@ -1,11 +1,15 @@
 """A transformer's classes in the data's order, and what decides a fine-tuned one's weights. No torch."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError
+from distill_jax.files import read_json
 from teacher_export.config import ExportConfig
+from teacher_export.options.teacher import TeacherConfig
+from teacher_export.teacher.folder_files import CONFIG
 from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
 from teacher_export.teacher.source import TeacherSource, canonical_json
 
@@ -13,6 +17,14 @@ if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset
 
 _ENTAILMENT = "entail"
+
+
+def named_classes(config: TeacherConfig, source: TeacherSource | None) -> tuple[str, ...]:
+    """Return the classes that ``--label-map`` names, and those of a teacher's files where they are there already."""
+    mapped = [entry[equals.end() :] for entry in config.label_map for equals in re.finditer("=", entry)]
+    found = {} if source is None else read_json(source.folder / CONFIG, "teacher's configuration", foreign=True)
+    own = found.get("id2label")
+    return (*mapped, *(str(name) for name in own.values())) if isinstance(own, dict) else tuple(mapped)
 
 
 def finetuning_settings(

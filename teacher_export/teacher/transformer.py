@@ -1,5 +1,6 @@
 """A teacher that is a transformer: its classes, device and precision, its fine-tuning, its pass over the texts."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from teacher_export.libraries import silence_libraries
 from teacher_export.teacher.classes import (
     finetuning_settings,
     match_classes,
+    named_classes,
     takes_classes_in_order,
     teacher_fingerprint,
 )
@@ -54,7 +56,9 @@ class TransformerKind(TeacherKind):
         """The data, whose test texts it must not have been trained on."""
         from teacher_export.data.dataset import load_dataset
 
-        dataset = load_dataset(self.config.data)
+        named = named_classes(self.config.teacher, self._found)
+        kept = (*self.config.data.keep_labels, *named)
+        dataset = load_dataset(dataclasses.replace(self.config.data, keep_labels=kept))
         require_unseen(self.config.data, dataset, self.source)
         return dataset
 

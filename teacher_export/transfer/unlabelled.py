@@ -9,10 +9,12 @@ from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
 from teacher_export.config import ExportConfig
+from teacher_export.data.bad_rows import BadRows
+from teacher_export.data.compression import PACKED, name_within
 from teacher_export.data.delimited import TSV, UNQUOTED_TSV
 from teacher_export.data.formats import table_format
-from teacher_export.data.row_parsers import TEXT_SEPARATOR, as_text
-from teacher_export.data.rows import place
+from teacher_export.data.row_parsers import TextColumns
+from teacher_export.data.rows import OnBadRow, RowError, place, refuse
 from teacher_export.data.sources import (
     MOST_TIMES,
     Budget,
@@ -21,12 +23,14 @@ from teacher_export.data.sources import (
     not_utf8,
     open_data,
     require_data_file,
+    row_too_long,
 )
 from teacher_export.data.streaming import open_source
 from teacher_export.data.tables import FORMATS, TableFormat, read_rows
 from teacher_export.options.transfer_set import DEMO_TEXTS
 
 _OPTION = "--unlabelled"
+_TEXTS = ".txt"
 _LONGEST = 1 << 20  # characters of a text; no teacher reads as many
 _AMAZON_COLUMN = "review_body"
 
@@ -39,11 +43,13 @@ class UnlabelledSource:
         path: the file; None for the demo's texts.
         format: how the file is read; None for one text a line.
         columns: a table's text columns.
+        skips_bad_rows: whether rows that cannot be read are left out, where they are an error otherwise.
     """
 
     path: Path | None
     format: TableFormat | None = None
     columns: tuple[str, ...] = ()
+    skips_bad_rows: bool = False
 
     @property
     def name(self) -> str:
@@ -66,8 +72,17 @@ class UnlabelledSource:
 
             yield from load_unlabelled_demo_texts()
             return
-        budget = Budget(self.path.stat().st_size)
-        for text in self._whole_texts(self.path):
+        budget, bad, rows = Budget(self.path.stat().st_size), BadRows(), 0
+
+        def leave_out(error: RowError) -> None:
+            nonlocal rows
+            bad.add(error, rows, rows)
+            rows += 1
+
+        for text in self._whole_texts(self.path, leave_out if self.skips_bad_rows else refuse):
+            rows += 1
+            if not text:
+                continue
             beginning = text[:_LONGEST]
             if not budget.has_text(beginning):
                 raise InputError(
@@ -75,16 +90,22 @@ class UnlabelledSource:
                     "it first, or leave some out"
                 )
             yield beginning
+        bad.end_file(rows)
+        bad.say()
 
-    def _whole_texts(self, path: Path) -> Iterator[str]:
+    def _whole_texts(self, path: Path, on_bad_row: OnBadRow) -> Iterator[str]:
+        """Yield the text of every row that can be read, which may be an empty one."""
         with progress(path.stat().st_size, f"reading {self.name}", "B", scale=True) as bar:
             if self.format is None:
-                yield from _lines(path, bar)
+                yield from _lines(path, bar, on_bad_row)
                 return
-            for row in read_rows(path, self.format, self.columns, bar.update):
-                parts = [as_text(value, row, name) for value, name in zip(row.cells, self.columns, strict=True)]
-                text = TEXT_SEPARATOR.join(part for part in parts if part and part.strip())
-                if text:
+            columns = TextColumns(self.columns, 0)
+            for row in read_rows(path, self.format, self.columns, bar.update, on_bad_row=on_bad_row):
+                try:
+                    text = columns.text(row)
+                except RowError as error:
+                    on_bad_row(error)
+                else:
                     yield text
 
 
@@ -111,13 +132,13 @@ def _same(one: UnlabelledSource, other: UnlabelledSource) -> bool:
 
 def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
     require_data_file(path, _OPTION)
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".txt"):
-        return UnlabelledSource(path)
+    name = name_within(path, (_TEXTS, *FORMATS))
+    if name.endswith(_TEXTS):
+        return UnlabelledSource(path, skips_bad_rows=config.data.skips_bad_rows)
     if not name.endswith(tuple(FORMATS)):
         raise InputError(
-            f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (or one of these and .gz), "
-            f"got {path.suffix or 'no ending'!r}"
+            f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (and may end in "
+            f"{', '.join(PACKED)} after that), got {path.suffix or 'no ending'!r}"
         )
     columns = config.transfer_set.unlabelled_column or config.data.text_column
     is_amazon = not columns and config.data.dataset == "amazon-pds"
@@ -125,16 +146,20 @@ def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
     if not columns:
         raise InputError(f"{_OPTION} {path}: a table needs --unlabelled-column NAME, the column that holds the text")
     known = UNQUOTED_TSV if is_amazon and table_format(path) == TSV else None
-    return UnlabelledSource(path, open_source(path, config.data, columns, _OPTION, known).format, columns)
+    found = open_source(path, config.data, columns, _OPTION, known).format
+    return UnlabelledSource(path, found, columns, config.data.skips_bad_rows)
 
 
-def _lines(path: Path, bar: Any) -> Iterator[str]:
+def _lines(path: Path, bar: Any, on_bad_row: OnBadRow) -> Iterator[str]:
     with open_data(path, bar.update) as stream:
-        lines = TextLines(stream, f"data file {path}")
+        lines = TextLines(stream, f"data file {path}", drops_long=on_bad_row is not refuse)
         for number, raw in enumerate(lines.raw()):
             try:
                 text = decode_line(raw).strip()
             except UnicodeDecodeError as error:
-                raise not_utf8(place(path, number, lines.number), error) from None
-            if text:
-                yield text
+                on_bad_row(not_utf8(place(path, number, lines.number), error))
+            else:
+                if raw:
+                    yield text
+                else:
+                    on_bad_row(row_too_long(place(path, number, lines.number)))

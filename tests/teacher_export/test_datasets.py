@@ -64,9 +64,10 @@ TEN = [(f"text {i}", str(i % 2)) for i in range(10)]
 
 
 @pytest.mark.parametrize("name", ["reviews.tsv", "reviews.tsv.gz"])
-def test_amazon_reviews_are_selected_as_the_notebook_does(tmp_path, name):
+def test_amazon_reviews_are_selected_as_the_notebook_does(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("teacher_export.options.data.NOTEBOOK_ROWS", 100)
     path = write_amazon(tmp_path / name, amazon_rows())
-    dataset = load(path, "amazon-pds", max_rows=100, seed=42)
+    dataset = load(path, "amazon-pds", max_rows=None, seed=42)
 
     columns = ["review_id", "star_rating", "review_headline", "review_body"]
     table = pd.read_csv(path, sep="\t", quoting=csv.QUOTE_NONE, usecols=columns).dropna()
@@ -99,10 +100,24 @@ def test_amazon_drops_are_counted_by_reason(tmp_path, capsys):
         ["UK", "R", "1"],
         ["", "R", "1", "", "b", ""],
     ]
-    load(write_amazon(tmp_path / "reviews.tsv", rows), "amazon-pds")
+    load(write_amazon(tmp_path / "reviews.tsv", rows), "amazon-pds", max_rows=None)
     said = capsys.readouterr().out
     assert f"{len(rows)} rows read, 4 dropped (1 missing star_rating, 1 blank review_body, " in said
     assert "1 missing review_body, 1 missing review_headline)" in said
+
+
+@pytest.mark.parametrize("options", [{"max_rows": 0}, {"max_rows": 250}, {"max_rows": None, "test_data": True}])
+def test_amazon_rows_that_lack_what_is_not_used_are_kept_where_the_notebook_is_not_asked_for(tmp_path, options):
+    def rows(count):
+        return [["UK", "", str(1 + i % 5), ("", "N/A", "title")[i % 3], f"body {i}", ""] for i in range(count)]
+
+    path = write_amazon(tmp_path / "reviews.tsv", rows(200))
+    if "test_data" in options:
+        options = {**options, "test_data": (write_amazon(tmp_path / "test.tsv", rows(50)),)}
+    dataset = load(path, "amazon-pds", **options)
+    assert sum(map(len, dataset.splits.values())) == 200 + 50 * ("test_data" in options)
+    with pytest.raises(InputError, match="class '1 star': expected at least 2 usable rows in the data, got 0"):
+        load(path, "amazon-pds", max_rows=50_000)
 
 
 @pytest.mark.parametrize("rating", ["6", "0", "4.5", "five", "2015-06-05"])
@@ -157,14 +172,23 @@ def test_text_columns_are_joined_by_a_blank_line_without_the_blank_ones(tmp_path
 
 
 def test_table_drops_are_counted_by_reason(tmp_path, capsys):
-    rows = [*TEN, ("unlabelled", "-1"), ("no label", ""), ("", "1"), (" \t", "0"), ("", "1")]
+    rows = [
+        *TEN,
+        ("unlabelled", "-1"),
+        ("none", "None"),
+        ("na", "NA"),
+        ("no label", ""),
+        ("", "1"),
+        (" \t", "0"),
+        ("", "1"),
+    ]
     dataset = load(write_csv(tmp_path / "data.csv", rows), max_rows=6, balance=True)
     said, warned = capsys.readouterr()
     assert (
-        "data set table: 15 rows read, 5 dropped (1 missing label, 2 missing text, 1 blank text, 1 unlabelled " in said
+        "data set table: 17 rows read, 7 dropped (4 missing label, 2 missing text, 1 blank text), 4 not drawn, 6 kept"
+        in said
     )
-    assert "(label -1)), 4 not drawn, 6 kept" in said
-    assert "the label -1 means that a row has none, so such rows, 1 here, are left out" in warned
+    assert "column 'stars': cells with '-1' (1), 'NA' (1), 'None' (1) are taken for missing labels" in warned
     assert dataset.label_names == ("0", "1")
 
 
@@ -174,6 +198,17 @@ def test_classes_that_look_alike_are_named(tmp_path, capsys):
     warned = capsys.readouterr().err
     assert r"the classes 'cafe\u0301' and 'caf\xe9' are the same letters in two Unicode forms" in warned
     assert warned.count("Unicode forms") == 1
+
+
+@pytest.mark.parametrize("pair", [("007", "7"), ("1E2", "100"), ("+1", "1"), ("1.10", "1.1")])
+def test_labels_are_classes_as_they_stand_and_one_number_written_in_two_ways_is_said(tmp_path, capsys, pair):
+    rows = [(f"text {i}", (*pair, "3")[i % 3]) for i in range(12)]
+    dataset = load(write_csv(tmp_path / "data.csv", rows))
+    assert set(dataset.label_names) == {*pair, "3"}
+    assert rows_of(dataset) == dict(enumerate(rows))
+    warned = capsys.readouterr().err
+    assert all(repr(name) in warned for name in pair)
+    assert warned.count("are the same number written in two ways, and are taken for two classes") == 1
 
 
 def test_the_summary_shows_counts_and_three_examples(tmp_path, capsys):
@@ -314,8 +349,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
     path = write_csv(tmp_path / "data.csv", TEN)
     whole = streaming.read_labels
 
-    def read_and_append(files, parser):
-        found = whole(files, parser)
+    def read_and_append(files, parser, **options):
+        found = whole(files, parser, **options)
         with path.open("a") as stream:
             stream.write(more)
         return found

@@ -1,5 +1,6 @@
 """Labels to classes: what is a number, what is a name, and what is refused."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from teacher_export.data.labels import MAX_CLASSES, LabelColumn, canonical_label
 from teacher_export.data.rows import Row
 
 
-def classes_of(labels):
-    column = LabelColumn("stars")
+def classes_of(labels, kept=()):
+    column = LabelColumn("stars", kept)
     codes = [column.code(Row(Path("data.csv"), number, number + 2, (label,))) for number, label in enumerate(labels)]
     names, class_of_code = column.classes()
     return names, [None if code is None else class_of_code[code] for code in codes]
@@ -79,11 +80,36 @@ def test_minus_one_means_unlabelled_beside_numbers_and_beside_names():
     assert classes_of(["pos", "neg", "-1", "pos", -1.0]) == (("neg", "pos"), [1, 0, -1, 1, -1])
 
 
+@pytest.mark.parametrize("word", ["NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "<NA>", "#N/A", " NA "])
+@pytest.mark.parametrize("others", [["1", "2", "1"], ["neg", "pos", "neg"]])
+def test_what_programs_write_for_a_missing_value_is_no_class_and_said(capsys, word, others):
+    names, classes = classes_of([*others, word, word])
+    assert names == tuple(sorted(set(others)))
+    assert classes == [0, 1, 0, -1, -1]
+    assert f"column 'stars': cells with {word.strip()!r} (2) are taken for missing labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["none", "na", "Null", "-1.5", "no answer"])
+def test_what_only_looks_like_a_missing_label_is_a_class(capsys, word):
+    assert word in classes_of(["a", "b", word])[0]
+    assert not capsys.readouterr().err
+
+
+def test_a_missing_label_s_name_may_be_kept_as_a_class_and_the_warning_says_how(capsys):
+    labels = ["None", "-1", "pos", "-1", "NaN"]
+    assert classes_of(labels) == (("pos",), [-1, -1, 0, -1, -1])
+    words = shlex.split(capsys.readouterr().err.partition("say so: ")[2])
+    assert words == ["--keep-labels", "-1", "NaN", "None"]
+    assert classes_of(labels, kept=words[1:]) == (("-1", "NaN", "None", "pos"), [2, 0, 3, 0, 1])
+    assert classes_of(["-1", "0", "1"], kept=["-1"]) == (("-1", "0", "1"), [0, 1, 2])
+    assert not capsys.readouterr().err
+
+
 def test_names_beside_many_unlabelled_rows_are_no_odd_ones_among_numbers():
     assert classes_of([*["-1"] * 20, "pos", "neg"])[0] == ("neg", "pos")
 
 
-@pytest.mark.parametrize("odd", ["five", "nan", "1_0"])
+@pytest.mark.parametrize("odd", ["five", "none", "1_0"])
 def test_a_label_that_is_no_number_among_numbers_is_refused(odd):
     message = (
         rf"data file data.csv: row 3 \(line 4\): column 'stars': expected a number, as in 3 other rows, got '{odd}'"
@@ -96,7 +122,8 @@ def test_too_many_classes_are_refused():
     assert len(classes_of([str(i) for i in range(-1, MAX_CLASSES)])[0]) == MAX_CLASSES
     with pytest.raises(InputError, match="'stars' does not look like classes: it has more than 1,000 different values"):
         classes_of([f"text {i}" for i in range(MAX_CLASSES + 5)])
-    with pytest.raises(InputError, match="does not look like classes: it has 1,001 different values"):
+    assert len(classes_of([*map(str, range(MAX_CLASSES)), "NA", "-1"])[0]) == MAX_CLASSES
+    with pytest.raises(InputError, match=r"row 1001 .*it has more than 1,000 different values"):
         classes_of([str(i) for i in range(MAX_CLASSES + 1)])
 
 

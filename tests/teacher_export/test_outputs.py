@@ -502,3 +502,15 @@ def test_a_column_for_two_classes_is_refused(tmp_path):
     path, _ = _columns(tmp_path, probabilities())
     with pytest.raises(InputError, match="expected a column for each class, got one twice"):
         load(path, "pos=neg", "neg=neg")
+
+
+def test_a_row_whose_label_is_missing_teaches_unless_an_answer_s_class_is_called_so(tmp_path, capsys):
+    answers = [{"pos": 0.75, "neg": 0.25}] * 6
+    labels = ["pos", "NA", "None", None, "", "neg"]
+    table = load(write_jsonl(tmp_path / "t.jsonl", answers, gold=labels), label_column="gold")
+    assert in_file_order(table, "labels").tolist() == [1, -1, -1, -1, -1, 0]
+    assert "column 'gold': cells with 'NA' (1), 'None' (1) are taken for missing labels" in capsys.readouterr().err
+    named = [{"pos": 0.5, "neg": 0.25, "None": 0.25}] * 6
+    table = load(write_jsonl(tmp_path / "t.jsonl", named, gold=labels), label_column="gold")
+    assert table.dataset.label_names == ("None", "neg", "pos")
+    assert in_file_order(table, "labels").tolist() == [2, -1, 0, -1, -1, 1]

@@ -1,5 +1,6 @@
 """Tables of scores and of several labels a row: what each form of a cell means, and what is refused in one sentence."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -33,6 +34,29 @@ def test_scores_are_numbers_and_what_is_missing_is_left_out(tmp_path):
     dataset = load_dataset(_data(tmp_path / "d.jsonl", _rows(values), task="score", label_column="y"))
     assert _by_text(dataset) == {f"text {i}": value for i, value in enumerate([1, 2.5, 3.25, 4, -1, 0])}
     assert dataset.label_names == ("y",)
+
+
+def test_an_empty_cell_of_separated_labels_has_none_of_them_in_csv_too_and_a_missing_one_is_left_out(tmp_path):
+    cells = ["a;b", "", "NA", "None", "b", "null", "none;a"]
+    path = tmp_path / "d.csv"
+    path.write_text("text,y\n" + "".join(f"text {i},{cell}\n" for i, cell in enumerate(cells)))
+    options = {"dataset": "table", "data": (path,), "text_column": ("text",), "label_column": "y"}
+    asked = DataConfig(task="multi-label", label_separator=";", **options)
+    dataset = load_dataset(asked)
+    assert dataset.label_names == ("a", "b", "none")
+    assert _by_text(dataset) == {"text 0": [1, 1, 0], "text 1": [0, 0, 0], "text 4": [0, 1, 0], "text 6": [1, 0, 1]}
+    kept = dataclasses.replace(asked, keep_labels=("NA", "None"))
+    assert load_dataset(kept).label_names == ("NA", "None", "a", "b", "none")
+
+
+@pytest.mark.parametrize(
+    "cells", [["a", "a;NA"], [["a"], ["a", "NaN"]], ["['a']", "['a', None]"], [["a"], ["a", None]]]
+)
+def test_a_missing_name_among_labels_is_refused_by_its_row(tmp_path, cells):
+    separator = ";" if ";" in cells[1] else None
+    config = _data(tmp_path / "d.jsonl", _rows(cells), task="multi-label", label_column="y", label_separator=separator)
+    with pytest.raises(InputError, match=r"row 2 .*column 'y': expected a label's name, got"):
+        load_dataset(config)
 
 
 @pytest.mark.parametrize("wrong", ["good", True, [1], "inf", 1e300])
