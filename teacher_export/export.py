@@ -140,7 +140,8 @@ class _Export:
         rows = slice(first, first + self.config.output.part_rows)
         tokens = self.teacher.encode(split.texts[rows])
         logits = self.teacher.logits(RowsAsked(split, rows, tokens, where), bar.update)
-        return Part(split.example_ids[rows], tokens, split.labels[rows], logits)
+        weights = None if split.weights is None else split.weights[rows]
+        return Part(split.example_ids[rows], tokens, split.labels[rows], logits, weights)
 
     def _write_timing(self, splits: dict[str, dict[str, Any]]) -> tuple[int, float]:
         """Write, and return, the documents that this run has labelled and the seconds that it took.

@@ -96,6 +96,8 @@ class TrainData:
         rows = with_transfer(train, transfer, self._config.transfer_share, seed)
         if transfer is not None:
             say(f"and {rows.transfer_rows:,} rows that the teacher alone has labelled")
+        if rows.weights is not None:
+            say("rows count by the export's weights in training; scores count every row alike")
         return weighted(rows, self._config.class_weights, self.export.label_names)
 
     @cached_property
