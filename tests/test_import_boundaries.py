@@ -25,6 +25,7 @@ SINGLE = (
 )
 SHARED = (
     *(
+        "class_weights",
         "errors",
         "files",
         "checksums",
