@@ -36,6 +36,7 @@ SHARED = (
         "machine",
         "npz",
         "options",
+        "rare_classes",
         "option_fields",
         "export",
         "tasks",
