@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from distill_jax.errors import InputError
+from distill_jax.export.format import read_manifest
 from distill_jax.metrics.classification import macro_f1
 from export_helpers import configure
+from teacher_export import export
 from teacher_export.teacher import finetune as module
 from teacher_export.teacher.classes import finetuning_settings
 from teacher_export.teacher.finetune import finetune
 from teacher_export.teacher.finetune_plan import HELD_OUT, VALIDATION, held_out, most_epochs, training_and_judging
 from teacher_export.teacher.finetune_run import FinetuneRun
 from teacher_export.teacher.finetune_selection import PATIENCE, Judgement, Selection
-from teacher_export.teacher.finetune_state import state_file
+from teacher_export.teacher.finetune_state import read_record, state_file
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
@@ -144,8 +147,8 @@ def test_few_rows_get_more_epochs_and_many_no_more_than_usual():
     assert most_epochs(40, 32, 30) == 30
 
 
-def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were():
-    dataset, source = make_dataset(160), folder_source_stub()
+def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were(encoder):
+    dataset, source = make_dataset(160), folder_source(encoder, "tiny")
     exact = finetuning_settings(configure("x", "out", finetune_epochs=4), dataset, source, "float32")
     assert exact["epochs"] == 4
     assert set(exact) == set(SETTINGS) - {"chosen_by"}
@@ -155,13 +158,6 @@ def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were
     assert finetuning_settings(configure("x", "out"), dataset, source, "float32")["chosen_by"] == VALIDATION
     rows, judging = training_and_judging(dataset.splits["train"], None, exact)
     assert (len(rows), judging) == (len(dataset.splits["train"]), None)
-
-
-def folder_source_stub():
-    class Source:
-        fingerprint = "f"
-
-    return Source()
 
 
 def test_classes_never_named_on_the_rows_that_choose_are_named_with_their_training_rows(encoder, tmp_path, capsys):
@@ -190,3 +186,24 @@ def test_a_class_of_too_few_rows_to_hold_any_out_is_trained_on_whole(encoder, tm
     assert counts[0] == 4
     assert counts[1] + len(judging) == 24
     assert set(judging.labels.tolist()) == {1}
+
+
+@pytest.mark.usefixtures("small_data")
+def test_an_export_without_a_number_of_epochs_is_made_once_and_names_what_differs(bare, tmp_path, capsys, monkeypatch):
+    asked = {"finetune_output": tmp_path / "tuned"}
+    export.run(configure(bare, tmp_path / "out", **asked))
+    assert "at most 20 epochs, the best by the rows held out of the training split kept" in capsys.readouterr().out
+    found = read_manifest(tmp_path / "out").config["finetuning"]
+    assert found == read_record(tmp_path / "tuned")
+    assert found["chosen_by"] == HELD_OUT
+    monkeypatch.setattr(module, "finetune", lambda *_: pytest.fail("it is trained again"))
+    export.run(configure(bare, tmp_path / "out", **asked))
+    assert "it is reused" in capsys.readouterr().out
+    for options, words in (
+        ({"finetune_epochs": 20}, r"its choice of the epoch \(without --finetune-epochs\) is 'rows held out"),
+        ({"class_weights": "balanced"}, "its --class-weights is None, this one's is 'balanced'"),
+        ({"finetune_freeze": 0}, "its --finetune-freeze is None, this one's is 0"),
+        ({"finetune_layer_decay": 0.5}, "its --finetune-layer-decay is None, this one's is 0.5"),
+    ):
+        with pytest.raises(InputError, match=words):
+            export.run(configure(bare, tmp_path / "other", **asked, **options))
