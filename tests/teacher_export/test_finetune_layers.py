@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from distill_jax.errors import InputError
 from teacher_export.options.teacher import FinetuneConfig
 from teacher_export.teacher.finetune import finetune
-from teacher_export.teacher.finetune_optimizer import depths, freeze, layers_of, make_optimizer, set_training
+from teacher_export.teacher.finetune_optimizer import depths, freeze, layers_of, make_optimizer
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source
 from teacher_families import FAMILIES, save_family
@@ -65,7 +65,7 @@ def test_every_family_has_its_embeddings_lowest_and_its_head_highest(family, tmp
         freeze(model, top)
 
 
-def test_frozen_layers_keep_their_weights_and_drop_nothing_out(encoder, tmp_path):
+def test_frozen_layers_keep_their_weights(encoder, tmp_path):
     model = load(encoder).model
     begin = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
     of = depths(model)
@@ -73,10 +73,16 @@ def test_frozen_layers_keep_their_weights_and_drop_nothing_out(encoder, tmp_path
         kept = equal(train(encoder, tmp_path / str(layers), freeze=layers), begin)
         assert kept == {name for name in begin if of[name] <= layers}
     assert not equal(train(encoder, tmp_path / "all"), begin)
-    freeze(model, 1)
-    set_training(model)
-    layers = model.distilbert.transformer.layer
-    assert [model.distilbert.embeddings.training, *(layer.training for layer in layers)] == [False, False, True]
+
+
+def test_frozen_layers_drop_nothing_out(tmp_path):
+    heads, whole = [], []
+    for share in (0.0, 0.8):
+        make_teacher(tmp_path / f"{share}", head=False, dropout=share, attention_dropout=share)
+        heads.append(train(tmp_path / f"{share}", tmp_path / f"head-{share}", freeze=2))
+        whole.append(train(tmp_path / f"{share}", tmp_path / f"whole-{share}"))
+    assert equal(*heads) == set(heads[0])
+    assert not equal(*whole)
 
 
 def test_a_layers_rate_is_a_share_of_the_one_above_it(encoder):
