@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VALIDATION = "validation split"
 HELD_OUT = "rows held out of the training split"
-# Few rows take more epochs: BERT-like encoders want about so many steps (Mosbach et al. 2021), and 20 epochs at most.
+# Few rows take more epochs: as many as make so many steps, and at most the 20 of Mosbach et al. 2021 for small sets.
 MIN_STEPS = 1000
 MOST_EPOCHS = 20
 HELD_OUT_SHARE = 0.1
