@@ -22,13 +22,16 @@ _LONGEST_HEADER = 1 << 14  # bytes of an array's header; NumPy takes 10,000
 _BRACKETS = 16  # in one, at most: a shape has one pair and the header another
 
 
-def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path, what: str, names: Sequence[str] | None = None, optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     """Return the arrays of an ``.npz`` file.
 
     Args:
         path: the file.
         what: what it is, for messages: ``part``.
         names: the arrays that must be there, and alone are read; None = whatever there is.
+        optional: those that are read too where they are there.
 
     Raises:
         MissingInputError: there is no such file.
@@ -44,6 +47,7 @@ def read_npz(path: Path, what: str, names: Sequence[str] | None = None) -> dict[
             missing = [name for name in wanted if name not in members]
             if missing:
                 raise InputError(f"{where}: missing array {missing[0]}; it has {sorted(members)}")
+            wanted = [*wanted, *(name for name in optional if name in members and name not in wanted)]
             _require_size(sum(members[name].file_size for name in wanted), path.stat().st_size)
             return {name: _array(archive.read(members[name])) for name in wanted}
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
 from teacher_export.identity import find_whole_export
-from teacher_export.summary import print_summary, read_answers, score, teacher_warnings
+from teacher_export.summary import class_findings, print_summary, read_answers, score
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.labeller import RowsAsked
 from teacher_export.transfer.transfer_set import TRANSFER
@@ -140,7 +140,8 @@ class _Export:
         rows = slice(first, first + self.config.output.part_rows)
         tokens = self.teacher.encode(split.texts[rows])
         logits = self.teacher.logits(RowsAsked(split, rows, tokens, where), bar.update)
-        return Part(split.example_ids[rows], tokens, split.labels[rows], logits)
+        weights = None if split.weights is None else split.weights[rows]
+        return Part(split.example_ids[rows], tokens, split.labels[rows], logits, weights)
 
     def _write_timing(self, splits: dict[str, dict[str, Any]]) -> tuple[int, float]:
         """Write, and return, the documents that this run has labelled and the seconds that it took.
@@ -164,7 +165,6 @@ class _Export:
 
     def _finish(self, writer: ExportWriter, parts: dict[str, int]) -> Manifest:
         """Score the teacher from the parts on the disk, so that a resumed export scores all of them."""
-        names = self.dataset.label_names
         task = self.dataset.task
         answers = {split: read_answers(self.folder, writer.parts(split, count), task) for split, count in parts.items()}
         answers = {split: answer for split, answer in answers.items() if len(answer[0])}
@@ -177,6 +177,9 @@ class _Export:
             "splits": scores,
             **self.teacher.figures(),
             "token_embeddings_sha256": sha256_file(table) if table.is_file() else None,
-            "warnings": teacher_warnings(answers, names, order_is_known=order_is_known) if task.has_classes else [],
+            "warnings": [],
         }
+        if task.has_classes:
+            train = self.dataset.splits["train"].labels
+            teacher |= class_findings(train, answers, self.dataset.label_names, order_is_known=order_is_known)
         return writer.finish(parts, teacher)

@@ -48,7 +48,7 @@ def describe_export(
     for name in ("test_data", "validation_data"):
         if getattr(data, name):
             described[name] = [utf8(path.name) for path in getattr(data, name)]
-    for name in ("keep_labels", "split_column", "group_column", "stratify", "drop_duplicates"):
+    for name in ("keep_labels", "split_column", "group_column", "weight_column", "stratify", "drop_duplicates"):
         if getattr(data, name):
             described[name] = getattr(data, name)
     if data.skips_bad_rows:

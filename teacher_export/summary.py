@@ -9,11 +9,13 @@ import numpy as np
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
 from distill_jax.export.reader import load_arrays
+from distill_jax.rare_classes import too_few_rows
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
 from teacher_export.teacher.label_order import order_sentence, wrong_order
 
 _NAMES_SHOWN = 20
+_RARE = 0.25  # of the rows that a class would have if all had as many
 
 
 def read_answers(folder: Path, parts: Sequence[PartInfo], task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +73,49 @@ def teacher_warnings(
     return sentences
 
 
+def class_findings(
+    train: np.ndarray,
+    answers: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    label_names: Sequence[str],
+    *,
+    order_is_known: bool,
+) -> dict[str, Any]:
+    """Return what a manifest's teacher says of the classes: ``warnings``, and of rare ones what it finds of them.
+
+    Args:
+        train: int [n], the training rows' classes; -1 = unlabelled.
+        answers: as for ``teacher_warnings``.
+        label_names: the classes.
+        order_is_known: as for ``teacher_warnings``.
+    """
+    few, note = too_few_rows(train, label_names), rare_class_note(train, answers.get("test"), label_names)
+    faults = teacher_warnings(answers, label_names, order_is_known=order_is_known)
+    return {"warnings": [few, *faults] if few else faults, **({"rare_classes": note} if note else {})}
+
+
+def rare_class_note(
+    train: np.ndarray, answers: tuple[np.ndarray, np.ndarray] | None, label_names: Sequence[str]
+) -> str | None:
+    """Return how many test rows of each rare class a teacher finds; None where none is rare, or rows have no label.
+
+    Args:
+        train: int [n], the training rows' classes; -1 = unlabelled.
+        answers: the test rows' classes and what was answered, int [m] each; None = no test row has a label.
+        label_names: the classes.
+    """
+    counts = np.bincount(train[train >= 0], minlength=len(label_names))
+    rare = [place for place in np.argsort(counts, kind="stable").tolist() if counts[place] < _RARE * counts.mean()]
+    if answers is None or not rare or (train < 0).any():
+        return None
+    labels, answered = answers
+    shown = [
+        f"{label_names[place]!r} {int((answered[labels == place] == place).sum())} of {int((labels == place).sum())} "
+        f"({counts[place]:,} training rows)"
+        for place in rare[:_NAMES_SHOWN]
+    ]
+    return f"test rows of the rarest classes that it finds: {', '.join(shown)}"
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:_NAMES_SHOWN]))
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"
@@ -90,6 +135,8 @@ def print_summary(manifest: Manifest) -> None:
         metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:] for metric in metrics
     ]
     say(format_table(["split", "documents", *titles], rows))
+    if note := manifest.teacher.get("rare_classes"):
+        say(note)
     for sentence in manifest.teacher.get("warnings", ()):
         warn(sentence)
 

@@ -25,6 +25,7 @@ SINGLE = (
 )
 SHARED = (
     *(
+        "class_weights",
         "errors",
         "files",
         "checksums",
@@ -35,6 +36,7 @@ SHARED = (
         "machine",
         "npz",
         "options",
+        "rare_classes",
         "option_fields",
         "export",
         "tasks",

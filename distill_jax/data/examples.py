@@ -1,6 +1,7 @@
 """Examples: the rows of a split, with their tokens, labels and teacher's logits."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,21 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
         np.concatenate([part.teacher_logits for part in parts]),
         np.concatenate([part.example_ids for part in parts]),
         length=manifest.max_length,
+        weights=_weights([part.weights for part in parts], f"export folder {folder}: split {split!r}"),
     )
+
+
+def _weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | None:
+    """Return rows' weights, float32 [n], divided by their mean: learning rates are those of rows that count as one."""
+    there = [part for part in parts if part is not None]
+    if not there:
+        return None
+    if len(there) < len(parts):
+        raise InputError(f"{where}: weights: expected them in every part or in none, got {len(there)} of {len(parts)}")
+    weights = np.concatenate(there).astype(np.float64)
+    if not weights.any():
+        raise InputError(f"{where}: weights: expected one above 0, got 0 alone")
+    return (weights / weights.mean()).astype(np.float32)
 
 
 def _require_length(part: Part, most: int, where: str) -> None:

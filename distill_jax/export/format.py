@@ -29,6 +29,7 @@ TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 LONGEST_TEXT = 1 << 20  # tokens of a text
+WEIGHTS = "weights"  # the array that a part need not have
 
 
 Result = TypeVar("Result")
@@ -47,12 +48,14 @@ class Part:
         tokens: the rows' tokens, special ones included.
         labels: of one class a row int32 [n], 0 … classes-1, or -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
+        weights: float32 [n], how much the rows count in training, by their ratios; None = every row counts as one.
     """
 
     example_ids: np.ndarray
     tokens: Ragged
     labels: np.ndarray
     teacher_logits: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -62,7 +65,7 @@ class Part:
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "Part":
         """Return the rows that a part file's arrays hold; they keep the rules of the format (``validate_arrays``)."""
         tokens = Ragged(arrays["token_ids"], np.diff(arrays["token_offsets"]))
-        return cls(arrays["example_ids"], tokens, arrays["labels"], arrays["teacher_logits"])
+        return cls(arrays["example_ids"], tokens, arrays["labels"], arrays["teacher_logits"], arrays.get(WEIGHTS))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of the part's file; row i is ``token_ids[token_offsets[i]:token_offsets[i+1]]``."""
@@ -72,6 +75,7 @@ class Part:
             "token_offsets": np.concatenate([np.zeros(1, np.int64), self.tokens.stops]),
             "labels": self.labels,
             "teacher_logits": self.teacher_logits,
+            **({} if self.weights is None else {WEIGHTS: self.weights}),
         }
 
 

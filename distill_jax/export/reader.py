@@ -10,6 +10,7 @@ from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import (
     MANIFEST,
     TOKEN_EMBEDDINGS,
+    WEIGHTS,
     ExportFormatError,
     Manifest,
     Part,
@@ -57,7 +58,7 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_arrays``'s business."""
     try:
-        return read_npz(path, "part", list(_PART_DTYPES))
+        return read_npz(path, "part", list(_PART_DTYPES), optional=(WEIGHTS,))
     except InputError as error:
         raise ExportFormatError(str(error)) from None
 
@@ -73,8 +74,10 @@ def validate_arrays(
         "token_offsets": (rows + 1,),
         "labels": task.label_shape(rows, num_labels),
         "teacher_logits": (rows, num_labels),
+        WEIGHTS: (rows,),
     }
-    for name, dtype in {**_PART_DTYPES, "labels": task.label_dtype}.items():
+    further = {WEIGHTS: np.dtype(np.float32)} if WEIGHTS in arrays else {}
+    for name, dtype in {**_PART_DTYPES, "labels": task.label_dtype, **further}.items():
         array = arrays[name]
         if array.dtype != dtype or array.shape != shapes[name]:
             raise ExportFormatError(
@@ -89,12 +92,24 @@ def validate_arrays(
     fault = task.check_labels(arrays["labels"], num_labels)
     if fault:
         raise ExportFormatError(f"{where}: labels (row {fault[0]}): {fault[1]}")
+    _require_weights(arrays.get(WEIGHTS), where)
     logits = arrays["teacher_logits"]
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
         raise ExportFormatError(
             f"{where}: teacher_logits (row {row}): expected finite numbers, got {logits[row].tolist()}"
+        )
+
+
+def _require_weights(weights: np.ndarray | None, where: str) -> None:
+    if weights is None:
+        return
+    right = np.isfinite(weights) & (weights >= 0)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise ExportFormatError(
+            f"{where}: {WEIGHTS} (row {row}): expected a finite number from 0 on, got {weights[row]}"
         )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.config import TrainConfig
-from distill_jax.console import say
+from distill_jax.console import say, warn
 from distill_jax.data.examples import Examples, with_transfer
 from distill_jax.data.exports import Export
 from distill_jax.files import read_json
+from distill_jax.rare_classes import too_few_rows
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
 from distill_jax.training.row_weights import weighted
@@ -88,6 +89,8 @@ class TrainData:
         rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
         say(f"reading {self.export.folder}: {rows}")
         train = self.export.split("train")
+        if manifest.labelling.has_classes and (fault := too_few_rows(train.labels, manifest.label_names)):
+            warn(fault)
         if not (self._config.distil and self._config.transfer and "transfer" in manifest.splits):
             return train, None
         return train, self.export.split("transfer")
@@ -96,6 +99,8 @@ class TrainData:
         rows = with_transfer(train, transfer, self._config.transfer_share, seed)
         if transfer is not None:
             say(f"and {rows.transfer_rows:,} rows that the teacher alone has labelled")
+        if rows.weights is not None:
+            say("rows count by the export's weights in training; scores count every row alike")
         return weighted(rows, self._config.class_weights, self.export.label_names)
 
     @cached_property

@@ -59,7 +59,7 @@ def _pass(model: Any, tokens: "Ragged", pad_id: int, batch_size: int) -> Turn:
     model = model.to("cuda").eval()
     operations = encoder_operations(model.config, tokens.lengths)
     peak = _matrix_rate()
-    options = {"pad_id": pad_id, "batch_size": batch_size, "max_length": _MAX_LENGTH}
+    options: dict[str, Any] = {"pad_id": pad_id, "batch_size": batch_size, "max_length": _MAX_LENGTH}
     few = tokens.take(np.arange(min(len(tokens), _COMPARED)))
     exact, near = (predict_logits(model, few, precision=name, **options) for name in ("float32", "bfloat16"))
     agreement = float((exact.argmax(axis=1) == near.argmax(axis=1)).mean())

@@ -18,7 +18,8 @@ from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.labels import LabelColumn, number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
 from teacher_export.data.sampling import select_rows
-from teacher_export.data.splitting import Drawn, SideColumns, draw, draw_all
+from teacher_export.data.side_columns import TRAIN, SideColumns
+from teacher_export.data.splitting import Drawn, draw, draw_all
 from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
 from teacher_export.options.data import DataConfig
 
@@ -35,16 +36,28 @@ class Split:
         texts: n texts.
         labels: of one class a row int32 [n], 0 … classes-1; -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], where the table has the teacher's answers; else None.
+        weights: float32 [n], what the rows to train on weigh, where a column says so; else None.
     """
 
     example_ids: np.ndarray
     texts: list[str]
     labels: np.ndarray
     teacher_logits: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """Return the rows of these numbers, in their order."""
+        return Split(
+            self.example_ids[rows],
+            [self.texts[row] for row in rows.tolist()],
+            self.labels[rows],
+            None if self.teacher_logits is None else self.teacher_logits[rows],
+            None if self.weights is None else self.weights[rows],
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,18 +188,27 @@ def dataset_of(
             [texts[place] for place in places.tolist()],
             labels[places],
             None if logits is None else logits[places],
+            drawn.weights[places] if drawn.weights is not None and name == TRAIN else None,
         )
         for name, places in drawn.splits.items()
     }
+    _require_weight(splits[TRAIN].weights)
     names = source.label_names
     bad = 0 if source.bad is None else source.bad.count
     return Dataset(config.dataset, names, splits, fingerprint_of(names, splits), task_named(config.task), bad), source
 
 
+def _require_weight(weights: np.ndarray | None) -> None:
+    if weights is not None and not weights.any():
+        raise InputError(
+            f"--weight-column: expected a weight above 0 among the {len(weights):,} training rows, got 0 alone"
+        )
+
+
 def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) -> str:
     """Return the SHA-256, in hexadecimal, over label names and every split's name, ids, labels and texts, in order.
 
-    Each item goes in with its length before it, so that no two data sets read alike.
+    Weights go in where there are any. Each item goes in with its length before it, so that no two data sets read alike.
     """
     digest = hashlib.sha256()
 
@@ -203,6 +225,9 @@ def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) ->
         add(split.labels.astype(split.labels.dtype.newbyteorder("<")).tobytes())
         for text in split.texts:
             add(text.encode())
+        if split.weights is not None:
+            add(b"weights")
+            add(split.weights.astype("<f4").tobytes())
     return digest.hexdigest()
 
 

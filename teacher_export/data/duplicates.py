@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from distill_jax.errors import InputError
-from teacher_export.data.splitting import TRAIN, Drawn
+from teacher_export.data.side_columns import TRAIN
+from teacher_export.data.splitting import Drawn
 from teacher_export.data.streaming import LabelledRows
 
 REPEATED = "repeated text"
@@ -41,4 +42,4 @@ def without_repeats(source: LabelledRows, drawn: Drawn, texts: list[str]) -> tup
         )
     dropped = {**source.dropped, REPEATED: repeated}
     splits = {**drawn.splits, TRAIN: np.array(kept)}
-    return dataclasses.replace(source, dropped=dropped), Drawn(drawn.rows, splits)
+    return dataclasses.replace(source, dropped=dropped), dataclasses.replace(drawn, splits=splits)

@@ -15,8 +15,9 @@ from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import TextColumns, require_no_text
 from teacher_export.data.rows import Row, RowError, ignore, refuse
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
+from teacher_export.data.side_columns import SideColumns
 from teacher_export.data.sources import require_data_file
-from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
+from teacher_export.data.splitting import draw, in_drawn_order
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.tables import column_names
 from teacher_export.options.data import DataConfig

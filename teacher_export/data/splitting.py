@@ -1,110 +1,15 @@
 """Which row is in which split: what the rows say themselves; or a cut, of whole groups, or of each class alike."""
 
-import array
 import dataclasses
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from distill_jax.errors import InputError
-from teacher_export.data.row_parsers import RowParser
-from teacher_export.data.rows import Row, RowError
 from teacher_export.data.sampling import draw_rows, train_rows, validation_rows
+from teacher_export.data.side_columns import SPLITS, TEST, TRAIN, VALIDATION, SideColumns
 from teacher_export.data.streaming import LabelledRows
 from teacher_export.options.data import DataConfig
-
-TRAIN, TEST, VALIDATION = "train", "test", "validation"
-SPLITS = (TRAIN, TEST, VALIDATION)
-NO_SPLIT = "missing split"
-_SPELLINGS = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("test", "testing"), TEST),
-    **dict.fromkeys(("validation", "validate", "valid", "val", "dev", "development"), VALIDATION),
-}
-
-
-class SideColumns:
-    """A parser's rows with two columns more, which say where a row belongs: its split, and its group.
-
-    Args:
-        parser: reads all else.
-        config: names the columns; one that it does not name is not read.
-
-    Attributes:
-        reader: what to read rows with: the parser itself where there is no such column.
-        splits: for each row so far its split's place in ``SPLITS``; -1 = none.
-        groups: for each row so far a number that the rows of its group have, and no others.
-    """
-
-    def __init__(self, parser: RowParser, config: DataConfig) -> None:
-        self._parser, self._split, self._group = parser, config.split_column, config.group_column
-        self._first = len(parser.columns)
-        side = [column for column in (config.split_column, config.group_column) if column is not None]
-        twice = [column for column in side if column in parser.columns or side.count(column) > 1]
-        if twice:
-            option = "--split-column" if twice[0] == config.split_column else "--group-column"
-            raise InputError(f"{option} {twice[0]}: it is a column of the text, the label or another option too")
-        self.columns = (*parser.columns, *side)
-        self.keeps_unlabelled = parser.keeps_unlabelled
-        self.splits, self.groups = array.array("b"), array.array("q")
-        self.reader: RowParser = self if side else parser
-
-    def label(self, row: Row) -> int | str:
-        """Return the parser's code or reason; a row whose split is missing is left out.
-
-        Raises:
-            InputError: a cell is of a kind that cannot be used, or names no split.
-        """
-        place = 0 if self._split is None else self._place(row, row.cells[self._first])
-        code = self._parser.label(self._bare(row))
-        if self._split is not None:
-            self.splits.append(place)
-        if self._group is not None:
-            self.groups.append(_number(row.cells[-1], len(self.groups)))
-        return NO_SPLIT if place < 0 and not isinstance(code, str) else code
-
-    def skip(self) -> None:
-        """Take in a row that is left out unread."""
-        self._parser.skip()
-        if self._split is not None:
-            self.splits.append(-1)
-        if self._group is not None:
-            self.groups.append(-1 - len(self.groups))
-
-    @property
-    def bad_codes(self) -> Mapping[int, RowError]:
-        """The parser's."""
-        return self._parser.bad_codes
-
-    def _place(self, row: Row, value: object) -> int:
-        name = str(value).strip() if value is not None else ""
-        if not name:
-            return -1
-        if name.lower() not in _SPELLINGS:
-            raise RowError(
-                f"{row.where}: column {self._split!r}: expected train, test or validation, got {name[:60]!r}"
-            )
-        return SPLITS.index(_SPELLINGS[name.lower()])
-
-    def text(self, row: Row) -> str:
-        """Return the text of a row that is kept."""
-        return self._parser.text(self._bare(row))
-
-    def classes(self) -> tuple[tuple[str, ...], list[int]]:
-        """Return the classes' names and each code's class."""
-        return self._parser.classes()
-
-    def _bare(self, row: Row) -> Row:
-        return row._replace(cells=row.cells[: self._first])
-
-
-def _number(value: object, row: int) -> int:
-    """Return a group's number, at least 0; a row without a group is one by itself, of a number below 0."""
-    name = "" if value is None else str(value).strip()
-    if not name:
-        return -1 - row
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +19,12 @@ class Drawn:
     Attributes:
         rows: int64 [n], their numbers.
         splits: by a split's name the places in ``rows`` of those that it has, in their order.
+        weights: float32 [n], what they weigh in training, where a column says so.
     """
 
     rows: np.ndarray
     splits: dict[str, np.ndarray]
+    weights: np.ndarray | None = None
 
 
 def draw(
@@ -130,16 +37,30 @@ def draw(
     Args:
         config: how.
         source: what is known of all rows.
-        side: their own splits and groups.
+        side: their own splits, groups and weights.
         choose: returns, shuffled, the rows to keep of those that are usable.
 
     Raises:
         InputError: a split would be empty.
     """
     own = _own_splits(config, source.rows_per_file, side)
-    if own is None:
-        groups = None if config.group_column is None else np.frombuffer(side.groups, np.int64)
-        return _cut(config, source, choose(source), groups)
+    drawn = _cut_all(config, source, side, choose) if own is None else _around(config, source, own, choose)
+    if config.weight_column is None:
+        return drawn
+    return dataclasses.replace(drawn, weights=np.frombuffer(side.weights, np.float32)[drawn.rows])
+
+
+def _cut_all(
+    config: DataConfig, source: LabelledRows, side: SideColumns, choose: Callable[[LabelledRows], np.ndarray]
+) -> Drawn:
+    groups = None if config.group_column is None else np.frombuffer(side.groups, np.int64)
+    return _cut(config, source, choose(source), groups)
+
+
+def _around(
+    config: DataConfig, source: LabelledRows, own: np.ndarray, choose: Callable[[LabelledRows], np.ndarray]
+) -> Drawn:
+    """Draw from the rows that train; those of a split of their own come behind."""
     theirs = {name: source.usable & (own == SPLITS.index(name)) for name in SPLITS}
     blocks = {name: np.flatnonzero(theirs[name]) for name in (TEST, VALIDATION) if _is_asked_for(config, own, name)}
     for name, block in blocks.items():

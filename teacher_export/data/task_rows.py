@@ -20,7 +20,8 @@ from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import MISSING_LABEL, NO_BAD_CODES, TextColumns, require_no_text
 from teacher_export.data.rows import Row
 from teacher_export.data.sampling import draw_rows
-from teacher_export.data.splitting import SideColumns, draw, in_drawn_order
+from teacher_export.data.side_columns import SideColumns
+from teacher_export.data.splitting import draw, in_drawn_order
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
 from teacher_export.data.task_labels import IndicatorLabels, ScoreLabels, TagLabels, TaskLabels
 from teacher_export.options.data import DataConfig

@@ -50,6 +50,9 @@ class DataConfig:
     """The column that says train, test or validation of each row (table)."""
     group_column: str | None = None
     """A column whose equal values stay together in one split, such as an author or a product (table)."""
+    weight_column: str | None = None
+    """A column that says how much a training row counts, from 0 on: in fine-tuning and in students, by the ratio to
+    the mean of all; scores count every row alike (table)."""
     stratify: bool = False
     """Give each split the same share of every class."""
     drop_duplicates: bool = False
@@ -159,7 +162,7 @@ class DataConfig:
         own_files = [name for name in ("--test-data", "--validation-data") if getattr(self, field_of(name))]
         if own_files and self.dataset in DEMOS:
             raise InputError(f"{own_files[0]} goes with --data FILE…; the demo has its own split")
-        for name in ("--split-column", "--group-column"):
+        for name in ("--split-column", "--group-column", "--weight-column"):
             if getattr(self, field_of(name)) is not None and self.dataset != "table":
                 raise InputError(f"{name} goes with --dataset table, got {self.dataset}")
         if self.split_column is not None and own_files:

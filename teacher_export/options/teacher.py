@@ -2,9 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+import tyro
+
+from distill_jax.class_weights import named_weights
 from distill_jax.errors import InputError, require_range
+from distill_jax.options import option_of
 
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -51,9 +55,17 @@ class FinetuneConfig:
     """How a teacher without a trained head for these classes is fine-tuned (AdamW, linear warm-up and decay)."""
 
     finetune_epochs: int | None = None
-    """Passes over the training split (default: 2 for the demo teacher, 3 for others)."""
+    """Passes over the training split, the last of which is kept (default: 2 for the demo; else the best on the
+    validation rows, or on rows held out, of 3 at most, or where rows are few of 1,000 steps)."""
     finetune_learning_rate: float | None = None
     """Highest learning rate (default: 8e-5 for the demo teacher, 5e-5 for others)."""
+    class_weights: Annotated[str, tyro.conf.arg(metavar="{balanced,NAME=3,…}")] = ""
+    """What fine-tuning multiplies the loss of a class's rows by: balanced, equally much in all for each class; or
+    numbers, where other classes count 1. Scores count every row alike."""
+    finetune_layer_decay: float = 1.0
+    """A layer's learning rate over that of the layer above it; the head has the highest, the embeddings the lowest."""
+    finetune_freeze: int | None = None
+    """Leave the embeddings and so many of the first layers as they are; 0 = the embeddings alone (default: none)."""
     finetune_output: Path | None = None
     """Folder for the fine-tuned teacher (default: teachers/<the export folder's name>)."""
 
@@ -62,6 +74,20 @@ class FinetuneConfig:
             require_range("--finetune-epochs", self.finetune_epochs, 1, 1000)
         if self.finetune_learning_rate is not None:
             require_range("--finetune-learning-rate", self.finetune_learning_rate, 0, 1, low_open=True)
+        require_range("--finetune-layer-decay", self.finetune_layer_decay, 0, 1, low_open=True)
+        if self.finetune_freeze is not None:
+            require_range("--finetune-freeze", self.finetune_freeze, 0, 1000)
+        named_weights(self.class_weights)
+
+    def given(self) -> list[str]:
+        """Return the options that are given, but for where the teacher goes."""
+        fields = (field for field in dataclasses.fields(self) if field.name != "finetune_output")
+        return [option_of(field.name) for field in fields if getattr(self, field.name) != field.default]
+
+    def further(self) -> dict[str, Any]:
+        """Return what more decides the weights, where it is given, by the names of a fine-tuned teacher's record."""
+        names = {"class_weights": "class_weights", "layer_decay": "finetune_layer_decay", "freeze": "finetune_freeze"}
+        return {name: getattr(self, field) for name, field in names.items() if option_of(field) in self.given()}
 
     def epochs(self, *, demo: bool) -> int:
         """Return the number of epochs, the default where none was given."""

@@ -9,6 +9,7 @@ from distill_jax.errors import InputError
 from distill_jax.files import read_json
 from teacher_export.config import ExportConfig
 from teacher_export.options.teacher import TeacherConfig
+from teacher_export.teacher.finetune_plan import length_settings
 from teacher_export.teacher.folder_files import CONFIG
 from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
 from teacher_export.teacher.source import TeacherSource, canonical_json
@@ -36,12 +37,13 @@ def finetuning_settings(
         "teacher": source.fingerprint,
         "data": dataset.fingerprint,
         "label_names": list(dataset.label_names),
-        "epochs": config.finetune.epochs(demo=demo),
+        **length_settings(config, dataset),
         "learning_rate": config.finetune.learning_rate(demo=demo),
         "batch_size": config.teacher.batch_size,
         "max_length": config.teacher.max_length,
         "seed": config.data.seed,
         "precision": precision,
+        **config.finetune.further(),
     }
 
 
@@ -66,10 +68,10 @@ def match_classes(
             )
         return list(range(len(names)))
     _require_no_pair(source, classes, config.data.text_column)
-    if config.finetune.finetune_epochs is not None or config.finetune.finetune_learning_rate is not None:
+    if given := config.finetune.given():
         raise InputError(
-            f"--finetune-epochs and --finetune-learning-rate go with a teacher without a trained head; {source.name} "
-            f"has one, for the classes {list(classes)}"
+            f"{given[0]} goes with a teacher without a trained head; {source.name} has one, for the classes "
+            f"{list(classes)}"
         )
     if takes_classes_in_order(source, classes) and not label_map:
         label_map = (IN_ORDER,)

@@ -96,7 +96,8 @@ class _Layer:
     def __init__(self, layer: Any, dtype: torch.dtype, attention: Attention) -> None:
         of, ffn = layer.attention, layer.ffn
         self._maps = [_lowered(each, dtype) for each in (of.q_lin, of.k_lin, of.v_lin)]
-        self._all_maps = tuple(torch.cat(parts) for parts in zip(*self._maps, strict=True))
+        weights, biases = (torch.cat(parts) for parts in zip(*self._maps, strict=True))
+        self._all_maps = weights, biases
         self._output, self._expand, self._contract = (
             _lowered(each, dtype) for each in (of.out_lin, ffn.lin1, ffn.lin2)
         )
@@ -106,7 +107,8 @@ class _Layer:
     def __call__(self, hidden: torch.Tensor, starts: torch.Tensor, longest: int) -> torch.Tensor:
         """Return the layer's output at every token."""
         maps = functional.linear(hidden.to(self._dtype), *self._all_maps).unflatten(1, (3, self._heads, -1))
-        context = self._attention(*maps.unbind(1), starts, starts, longest, longest)
+        queries, keys, values = maps.unbind(1)
+        context = self._attention(queries, keys, values, starts, starts, longest, longest)
         return self._after_attention(context, hidden)
 
     def of_first_tokens(self, hidden: torch.Tensor, starts: torch.Tensor, longest: int) -> torch.Tensor:

@@ -28,6 +28,10 @@ _OPTIONS = {
     "max_length": "--max-length",
     "seed": "--seed",
     "precision": "--precision",
+    "chosen_by": "choice of the epoch (without --finetune-epochs)",
+    "class_weights": "--class-weights",
+    "layer_decay": "--finetune-layer-decay",
+    "freeze": "--finetune-freeze",
     "teacher": "base teacher (fingerprint)",
     "data": "training data (fingerprint)",
 }

@@ -7,6 +7,7 @@ from distill_jax.files import real_place, require_utf8
 from distill_jax.locks import clear_leftovers, exclusive
 from teacher_export.config import ExportConfig
 from teacher_export.teacher.classes import finetuning_settings
+from teacher_export.teacher.finetune_plan import described_length
 from teacher_export.teacher.finetune_state import read_record, require_same_settings, state_file
 from teacher_export.teacher.hardware import resolve_precision
 from teacher_export.teacher.source import TeacherSource, folder_source
@@ -74,9 +75,9 @@ class Finetuning:
             self._require_same(found)
             return
         say(
-            f"\nfine-tuning the teacher {self._name}: {settings['epochs']} epochs, learning rate "
+            f"\nfine-tuning the teacher {self._name}: {described_length(settings)}, learning rate "
             f"{settings['learning_rate']:g}, {settings['precision']} on {self._device.type}"
         )
-        options = split_options(self._config.data)
-        finetune(untrained, self._dataset.splits["train"], settings, self.folder, self._device, options)
+        options, splits = split_options(self._config.data), self._dataset.splits
+        finetune(untrained, splits["train"], settings, self.folder, self._device, options, splits.get("validation"))
         say(f"the fine-tuned teacher is in {self.folder}")

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("small_data")
     ("options", "message"),
     [
         ({"label_map": ("x=1 star",)}, "the teacher has no class 'x'"),
-        ({"finetune_epochs": 2}, "go with a teacher without a trained head; headed has one"),
+        ({"finetune_epochs": 2}, "--finetune-epochs goes with a teacher without a trained head; headed has one"),
+        ({"class_weights": "balanced"}, "--class-weights goes with a teacher without a trained head; headed has one"),
+        ({"finetune_freeze": 0}, "--finetune-freeze goes with a teacher without a trained head; headed has one"),
         ({"max_length": 65}, "reads at most 64 tokens"),
         ({"device": "cuda"}, "--device cuda: expected a CUDA GPU"),
     ],

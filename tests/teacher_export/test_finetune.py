@@ -7,7 +7,10 @@ import torch
 from distill_jax.errors import InputError, Interrupted
 from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher import finetune as module
-from teacher_export.teacher.finetune import finetune, length_batches, make_optimizer, rate_factor, unlearnt
+from teacher_export.teacher.finetune import finetune
+from teacher_export.teacher.finetune_batches import length_batches
+from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
+from teacher_export.teacher.finetune_selection import unlearnt
 from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source, resolve_teacher
@@ -147,16 +150,17 @@ def test_classes_that_are_never_predicted_are_named(bare, tmp_path, capsys):
     rare = dataclasses.replace(split, labels=np.where(np.arange(len(split)) < 2, 1, 0).astype(np.int32))
     finetune(load(bare), rare, {**SETTINGS, "learning_rate": 1e-3}, tmp_path / "rare", CPU)
     said = capsys.readouterr().err
-    assert f"never named 1 of {len(LABEL_NAMES)} classes ({LABEL_NAMES[1]!r})" in said
+    assert f"never named 1 of {len(LABEL_NAMES)} classes: {LABEL_NAMES[1]!r} (2 training rows)" in said
     assert "--finetune-epochs" in said
 
 
 def test_a_fine_tuning_that_learnt_nothing_says_so():
     labels = np.arange(40) % 2
-    assert unlearnt(labels, labels, ("a", "b")) is None
-    assert "learnt nothing: accuracy 0.500" in unlearnt(labels, np.arange(40) // 2 % 2, ("a", "b"))
-    assert "never named 1 of 2 classes ('b')" in unlearnt(labels, labels * 0, ("a", "b"))
-    assert unlearnt(labels, labels, ("a", "b", "of no row")) is None
+    rows = np.array([20, 20, 0])
+    assert unlearnt(labels, labels, ("a", "b"), rows) is None
+    assert "learnt nothing; its accuracy there is 0.500" in unlearnt(labels, np.arange(40) // 2 % 2, ("a", "b"), rows)
+    assert "never named 1 of 2 classes: 'b' (20 training rows)" in unlearnt(labels, labels * 0, ("a", "b"), rows)
+    assert unlearnt(labels, labels, ("a", "b", "of no row"), rows) is None
 
 
 def test_no_labelled_row_is_refused(bare, tmp_path):
