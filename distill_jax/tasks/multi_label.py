@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.metrics.calibration import bernoulli_divergence
 from distill_jax.metrics.multi_label import average_precision, best_thresholds, macro_f1, micro_f1, subset_accuracy
 from distill_jax.tasks import MULTI_LABEL_NAME, SoftLoss
 from distill_jax.tasks.task import Lines, Metric, Task
@@ -35,6 +36,7 @@ class MultiLabel(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.int8)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.int8)
     history_scores: ClassVar[tuple[str, str]] = ("f1_micro", "f1_macro")
+    history_titles: ClassVar[tuple[str, str]] = ("micro F1", "macro F1")
     selected_by: ClassVar[str] = "f1_micro"
 
     thresholds: tuple[float, ...] | None = None
@@ -93,6 +95,10 @@ class MultiLabel(Task):
         """Return the binary cross-entropy, the sum over the labels, float64 [n]."""
         logits = logits.astype(np.float64)
         return np.asarray((np.logaddexp(0, logits) - logits * labels).sum(axis=1))
+
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return KL(teacher ‖ student) of a row's independent labels, their sum, in nats."""
+        return bernoulli_divergence(teacher_logits, logits)
 
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return micro F1 and macro F1."""

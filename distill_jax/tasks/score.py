@@ -48,8 +48,10 @@ class Score(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.float32)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.float32)
     history_scores: ClassVar[tuple[str, str]] = ("rmse", "spearman")
+    history_titles: ClassVar[tuple[str, str]] = ("RMSE", "Spearman")
     selected_by: ClassVar[str] = "spearman"
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse",)
+    distance_name: ClassVar[str] = "squared distance"
 
     mean: float = 0.0
     deviation: float = 1.0
@@ -123,6 +125,10 @@ class Score(Task):
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the squared error in units of the training scores' variance, float64 [n]."""
         return ((logits[:, 0].astype(np.float64) - labels) / self.deviation) ** 2
+
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return the squared distance from the teacher's scores, in units of the training scores' variance."""
+        return float(self.losses(logits, teacher_logits[:, 0]).mean())
 
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return the root of the mean squared error, in the data's unit, and Spearman's correlation."""

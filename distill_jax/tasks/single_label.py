@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from distill_jax.metrics.calibration import divergence
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
 from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
 from distill_jax.tasks.task import Lines, Metric, Task
@@ -28,6 +29,7 @@ class SingleLabel(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
     history_scores: ClassVar[tuple[str, str]] = ("acc", "f1_macro")
+    history_titles: ClassVar[tuple[str, str]] = ("accuracy", "macro F1")
     selected_by: ClassVar[str] = "f1_macro"
     has_classes: ClassVar[bool] = True
 
@@ -98,6 +100,10 @@ class SingleLabel(Task):
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return −log softmax(logits)[label], float64 [n]."""
         return cross_entropies(logits, labels)
+
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return KL(teacher ‖ student), in nats."""
+        return divergence(teacher_logits, logits)
 
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return accuracy and macro F1."""

@@ -56,9 +56,11 @@ class Task(abc.ABC):
         label_dtype: the type of an array of labels.
         answer_dtype: that of answers.
         history_scores: the two scores of an epoch, as the history's columns call them.
+        history_titles: the same, as people read them.
         selected_by: which of them chooses the best epoch of a training on labels.
         has_classes: whether each row has one of several classes, so that there is a confusion matrix.
         soft_losses: how its logits can be compared with a teacher's.
+        distance_name: what ``distance`` is, in a word or two.
         reliability_words: what the bins of ``reliability`` are, as a sentence.
     """
 
@@ -67,9 +69,11 @@ class Task(abc.ABC):
     label_dtype: ClassVar[np.dtype]
     answer_dtype: ClassVar[np.dtype]
     history_scores: ClassVar[tuple[str, str]]
+    history_titles: ClassVar[tuple[str, str]]
     selected_by: ClassVar[str]
     has_classes: ClassVar[bool] = False
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
+    distance_name: ClassVar[str] = "divergence"
     reliability_words: ClassVar[str] = ""
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
@@ -161,6 +165,13 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the loss by which labelled rows are evaluated, float64 [n]."""
+
+    @abc.abstractmethod
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return how far a student is from its teacher, the mean over the rows; 0 = it says the same of each.
+
+        It asks for no label and no temperature, so that students of whatever loss can be compared.
+        """
 
     @abc.abstractmethod
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
