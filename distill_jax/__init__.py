@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from distill_jax.data.exports import Export as Export
     from distill_jax.errors import InputError as InputError
     from distill_jax.estimator import TextClassifier as TextClassifier
+    from distill_jax.estimator import TextRegressor as TextRegressor
     from distill_jax.formats.format import Format as Format
     from distill_jax.formats.registry import load as load
     from distill_jax.formats.registry import register_format as register_format
@@ -34,6 +35,7 @@ _HOMES = {
     "Predictor": "distill_jax.inference.predictor",
     "StudentConfig": "distill_jax.students.config",
     "TextClassifier": "distill_jax.estimator",
+    "TextRegressor": "distill_jax.estimator",
     "TrainConfig": "distill_jax.config",
     "Trained": "distill_jax.training.python_api",
     "fit": "distill_jax.training.python_api",

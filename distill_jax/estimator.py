@@ -1,53 +1,41 @@
-"""A student as a scikit-learn estimator: from texts, labels and, where there are any, a teacher's logits."""
+"""Students as scikit-learn estimators: from texts, labels and, where there are any, a teacher's logits."""
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from distill_jax.config import train_config
 from distill_jax.data.examples import Examples
-from distill_jax.data.tokenizer import FastTokenizer, load_tokenizer
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.data.word_tokenizer import tokenizer_of_file, word_tokenizer
 from distill_jax.errors import InputError
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.recipes import BEST
 from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
+from distill_jax.tasks.registry import task_named
 from distill_jax.training.class_labels import class_labels
 from distill_jax.training.fit import fit
+from distill_jax.training.label_sets import label_sets
 from distill_jax.training.row_weights import weighted
+from distill_jax.training.score_labels import score_labels
+from distill_jax.training.start_embeddings import task_s_recipe
 
 _TEXTS_AT_ONCE = 4096
-_PAD, _UNKNOWN, _START, _END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 
 
-class TextClassifier(ClassifierMixin, BaseEstimator):
-    """A student that is trained on raw texts, with a tokenizer of the texts' own words unless one is given.
+class _TextEstimator(BaseEstimator):
+    """What the estimators have in common: they take raw texts, and make a tokenizer of their words."""
 
-    Args:
-        student: ``fasttext``, ``cnn``, ``bilstm``, ``ensemble``, or one that was registered.
-        options: the student's own fields, in place of its best recipe's.
-        training: fields of ``TrainConfig`` (``epochs``, ``learning_rate``, …), in place of the recipe's.
-        tokenizer: the path of a ``tokenizer.json``; None = the texts' frequent words, and letters for the others.
-        vocab_size: words and letters to know, at most.
-        max_length: tokens of a text that the student sees.
-        random_state: decides everything that is drawn.
-
-    Example:
-        >>> from distill_jax import TextClassifier
-        >>> texts, labels = ["good film", "bad film"] * 20, ["pos", "neg"] * 20
-        >>> model = TextClassifier(training={"epochs": 40}).fit(texts, labels)
-        >>> model.predict(["a good one"]).tolist()
-        ['pos']
-    """
+    model_: Predictor
 
     def __init__(
         self,
@@ -74,81 +62,161 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string, tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False, True
         return tags
 
-    def fit(self, X: Iterable[str], y: Sequence[Any], teacher_logits: np.ndarray | None = None) -> Self:  # noqa: N803
+    def _fit(
+        self,
+        texts: list[str],
+        labels: np.ndarray,
+        teacher_logits: np.ndarray | None,
+        task: TaskName,
+        names: tuple[str, ...],
+    ) -> None:
+        """Train on texts and what ``task`` has for labels; ``teacher_logits`` are [n, names], or None."""
+        if self.tokenizer is None:
+            tokenizer, pad_id = word_tokenizer(texts, self.vocab_size, self.max_length)
+        else:
+            tokenizer, pad_id = tokenizer_of_file(Path(self.tokenizer), self.max_length)
+        fast = FastTokenizer(tokenizer, self.max_length)
+        config = student_config(
+            self.student,
+            vocab_size=tokenizer.get_vocab_size(),
+            num_labels=len(names),
+            pad_id=pad_id,
+            task=task,
+            standardisation=task_named(task).standardisation(labels, teacher_logits),
+            **{**student_kind(self.student).recipe(BEST).student, **(self.options or {})},
+        )
+        given = self.training or {}
+        training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **given}
+        train = train_config(self.student, distil=teacher_logits is not None, **training)
+        train = task_s_recipe(train, config.labelling, given)
+        student = Student(config)
+        rows = Examples(fast.encode(texts), labels, teacher_logits, length=self.max_length)
+        rows = weighted(rows, train.class_weights, names)
+        result = fit(student, student.init(self.random_state), train=rows, config=train)
+        origin = Origin(train=dataclasses.asdict(train))
+        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
+
+
+class TextClassifier(ClassifierMixin, _TextEstimator):
+    """A student of classes, or of several labels a text, that is trained on raw texts.
+
+    It has a tokenizer of the texts' own words unless one is given. Labels are one class for each text; or, for several
+    labels a text, a matrix of 0 and 1 [n, labels], or a list of names for each text. Answers have the labels' form.
+
+    Args:
+        student: ``fasttext``, ``cnn``, ``bilstm``, ``ensemble``, or one that was registered.
+        options: the student's own fields, in place of its best recipe's.
+        training: fields of ``TrainConfig`` (``epochs``, ``learning_rate``, …), in place of the recipe's.
+        tokenizer: the path of a ``tokenizer.json``; None = the texts' frequent words, and letters for the others.
+        vocab_size: words and letters to know, at most.
+        max_length: tokens of a text that the student sees.
+        random_state: decides everything that is drawn.
+
+    Attributes:
+        classes_: the classes, or the labels, in their order.
+        multilabel_: whether it was trained on several labels a text.
+        model_: the student, as ``dj.load`` gives one: ``dj.save(model.model_, path)`` keeps it.
+
+    Example:
+        >>> from distill_jax import TextClassifier
+        >>> texts, labels = ["good film", "bad film"] * 20, ["pos", "neg"] * 20
+        >>> model = TextClassifier(training={"epochs": 40}).fit(texts, labels)
+        >>> model.predict(["a good one"]).tolist()
+        ['pos']
+        >>> tags = [["praise"], []] * 20
+        >>> TextClassifier(training={"epochs": 40}).fit(texts, tags).predict(["a good one"]).tolist()
+        [('praise',)]
+    """
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that a text may have several labels."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label, tags.target_tags.two_d_labels = True, True
+        return tags
+
+    def fit(self, X: Iterable[str], y: Any, teacher_logits: np.ndarray | None = None) -> Self:  # noqa: N803
         """Train on texts and their labels; with ``teacher_logits`` [n, classes], learn from those.
 
         Raises:
             InputError: texts, labels and logits do not go together, or an option is out of range.
         """
-        texts = [text for chunk in text_chunks(X, _TEXTS_AT_ONCE) for text in chunk]
-        self.classes_, labels = class_labels(y, len(texts))
-        if len(self.classes_) < 2:
-            raise InputError(f"y: expected at least two classes, got {self.classes_.tolist()}")
+        texts = _list_of(X)
+        sets = label_sets(y, len(texts))
+        self.multilabel_, self._answers_names = sets is not None, sets is not None and sets.are_named
+        if sets is not None:
+            self.classes_, labels = sets.classes, sets.matrix
+        else:
+            self.classes_, places = class_labels(y, len(texts))
+            labels = places.astype(np.int32)
+            if len(self.classes_) < 2:
+                raise InputError(f"y: expected at least two classes, got {self.classes_.tolist()}")
         if teacher_logits is not None and np.shape(teacher_logits) != (len(texts), len(self.classes_)):
             raise InputError(
                 f"teacher_logits: expected [{len(texts)}, {len(self.classes_)}], the classes {self.classes_.tolist()}, "
                 f"got {list(np.shape(teacher_logits))}"
             )
-        tokenizer, pad_id = self._tokenizer(texts)
-        fast = FastTokenizer(tokenizer, self.max_length)
-        recipe = student_kind(self.student).recipe(BEST).student
-        config = student_config(
-            self.student,
-            vocab_size=tokenizer.get_vocab_size(),
-            num_labels=len(self.classes_),
-            pad_id=pad_id,
-            **{**recipe, **(self.options or {})},
-        )
-        rows = Examples(
-            fast.encode(texts),
-            labels.astype(np.int32),
-            None if teacher_logits is None else np.asarray(teacher_logits, np.float32),
-            length=self.max_length,
-        )
-        training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **(self.training or {})}
-        train = train_config(self.student, distil=teacher_logits is not None, **training)
-        student = Student(config)
-        names = tuple(map(str, self.classes_.tolist()))
-        rows = weighted(rows, train.class_weights, names)
-        result = fit(student, student.init(self.random_state), train=rows, config=train)
-        origin = Origin(train=dataclasses.asdict(train))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
+        logits = None if teacher_logits is None else np.asarray(teacher_logits, np.float32)
+        task = MULTI_LABEL_NAME if self.multilabel_ else SINGLE_LABEL_NAME
+        self._fit(texts, labels, logits, task, tuple(map(str, self.classes_.tolist())))
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
-        """Return the most probable class of each text, [n]."""
+        """Return the most probable class of each text, [n]; of several labels those of a probability of 0.5 and more.
+
+        They are 0 and 1, int8 [n, labels], or tuples of names, [n], as the labels were when it was trained.
+        """
         check_is_fitted(self, "model_")
-        return self.classes_[self.model_.config.labelling.answers(self.model_.logits(X))]
+        if self._answers_names:
+            return self.model_.predict(X)
+        answers = np.asarray(self.model_.task.answers(self.model_.logits(X)))
+        return answers if self.multilabel_ else self.classes_[answers]
 
     def predict_proba(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
-        """Return probabilities, float64 [n, classes]."""
+        """Return probabilities, float64 [n, classes]; of several labels each has its own."""
         check_is_fitted(self, "model_")
         return self.model_.predict_proba(X)
 
-    def _tokenizer(self, texts: list[str]) -> tuple[Tokenizer, int]:
-        if self.tokenizer is not None:
-            tokenizer = load_tokenizer(Path(self.tokenizer), self.max_length)
-            pad_id = next((id_ for name in (_PAD, "<pad>") if (id_ := tokenizer.token_to_id(name)) is not None), None)
-            if pad_id is None:
-                raise InputError(f"tokenizer {self.tokenizer}: expected a token {_PAD} or <pad>, found none")
-            return tokenizer, pad_id
-        special = [_PAD, _UNKNOWN, _START, _END]
-        normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-        words = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
-        # The library's trainer breaks ties at random; the frequent words whole, and letters for all others, suffice.
-        letters = sorted({letter for word in words for letter in word})
-        frequent = sorted(words, key=lambda word: (-words[word], word))
-        pieces = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters)])
-        for word in frequent:
-            if len(pieces) >= self.vocab_size:
-                break
-            pieces[word] = None
-        vocabulary = {piece: id_ for id_, piece in enumerate(pieces)}
-        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=_UNKNOWN))
-        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
-        start, end = ((name, vocabulary[name]) for name in (_START, _END))
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{_START} $A {_END}", special_tokens=[start, end]
-        )
-        tokenizer.enable_truncation(self.max_length)
-        return tokenizer, vocabulary[_PAD]
+    def score(self, X: Iterable[str], y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Return the accuracy: the share of texts whose class, or whose every label, is right."""
+        check_is_fitted(self, "model_")
+        if not self._answers_names:
+            return float(super().score(X, y, sample_weight))
+        right = [set(found) == set(true) for found, true in zip(self.predict(X), y, strict=True)]
+        return float(np.average(right, weights=sample_weight))
+
+
+class TextRegressor(RegressorMixin, _TextEstimator):
+    """A student of scores, a number for each text, that is trained on raw texts; arguments as of ``TextClassifier``.
+
+    Attributes:
+        model_: the student, as ``dj.load`` gives one: ``dj.save(model.model_, path)`` keeps it.
+
+    Example:
+        >>> from distill_jax import TextRegressor
+        >>> model = TextRegressor(training={"epochs": 40}).fit(["good film", "bad film"] * 20, [4.5, 1.0] * 20)
+        >>> good, bad = model.predict(["a good one", "a bad one"])
+        >>> bool(good > bad)
+        True
+    """
+
+    def fit(self, X: Iterable[str], y: Any, teacher_scores: Any = None) -> Self:  # noqa: N803
+        """Train on texts and their scores; with ``teacher_scores``, [n], learn from those.
+
+        Raises:
+            InputError: texts and scores do not go together, or an option is out of range.
+        """
+        texts = _list_of(X)
+        labels, logits = score_labels(y, len(texts)), None
+        if teacher_scores is not None:
+            logits = score_labels(teacher_scores, len(texts), "teacher_scores")[:, None]
+        self._fit(texts, labels, logits, SCORE_NAME, ("score",))
+        return self
+
+    def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
+        """Return each text's score, in the unit of those that it was trained on, float32 [n]."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict(X)
+
+
+def _list_of(texts: Iterable[str]) -> list[str]:
+    return [text for chunk in text_chunks(texts, _TEXTS_AT_ONCE) for text in chunk]

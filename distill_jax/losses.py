@@ -79,24 +79,29 @@ def standardise(logits: Float[AnyArray, "batch classes"]) -> Float[Array, "batch
 
 def distillation(
     logits: Float[AnyArray, "batch classes"],
-    labels: Int[AnyArray, " batch"],
+    labels: Shaped[AnyArray, " batch *labels"],
     teacher_logits: Float[AnyArray, "batch classes"],
     *,
     alpha: float = 0.0,
     soft: SoftLoss = "kl",
     temperature: float = 1.0,
     standardised: bool = False,
+    task: Task = SINGLE_LABEL,
 ) -> Float[Array, " batch"]:
     """Return each example's loss: ``alpha · cross_entropy + (1 − alpha) · soft`` (``Objective``).
 
     Args:
         logits: the student's.
-        labels: −1 = unlabelled.
+        labels: the task's; of classes −1 = unlabelled.
         teacher_logits: raw.
         alpha: the weight of the labels.
         soft: ``kl`` at a temperature, or ``mse`` on logits.
         temperature: of ``kl``.
         standardised: give both sides' logits mean 0 and deviation 1 before the soft term.
+        task: of scores or several labels, the export's: ``export.manifest.labelling``.
+
+    Raises:
+        InputError: the soft loss means nothing for the task (a score has ``mse`` alone).
 
     Example:
         >>> import distill_jax as dj
@@ -105,7 +110,8 @@ def distillation(
         >>> float(dj.losses.distillation(logits, jnp.array([1]), logits)[0])
         0.0
     """
-    return Objective(alpha, soft, temperature, standardised)(logits, labels, teacher_logits)
+    task.check_soft_loss(soft, standardised=standardised)
+    return Objective(alpha, soft, temperature, standardised, task)(logits, labels, teacher_logits)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -175,9 +175,9 @@ class Predictor:
         """
         return self.task.named(self.task.answers(self.logits(texts)), self.label_names)
 
-    def labels(self, texts: Iterable[str]) -> list[str]:
+    def labels(self, texts: Iterable[str]) -> list[Any]:
         """Return what ``predict`` does as a list: version 0.1's name for it."""
-        return [str(name) for name in self.predict(texts)]
+        return self.predict(texts).tolist()
 
     def probabilities(self, texts: Iterable[str]) -> np.ndarray:
         """Return what ``predict_proba`` does: version 0.1's name for it."""

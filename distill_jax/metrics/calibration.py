@@ -64,11 +64,32 @@ def divergence(teacher_logits: np.ndarray, logits: np.ndarray) -> float:
     Raises:
         ValueError: no rows, or arrays of different shapes.
     """
-    if len(logits) == 0 or logits.shape != teacher_logits.shape:
-        raise ValueError(f"expected logits of one shape, [n, classes], got {teacher_logits.shape} and {logits.shape}")
+    _require_one_shape(teacher_logits, logits)
     teacher, student = log_softmax(teacher_logits), log_softmax(logits)
     # never below zero but by rounding
     return max(0.0, float((np.exp(teacher) * (teacher - student)).sum(axis=1).mean()))
+
+
+def bernoulli_divergence(teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+    """Return Σ KL(teacher ‖ student) over the independent labels of a row, in nats, the mean over the rows.
+
+    Args:
+        teacher_logits: float [n, labels], finite; n is at least 1. The probabilities are their sigmoid.
+        logits: float [n, labels], the student's.
+
+    Raises:
+        ValueError: no rows, or arrays of different shapes.
+    """
+    _require_one_shape(teacher_logits, logits)
+    teacher, student = teacher_logits.astype(np.float64), logits.astype(np.float64)
+    present, absent = (np.logaddexp(0, sign * student) - np.logaddexp(0, sign * teacher) for sign in (-1, 1))
+    share = np.exp(-np.logaddexp(0, -teacher))
+    return max(0.0, float((share * present + (1 - share) * absent).sum(axis=1).mean()))
+
+
+def _require_one_shape(teacher_logits: np.ndarray, logits: np.ndarray) -> None:
+    if len(logits) == 0 or logits.shape != teacher_logits.shape:
+        raise ValueError(f"expected logits of one shape, [n, classes], got {teacher_logits.shape} and {logits.shape}")
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

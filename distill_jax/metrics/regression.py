@@ -27,6 +27,21 @@ def spearman(labels: np.ndarray, answers: np.ndarray) -> float:
     return pearson(ranks(labels), ranks(answers))
 
 
+def calibration_line(labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of the straight line that gives true numbers from predicted ones by least squares.
+
+    They are 1 and 0 where what is predicted can be taken at its word; below a slope of 1 predictions differ too much.
+    They are NaN where the predictions are constant. Arguments and errors as of ``pearson``.
+    """
+    require_pairs(labels, answers)
+    true, said = (array.mean(dtype=np.float64) for array in (labels, answers))
+    offsets = answers.astype(np.float64) - said
+    if (answers == answers[0]).all():
+        return float("nan"), float("nan")
+    slope = float((offsets * (labels.astype(np.float64) - true)).sum() / (offsets**2).sum())
+    return slope, float(true - slope * said)
+
+
 def ranks(values: np.ndarray) -> np.ndarray:
     """Return each value's rank, counted from 1, float64 [n]; equal values have the mean of their places."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)

@@ -1,4 +1,8 @@
-"""Bootstrap intervals of any score of labels and logits, and of two models' differences on the same rows."""
+"""Bootstrap intervals of scores, and of two models' differences on the same rows.
+
+A resample of n rows with replacement is how often each row was drawn, so scores are computed from such weights: what
+takes sorting is sorted once, and thousands of draws are products of matrices.
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -7,9 +11,14 @@ import numpy as np
 
 from distill_jax.metrics.bootstrap import CONFIDENCE, Interval
 
-RESAMPLES = 1_000  # ranks are sorted anew for each
+RESAMPLES = 1_000
+_ELEMENTS_AT_ONCE = 10_000_000  # of the weights [draws, rows], to bound the memory
 
-Score = Callable[[np.ndarray, np.ndarray], float]
+Resampler = Callable[[np.ndarray], np.ndarray]
+"""A score of rows that are there: from how often each was drawn, float32 [draws, n], to scores, float64 [draws].
+
+A draw may have no score (one value alone has no correlation): it is NaN.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,21 +34,26 @@ class Difference:
     probability_positive: float
 
 
-def resampled(score: Score, labels: np.ndarray, models: Sequence[np.ndarray], *, seed: int = 0) -> np.ndarray:
-    """Return the score of each model on rows drawn with replacement, float64 [resamples, models].
+def resampled(scores: Sequence[Resampler], rows: int, *, seed: int = 0) -> np.ndarray:
+    """Return scores on rows drawn with replacement, float64 [resamples, scores].
 
-    A row is drawn with its label and every model's logits at once, so that differences are paired. A resample may have
-    no score (one value alone has no correlation): it is NaN.
+    The same seed draws the same rows, so scores of other models on as many rows are paired with these.
 
     Args:
-        score: of labels and logits.
-        labels: of n rows, at least one.
-        models: each one's logits of the rows.
-        seed: the same seed draws the same rows.
+        scores: what is computed on every draw.
+        rows: how many there are, at least one.
+        seed: draws.
     """
     rng = np.random.default_rng(seed)
-    draws = (rng.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
-    return np.array([[score(labels[rows], logits[rows]) for logits in models] for rows in draws])
+    at_once = max(1, min(RESAMPLES, _ELEMENTS_AT_ONCE // rows))
+    parts = []
+    for first in range(0, RESAMPLES, at_once):
+        draws = range(first, min(first + at_once, RESAMPLES))
+        weights = np.empty((len(draws), rows), np.float32)
+        for row in weights:
+            row[:] = np.bincount(rng.integers(0, rows, rows), minlength=rows)
+        parts.append(np.stack([score(weights) for score in scores], axis=1))
+    return np.concatenate(parts)
 
 
 def percentile_interval(value: float, draws: np.ndarray) -> Interval:

@@ -10,9 +10,10 @@ from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.comparable_runs import names_of
 from distill_jax.reporting.numbers import points
 from distill_jax.reporting.results import number_of_texts
+from distill_jax.reporting.scored_model import plain_task, score_model, task_at
 from distill_jax.reporting.table import TEACHER
 from distill_jax.reporting.task_report import chance_of_better, chance_text, lead_limits, lead_text, limits, number
-from distill_jax.reporting.task_table import finite, interval_json, labelled, leads, plain_task, scores_of, task_at
+from distill_jax.reporting.task_table import finite, interval_json
 from distill_jax.runs.folder import Run
 from distill_jax.tasks.task import Metric
 
@@ -43,17 +44,19 @@ class TaskComparison:
 def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -> TaskComparison:
     """Compare a run's student with another's, or with its own teacher where there is no second."""
     other = first if second is None else second
-    tasks = task_at(first, threshold), plain_task(first, threshold) if second is None else task_at(other, threshold)
-    labels, ours = labelled(first, first.predictions.logits)
-    theirs = labelled(other, other.predictions.teacher_logits if second is None else other.predictions.logits)[1]
+    ours = score_model(first, task_at(first, threshold))
+    if second is None:
+        theirs = score_model(first, plain_task(first, threshold), teacher=True)
+    else:
+        theirs = score_model(second, task_at(second, threshold))
     names = (first.model, TEACHER) if second is None else tuple(names_of([first, second]))
     return TaskComparison(
         names=(names[0], names[1]),
         folders=(str(first.folder), str(other.folder)),
-        scores=(scores_of(first, tasks[0]), scores_of(other, tasks[1], teacher=second is None)),
-        lead=leads(*tasks, labels, ours, theirs),
-        metrics=tasks[0].metrics,
-        test_rows=len(labels),
+        scores=(ours.scores, theirs.scores),
+        lead=ours.leads(theirs),
+        metrics=ours.task.metrics,
+        test_rows=int(first.task.is_labelled(first.predictions.labels).sum()),
         judged_by_teacher=first.judged_by_teacher,
     )
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.metrics.bootstrap import Interval
-from distill_jax.metrics.resampling import Difference, difference, percentile_interval, resampled
+from distill_jax.metrics.resampling import Difference
 from distill_jax.reporting.comparable_runs import display_names
+from distill_jax.reporting.scored_model import ScoredModel, labelled, plain_task, score_model, task_at
 from distill_jax.reporting.table import TEACHER, find_twin
 from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run
 from distill_jax.runs.seed_scores import SeedScores, read_seeds_of
 from distill_jax.runs.text_speed import TextSpeed
-from distill_jax.tasks.task import Metric, Task
+from distill_jax.tasks.task import LabelResult, Metric, Task
 
 _TOLERANCE = 1e-4  # metrics.json and the predictions are written one after the other
 
@@ -31,6 +32,8 @@ class TaskRow:
         fidelity: the same metrics against the teacher's answers, over all test rows.
         twin: of a distilled student, the name of the direct one of the same settings.
         lead: of a distilled student, each metric's difference from the twin's.
+        calibration: the task's numbers of it, each with its interval.
+        labels: of several labels a row, what is said of each.
         reliability: per bin the mean of what it says, of what is true, and the count.
         parameters: count.
         bytes: size of the parameters.
@@ -46,6 +49,8 @@ class TaskRow:
     fidelity: dict[str, float]
     twin: str | None
     lead: dict[str, Difference]
+    calibration: dict[str, Interval]
+    labels: list[LabelResult]
     reliability: list[tuple[float, float, int]]
     parameters: int | None
     bytes: int | None
@@ -103,22 +108,26 @@ def build_task_table(runs: Sequence[Run], threshold: float | None = None) -> Tas
     task = runs[0].task if threshold is None else runs[0].task.above(threshold)
     names = display_names(runs)
     export = runs[0].config["export"]
+    scored = [score_model(run, task_at(run, threshold)) for run in runs]
     students = []
-    for run, name in zip(runs, names, strict=True):
+    for run, name, own in zip(runs, names, scored, strict=True):
         twin = find_twin(run, runs)
-        twin_name = None if twin is None else names[next(i for i, other in enumerate(runs) if other is twin)]
-        students.append(_student_row(run, name, twin, twin_name, threshold))
-    teacher = export["teacher"]
+        place = None if twin is None else next(i for i, other in enumerate(runs) if other is twin)
+        of_twin = None if place is None else (names[place], scored[place])
+        students.append(_student_row(run, name, own, of_twin, threshold))
+    teacher, of_teacher = export["teacher"], score_model(runs[0], plain_task(runs[0], threshold), teacher=True)
     return TaskTable(
         teacher=TaskRow(
             model=TEACHER,
             run="",
             distilled=None,
-            scores=scores_of(runs[0], plain_task(runs[0], threshold), teacher=True),
+            scores=of_teacher.scores,
             fidelity={},
             twin=None,
             lead={},
-            reliability=_reliability(runs[0], runs[0].predictions.teacher_logits),
+            calibration=of_teacher.calibration,
+            labels=of_teacher.labels,
+            reliability=of_teacher.reliability,
             parameters=teacher.get("parameters"),
             bytes=teacher.get("bytes"),
             train_seconds=None,
@@ -134,53 +143,11 @@ def build_task_table(runs: Sequence[Run], threshold: float | None = None) -> Tas
     )
 
 
-def task_at(run: Run, threshold: float | None) -> Task:
-    """Return a run's task, with the threshold of its scores where one is asked for."""
-    return run.task if threshold is None else run.task.above(threshold)
-
-
-def plain_task(run: Run, threshold: float | None) -> Task:
-    """Return the task by which the teacher answers: nothing of it was fitted to the validation split."""
-    task = run.task.undecided()
-    return task if threshold is None else task.above(threshold)
-
-
-def labelled(run: Run, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of the labelled test rows, and their logits."""
-    known = run.task.is_labelled(run.predictions.labels)
-    return run.predictions.labels[known], logits[known]
-
-
-def scores_of(run: Run, task: Task, *, teacher: bool = False) -> dict[str, Interval]:
-    """Return each metric of a run's student, or of its teacher, with its interval."""
-    labels, logits = labelled(run, run.predictions.teacher_logits if teacher else run.predictions.logits)
-    return {
-        metric.name: percentile_interval(metric.of(labels, logits), resampled(metric.of, labels, [logits])[:, 0])
-        for metric in task.metrics
-    }
-
-
-def leads(
-    ours: Task, theirs: Task, labels: np.ndarray, our_logits: np.ndarray, their_logits: np.ndarray
-) -> dict[str, Difference]:
-    """Return, for each metric, how one model stands to another on the same rows; each answers by its own task."""
-    found = {}
-    for first, second in zip(ours.metrics, theirs.metrics, strict=True):
-        draws = np.concatenate(
-            [resampled(first.of, labels, [our_logits]), resampled(second.of, labels, [their_logits])], axis=1
-        )  # of the same rows: the seed is the same
-        found[first.name] = difference([first.of(labels, our_logits), second.of(labels, their_logits)], draws)
-    return found
-
-
-def _student_row(run: Run, name: str, twin: Run | None, twin_name: str | None, threshold: float | None) -> TaskRow:
-    task = task_at(run, threshold)
+def _student_row(
+    run: Run, name: str, own: ScoredModel, twin: tuple[str, ScoredModel] | None, threshold: float | None
+) -> TaskRow:
     metrics, predictions = run.metrics, run.predictions
     _require_same_epoch(run)
-    lead = {}
-    if twin is not None:
-        labels, logits = labelled(run, predictions.logits)
-        lead = leads(task, task_at(twin, threshold), labels, logits, labelled(twin, twin.predictions.logits)[1])
     references = plain_task(run, threshold).answers(predictions.teacher_logits)
     speed = TextSpeed.read(metrics.get("raw_text_documents_per_second"))
     first = run.task.scores(*_answered(run))[0]
@@ -188,11 +155,13 @@ def _student_row(run: Run, name: str, twin: Run | None, twin_name: str | None, t
         model=name,
         run=str(run.folder),
         distilled=run.config["train"]["distil"],
-        scores=scores_of(run, task),
-        fidelity={metric.name: metric.of(references, predictions.logits) for metric in task.metrics},
-        twin=twin_name,
-        lead=lead,
-        reliability=_reliability(run, predictions.logits),
+        scores=own.scores,
+        fidelity={metric.name: metric.of(references, predictions.logits) for metric in own.task.metrics},
+        twin=None if twin is None else twin[0],
+        lead={} if twin is None else own.leads(twin[1]),
+        calibration=own.calibration,
+        labels=own.labels,
+        reliability=own.reliability,
         parameters=metrics["parameters"],
         bytes=metrics["bytes"],
         train_seconds=metrics.get("train_seconds"),
@@ -223,10 +192,6 @@ def _require_same_epoch(run: Run) -> None:
             f"gives {found:.4f}, so they are of different epochs; wait for the training, or go on with it: the same "
             "command with --resume"
         )
-
-
-def _reliability(run: Run, logits: np.ndarray) -> list[tuple[float, float, int]]:
-    return run.task.reliability(*labelled(run, logits))
 
 
 def interval_json(value: Interval) -> dict[str, float | None]:

@@ -1,15 +1,23 @@
 """Each row has any number of labels: sigmoid, binary cross-entropy, a threshold a label, F1 and average precision."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.metrics.calibration import bernoulli_divergence
 from distill_jax.metrics.multi_label import average_precision, best_thresholds, macro_f1, micro_f1, subset_accuracy
+from distill_jax.metrics.resampled_labels import (
+    resampled_average_precision,
+    resampled_macro_f1,
+    resampled_micro_f1,
+    resampled_subset_accuracy,
+)
+from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import MULTI_LABEL_NAME, SoftLoss
-from distill_jax.tasks.task import Lines, Metric, Task
+from distill_jax.tasks.task import LabelResult, Lines, Metric, Task
 
 if TYPE_CHECKING:
     from jax import Array
@@ -35,6 +43,7 @@ class MultiLabel(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.int8)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.int8)
     history_scores: ClassVar[tuple[str, str]] = ("f1_micro", "f1_macro")
+    history_titles: ClassVar[tuple[str, str]] = ("micro F1", "macro F1")
     selected_by: ClassVar[str] = "f1_micro"
 
     thresholds: tuple[float, ...] | None = None
@@ -94,6 +103,10 @@ class MultiLabel(Task):
         logits = logits.astype(np.float64)
         return np.asarray((np.logaddexp(0, logits) - logits * labels).sum(axis=1))
 
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return KL(teacher ‖ student) of a row's independent labels, their sum, in nats."""
+        return bernoulli_divergence(teacher_logits, logits)
+
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return micro F1 and macro F1."""
         return micro_f1(labels, answers), macro_f1(labels, answers)
@@ -102,13 +115,39 @@ class MultiLabel(Task):
     def metrics(self) -> tuple[Metric, ...]:
         """F1 both ways and whole rows at the thresholds; average precision, which has none."""
         return (
-            Metric("micro_f1", "Micro F1", lambda labels, logits: micro_f1(labels, self.answers(logits))),
-            Metric("macro_f1", "Macro F1", lambda labels, logits: macro_f1(labels, self.answers(logits))),
-            Metric("average_precision", "Average precision", average_precision),
-            Metric(
-                "subset_accuracy", "Whole rows", lambda labels, logits: subset_accuracy(labels, self.answers(logits))
-            ),
+            self._of_answers("micro_f1", "Micro F1", micro_f1, resampled_micro_f1),
+            self._of_answers("macro_f1", "Macro F1", macro_f1, resampled_macro_f1),
+            Metric("average_precision", "Average precision", average_precision, resampled_average_precision),
+            self._of_answers("subset_accuracy", "Whole rows", subset_accuracy, resampled_subset_accuracy),
         )
+
+    def _of_answers(
+        self,
+        name: str,
+        title: str,
+        score: Callable[[np.ndarray, np.ndarray], float],
+        resampler: Callable[[np.ndarray, np.ndarray], Resampler],
+    ) -> Metric:
+        return Metric(
+            name,
+            title,
+            lambda labels, logits: score(labels, self.answers(logits)),
+            lambda labels, logits: resampler(labels, self.answers(logits)),
+        )
+
+    def by_label(self, labels: np.ndarray, logits: np.ndarray) -> list[LabelResult]:
+        """Return what the logits say of each label."""
+        answers, thresholds = self.answers(logits), self.thresholds or (_EVEN,) * labels.shape[1]
+        return [
+            LabelResult(
+                right=int((labels[:, place] & answers[:, place]).sum()),
+                true=int(labels[:, place].sum()),
+                answered=int(answers[:, place].sum()),
+                average_precision=average_precision(labels[:, [place]], logits[:, [place]]),
+                threshold=threshold,
+            )
+            for place, threshold in enumerate(thresholds)
+        ]
 
     def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Self:
         """Return the task with each label's threshold of the best F1 on validation rows."""

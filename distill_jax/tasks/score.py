@@ -2,19 +2,29 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.metrics.regression import (
+    calibration_line,
     found_above,
     mean_absolute_error,
     pearson,
     root_mean_squared_error,
     spearman,
 )
+from distill_jax.metrics.resampled_regression import (
+    resampled_absolute_error,
+    resampled_found_above,
+    resampled_line,
+    resampled_pearson,
+    resampled_spearman,
+    resampled_squared_error,
+)
+from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import AS_THEY_ARE, SCORE_NAME, SoftLoss
 from distill_jax.tasks.task import Lines, Metric, Task
 
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
 
     from distill_jax.arrays import AnyArray
 
+_Scores = Callable[[np.ndarray, np.ndarray], float]
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "f1")
 
 
@@ -48,8 +59,10 @@ class Score(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.float32)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.float32)
     history_scores: ClassVar[tuple[str, str]] = ("rmse", "spearman")
+    history_titles: ClassVar[tuple[str, str]] = ("RMSE", "Spearman")
     selected_by: ClassVar[str] = "spearman"
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse",)
+    distance_name: ClassVar[str] = "squared distance"
 
     mean: float = 0.0
     deviation: float = 1.0
@@ -124,6 +137,10 @@ class Score(Task):
         """Return the squared error in units of the training scores' variance, float64 [n]."""
         return ((logits[:, 0].astype(np.float64) - labels) / self.deviation) ** 2
 
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return the squared distance from the teacher's scores, in units of the training scores' variance."""
+        return float(self.losses(logits, teacher_logits[:, 0]).mean())
+
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return the root of the mean squared error, in the data's unit, and Spearman's correlation."""
         return root_mean_squared_error(labels, answers), spearman(labels, answers)
@@ -138,17 +155,34 @@ class Score(Task):
 
     def _plain_metrics(self) -> tuple[Metric, ...]:
         return (
-            Metric("spearman", "Spearman", lambda labels, logits: spearman(labels, logits[:, 0])),
-            Metric("pearson", "Pearson", lambda labels, logits: pearson(labels, logits[:, 0])),
-            Metric("mae", "MAE", lambda labels, logits: mean_absolute_error(labels, logits[:, 0]), False),
-            Metric("rmse", "RMSE", lambda labels, logits: root_mean_squared_error(labels, logits[:, 0]), False),
+            _metric("spearman", "Spearman", spearman, resampled_spearman),
+            _metric("pearson", "Pearson", pearson, resampled_pearson),
+            _metric("mae", "MAE", mean_absolute_error, resampled_absolute_error, larger_is_better=False),
+            _metric("rmse", "RMSE", root_mean_squared_error, resampled_squared_error, larger_is_better=False),
+        )
+
+    @property
+    def calibration(self) -> tuple[Metric, ...]:
+        """Slope and intercept of the line from what is predicted to what is true."""
+        names = ("calibration_slope", "Slope"), ("calibration_intercept", "Intercept")
+        return tuple(
+            _metric(
+                name,
+                title,
+                lambda labels, answers, place=place: calibration_line(labels, answers)[place],
+                lambda labels, answers, place=place: resampled_line(labels, answers)[place],
+            )
+            for place, (name, title) in enumerate(names)
         )
 
     def _threshold_metric(self, name: str) -> Metric:
-        def of(labels: np.ndarray, logits: np.ndarray) -> float:
-            return found_above(labels, logits[:, 0], self.threshold or 0.0)[name]
-
-        return Metric(f"{name}_at_{self.threshold:g}", f"{name.capitalize()} ≥ {self.threshold:g}", of)
+        threshold = self.threshold or 0.0
+        return _metric(
+            f"{name}_at_{threshold:g}",
+            f"{name.capitalize()} ≥ {threshold:g}",
+            lambda labels, answers: found_above(labels, answers, threshold)[name],
+            lambda labels, answers: resampled_found_above(labels, answers, threshold, name),
+        )
 
     def above(self, threshold: float) -> Self:
         """Return the task with accuracy, precision, recall and F1 of the rows from a threshold on.
@@ -204,3 +238,21 @@ class Score(Task):
             return jnp.square(error)
         near = jnp.minimum(jnp.abs(error), self.huber)
         return near * (2 * jnp.abs(error) - near)
+
+
+def _metric(
+    name: str,
+    title: str,
+    score: _Scores,
+    resampler: Callable[[np.ndarray, np.ndarray], Resampler],
+    *,
+    larger_is_better: bool = True,
+) -> Metric:
+    """Return a metric of labels and scores as one of labels and logits."""
+    return Metric(
+        name,
+        title,
+        lambda labels, logits: score(labels, logits[:, 0]),
+        lambda labels, logits: resampler(labels, logits[:, 0]),
+        larger_is_better,
+    )

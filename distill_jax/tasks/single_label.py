@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from distill_jax.metrics.calibration import divergence
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
+from distill_jax.metrics.resampled_labels import resampled_macro_f1, resampled_subset_accuracy
 from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
 from distill_jax.tasks.task import Lines, Metric, Task
 
@@ -28,6 +30,7 @@ class SingleLabel(Task):
     label_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
     answer_dtype: ClassVar[np.dtype] = np.dtype(np.int32)
     history_scores: ClassVar[tuple[str, str]] = ("acc", "f1_macro")
+    history_titles: ClassVar[tuple[str, str]] = ("accuracy", "macro F1")
     selected_by: ClassVar[str] = "f1_macro"
     has_classes: ClassVar[bool] = True
 
@@ -65,9 +68,23 @@ class SingleLabel(Task):
     def metrics(self) -> tuple[Metric, ...]:
         """Accuracy and macro F1."""
         return (
-            Metric("accuracy", "Accuracy", lambda labels, logits: accuracy(labels, self.answers(logits))),
-            Metric("macro_f1", "Macro F1", lambda labels, logits: macro_f1(labels, self.answers(logits))),
+            Metric(
+                "accuracy",
+                "Accuracy",
+                lambda labels, logits: accuracy(labels, self.answers(logits)),
+                lambda labels, logits: resampled_subset_accuracy(*self._one_hot(labels, logits)),
+            ),
+            Metric(
+                "macro_f1",
+                "Macro F1",
+                lambda labels, logits: macro_f1(labels, self.answers(logits)),
+                lambda labels, logits: resampled_macro_f1(*self._one_hot(labels, logits)),
+            ),
         )
+
+    def _one_hot(self, labels: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes = np.arange(logits.shape[1])
+        return labels[:, None] == classes, self.answers(logits)[:, None] == classes
 
     def is_constant(self, logits: np.ndarray) -> bool:
         """Whether logits are the same in every row but for a shift, which softmax does not see."""
@@ -98,6 +115,10 @@ class SingleLabel(Task):
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return −log softmax(logits)[label], float64 [n]."""
         return cross_entropies(logits, labels)
+
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return KL(teacher ‖ student), in nats."""
+        return divergence(teacher_logits, logits)
 
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return accuracy and macro F1."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import AS_THEY_ARE, SoftLoss
 
 if TYPE_CHECKING:
@@ -28,13 +29,34 @@ class Metric:
         name: what CSV files and manifests call it.
         title: what people read.
         of: from labels and logits of labelled rows to the score; NaN where it is undefined.
+        resampler: from the same to the score on resamples of the rows.
         larger_is_better: its direction.
     """
 
     name: str
     title: str
     of: Callable[[np.ndarray, np.ndarray], float]
+    resampler: Callable[[np.ndarray, np.ndarray], Resampler]
     larger_is_better: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelResult:
+    """What logits say of one of several labels.
+
+    Attributes:
+        right: rows that have it and are answered so.
+        true: rows that have it.
+        answered: rows that are answered so.
+        average_precision: NaN where no row has it.
+        threshold: the probability from which on it is answered.
+    """
+
+    right: int
+    true: int
+    answered: int
+    average_precision: float
+    threshold: float
 
 
 class Lines(Protocol):
@@ -56,9 +78,11 @@ class Task(abc.ABC):
         label_dtype: the type of an array of labels.
         answer_dtype: that of answers.
         history_scores: the two scores of an epoch, as the history's columns call them.
+        history_titles: the same, as people read them.
         selected_by: which of them chooses the best epoch of a training on labels.
         has_classes: whether each row has one of several classes, so that there is a confusion matrix.
         soft_losses: how its logits can be compared with a teacher's.
+        distance_name: what ``distance`` is, in a word or two.
         reliability_words: what the bins of ``reliability`` are, as a sentence.
     """
 
@@ -67,9 +91,11 @@ class Task(abc.ABC):
     label_dtype: ClassVar[np.dtype]
     answer_dtype: ClassVar[np.dtype]
     history_scores: ClassVar[tuple[str, str]]
+    history_titles: ClassVar[tuple[str, str]]
     selected_by: ClassVar[str]
     has_classes: ClassVar[bool] = False
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
+    distance_name: ClassVar[str] = "divergence"
     reliability_words: ClassVar[str] = ""
 
     def standardised_by(self, values: tuple[float, ...]) -> Self:
@@ -163,6 +189,13 @@ class Task(abc.ABC):
         """Return the loss by which labelled rows are evaluated, float64 [n]."""
 
     @abc.abstractmethod
+    def distance(self, teacher_logits: np.ndarray, logits: np.ndarray) -> float:
+        """Return how far a student is from its teacher, the mean over the rows; 0 = it says the same of each.
+
+        It asks for no label and no temperature, so that students of whatever loss can be compared.
+        """
+
+    @abc.abstractmethod
     def scores(self, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
         """Return the scores of an epoch's labelled rows, as ``history_scores`` names them."""
 
@@ -170,6 +203,16 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def metrics(self) -> tuple[Metric, ...]:
         """The scores of a report, the one by which models are put in order first."""
+
+    @property
+    def calibration(self) -> tuple[Metric, ...]:
+        """Numbers that say whether what is predicted can be taken at its word; none of them puts models in order."""
+        return ()
+
+    def by_label(self, labels: np.ndarray, logits: np.ndarray) -> list[LabelResult]:
+        """Return what labelled rows' logits say of each label, where a row has any number of them."""
+        del labels, logits
+        return []
 
     def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Self:
         """Return the task with what decides its answers fitted to validation rows; most have nothing to fit."""

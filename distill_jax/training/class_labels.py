@@ -9,7 +9,10 @@ from sklearn.utils.validation import column_or_1d
 
 from distill_jax.errors import InputError
 
-_EXPECTED = "expected a class for each text: strings, whole numbers or booleans"
+_EXPECTED = (
+    "expected a class for each text: strings, whole numbers or booleans (or a list of labels; numbers to predict are "
+    "TextRegressor's)"
+)
 _KINDS = {bool: "a boolean", np.bool_: "a boolean", str: "a string", int: "a number", float: "a number"}
 
 

@@ -15,6 +15,7 @@ from distill_jax.export.format import TOKENIZER, Manifest, require_whole
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
+from distill_jax.tasks.task import Task
 
 RANDOM = "random"
 TEACHER = "teacher"
@@ -59,10 +60,15 @@ def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] =
     changes: dict[str, Any] = {}
     if config.embeddings == TEACHER and not manifest.has_token_embeddings and "embeddings" not in given:
         changes["embeddings"] = RANDOM
-    soft_losses = manifest.labelling.soft_losses
-    if config.soft_loss not in soft_losses and not {"soft_loss", "temperature"} & {*given}:
-        changes |= {"soft_loss": soft_losses[0], "temperature": 1.0}
-    return dataclasses.replace(config, **changes) if changes else config
+    config = dataclasses.replace(config, **changes) if changes else config
+    return task_s_recipe(config, manifest.labelling, given)
+
+
+def task_s_recipe(config: TrainConfig, task: Task, given: Collection[str] = ()) -> TrainConfig:
+    """Return a recipe's training with the task's own soft loss where the recipe's means nothing for it."""
+    if config.soft_loss in task.soft_losses or {"soft_loss", "temperature"} & {*given}:
+        return config
+    return dataclasses.replace(config, soft_loss=task.soft_losses[0], temperature=1.0)
 
 
 def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -> StartTable | None:

@@ -72,11 +72,6 @@ def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchD
     Raises:
         InputError: a split is damaged, or no row of the validation split has a label.
     """
-    if not manifest.labelling.has_classes:
-        raise InputError(
-            f"export folder {export}: a search compares probabilities of classes, and its task is {manifest.task}; "
-            "choose the options of python -m distill_jax.train by its validation scores instead"
-        )
     validation = read_examples(export, manifest, "validation")
     if not manifest.labelling.is_labelled(validation.labels).any():
         raise InputError(f"export folder {export}: validation: expected labelled rows, all are unlabelled")

@@ -10,7 +10,6 @@ import optuna
 
 from distill_jax.config import TrainConfig
 from distill_jax.inference.logits import predict_logits
-from distill_jax.metrics.calibration import divergence
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.students.config import own_options
@@ -25,8 +24,7 @@ from scripts.search.space import Space, draw, settings_of
 # Trainings of different lengths are compared where the same share of them is done: with a rate that falls to 0 at the
 # end, epoch 3 of 4 is not epoch 3 of 12.
 QUARTERS = 4
-SCORE = "divergence"
-SIZE, SECONDS, EPOCHS, F1_MACRO = "bytes", "seconds", "epochs_done", "f1_macro"
+SIZE, SECONDS, EPOCHS = "bytes", "seconds", "epochs_done"
 
 
 class TooLargeError(optuna.TrialPruned):
@@ -90,10 +88,10 @@ def smallest_bytes(space: Space, base: Base, data: SearchData) -> int:
 
 
 class Objective:
-    """The function that is minimised: a trial → KL(teacher ‖ student) on the validation split, of the kept epoch.
+    """The function that is minimised: a trial → the task's distance from the teacher on the validation split.
 
-    It is at temperature 1 and without labels whatever loss the trial trains with, so that all can be compared. On a
-    thousand rows it tells trials apart whose macro F1 differ by chance.
+    It is that of the kept epoch, and asks for no label and no temperature, whatever loss the trial trains with, so that
+    all can be compared. On a thousand rows it tells trials apart whose macro F1 differ by chance.
     """
 
     def __init__(
@@ -124,7 +122,10 @@ class Objective:
         trial.set_user_attr(SIZE, size)
         if self._max_bytes is not None and size > self._max_bytes:
             raise TooLargeError(f"{size / 1e6:.1f} MB, too large, not trained")
-        watch = _Watch(trial, chosen.train.epochs, lambda params: self._divergence(student, params))
+        task = self._data.manifest.labelling
+        watch = _Watch(
+            trial, chosen.train.epochs, lambda params: self._distance_of(student, params), task.distance_name
+        )
         try:
             result = fit(
                 student,
@@ -140,26 +141,26 @@ class Objective:
             raise optuna.TrialPruned(f"diverged in epoch {watch.epochs + 1}") from None
         trial.set_user_attr(EPOCHS, len(result.history))
         trial.set_user_attr(SECONDS, round(result.seconds, 3))
-        trial.set_user_attr(F1_MACRO, float(result.history["validation_f1_macro"].iloc[result.kept_epoch]))
+        beside = task.history_scores[1]
+        trial.set_user_attr(beside, float(result.history[f"validation_{beside}"].iloc[result.kept_epoch]))
         assert result.validation_logits is not None  # the validation split was given
-        return divergence(self._teacher_logits, result.validation_logits)
+        return self._distance(result.validation_logits)
 
-    @property
-    def _teacher_logits(self) -> np.ndarray:
-        logits = self._data.validation.teacher_logits
-        assert logits is not None  # a search distils, so its splits were read with them
-        return logits
+    def _distance(self, logits: np.ndarray) -> float:
+        teacher_logits = self._data.validation.teacher_logits
+        assert teacher_logits is not None  # a search distils, so its splits were read with them
+        return self._data.manifest.labelling.distance(teacher_logits, logits)
 
-    def _divergence(self, student: Student, params: Params) -> float:
+    def _distance_of(self, student: Student, params: Params) -> float:
         validation = self._data.validation
-        return divergence(self._teacher_logits, predict_logits(student, params, validation.tokens, validation.length))
+        return self._distance(predict_logits(student, params, validation.tokens, validation.length))
 
 
 class _Watch:
     """Called after every epoch: reports the score at each quarter of a training, and ends one without prospects."""
 
-    def __init__(self, trial: optuna.Trial, epochs: int, score: Callable[[Params], float]) -> None:
-        self._trial, self._of, self._score = trial, epochs, score
+    def __init__(self, trial: optuna.Trial, epochs: int, score: Callable[[Params], float], name: str) -> None:
+        self._trial, self._of, self._score, self._name = trial, epochs, score, name
         self.epochs = self._quarter = 0
 
     def __call__(self, snapshot: Snapshot) -> None:
@@ -175,4 +176,4 @@ class _Watch:
             self._trial.report(score, reached)
         self._quarter = quarter
         if 0 < quarter < QUARTERS and self._trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {done} of {self._of} at a divergence of {score:.4f}")
+            raise optuna.TrialPruned(f"pruned after epoch {done} of {self._of} at a {self._name} of {score:.4f}")

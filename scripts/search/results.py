@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.console import format_table, path_word, shell_line
-from scripts.search.objective import F1_MACRO, SECONDS, SIZE, Base
+from distill_jax.tasks.task import Task
+from scripts.search.objective import SECONDS, SIZE, Base
 from scripts.search.space import Space, Value, settings_of
 from scripts.search.study import RECIPE
 
@@ -39,19 +40,19 @@ def _plain(value: Any) -> str:
     return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
-def best_table(trials: Sequence[Any], space: Space, base: Base) -> str:
+def best_table(trials: Sequence[Any], space: Space, base: Base, task: Task) -> str:
     """Return the table of finished trials, a column each."""
-    columns = [_column(trial, space, base) for trial in trials]
+    columns = [_column(trial, space, base, task) for trial in trials]
     names = list(columns[0])
     rows = [[name, *(column[name] for column in columns)] for name in names[1:]]
     return format_table([names[0], *(column[names[0]] for column in columns)], rows)
 
 
-def _column(trial: Any, space: Space, base: Base) -> dict[str, str]:
+def _column(trial: Any, space: Space, base: Base, task: Task) -> dict[str, str]:
     column = {
         "": f"trial {trial.number}" + (" (recipe)" if trial.user_attrs.get(RECIPE) else ""),
-        "validation divergence": f"{trial.value:.4f}",
-        "validation macro F1": f"{trial.user_attrs[F1_MACRO]:.4f}",
+        f"validation {task.distance_name}": f"{trial.value:.4f}",
+        f"validation {task.history_titles[1]}": f"{trial.user_attrs[task.history_scores[1]]:.4f}",
         "size": f"{trial.user_attrs[SIZE] / 1e6:.1f} MB",
         "training": f"{trial.user_attrs[SECONDS]:.1f} s",
     }

@@ -15,9 +15,10 @@ from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import MANIFEST, Manifest
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.files import sha256_file
+from distill_jax.tasks.task import Task
 from distill_jax.training.start_embeddings import recipe_for
 from scripts.search.data import SearchData, read_data, read_searched_manifest
-from scripts.search.objective import EPOCHS, F1_MACRO, SCORE, SIZE, Base, Objective, TooLargeError, smallest_bytes
+from scripts.search.objective import EPOCHS, SIZE, Base, Objective, TooLargeError, smallest_bytes
 from scripts.search.results import SHOWN, best_table, paste, train_command
 from scripts.search.space import Space, Value, describe, neighbours, settings_of, space_for, values_of
 from scripts.search.study import RECIPE, finished, next_trial, open_study, set_aside
@@ -66,7 +67,7 @@ def search(wanted: Search) -> None:
     base = Base(recipe.student, recipe_for(recipe.train, manifest))
     space = _space(wanted, base, manifest)
     data = _read(wanted, space, base, manifest)
-    identity, first = _identity(wanted, base, space), values_of(space, base.settings())
+    identity, first = _identity(wanted, base, space, manifest.labelling), values_of(space, base.settings())
     near = neighbours(space, first, _NEIGHBOURS, wanted.seed)
     with stop_on_signal() as interrupted, open_study(wanted.study, identity, first, wanted.seed) as study:
         if before := len(finished(study)):
@@ -77,7 +78,7 @@ def search(wanted: Search) -> None:
 
         objective = Objective(data, space, base, wanted.max_bytes, should_stop, show_progress=sys.stderr.isatty())
         try:
-            _run_trials(study, objective, near, wanted.trials)
+            _run_trials(study, objective, near, wanted.trials, manifest.labelling)
             if interrupted():
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -85,7 +86,7 @@ def search(wanted: Search) -> None:
                 f"interrupted; {len(finished(study))} finished trials are kept in {wanted.study}. Go on with:\n"
                 f"  {wanted.command}"
             ) from None
-        _say_result(wanted, study, space, base, manifest.examples("train") + manifest.examples("transfer"))
+        _say_result(wanted, study, space, base, manifest)
 
 
 def _read(wanted: Search, space: Space, base: Base, manifest: Manifest) -> SearchData:
@@ -106,15 +107,16 @@ def _space(wanted: Search, base: Base, manifest: Manifest) -> Space:
     widest = None
     if base.train.embeddings == "teacher":
         widest = read_token_embeddings(wanted.export, manifest).shape[1]
-    return space_for(wanted.student, widest=widest, has_transfer=bool(manifest.examples("transfer")))
+    has_transfer, soft_losses = bool(manifest.examples("transfer")), manifest.labelling.soft_losses
+    return space_for(wanted.student, widest=widest, has_transfer=has_transfer, soft_losses=soft_losses)
 
 
-def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
+def _identity(wanted: Search, base: Base, space: Space, task: Task) -> dict[str, Any]:
     """Return what must agree for trials to be comparable."""
     return {
         "export": {"fingerprint": sha256_file(wanted.export / MANIFEST)},
         "student": wanted.student,
-        "score": SCORE,
+        "score": task.distance_name,
         "rows": wanted.rows,
         "seed": wanted.seed,
         "max_bytes": wanted.max_bytes,
@@ -124,7 +126,7 @@ def _identity(wanted: Search, base: Base, space: Space) -> dict[str, Any]:
 
 
 def _run_trials(
-    study: optuna.Study, objective: Objective, near: Sequence[Mapping[str, Value]], limit: int | None
+    study: optuna.Study, objective: Objective, near: Sequence[Mapping[str, Value]], limit: int | None, task: Task
 ) -> None:
     """Run trials until ``limit`` were trained or the objective should stop; each that ends is stored at once."""
     trained = 0
@@ -148,19 +150,18 @@ def _run_trials(
             raise
         study.tell(trial, score)
         trained += 1
-        _say_trial(trial, score)
+        _say_trial(trial, score, task)
 
 
-def _say_trial(trial: optuna.Trial, score: float) -> None:
+def _say_trial(trial: optuna.Trial, score: float, task: Task) -> None:
     attributes = trial.user_attrs
     of_recipe = ", the recipe's own settings" if attributes.get(RECIPE) else ""
     size = f"{attributes[SIZE] / 1e6:.1f} MB"
-    scores = f"divergence {score:.4f}, macro F1 {attributes[F1_MACRO]:.4f}"
+    scores = f"{task.distance_name} {score:.4f}, {task.history_titles[1]} {attributes[task.history_scores[1]]:.4f}"
     say(f"trial {trial.number}: {scores}, {attributes[EPOCHS]} epochs, {size}{of_recipe}")
 
 
-def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, rows: int) -> None:
-    """Say what was found; ``rows`` is how many the export has to train on."""
+def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, manifest: Manifest) -> None:
     trials = finished(study)
     if not trials:
         raise InputError(
@@ -169,8 +170,9 @@ def _say_result(wanted: Search, study: optuna.Study, space: Space, base: Base, r
         )
     ended = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
     say(f"\nthe best of {ended} trials, {len(trials)} of them trained to the end:\n")
-    say(best_table(trials[:SHOWN], space, base))
+    say(best_table(trials[:SHOWN], space, base, manifest.labelling))
     best = base.changed(settings_of(trials[0].params))
     words = train_command(best, space, wanted.export, wanted.study.with_suffix(""))
+    rows = manifest.examples("train") + manifest.examples("transfer")
     on_all = f" (on all {rows:,} rows; the trial had {wanted.rows:,})" if rows > wanted.rows else ""
     say(f"\ntrain it with{on_all}:\n\n{paste(words)}")

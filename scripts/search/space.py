@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,13 +127,16 @@ _NEEDED: dict[str, Callable[[Mapping[str, Value]], bool]] = {
 }
 
 
-def space_for(student: str, *, widest: int | None, has_transfer: bool) -> Space:
+def space_for(
+    student: str, *, widest: int | None, has_transfer: bool, soft_losses: Sequence[str] = ("mse", "kl")
+) -> Space:
     """Return a student's space for one export.
 
     Args:
         student: a name in ``SPACES``.
         widest: the widest embedding that can be had, None without a limit.
         has_transfer: whether the export has a transfer split.
+        soft_losses: those of its task; of one alone there is nothing to search.
     """
     space = dict(SPACES[student])
     width = space["embedding_dim"]
@@ -141,6 +144,8 @@ def space_for(student: str, *, widest: int | None, has_transfer: bool) -> Space:
         space["embedding_dim"] = width.at_most(widest)
     if not has_transfer:
         del space["transfer_share"]
+    if len(soft_losses) == 1:
+        del space["soft_loss"], space["temperature"]
     return space
 
 

@@ -8,7 +8,7 @@ import pytest
 
 MODULES = {
     "distill_jax.data.exports": 4,
-    "distill_jax.estimator": 4,
+    "distill_jax.estimator": 10,
     "distill_jax.formats.registry": 6,
     "distill_jax.inference.predictor": 3,
     "distill_jax.losses": 4,

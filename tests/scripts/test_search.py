@@ -419,7 +419,7 @@ def _snapshot(scores):
 )  # fmt: skip
 def test_each_quarter_of_a_training_is_reported_once(epochs, reported):
     trial = _Reports(prune=False)
-    watch = objective._Watch(trial, epochs, float)
+    watch = objective._Watch(trial, epochs, float, "divergence")
     for done in range(1, epochs + 1):
         watch(_snapshot(list(range(done))))
         watch(_snapshot(list(range(done))))  # stopped in the next epoch: nothing new
@@ -428,8 +428,8 @@ def test_each_quarter_of_a_training_is_reported_once(epochs, reported):
 
 def test_a_training_without_prospects_ends_but_not_one_that_is_done():
     with pytest.raises(optuna.TrialPruned, match=r"pruned after epoch 1 of 2 at a divergence of 0\.2500"):
-        objective._Watch(_Reports(prune=True), 2, float)(_snapshot([0.25]))
-    objective._Watch(_Reports(prune=True), 1, float)(_snapshot([0.25]))
+        objective._Watch(_Reports(prune=True), 2, float, "divergence")(_snapshot([0.25]))
+    objective._Watch(_Reports(prune=True), 1, float, "divergence")(_snapshot([0.25]))
 
 
 _HELP = """

@@ -2,19 +2,25 @@
 
 import csv
 import json
+import re
+import shlex
 import sys
 from unittest import mock
 
 import numpy as np
 import pytest
+from scipy.special import expit, rel_entr
 
 import distill_jax as dj
 from command_lines import call, refusal
-from distill_jax import compare, predict, report
+from distill_jax import compare, predict, report, train
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.inference.logits import predict_logits
 from distill_jax.training.fit import fit
 from distill_jax.training.run import TrainRun, train_run
+from scripts.search import command_line as search
+from scripts.search import space
 from teacher_export.command_line import main as export_main
 
 WORDS = {"good": 2.0, "bad": -2.0, "fine": 1.0, "awful": -3.0, "great": 3.0, "dull": -1.0, "bright": 1.5}
@@ -228,14 +234,37 @@ def test_runs_of_different_tasks_do_not_stand_in_one_report(journey, tiny_runs, 
     assert "their tasks differ" in refusal(capsys, report.main, *words)
 
 
-def test_the_notebook_s_checkpoint_and_the_search_know_classes_alone(journey, capsys, tmp_path):
+@pytest.mark.parametrize("student", ["fasttext", "cnn"])
+def test_a_search_minimises_the_distance_of_the_task_and_its_command_gives_the_trial_s_score(
+    journey, student, capsys, tmp_path, monkeypatch
+):
+    folder, task = journey
+    few = {**space.SPACES[student], "epochs": space.Whole(1, 2), "embedding_dim": space.Whole(8, 8)}
+    monkeypatch.setitem(space.SPACES, student, few)
+    words = ("--student", student, "--export", folder / "export", "--study", tmp_path / "s.db")
+    status, output, error = call(capsys, search.main, *words, "--trials", "1")
+    assert status == 0, error
+    beside, distance = {"score": ("Spearman", "squared distance"), "multi-label": ("macro F1", "divergence")}[task]
+    (said,) = re.findall(rf"trial 0: {distance} ([0-9.]+), {beside} -?[0-9.]+", output)
+    assert f"validation {distance}" in output
+    command = shlex.split(output[output.index("python -m distill_jax.train") :].replace("\\\n", " "))
+    assert ("--soft-loss" in command) == (task == "multi-label")
+    command[-1] = str(tmp_path / "run")
+    assert call(capsys, train.main, *command[3:])[0] == 0
+    validation, model = dj.Export.open(folder / "export").validation, dj.load(tmp_path / "run")
+    logits = predict_logits(model.student, model.params, validation.tokens, validation.length).astype(np.float64)
+    teacher = validation.teacher_logits.astype(np.float64)
+    if task == "score":
+        expected = ((logits - teacher) ** 2).mean() / model.config.standardisation[1] ** 2
+    else:
+        expected = (rel_entr(expit(teacher), expit(logits)) + rel_entr(expit(-teacher), expit(-logits))).sum(1).mean()
+    assert float(said) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_notebook_s_checkpoint_knows_classes_alone(journey, capsys, tmp_path):
     from scripts.convert.command_line import main as convert
-    from scripts.search.data import read_data
 
     folder, task = journey
     words = (folder / "runs/cnn", "--to-torch", "--output", tmp_path / "cnn.bin")
     assert f"the student answers the task {task}" in refusal(capsys, convert, *words)
     assert not (tmp_path / "cnn.bin").exists()
-    export = dj.Export.open(folder / "export")
-    with pytest.raises(InputError, match=f"its task is {task}"):
-        read_data(folder / "export", export.manifest, 100, 0)

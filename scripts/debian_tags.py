@@ -1,0 +1,127 @@
+"""A real multi-label set and a teacher for it: Debian's packages, what they say of themselves and their tags.
+
+``python -m scripts.debian_tags FOLDER`` reads the machine’s own package lists (``apt-get update``; Debian) and
+writes ``FOLDER/tags.jsonl`` and ``FOLDER/teacher``. People gave the tags, and by no means all that are right.
+"""
+
+import collections
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill_jax.console import progress, run_command, say
+from distill_jax.errors import InputError
+
+LEAST = 300
+"""Texts of a tag; rarer ones are left out."""
+NO_TOPIC = "suite::TODO"  # says that nobody has looked yet
+_PARTS = ("validation", "test", "test", *["train"] * 7)
+EPOCHS, RATE, BATCH, LENGTH = 3, 1e-4, 32, 64
+
+
+def tagged_texts(listing: str) -> dict[str, set[str]]:
+    """Return each short description with the tags of all packages that have it, from ``apt-cache dumpavail``'s text."""
+    found: dict[str, set[str]] = {}
+    for stanza in listing.split("\n\n"):
+        fields = dict(_fields(stanza))
+        if fields.get("Description") and fields.get("Tag"):
+            tags = {tag.strip() for tag in fields["Tag"].split(",")}
+            found.setdefault(fields["Description"], set()).update(tags - {"", NO_TOPIC})
+    return found
+
+
+def _fields(stanza: str) -> Iterator[tuple[str, str]]:
+    """Yield a stanza's fields; lines that begin with a space go on with the field before."""
+    for line in stanza.replace("\n ", " ").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            yield name, value.strip()
+
+
+def rows_of(texts: dict[str, set[str]], least: int = LEAST) -> list[dict[str, Any]]:
+    """Return a row for each text that has a frequent tag: its text, such tags, and its part, by the text's hash."""
+    counts = collections.Counter(tag for tags in texts.values() for tag in tags)
+    frequent = {tag for tag, count in counts.items() if count >= least}
+    return [
+        {"text": text, "tags": sorted(tags & frequent), "part": _part(text)}
+        for text, tags in texts.items()
+        if tags & frequent
+    ]
+
+
+def _part(text: str) -> str:
+    return _PARTS[hashlib.sha256(text.encode()).digest()[0] % len(_PARTS)]
+
+
+def write_teacher(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Fine-tune the demo's MiniLM on the training rows, a sigmoid a tag, and save it as transformers does."""
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    from teacher_export.downloads import fetch_demo_teacher
+    from teacher_export.teacher.demo import load_demo_model
+    from teacher_export.teacher.finetune import CLIP_NORM, length_batches, make_optimizer, rate_factor
+
+    torch.manual_seed(0)
+    source, names = fetch_demo_teacher(), tuple(sorted({tag for row in rows for tag in row["tags"]}))
+    train = [row for row in rows if row["part"] == "train"]
+    truth = torch.tensor([[float(name in row["tags"]) for name in names] for row in train])
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    ids = [tokenizer(row["text"], truncation=True, max_length=LENGTH)["input_ids"] for row in train]
+    lengths = np.array([len(row) for row in ids])
+    model = load_demo_model(source, names)
+    model.config.problem_type = "multi_label_classification"
+    optimizer, steps = make_optimizer(model, RATE), EPOCHS * -(-len(train) // BATCH)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps))
+    model.train()
+    with progress(EPOCHS * len(train), "fine-tuning") as bar:
+        for epoch in range(EPOCHS):
+            for chosen in length_batches(lengths, BATCH, [0, epoch]):
+                batch = tokenizer.pad({"input_ids": [ids[row] for row in chosen]}, return_tensors="pt")
+                logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen], reduction="sum")
+                (loss / len(chosen)).backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad()
+                bar.update(len(chosen))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the rows, then the teacher.
+
+    Raises:
+        InputError: no folder is named, or the machine has no lists of tagged packages.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if len(words) != 1 or words[0].startswith("-"):
+        raise InputError("expected one argument, the folder to write: python -m scripts.debian_tags FOLDER")
+    folder = Path(words[0])
+    rows = rows_of(tagged_texts(_package_lists()))
+    if not rows:
+        raise InputError("package lists: expected packages with tags, found none; run apt-get update on Debian")
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "tags.jsonl").write_text(lines, encoding="utf-8")
+    say(f"{len(rows):,} texts with {len({tag for row in rows for tag in row['tags']})} tags")
+    write_teacher(folder / "teacher", rows)
+
+
+def _package_lists() -> str:
+    try:
+        return subprocess.run(["apt-cache", "dumpavail"], capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        raise InputError("package lists: expected Debian's apt-cache on this machine, found none") from None
+
+
+if __name__ == "__main__":
+    run_command(main)
