@@ -284,7 +284,7 @@ def read_history(path: Path, task: Task = SINGLE_LABEL) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        history = pd.read_csv(path, dtype={"model": str})
+        history = pd.read_csv(path, dtype=str)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"history {path}: expected a CSV file in UTF-8, got something else ({error})") from None
     columns = (*task.history_columns, "model")
@@ -293,22 +293,25 @@ def read_history(path: Path, task: Task = SINGLE_LABEL) -> "pd.DataFrame":
         raise InputError(f"history {path}: missing column {missing[0]!r}; it has {', '.join(history.columns)}")
     if history.empty:
         raise InputError(f"history {path}: expected a row an epoch, got none")
-    for column in columns[:-1]:
-        numbers = pd.to_numeric(history[column], errors="coerce")
-        wrong = numbers.isna() & history[column].notna()
-        if wrong.any():
-            row = int(wrong.to_numpy().argmax())
-            raise InputError(
-                f"history {path}: row {row + 1}: {column}: expected a number, got {history[column].iloc[row]!r}"
-            )
-        history[column] = numbers
+    for column in history.columns.intersection([*columns[:-1], *task.validation_columns]):
+        cells = enumerate(history[column], start=1)
+        history[column] = [_number(cell, f"history {path}: row {row}: {column}") for row, cell in cells]
     _require_epochs(history["epoch"].to_numpy(), path)
+    history["epoch"] = history["epoch"].astype(int)
     longest = max(len(str(name)) for name in history["model"])
     if longest > _LONGEST_NAME:  # a chart's legend would take minutes
         raise InputError(
             f"history {path}: model: expected a name of at most {_LONGEST_NAME:,} characters, got {longest:,}"
         )
     return history
+
+
+def _number(cell: str | float, where: str) -> float:
+    """Return a cell's number to its last digit, as not every pandas reads it; a missing one is NaN."""
+    try:
+        return float(cell)
+    except ValueError:
+        raise InputError(f"{where}: expected a number, got {cell!r}") from None
 
 
 def _require_epochs(epochs: np.ndarray, path: Path) -> None:
