@@ -66,7 +66,9 @@ def write_teacher(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
 
     from teacher_export.downloads import fetch_demo_teacher
     from teacher_export.teacher.demo import load_demo_model
-    from teacher_export.teacher.finetune import CLIP_NORM, length_batches, make_optimizer, rate_factor
+    from teacher_export.teacher.finetune_batches import length_batches
+    from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
+    from teacher_export.teacher.finetune_run import CLIP_NORM
 
     torch.manual_seed(0)
     source, names = fetch_demo_teacher(), tuple(sorted({tag for row in rows for tag in row["tags"]}))

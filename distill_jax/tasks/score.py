@@ -166,12 +166,7 @@ class Score(Task):
         """Slope and intercept of the line from what is predicted to what is true."""
         names = ("calibration_slope", "Slope"), ("calibration_intercept", "Intercept")
         return tuple(
-            _metric(
-                name,
-                title,
-                lambda labels, answers, place=place: calibration_line(labels, answers)[place],
-                lambda labels, answers, place=place: resampled_line(labels, answers)[place],
-            )
+            _metric(name, title, _part_of(calibration_line, place), _part_of(resampled_line, place))
             for place, (name, title) in enumerate(names)
         )
 
@@ -238,6 +233,11 @@ class Score(Task):
             return jnp.square(error)
         near = jnp.minimum(jnp.abs(error), self.huber)
         return near * (2 * jnp.abs(error) - near)
+
+
+def _part_of(pair: Callable[[np.ndarray, np.ndarray], tuple[Any, Any]], place: int) -> Callable[..., Any]:
+    """Return a function that gives one of the two things that ``pair`` gives."""
+    return lambda labels, answers: pair(labels, answers)[place]
 
 
 def _metric(
