@@ -73,7 +73,7 @@ class ExportConfig:
         asked = self.table_teacher
         if asked.is_asked_for:
             self._check_outputs()
-        if asked.is_asked_for and self.data.dataset != "table":
+        if asked.is_asked_for and self.data.is_no_table:
             raise InputError(f"--teacher-outputs goes with --dataset table, got {self.data.dataset}")
         if not asked.is_asked_for and (given := _given(asked, "outputs_are")):
             raise InputError(f"{given[0]} goes with --teacher-outputs COLUMN…; --dataset {DEMO_VOTES} has votes")

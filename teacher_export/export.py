@@ -13,6 +13,7 @@ from distill_jax.files import sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
+from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
 from teacher_export.summary import class_findings, print_summary, read_answers, score
 from teacher_export.teacher.kinds import kind_of
@@ -41,6 +42,7 @@ def run(config: ExportConfig) -> Path:
         Interrupted: Ctrl-C; the message says what is kept.
         OSError: the disk is full, …; what is whole is kept.
     """
+    config = spelt_out(config)
     teacher = kind_of(config)
     dataset = teacher.dataset
     manifest = find_whole_export(config, teacher)

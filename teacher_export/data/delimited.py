@@ -29,6 +29,7 @@ class Dialect:
         encoding: Python's name of the file's encoding.
         has_header: whether the first record names the columns; without, they are called 1, 2, 3 ….
         may_be_short: whether a row may lack its last fields, which are then missing values.
+        has_escapes: whether a backslash and an n in a field are a line feed.
     """
 
     separator: str = ","
@@ -36,6 +37,7 @@ class Dialect:
     encoding: str = "utf-8"
     has_header: bool = True
     may_be_short: bool = False
+    has_escapes: bool = False
 
 
 CSV, TSV = Dialect(), Dialect("\t")
@@ -66,7 +68,12 @@ def delimited_rows(
                 lines.go_back()
             continue
         if is_wanted(wanted, number):
-            yield Row(path, number, line, cells(fields))
+            yield Row(path, number, line, cells(_unescaped(fields) if dialect.has_escapes else fields))
+
+
+def _unescaped(fields: list[str]) -> list[str]:
+    """Return fields in which a backslash and an n are a line feed."""
+    return [field.replace("\\n", "\n") for field in fields]
 
 
 def _picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:

@@ -62,6 +62,7 @@ def format_of(path: Path, asked: DialectConfig, columns: Sequence[str]) -> Table
         is_quoted=asked.quoting == "standard",
         encoding=encoding,
         has_header=not asked.no_header,
+        has_escapes=asked.escaped_line_feeds,
     )
     return dialect if asked.character is not None else _guessed(path, dialect, columns)
 

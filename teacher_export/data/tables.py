@@ -1,4 +1,4 @@
-"""Read CSV, TSV, JSON and Parquet row by row, however large the file; each error names the row."""
+"""Read CSV, TSV, JSON, Parquet and fastText's lines row by row, however large the file; each error names the row."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +9,13 @@ from distill_jax.errors import InputError
 from teacher_export.data.byte_streams import OnBytes
 from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records, lines_of
 from teacher_export.data.json_rows import json_objects
+from teacher_export.data.label_lines import COLUMNS as LABEL_LINE_COLUMNS
+from teacher_export.data.label_lines import label_line_rows
 from teacher_export.data.paths import paths_in, values_at
 from teacher_export.data.rows import OnBadRow, Row, Wanted, ignore, refuse
-from teacher_export.data.sources import open_data
+from teacher_export.data.sources import TextLines, open_data
 
-TableFormat = Dialect | Literal["json", "parquet"]
+TableFormat = Dialect | Literal["json", "parquet", "fasttext"]
 
 FORMATS: dict[str, TableFormat] = {
     ".csv": CSV,
@@ -22,6 +24,7 @@ FORMATS: dict[str, TableFormat] = {
     ".ndjson": "json",
     ".json": "json",
     ".parquet": "parquet",
+    **dict.fromkeys((".txt", ".train", ".valid", ".test"), "fasttext"),
 }
 _JSON_ROWS_FOR_COLUMNS = 100
 _COLUMNS_SHOWN = 20
@@ -38,6 +41,8 @@ def column_names(
         from teacher_export.data.parquet import parquet_columns
 
         return parquet_columns(path)
+    if file_format == "fasttext":
+        return list(LABEL_LINE_COLUMNS)
     if file_format == "json":
         found: dict[str, None] = {}
         with open_data(path) as stream:
@@ -102,6 +107,11 @@ def read_rows(
             for number, line, value in json_objects(path, stream, wanted, on_bad_row):
                 yield Row(path, number, line, cells(value))
         return
+    if file_format == "fasttext":
+        with open_data(path, on_bytes) as stream:
+            lines = TextLines(stream, f"data file {path}", drops_long=on_bad_row is not refuse)
+            yield from label_line_rows(path, lines, columns, wanted, on_bad_row)
+        return
     with open_data(path, on_bytes, file_format.encoding) as stream:
-        lines = lines_of(stream, path, file_format, on_bad_row)
-        yield from delimited_rows(path, lines, file_format, columns, wanted, on_bad_row)
+        records = lines_of(stream, path, file_format, on_bad_row)
+        yield from delimited_rows(path, records, file_format, columns, wanted, on_bad_row)

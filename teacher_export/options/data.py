@@ -10,11 +10,24 @@ from distill_jax.errors import InputError, require_range
 from distill_jax.tasks import MULTI_LABEL_NAME, SINGLE_LABEL_NAME, TaskName
 from teacher_export.options.dialect import DialectConfig
 
-DatasetName = Literal["demo", "demo-votes", "amazon-pds", "table"]
+DatasetName = Literal[
+    "demo",
+    "demo-votes",
+    "amazon-pds",
+    "table",
+    "amazon-2023",
+    "mteb-amazon",
+    "yelp-full",
+    "sst2",
+    "sst5",
+    "app-reviews",
+    "fasttext",
+]
 
 NOTEBOOK_ROWS = 50_000
 DEMO_VOTES: DatasetName = "demo-votes"
 DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES)
+_NO_TABLES = (*DEMOS, "amazon-pds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +36,7 @@ class DataConfig:
 
     dataset: DatasetName = "demo"
     """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
-    amazon-pds: the Amazon reviews' TSV; table: any other file."""
+    amazon-pds: the Amazon reviews' TSV; table: any other file; the others are tables whose columns are known."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
     .zip of one file) or not."""
@@ -91,7 +104,7 @@ class DataConfig:
         self._check_task()
 
     def _check_dataset(self) -> None:
-        if self.dialect.given() and self.dataset != "table":
+        if self.dialect.given() and self.is_no_table:
             raise InputError(f"{self.dialect.given()[0]} goes with --dataset table, got {self.dataset}")
         if self.dataset in DEMOS and self.skips_bad_rows:
             raise InputError("--on-bad-row goes with --data FILE…; the demo's files are whole")
@@ -101,13 +114,13 @@ class DataConfig:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
-        if self.dataset != "table" and self.keep_labels:
+        if self.is_no_table and self.keep_labels:
             raise InputError(f"--keep-labels goes with --dataset table, got {self.dataset}")
-        if self.dataset != "table" and (self.text_column or self.label_column):
+        if self.is_no_table and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
 
     def _check_task(self) -> None:
-        if self.task != SINGLE_LABEL_NAME and self.dataset != "table":
+        if self.task != SINGLE_LABEL_NAME and self.is_no_table:
             raise InputError(
                 f"--task {self.task} goes with --dataset table: the rows of {self.dataset} have a class each"
             )
@@ -123,6 +136,11 @@ class DataConfig:
             raise InputError(
                 f"{option} goes with --task {SINGLE_LABEL_NAME}: rows of --task {self.task} have no classes"
             )
+
+    @property
+    def is_no_table(self) -> bool:
+        """Whether the data set has columns of its own that no option names."""
+        return self.dataset in _NO_TABLES
 
     @property
     def most_rows(self) -> int:
@@ -163,7 +181,7 @@ class DataConfig:
         if own_files and self.dataset in DEMOS:
             raise InputError(f"{own_files[0]} goes with --data FILE…; the demo has its own split")
         for name in ("--split-column", "--group-column", "--weight-column"):
-            if getattr(self, field_of(name)) is not None and self.dataset != "table":
+            if getattr(self, field_of(name)) is not None and self.is_no_table:
                 raise InputError(f"{name} goes with --dataset table, got {self.dataset}")
         if self.split_column is not None and own_files:
             raise InputError(f"--split-column and {own_files[0]} both say what the splits are: give one of them")

@@ -24,6 +24,8 @@ class DialectConfig:
     """The files' encoding, such as latin-1 or cp1252. UTF-16 is known by its mark."""
     no_header: tyro.conf.FlagCreatePairsOff[bool] = False
     """The first line is a row already: the columns are then called 1, 2, 3 …"""
+    escaped_line_feeds: tyro.conf.FlagCreatePairsOff[bool] = False
+    """A backslash and an n in a field are a line feed, as in the review files of Zhang et al. 2015."""
 
     def __post_init__(self) -> None:
         if self.separator is not None and len(self.character or "") != 1:
