@@ -27,7 +27,10 @@ class OutputConfig:
 
 
 # What of TeacherConfig a table has no use for; texts are cut for students of it too.
-_OF_A_TRANSFORMER = ("teacher", "teacher_config", "state_dict", "label_map", "device", "precision", "batch_size")
+_OF_A_TRANSFORMER = (
+    *("teacher", "teacher_config", "state_dict", "label_map", "device", "precision", "batch_size"),
+    *("long_texts", "window_overlap", "student_max_length"),
+)
 
 
 def _given(config: Any, *names: str) -> list[str]:

@@ -100,7 +100,7 @@ class _Export:
             label_names=self.dataset.label_names,
             vocab_size=self.teacher.vocab_size,
             pad_id=self.teacher.pad_id,
-            max_length=self.config.teacher.max_length,
+            max_length=self.config.teacher.students_length,
             teacher={"name": self.teacher.name, "fingerprint": self.teacher.fingerprint},
             task=self.dataset.task.name,
             standardisation=self._standardisation(),

@@ -78,7 +78,7 @@ def find_whole_export(config: ExportConfig, teacher: "TeacherKind") -> Manifest 
     if expected is None or first_difference(manifest.config, expected[0]):
         return None
     same_labels = (
-        manifest.label_names == teacher.dataset.label_names and manifest.max_length == config.teacher.max_length
+        manifest.label_names == teacher.dataset.label_names and manifest.max_length == config.teacher.students_length
     )
     same_teacher = manifest.teacher.get("fingerprint") == expected[1]
     return manifest if same_labels and same_teacher and _is_intact(folder, manifest) else None

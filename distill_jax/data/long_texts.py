@@ -11,7 +11,7 @@ import numpy as np
 
 from distill_jax.data.ragged import Ragged
 
-_CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
+CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
 
 
 def cut_side(tokenizer: Any) -> str:
@@ -34,7 +34,7 @@ def encode_kept(
         longest: the most tokens of a row.
         side: ``right`` where texts' beginnings are kept, ``left`` where their ends are.
     """
-    reach = _CHARACTERS_A_TOKEN * longest
+    reach = CHARACTERS_A_TOKEN * longest
     rows = encode([_part(text, reach, side) for text in texts])
     pending = [index for index, text in enumerate(texts) if len(text) > reach]
     while pending:

@@ -34,6 +34,13 @@ class TeacherConfig:
     """The data's class for each of the teacher's, as "LABEL_0=1 star" …; or the word in-order: class i is class i."""
     max_length: int = 128
     """Tokens a text is cut to, special tokens included."""
+    long_texts: Literal["truncate", "windows"] = "truncate"
+    """What the teacher reads of a text of more tokens: truncate, its beginning; windows, all of it, in overlapping
+    windows of --max-length, whose logits' mean is the text's."""
+    window_overlap: int | None = None
+    """Tokens that a window shares with the one before it (default: a quarter of --max-length)."""
+    student_max_length: int | None = None
+    """Tokens that students read of a text (default: as --max-length)."""
     device: DeviceName = "auto"
     """Where the teacher runs; auto takes a CUDA GPU where there is one."""
     precision: PrecisionName = "auto"
@@ -44,10 +51,33 @@ class TeacherConfig:
     def __post_init__(self) -> None:
         require_range("--max-length", self.max_length, 4, 100_000)
         require_range("--batch-size", self.batch_size, 1, 65_536)
+        if self.student_max_length is not None:
+            require_range("--student-max-length", self.student_max_length, 4, 100_000)
+        if self.window_overlap is not None:
+            require_range("--window-overlap", self.window_overlap, 0, self.max_length)
+            if self.long_texts != "windows":
+                raise InputError("--window-overlap goes with --long-texts windows, got --long-texts truncate")
         if (self.teacher_config is None) != (self.state_dict is None):
             raise InputError("--teacher-config NAME and --state-dict FILE go together: give both or neither")
         if self.state_dict is not None and self.teacher != DEMO_TEACHER:
             raise InputError("--teacher and --state-dict both name a teacher: give one of them")
+
+    @property
+    def students_length(self) -> int:
+        """Tokens that students read of a text."""
+        return self.student_max_length or self.max_length
+
+    @property
+    def overlap(self) -> int | None:
+        """Tokens that neighbouring windows share; None where texts are read in one."""
+        if self.long_texts != "windows":
+            return None
+        return self.max_length // 4 if self.window_overlap is None else self.window_overlap
+
+    @property
+    def reads_otherwise(self) -> bool:
+        """Whether the teacher reads other tokens of a text than students do."""
+        return self.overlap is not None or self.students_length != self.max_length
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.training_rows import require_unseen
+from teacher_export.teacher.windows import WindowReader, cut_at, mean_of_windows
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -31,6 +32,7 @@ from teacher_export.transfer.unlabelled import find_unlabelled
 if TYPE_CHECKING:
     import numpy as np
 
+    from distill_jax.data.ragged import Ragged
     from teacher_export.data.dataset import Dataset
     from teacher_export.teacher.loading import Teacher
 
@@ -124,7 +126,7 @@ def _described(
         classes: the teacher's class names, in the order of its logits.
         columns: the teacher's column for each class of the data.
     """
-    return {
+    described = {
         "base_teacher": source.fingerprint,
         "precision": precision,
         "batch_size": config.teacher.batch_size,
@@ -134,6 +136,9 @@ def _described(
         "teacher_classes": list(classes),
         "columns": list(columns),
     }
+    if config.teacher.reads_otherwise:  # only there, so that every other export keeps its identity
+        described["teacher_reads"] = {"max_length": config.teacher.max_length, "overlap": config.teacher.overlap}
+    return described
 
 
 class TransformerLabeller(Labeller):
@@ -163,7 +168,11 @@ class TransformerLabeller(Labeller):
 
     def _take(self, teacher: "Teacher") -> None:
         self._teacher, self.pad_id, self.vocab_size = teacher, teacher.pad_id, teacher.vocab_size
-        self.tokenizer = teacher.tokenizer
+        asked = self.config.teacher
+        self.tokenizer, self._reader = teacher.tokenizer, None
+        if asked.reads_otherwise:
+            self.tokenizer = cut_at(teacher.tokenizer, asked.students_length)
+            self._reader = WindowReader.of(teacher.tokenizer, asked.max_length, asked.overlap)
 
     def _transfer_set(self) -> TransferSet:
         """Make the transfer split, before any long work."""
@@ -213,18 +222,26 @@ class TransformerLabeller(Labeller):
         return self._teacher.token_embeddings()
 
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
-        """Run the model over the rows' tokens."""
+        """Run the model over the rows' tokens, or over their windows."""
+        if self._reader is None:
+            return self._logits(asked.tokens, asked.where, advance)
+        tokens, counts = self._reader.read(asked.split.texts[asked.rows])
+        logits = mean_of_windows(self._logits(tokens, f"{asked.where}among its windows ", lambda _: None), counts)
+        advance(len(counts))
+        return logits
+
+    def _logits(self, tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
         from teacher_export.teacher.logits import predict_logits
 
         logits = predict_logits(
             self._teacher.model,
-            asked.tokens,
+            tokens,
             pad_id=self._teacher.fill_id,
             segments=self._teacher.segments,
             precision=self._precision,
             batch_size=self.config.teacher.batch_size,
             max_length=self.config.teacher.max_length,
-            where=asked.where,
+            where=where,
             advance=advance,
         )
         return logits[:, self._columns]

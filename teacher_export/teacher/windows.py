@@ -1,0 +1,93 @@
+"""What a teacher reads of a text, where that is not what students read: its beginning, or all of it in windows.
+
+Windows of a teacher's length overlap, and each has the tokenizer's special tokens; a text's logits are the mean of its
+windows' (Sun et al. 2019, "How to fine-tune BERT for text classification?", section 5.3.1).
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from distill_jax.data.long_texts import CHARACTERS_A_TOKEN, cut_side
+from distill_jax.data.ragged import Ragged
+from distill_jax.errors import InputError
+
+MOST_WINDOWS = 256
+"""Windows of a text; what is behind them is not read."""
+_CHUNK_TEXTS, _CHUNK_CHARACTERS = 1024, 1 << 20
+
+
+def cut_at(tokenizer: Any, length: int, overlap: int = 0) -> Any:
+    """Return a copy of a ``tokenizers.Tokenizer`` that cuts at ``length`` tokens, on the same side as before."""
+    copy = type(tokenizer).from_str(tokenizer.to_str())
+    copy.enable_truncation(length, stride=overlap, direction=cut_side(tokenizer))
+    return copy
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowReader:
+    """Cuts texts into windows.
+
+    Attributes:
+        tokenizer: cuts at the windows' length, and knows their overlap.
+        most: windows of a text at most; 1 = its beginning alone.
+    """
+
+    tokenizer: Any
+    most: int
+
+    @classmethod
+    def of(cls, tokenizer: Any, length: int, overlap: int | None) -> "WindowReader":
+        """Return a reader of windows.
+
+        Args:
+            tokenizer: a ``tokenizers.Tokenizer`` that truncates.
+            length: tokens of a window, special ones included.
+            overlap: tokens that two neighbours share; None = there is one window, the beginning of the text.
+
+        Raises:
+            InputError: nothing of a text would be new in a window.
+        """
+        room = length - tokenizer.num_special_tokens_to_add(False)
+        if overlap is not None and overlap >= room:
+            raise InputError(
+                f"--window-overlap: expected at most {room - 1} of the {room} tokens of text in a window, got {overlap}"
+            )
+        return cls(cut_at(tokenizer, length, overlap or 0), 1 if overlap is None else MOST_WINDOWS)
+
+    def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray]:
+        """Return all windows' tokens, text by text, and how many each text has, int64 [texts]."""
+        rows, counts = [], []
+        for chunk in self._chunks(texts):
+            found = [self._windows(encoding) for encoding in self.tokenizer.encode_batch(chunk)]
+            rows.append(Ragged.of([ids for windows in found for ids in windows]))
+            counts += [len(windows) for windows in found]
+        return Ragged.concatenate([Ragged.of([]), *rows]), np.array(counts, np.int64)
+
+    def _windows(self, encoding: Any) -> list[list[int]]:
+        return [each.ids for each in (encoding, *encoding.overflowing[: self.most - 1])]
+
+    def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        reach = CHARACTERS_A_TOKEN * self.tokenizer.truncation["max_length"] * self.most
+        from_the_end = cut_side(self.tokenizer) == "left"
+        chunk: list[str] = []
+        characters = 0
+        for text in texts:
+            part = text[-reach:] if from_the_end else text[:reach]
+            if chunk and (len(chunk) == _CHUNK_TEXTS or characters + len(part) > _CHUNK_CHARACTERS):
+                yield chunk
+                chunk, characters = [], 0
+            chunk.append(part)
+            characters += len(part)
+        if chunk:
+            yield chunk
+
+
+def mean_of_windows(logits: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return each text's mean, float32 [texts, outputs], of its windows' logits [windows, outputs]."""
+    if not len(counts):
+        return np.zeros((0, logits.shape[1]), np.float32)
+    sums = np.add.reduceat(logits.astype(np.float64), np.cumsum(counts) - counts, axis=0)
+    return (sums / counts[:, None]).astype(np.float32)
