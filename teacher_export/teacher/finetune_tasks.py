@@ -207,7 +207,11 @@ class MultiLabelFinetuning(FinetuneTask):
         """Return a warning where labels are never named."""
         counts = [each.sum(axis=0, dtype=np.int64) for each in (outcome.labels, outcome.answers, outcome.trained_on)]
         never = outcome.never_named("labels", *counts)
-        return outcome.warning(f"{never}, from a probability of 0.5 on", "more rows of them") if never else None
+        return (
+            outcome.warning(f"{never}, from a probability of 0.5 on", "more rows of them, or another learning rate")
+            if never
+            else None
+        )
 
 
 class ScoreFinetuning(FinetuneTask):
