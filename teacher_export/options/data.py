@@ -126,8 +126,9 @@ class DataConfig:
         if self.dataset == DEMO_RATINGS and self.task != SCORE_NAME:
             raise InputError(f"--dataset {DEMO_RATINGS} goes with --task {SCORE_NAME}, got --task {self.task}")
         if self.task != SINGLE_LABEL_NAME and self.is_no_table and self.dataset != DEMO_RATINGS:
+            ratings = f" or {DEMO_RATINGS}" if self.task == SCORE_NAME else ""
             raise InputError(
-                f"--task {self.task} goes with --dataset table: the rows of {self.dataset} have a class each"
+                f"--task {self.task} goes with --dataset table{ratings}: the rows of {self.dataset} have a class each"
             )
         if self.task != MULTI_LABEL_NAME and (self.label_columns or self.label_separator is not None):
             option = "--label-columns" if self.label_columns else "--label-separator"

@@ -1,5 +1,7 @@
 """Whether a teacher's head answers what the data's task asks: no softmax is taken for anything else, or the reverse."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from distill_jax.errors import InputError
@@ -66,3 +68,26 @@ def rescale(model: Any, factor: float, summand: float) -> None:
         linear.weight.mul_(factor)
         if linear.bias is not None:
             linear.bias.mul_(factor).add_(summand)
+
+
+@contextlib.contextmanager
+def score_in_float32(model: Any) -> Iterator[None]:
+    """Let the last layer of a model of one score compute in float32 under autocast.
+
+    A class's logit counts beside the others; a score counts as it is, and bfloat16 has none between 700 and 704.
+    """
+    import torch
+    from torch.nn import functional
+
+    def exactly(linear: Any, inputs: tuple[Any, ...], _: Any) -> Any:
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return functional.linear(inputs[0].float(), linear.weight, linear.bias)
+
+    if model.config.num_labels > 1:
+        yield
+        return
+    handle = last_linear(model).register_forward_hook(exactly)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -22,7 +22,9 @@ from teacher_export.teacher.finetune_state import read_record, state_file
 from teacher_export.teacher.finetune_tasks import Outcome, finetune_task
 from teacher_export.teacher.head import last_linear, rescale, task_of_head
 from teacher_export.teacher.loading import load_teacher
+from teacher_export.teacher.logits import predict_logits
 from teacher_export.teacher.source import folder_source
+from teacher_export.teacher.tokens import encode
 from teacher_families import FAMILIES, save_family
 from tiny_teacher import make_teacher, reviews
 from tolerances import assert_close
@@ -206,19 +208,42 @@ def test_every_family_s_logits_take_another_unit_by_its_last_layer(family, tmp_p
     assert_close(after, before * 3 + 10 * has_bias, terms=400, why="the last layer's products", scale=30)
 
 
-def test_a_head_without_a_bias_learns_scores_that_lie_far_from_0(tmp_path, capsys):
-    family = next(family for family in FAMILIES if family.name == "GPT-2")
-    save_family(family, tmp_path / "headed")
+def load_bare(folder, name):
+    """Return a family's model with a new head of one score."""
     from transformers import AutoModel, AutoTokenizer
 
-    AutoModel.from_pretrained(tmp_path / "headed").save_pretrained(tmp_path / "bare")
-    AutoTokenizer.from_pretrained(tmp_path / "headed").save_pretrained(tmp_path / "bare")
-    teacher = load_teacher(folder_source(tmp_path / "bare", "tiny"), NAMES["score"], 24, seed=3, task="score")
+    save_family(next(family for family in FAMILIES if family.name == name), folder / "headed")
+    AutoModel.from_pretrained(folder / "headed").save_pretrained(folder / "bare")
+    AutoTokenizer.from_pretrained(folder / "headed").save_pretrained(folder / "bare")
+    return load_teacher(folder_source(folder / "bare", "tiny"), NAMES["score"], 24, seed=3, task="score")
+
+
+def test_a_head_without_a_bias_learns_scores_that_lie_far_from_0(tmp_path, capsys):
+    teacher = load_bare(tmp_path, "GPT-2")
     assert last_linear(teacher.model).bias is None
     settings = {**SETTINGS, "task": "score", "label_names": list(NAMES["score"]), "max_length": 24}
     finetune(teacher, split_of("score"), settings, tmp_path / "out", torch.device("cpu"))
     said = capsys.readouterr().out
     assert min(float(error) for error in re.findall(r"RMSE ([\d.]+)", said)) < MEAN / 10  # untrained: about 700
+
+
+def test_a_score_far_from_0_is_not_rounded_to_bfloat16_s_numbers_of_its_size(tmp_path):
+    teacher = load_bare(tmp_path, "BERT")
+    rescale(teacher.model, 1.0, MEAN)
+    tokens, pass_of = (
+        encode(teacher.tokenizer, reviews(40)[0]),
+        {"pad_id": teacher.fill_id, "segments": teacher.segments},
+    )
+    found = {
+        precision: predict_logits(
+            teacher.model, tokens, precision=precision, batch_size=8, max_length=24, **pass_of
+        ).ravel()
+        for precision in ("float32", "bfloat16")
+    }
+    assert found["float32"].std() > 0.01
+    assert (
+        np.abs(found["bfloat16"] - found["float32"]).max() < 0.2
+    )  # between 512 and 1024 bfloat16 has each fourth number
 
 
 def test_rows_are_held_out_alike_of_every_label_that_can_spare_one():
