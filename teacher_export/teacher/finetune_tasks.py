@@ -12,7 +12,7 @@ import numpy as np
 
 from distill_jax.class_weights import class_weights
 from distill_jax.errors import InputError
-from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import task_named
 from distill_jax.tasks.task import Task
 from teacher_export.teacher.head import last_linear, rescale
@@ -260,7 +260,7 @@ class ScoreFinetuning(FinetuneTask):
         return outcome.warning(f"{fault} (Spearman {correlation:.3f})", "more rows, or another learning rate")
 
 
-_KINDS: dict[TaskName, type[FinetuneTask]] = {
+_KINDS: dict[str, type[FinetuneTask]] = {
     SINGLE_LABEL_NAME: SingleLabelFinetuning,
     MULTI_LABEL_NAME: MultiLabelFinetuning,
     SCORE_NAME: ScoreFinetuning,
