@@ -6,7 +6,7 @@ from typing import Any
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import option_of
-from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME
 from teacher_export.options.data import DEMO_VOTES, DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 from teacher_export.options.teacher import DEMO_TEACHER, FinetuneConfig, TeacherConfig
@@ -51,6 +51,11 @@ class ExportConfig:
     output: OutputConfig = dataclasses.field(default_factory=OutputConfig)
 
     def __post_init__(self) -> None:
+        if self.finetune.class_weights and self.data.task != SINGLE_LABEL_NAME:
+            raise InputError(
+                f"--class-weights goes with --task {SINGLE_LABEL_NAME}, got --task {self.data.task}: its rows have no "
+                "class each; what a row weighs can stand in a column, --weight-column"
+            )
         if self.teacher_is_table:
             self._check_table_teacher()
             return

@@ -21,7 +21,7 @@ from teacher_export.data.sampling import select_rows
 from teacher_export.data.side_columns import TRAIN, SideColumns
 from teacher_export.data.splitting import Drawn, draw, draw_all
 from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
-from teacher_export.options.data import DataConfig
+from teacher_export.options.data import DEMO_RATINGS, DataConfig
 
 _EXAMPLES_SHOWN = 3
 _EXAMPLE_CHARACTERS = 100
@@ -65,7 +65,7 @@ class Dataset:
     """A data set, ready for the teacher.
 
     Attributes:
-        name: ``demo``, ``amazon-pds`` or ``table``.
+        name: the option's, such as ``demo`` or ``table``.
         label_names: index = class.
         splits: ``train``, ``test`` and, where it was asked for, ``validation``.
         fingerprint: SHA-256 over the label names and every split's ids, labels and texts, in order.
@@ -91,6 +91,10 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     if config.dataset == "demo":
         return _load_demo(config)
+    if config.dataset == DEMO_RATINGS:
+        from teacher_export.data.demo_ratings import load_demo_ratings
+
+        return load_demo_ratings(config)
     if config.task != SINGLE_LABEL_NAME:
         from teacher_export.data.task_rows import load_task_dataset
 

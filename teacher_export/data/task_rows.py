@@ -163,11 +163,12 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
         read, counts, fingerprint = parser.logits(source.label_names)
         logits = in_drawn_order(read, rows)
     dataset, source = dataset_of(config, source, drawn, texts, labels, logits)
-    _say_summary(dataset, source)
+    say_summary(dataset, source)
     return dataset, counts, fingerprint
 
 
-def _say_summary(dataset: Dataset, source: LabelledRows) -> None:
+def say_summary(dataset: Dataset, source: LabelledRows) -> None:
+    """Say the rows read, dropped and kept, what their labels are, and a few of them."""
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in source.dropped.items())
     kept = sum(map(len, dataset.splits.values()))
     say(

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import tyro
 
 from distill_jax.errors import InputError, require_range
-from distill_jax.tasks import MULTI_LABEL_NAME, SINGLE_LABEL_NAME, TaskName
+from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
 from teacher_export.options.dialect import DialectConfig
 
 DatasetName = Literal[
     "demo",
     "demo-votes",
+    "demo-ratings",
     "amazon-pds",
     "table",
     "amazon-2023",
@@ -26,7 +27,8 @@ DatasetName = Literal[
 
 NOTEBOOK_ROWS = 50_000
 DEMO_VOTES: DatasetName = "demo-votes"
-DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES)
+DEMO_RATINGS: DatasetName = "demo-ratings"
+DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES, DEMO_RATINGS)
 _NO_TABLES = (*DEMOS, "amazon-pds")
 
 
@@ -36,7 +38,8 @@ class DataConfig:
 
     dataset: DatasetName = "demo"
     """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
-    amazon-pds: the Amazon reviews' TSV; table: any other file; the others are tables whose columns are known."""
+    demo-ratings: the same, with their mean rating as a score; amazon-pds: the Amazon reviews' TSV; table: any other
+    file; the others are tables whose columns are known."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
     .zip of one file) or not."""
@@ -120,9 +123,12 @@ class DataConfig:
             raise InputError("--text-column and --label-column go with --dataset table")
 
     def _check_task(self) -> None:
-        if self.task != SINGLE_LABEL_NAME and self.is_no_table:
+        if self.dataset == DEMO_RATINGS and self.task != SCORE_NAME:
+            raise InputError(f"--dataset {DEMO_RATINGS} goes with --task {SCORE_NAME}, got --task {self.task}")
+        if self.task != SINGLE_LABEL_NAME and self.is_no_table and self.dataset != DEMO_RATINGS:
+            ratings = f" or {DEMO_RATINGS}" if self.task == SCORE_NAME else ""
             raise InputError(
-                f"--task {self.task} goes with --dataset table: the rows of {self.dataset} have a class each"
+                f"--task {self.task} goes with --dataset table{ratings}: the rows of {self.dataset} have a class each"
             )
         if self.task != MULTI_LABEL_NAME and (self.label_columns or self.label_separator is not None):
             option = "--label-columns" if self.label_columns else "--label-separator"

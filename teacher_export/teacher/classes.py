@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError
 from distill_jax.files import read_json
+from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.config import ExportConfig
 from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher.finetune_plan import length_settings
@@ -32,11 +33,12 @@ def finetuning_settings(
     config: ExportConfig, dataset: "Dataset", source: TeacherSource, precision: str
 ) -> dict[str, Any]:
     """Return everything that decides a fine-tuned teacher's weights."""
-    demo = config.is_demo_teacher
+    demo, task = config.is_demo_teacher, dataset.task.name
     return {
         "teacher": source.fingerprint,
         "data": dataset.fingerprint,
         "label_names": list(dataset.label_names),
+        **({} if task == SINGLE_LABEL_NAME else {"task": task}),
         **length_settings(config, dataset),
         "learning_rate": config.finetune.learning_rate(demo=demo),
         "batch_size": config.teacher.batch_size,
@@ -58,8 +60,6 @@ def match_classes(
         InputError: the classes do not match, or an option does not go with this teacher.
     """
     names, label_map = dataset.label_names, config.teacher.label_map
-    if dataset.task.label_counts == (1, 1) and not label_map:  # one output, and one thing that it is of
-        return [0]
     if not has_trained_head:
         if label_map:
             raise InputError(
@@ -73,6 +73,8 @@ def match_classes(
             f"{given[0]} goes with a teacher without a trained head; {source.name} has one, for the classes "
             f"{list(classes)}"
         )
+    if dataset.task.label_counts == (1, 1) and not label_map:  # one output, and one thing that it is of
+        return [0]
     if takes_classes_in_order(source, classes) and not label_map:
         label_map = (IN_ORDER,)
     return match_labels(classes, names, label_map)

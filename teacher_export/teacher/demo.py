@@ -27,8 +27,8 @@ _LAYER_NAMES = {
 _LAYER_NORM_EPSILON = 1e-12  # fixed in DistilBERT's code
 
 
-def distilbert_config(bert: dict[str, Any], label_names: tuple[str, ...]) -> Any:
-    """Return the ``DistilBertConfig`` of a BERT's configuration.
+def distilbert_config(bert: dict[str, Any], label_names: tuple[str, ...], problem_type: str | None = None) -> Any:
+    """Return the ``DistilBertConfig`` of a BERT's configuration, with a head for the labels.
 
     Raises:
         InputError: the BERT has something a DistilBERT cannot have.
@@ -53,6 +53,7 @@ def distilbert_config(bert: dict[str, Any], label_names: tuple[str, ...]) -> Any
         pad_token_id=bert.get("pad_token_id", 0),
         id2label=dict(enumerate(label_names)),
         label2id={name: index for index, name in enumerate(label_names)},
+        problem_type=problem_type,
     )
 
 
@@ -76,13 +77,13 @@ def distilbert_weights(bert: "dict[str, torch.Tensor]", layers: int) -> "dict[st
     return weights
 
 
-def load_demo_model(folder: Path, label_names: tuple[str, ...]) -> Any:
+def load_demo_model(folder: Path, label_names: tuple[str, ...], problem_type: str | None = None) -> Any:
     """Return a ``DistilBertForSequenceClassification`` of the BERT in ``folder``, its head drawn from torch's seed."""
     from safetensors.torch import load_file
     from transformers import DistilBertForSequenceClassification
 
     bert = read_json(folder / "config.json", "demo teacher's configuration")
-    model = DistilBertForSequenceClassification(distilbert_config(bert, label_names))
+    model = DistilBertForSequenceClassification(distilbert_config(bert, label_names, problem_type))
     weights = distilbert_weights(load_file(folder / "model.safetensors"), bert["num_hidden_layers"])
     model.distilbert.load_state_dict(weights)
     return model

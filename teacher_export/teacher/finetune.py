@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from distill_jax.console import progress, say, warn
+from distill_jax.console import progress, say
 from distill_jax.errors import Interrupted
 from teacher_export.teacher.finetune_plan import labelled, training_and_judging
 from teacher_export.teacher.finetune_run import FinetuneRun
@@ -34,7 +34,7 @@ def finetune(
         split: the training split.
         settings: everything that decides the result: ``epochs``, ``learning_rate``, ``batch_size``, ``max_length``,
             ``seed``, ``precision``, and the fingerprints of the teacher and the data; where they are used, also
-            ``chosen_by``, ``class_weights``, ``layer_decay`` and ``freeze``.
+            ``task`` (else one class a row), ``chosen_by``, ``class_weights``, ``layer_decay`` and ``freeze``.
         folder: where ``save_pretrained`` puts it; nothing is there before it is whole.
         device: where to train.
         split_options: the options that drew the split, to be noted beside its texts' digests.
@@ -58,15 +58,15 @@ def finetune(
                 if not run.has_ended:
                     write_state(folder, settings, run.state())
                     run.saved_epoch = run.epoch
-        run.take_best()
-        if fault := run.fault():
-            warn(fault)
+        run.finish()
         save_finetuned(
             folder,
             teacher.model.to("cpu").eval(),
             teacher.saved_tokenizer,
             settings,
-            lambda whole: write_training_rows(whole, labelled(split).texts, dict(split_options or {})),
+            lambda whole: write_training_rows(
+                whole, labelled(split, run.objective.task).texts, dict(split_options or {})
+            ),
         )
     except KeyboardInterrupt:
         kept = "nothing is kept yet; the same command starts again"

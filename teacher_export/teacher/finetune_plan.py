@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distill_jax.class_weights import class_weights
 from distill_jax.errors import InputError
+from distill_jax.tasks.task import Task
 from teacher_export.config import ExportConfig
+from teacher_export.teacher.finetune_tasks import FinetuneTask, finetune_task
 
 if TYPE_CHECKING:
     from teacher_export.data.dataset import Dataset, Split
@@ -33,11 +34,12 @@ def length_settings(config: ExportConfig, dataset: "Dataset") -> dict[str, Any]:
     usual = config.finetune.epochs(demo=demo)
     if config.finetune.finetune_epochs is not None or (demo and config.data.dataset == "demo"):
         return {"epochs": usual}
-    train, validation = labelled(dataset.splits["train"]), dataset.splits.get("validation")
-    if validation is not None and len(labelled(validation)):
+    objective = finetune_task({"task": dataset.task.name})
+    train, validation = labelled(dataset.splits["train"], objective.task), dataset.splits.get("validation")
+    if validation is not None and len(labelled(validation, objective.task)):
         rows, judged_by = len(train), VALIDATION
     else:
-        rows, judged_by = int((~held_out(train.labels, config.data.seed)).sum()), HELD_OUT
+        rows, judged_by = int((~held_out(objective.strata(train.labels), config.data.seed)).sum()), HELD_OUT
     if rows == len(train) and judged_by == HELD_OUT:  # too few to hold any out
         return {"epochs": most_epochs(rows, config.teacher.batch_size, usual)}
     return {"epochs": most_epochs(rows, config.teacher.batch_size, usual), "chosen_by": judged_by}
@@ -49,28 +51,28 @@ def most_epochs(rows: int, batch_size: int, usual: int) -> int:
     return max(usual, min(MOST_EPOCHS, math.ceil(MIN_STEPS / steps)))
 
 
-def held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return which training rows choose the epoch instead, bool [n]: a tenth of each class, 2,000 in all at most.
+def held_out(strata: np.ndarray, seed: int) -> np.ndarray:
+    """Return which training rows choose the epoch instead, bool [n]: a tenth of each stratum, 2,000 in all at most.
 
-    A class of five rows or more has one there at least.
+    A stratum of five rows or more has one there at least.
 
     Args:
-        labels: int [n], the rows' classes.
+        strata: int [n], the rows' classes, or what the task has in their place.
         seed: draws them.
     """
-    share = min(HELD_OUT_SHARE, MOST_HELD_OUT / max(1, len(labels)))
-    rng = np.random.default_rng([seed, len(labels)])
-    chosen = np.zeros(len(labels), bool)
-    for class_ in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == class_))
+    share = min(HELD_OUT_SHARE, MOST_HELD_OUT / max(1, len(strata)))
+    rng = np.random.default_rng([seed, len(strata)])
+    chosen = np.zeros(len(strata), bool)
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
         count = max(1, round(share * len(rows))) if len(rows) >= MIN_SHARED_ROWS else 0
         chosen[rows[:count]] = True
     return chosen
 
 
-def labelled(split: "Split") -> "Split":
+def labelled(split: "Split", task: Task) -> "Split":
     """Return a split's labelled rows."""
-    return split.take(np.flatnonzero(split.labels >= 0))
+    return split.take(np.flatnonzero(task.is_labelled(split.labels)))
 
 
 def training_and_judging(
@@ -81,29 +83,31 @@ def training_and_judging(
     Raises:
         InputError: there is no labelled row.
     """
-    train = labelled(split)
+    objective = finetune_task(settings)
+    train = labelled(split, objective.task)
     if not len(train):
         raise InputError("fine-tuning: expected labelled rows in the training split, got none")
     match settings.get("chosen_by"):
         case "validation split":
             assert validation is not None  # the settings were made of it
-            return train, labelled(validation)
+            return train, labelled(validation, objective.task)
         case None:
             return train, None
-    chosen = held_out(train.labels, settings["seed"])
+    chosen = held_out(objective.strata(train.labels), settings["seed"])
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
 
 
-def loss_weights(train: "Split", wanted: str, label_names: Sequence[str]) -> np.ndarray | None:
+def loss_weights(train: "Split", wanted: str, objective: FinetuneTask, label_names: Sequence[str]) -> np.ndarray | None:
     """Return what each training row's loss is multiplied by, float32 [n]; None where every row counts as one.
 
     Args:
         train: the rows, all labelled. Of their own weights the ratios count: the mean of all is 1.
         wanted: ``--class-weights``; empty = none.
+        objective: what the rows are labelled with.
         label_names: the classes.
 
     Raises:
-        InputError: as ``class_weights``, or every row's own weight is 0.
+        InputError: as ``FinetuneTask.class_weights``, or every row's own weight is 0.
     """
     if train.weights is None and not wanted:
         return None
@@ -112,7 +116,7 @@ def loss_weights(train: "Split", wanted: str, label_names: Sequence[str]) -> np.
         raise InputError("--weight-column: expected a weight above 0 among the rows trained on, got 0 alone")
     weights = weights / weights.mean()
     if wanted:
-        weights = weights * class_weights(wanted, train.labels, label_names)[train.labels]
+        weights = weights * objective.class_weights(wanted, train.labels, label_names)
     return weights.astype(np.float32)
 
 

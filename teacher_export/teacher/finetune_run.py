@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from distill_jax.console import progress, say
+from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError
 from teacher_export.teacher.families import batch_inputs, require_pad_token, trainable_rows
 from teacher_export.teacher.finetune_batches import length_batches
 from teacher_export.teacher.finetune_optimizer import freeze, make_optimizer, rate_factor, set_training
 from teacher_export.teacher.finetune_plan import loss_weights
-from teacher_export.teacher.finetune_selection import Judgement, Selection, unlearnt
+from teacher_export.teacher.finetune_selection import Judgement, Selection
+from teacher_export.teacher.finetune_tasks import Outcome, finetune_task
 from teacher_export.teacher.logits import predict_logits
 from teacher_export.teacher.tokens import encode
 
@@ -55,12 +56,14 @@ class FinetuneRun:
         require_pad_token(teacher)
         self.tokens = trainable_rows(self.model, tokens.take(np.arange(len(train))))
         self.padding = (teacher.fill_id, teacher.segments, teacher.saved_tokenizer.padding_side)
-        self.labels = train.labels.astype(np.int64)
-        self.weights = loss_weights(train, settings.get("class_weights", ""), teacher.class_names)
+        self.objective = finetune_task(settings).fitted(train.labels, self.model)
+        self.labels, self.targets = train.labels, self.objective.targets(train.labels)
+        self.weights = loss_weights(train, settings.get("class_weights", ""), self.objective, teacher.class_names)
         self.judging = None if judging is None else (tokens.take(np.arange(len(train), len(texts))), judging.labels)
         self.selection = Selection()
         # What each row was taken for when it was last trained on; on the device, which is not waited for.
-        self.answers = torch.full((len(train),), -1, device=device)
+        unknown = self.objective.task.unlabelled(len(train), len(teacher.class_names))
+        self.answers = torch.from_numpy(unknown).to(device)
         self.epoch = self.saved_epoch = 0
         self.optimizer = make_optimizer(self.model, settings["learning_rate"], settings.get("layer_decay", 1))
         self._steps = -(-len(train) // settings["batch_size"])
@@ -88,23 +91,19 @@ class FinetuneRun:
             judgement = self._judge()
             self.selection.add(judgement, self.model.state_dict())
             bar.clear()
-            words = judgement.in_words(self.teacher.class_names)
-            say(f"epoch {self.epoch} of at most {self.settings['epochs']}: {words}")
+            say(f"epoch {self.epoch} of at most {self.settings['epochs']}: {judgement.words}")
 
     def train_step(self, rows: np.ndarray) -> torch.Tensor:
         """Make one step on the named rows; return the loss, which is on the device."""
         arrays = batch_inputs(self.tokens.take(rows), *self.padding)
         inputs = {name: self._on_device(array) for name, array in arrays.items()}
-        labels = self._on_device(self.labels[rows])
+        targets = self._on_device(self.targets[rows])
+        weights = None if self.weights is None else self._on_device(self.weights[rows])
         lowered = self.settings["precision"] == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lowered):
             logits = self.model(**inputs).logits
-        if self.weights is None:
-            loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        else:
-            losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-            loss = (losses * self._on_device(self.weights[rows])).mean()
-        self.answers[self._on_device(rows)] = logits.detach().argmax(dim=1)
+        loss = self.objective.loss(logits.float(), targets, weights)
+        self.answers[self._on_device(rows)] = self.objective.answers(logits.detach()).to(self.answers.dtype)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
         self.optimizer.step()
@@ -143,21 +142,27 @@ class FinetuneRun:
             max_length=self.settings["max_length"],
             where="fine-tuning: validation ",
         )
-        return Judgement.of(self.epoch, logits, labels)
+        return Judgement.of(self.epoch, self.objective, logits, labels, len(self.teacher.class_names))
 
-    def take_best(self) -> None:
-        """Give the model the weights that are kept."""
-        if self.selection.best is not None:
+    def finish(self) -> None:
+        """Give the model the weights that are kept, and its logits their unit; warn where it has not learnt."""
+        task, best = self.objective.task, self.selection.best
+        if best is not None:
             self.model.load_state_dict(self.selection.weights)
-            say(f"epoch {self.selection.best.epoch} is kept: its macro F1 is the highest")
+            title = task.history_titles[task.history_scores.index(task.selected_by)]
+            say(f"epoch {best.epoch} is kept: its {title} is the highest")
+        if fault := self._fault():
+            warn(fault)
+        self.objective.finish(self.model)
 
-    def fault(self) -> str | None:
-        """Return a warning where the kept epoch's answers say that it has not learnt; None where they do not."""
-        names = self.teacher.class_names
-        rows = np.bincount(self.labels, minlength=len(names))
-        if self.judging is None or self.selection.best is None:
-            return unlearnt(self.labels, self.answers.cpu().numpy(), names, rows)
-        return unlearnt(self.judging[1], self.selection.best.answers, names, rows, judged_by=self.settings["chosen_by"])
+    def _fault(self) -> str | None:
+        names, best = self.teacher.class_names, self.selection.best
+        if self.judging is not None and best is not None:
+            by = self.settings["chosen_by"]
+            return self.objective.fault(Outcome(self.judging[1], best.answers, names, self.labels, by))
+        answers = self.answers.cpu().numpy()
+        known = self.objective.task.is_labelled(answers)  # a training that went on has not seen all rows again
+        return self.objective.fault(Outcome(self.labels[known], answers[known], names, self.labels))
 
     def state(self) -> dict[str, Any]:
         """Return everything that going on needs; what draws the order of rows is the seed and the epoch."""

@@ -1,17 +1,16 @@
-"""Which epoch of a fine-tuning is kept, and when further ones do not pay; and a sentence where it has not learnt."""
+"""Which epoch of a fine-tuning is kept, and when further ones do not pay."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
+from teacher_export.teacher.finetune_tasks import FinetuneTask
 
 # So many epochs without a better score and without a lower loss end the training.
 PATIENCE = 3
-_NAMED = 8  # classes that a warning names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,35 +19,40 @@ class Judgement:
 
     Attributes:
         epoch: the epochs finished.
-        loss: mean cross-entropy.
-        accuracy: of the answers.
-        macro_f1: of the answers.
-        answers: int [n], the rows' classes as the teacher names them.
+        loss: the mean of the task's losses.
+        score: what the best epoch has most of; NaN = undefined, which is less than any.
+        answers: to the rows, as the task has them.
+        words: the scores, for people.
     """
 
     epoch: int
     loss: float
-    accuracy: float
-    macro_f1: float
+    score: float
     answers: np.ndarray
+    words: str = ""
 
     @classmethod
-    def of(cls, epoch: int, logits: np.ndarray, labels: np.ndarray) -> "Judgement":
-        """Judge logits, float32 [n, classes], by labels, int [n]."""
-        answers, loss = logits.argmax(axis=1), float(cross_entropies(logits, labels).mean())
-        return cls(epoch, loss, accuracy(labels, answers), macro_f1(labels, answers), answers)
-
-    def in_words(self, label_names: Sequence[str]) -> str:
-        """Return the scores, and how many classes were named."""
-        named = len(np.unique(self.answers))
-        return (
-            f"accuracy {self.accuracy:.3f}, macro F1 {self.macro_f1:.3f}, loss {self.loss:.3f}, {named} of "
-            f"{len(label_names)} classes named"
-        )
+    def of(
+        cls, epoch: int, objective: FinetuneTask, computed: np.ndarray, labels: np.ndarray, num_labels: int
+    ) -> "Judgement":
+        """Judge what a model in training computes, float32 [n, labels], by labels, as the task has them."""
+        task = objective.task
+        logits = np.asarray(task.outputs(computed))
+        answers, loss = task.answers(logits), float(task.losses(logits, labels).mean())
+        scores = task.scores(labels, answers)
+        shown = [f"{title} {score:.3f}" for title, score in zip(task.history_titles, scores, strict=True)]
+        words = [*shown, f"loss {loss:.3f}", objective.named(answers, num_labels)]
+        chooses = task.history_scores.index(task.selected_by)
+        return cls(epoch, loss, scores[chooses], answers, ", ".join(filter(None, words)))
 
     def is_better_than(self, other: "Judgement | None") -> bool:
-        """Whether this epoch is to be kept: the higher macro F1, then the lower loss."""
-        return other is None or (self.macro_f1, -self.loss) > (other.macro_f1, -other.loss)
+        """Whether this epoch is to be kept: the higher score, then the lower loss."""
+        return other is None or self.rank > other.rank
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The score and the loss, such that the better of two epochs has the larger ones."""
+        return (-np.inf if np.isnan(self.score) else self.score), -self.loss
 
 
 class Selection:
@@ -92,37 +96,3 @@ class Selection:
         best = state["best"]
         self.best, self.weights = Judgement(**{**best, "answers": best["answers"].numpy()}), state["weights"]
         self._lowest_loss, self._progress, self._epoch = state["lowest_loss"], state["progress"], state["epoch"]
-
-
-def unlearnt(
-    labels: np.ndarray,
-    answers: np.ndarray,
-    label_names: Sequence[str],
-    training_rows: np.ndarray,
-    judged_by: str | None = None,
-) -> str | None:
-    """Return a warning where answers say that a fine-tuning has not learnt; None where they do not.
-
-    Args:
-        labels: int [n], the rows' classes.
-        answers: int [n], what each was taken for; -1 = not known.
-        label_names: the classes.
-        training_rows: int [classes], how many rows of each class were trained on.
-        judged_by: the rows that chose the epoch; None = they are those of the last epoch of a number asked for.
-    """
-    known = answers >= 0
-    counts = np.bincount(labels[known], minlength=len(label_names))
-    predicted = np.bincount(answers[known], minlength=len(label_names))
-    never = np.flatnonzero((counts > 0) & (predicted == 0)).tolist()
-    right, most = float((labels == answers)[known].mean()), float(counts.max() / counts.sum())
-    if not never and right > most:
-        return None
-    shown = ", ".join(f"{label_names[place]!r} ({training_rows[place]:,} training rows)" for place in never[:_NAMED])
-    more = ", …" if len(never) > _NAMED else ""
-    what = f"never named {len(never)} of {len(label_names)} classes: {shown}{more}" if never else "learnt nothing"
-    where = "the last epoch" if judged_by is None else f"on the {judged_by} the teacher"
-    longer = "more --finetune-epochs or " if judged_by is None else ""
-    return (
-        f"warning: fine-tuning: {where} {what}; its accuracy there is {right:.3f}, and the most frequent class has a "
-        f"share of {most:.3f}; give {longer}more rows, or --class-weights balanced for rare classes"
-    )

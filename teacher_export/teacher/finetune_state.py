@@ -22,6 +22,7 @@ from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
 _OPTIONS = {
+    "task": "--task",
     "epochs": "--finetune-epochs",
     "learning_rate": "--finetune-learning-rate",
     "batch_size": "--batch-size",

@@ -64,8 +64,8 @@ class Finetuning:
         else:
             clear_leftovers(self.folder, _WHAT, state_file(self.folder))
             say(f"\nthe fine-tuned teacher in {self.folder} is reused")
-        names, settings = self._dataset.label_names, self.settings
-        return load_teacher(self.source, names, settings["max_length"], settings["seed"])
+        names, settings, task = self._dataset.label_names, self.settings, self._dataset.task.name
+        return load_teacher(self.source, names, settings["max_length"], settings["seed"], task)
 
     def _train(self, untrained: "Teacher") -> None:
         from teacher_export.teacher.finetune import finetune

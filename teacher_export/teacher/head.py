@@ -1,11 +1,19 @@
 """Whether a teacher's head answers what the data's task asks: no softmax is taken for anything else, or the reverse."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from distill_jax.errors import InputError
 from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME
 
 _MULTI_LABEL, _SINGLE_LABEL, _SCORE = "multi_label_classification", "single_label_classification", "regression"
+PROBLEM_TYPES: dict[str, str | None] = {
+    SINGLE_LABEL_NAME: None,
+    MULTI_LABEL_NAME: _MULTI_LABEL,
+    SCORE_NAME: _SCORE,
+}
+"""What the configuration of a new head says of each task."""
 _WANTED: dict[str, str] = {
     SINGLE_LABEL_NAME: "a classifier of one class a text, a softmax over two classes or more",
     MULTI_LABEL_NAME: f"a multi-label classifier (problem_type {_MULTI_LABEL})",
@@ -38,14 +46,48 @@ def require_head(name: str, model: Any, task: str) -> None:
     raise InputError(
         f"teacher {name}: expected {_WANTED[task]}, got {shown[found or SCORE_NAME]}: its configuration "
         f"says problem_type {kind or 'nothing'}, num_labels {outputs}; give another teacher, or an encoder without a "
-        f"head, which gets one for the data's classes and is fine-tuned (--task single-label){remedy}"
+        f"head, which gets one for the data's labels and is fine-tuned{remedy}"
     )
 
 
-def require_trained(name: str, task: str) -> None:
-    """Raise ``InputError`` where a teacher without a head would have to be fine-tuned for more than classes."""
-    if task != SINGLE_LABEL_NAME:
-        raise InputError(
-            f"teacher {name}: it has no trained head, and fine-tuning is for --task single-label alone; give a teacher "
-            f"that was trained for {task}, or its answers in the table (--teacher-outputs)"
-        )
+def last_linear(model: Any) -> Any:
+    """Return the linear layer whose outputs are a model's logits: the last one outside its encoder."""
+    from torch.nn import Linear
+
+    encoder = f"{model.base_model_prefix}."
+    found = [module for name, module in model.named_modules() if not name.startswith(encoder)]
+    return [module for module in found if isinstance(module, Linear)][-1]
+
+
+def rescale(model: Any, factor: float, summand: float) -> None:
+    """Let a head give its logits times a factor, and a summand more; one without a bias has none."""
+    import torch
+
+    linear = last_linear(model)
+    with torch.no_grad():
+        linear.weight.mul_(factor)
+        if linear.bias is not None:
+            linear.bias.mul_(factor).add_(summand)
+
+
+@contextlib.contextmanager
+def score_in_float32(model: Any) -> Iterator[None]:
+    """Let the last layer of a model of one score compute in float32 under autocast.
+
+    A class's logit counts beside the others; a score counts as it is, and bfloat16 has none between 700 and 704.
+    """
+    import torch
+    from torch.nn import functional
+
+    def exactly(linear: Any, inputs: tuple[Any, ...], _: Any) -> Any:
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return functional.linear(inputs[0].float(), linear.weight, linear.bias)
+
+    if model.config.num_labels > 1:
+        yield
+        return
+    handle = last_linear(model).register_forward_hook(exactly)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -9,7 +9,7 @@ from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.teacher.demo import load_demo_model
 from teacher_export.teacher.families import Segments
 from teacher_export.teacher.folder_files import CONFIG
-from teacher_export.teacher.head import require_head, require_trained
+from teacher_export.teacher.head import PROBLEM_TYPES, require_head
 from teacher_export.teacher.positions import require_length
 from teacher_export.teacher.saved_tokenizer import cut_texts, load_tokenizer, own_pad_id
 from teacher_export.teacher.source import TeacherSource
@@ -92,7 +92,7 @@ def load_teacher(
         label_names: the data's classes, for which a head is made where the checkpoint has none.
         max_length: tokens a text is cut to.
         seed: draws the weights of a head that the checkpoint does not have.
-        task: what its head must answer.
+        task: what its head must answer, or the new one is to learn.
 
     Raises:
         InputError: the files are no sequence classifier, or one of another task, do not fit
@@ -104,16 +104,14 @@ def load_teacher(
     saved_tokenizer = load_tokenizer(source)
     torch.manual_seed(seed)
     if source.is_demo:
-        model, trained = load_demo_model(source.folder, label_names), False
+        model, trained = load_demo_model(source.folder, label_names, PROBLEM_TYPES[task]), False
     elif source.is_state_dict:
         model = _load_state_dict_model(source)
         trained = True
     else:
-        model, trained = _load_folder_model(source, label_names)
+        model, trained = _load_folder_model(source, label_names, task)
     if trained:
         require_head(source.name, model, task)
-    else:
-        require_trained(source.name, task)
     model.float().eval()
     require_length(source.name, model, saved_tokenizer, max_length)
     tokenizer, rows = cut_texts(saved_tokenizer, max_length), len(model.get_input_embeddings().weight)
@@ -138,7 +136,7 @@ def _require_no_code(source: TeacherSource) -> None:
         )
 
 
-def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> tuple[Any, bool]:
+def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...], task: str) -> tuple[Any, bool]:
     model, info = _from_pretrained(source)
     missing = sorted(info["missing_keys"])
     prefix = f"{model.base_model_prefix}."
@@ -151,8 +149,8 @@ def _load_folder_model(source: TeacherSource, label_names: tuple[str, ...]) -> t
     if not any(not key.startswith(prefix) for key in missing):
         return model, True
     names = dict(enumerate(label_names))
-    classes = {"id2label": names, "label2id": {name: index for index, name in names.items()}, "problem_type": None}
-    model, _ = _from_pretrained(source, **classes)
+    numbers = {name: index for index, name in names.items()}
+    model, _ = _from_pretrained(source, id2label=names, label2id=numbers, problem_type=PROBLEM_TYPES[task])
     return model, False
 
 

@@ -12,6 +12,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from teacher_export.teacher import distilbert_inference, distilbert_packed
 from teacher_export.teacher.families import Segments, batch_inputs, batches_allowed, row_kinds
+from teacher_export.teacher.head import score_in_float32
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
@@ -89,7 +90,7 @@ def predict_logits(
 
     try:
         # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
-        with _side_by_side(own=own) as each, batches_allowed(model):
+        with _side_by_side(own=own) as each, batches_allowed(model), score_in_float32(model):
             for rows, logits in zip(batches, each(logits_of, batches), strict=True):
                 outputs.append(logits)
                 advance(len(rows))

@@ -10,8 +10,8 @@ from teacher_export.teacher import finetune as module
 from teacher_export.teacher.finetune import finetune
 from teacher_export.teacher.finetune_batches import length_batches
 from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
-from teacher_export.teacher.finetune_selection import unlearnt
 from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
+from teacher_export.teacher.finetune_tasks import Outcome, finetune_task
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source, resolve_teacher
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
@@ -156,11 +156,14 @@ def test_classes_that_are_never_predicted_are_named(bare, tmp_path, capsys):
 
 def test_a_fine_tuning_that_learnt_nothing_says_so():
     labels = np.arange(40) % 2
-    rows = np.array([20, 20, 0])
-    assert unlearnt(labels, labels, ("a", "b"), rows) is None
-    assert "learnt nothing; its accuracy there is 0.500" in unlearnt(labels, np.arange(40) // 2 % 2, ("a", "b"), rows)
-    assert "never named 1 of 2 classes: 'b' (20 training rows)" in unlearnt(labels, labels * 0, ("a", "b"), rows)
-    assert unlearnt(labels, labels, ("a", "b", "of no row"), rows) is None
+
+    def fault(answers, names=("a", "b")):
+        return finetune_task({}).fault(Outcome(labels, answers, names, labels))
+
+    assert fault(labels) is None
+    assert "learnt nothing; its accuracy there is 0.500" in fault(np.arange(40) // 2 % 2)
+    assert "never named 1 of 2 classes: 'b' (20 training rows)" in fault(labels * 0)
+    assert fault(labels, ("a", "b", "of no row")) is None
 
 
 def test_no_labelled_row_is_refused(bare, tmp_path):

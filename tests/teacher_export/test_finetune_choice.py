@@ -117,7 +117,7 @@ def test_patience_lasts_while_the_score_rises_or_the_loss_falls():
     def ended_after(*epochs):
         selection = Selection()
         for number, (score, loss) in enumerate(epochs, 1):
-            selection.add(Judgement(number, loss, score, score, np.zeros(1, int)), {"w": torch.tensor(number)})
+            selection.add(Judgement(number, loss, score, np.zeros(1, int)), {"w": torch.tensor(number)})
         return selection
 
     same = (0.1, 1.0)

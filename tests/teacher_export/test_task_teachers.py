@@ -61,10 +61,3 @@ def test_a_head_of_another_task_is_refused_and_its_own_task_named(tmp_path, caps
     message = refusal(capsys, main, *_command(tmp_path, tmp_path / "teacher", task))
     assert f"--task {head}, which is its own" in message
     assert not (tmp_path / "export").exists()
-
-
-@pytest.mark.parametrize("task", ["score", "multi-label"])
-def test_an_encoder_without_a_head_is_fine_tuned_for_classes_alone(tmp_path, capsys, task):
-    make_teacher(tmp_path / "teacher", head=False)
-    message = refusal(capsys, main, *_command(tmp_path, tmp_path / "teacher", task))
-    assert "fine-tuning is for --task single-label alone" in message
