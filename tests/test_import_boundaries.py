@@ -18,9 +18,14 @@ SINGLE = (
     "data/long_texts",
     "data/tokenizer_file",
     "data/ragged",
+    "metrics/bootstrap",
+    "metrics/calibration",
     "metrics/classification",
     "metrics/multi_label",
     "metrics/regression",
+    "metrics/resampled_labels",
+    "metrics/resampled_regression",
+    "metrics/resampling",
     "inference/json_lines",
 )
 SHARED = (
