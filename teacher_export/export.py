@@ -1,5 +1,6 @@
 """A whole export: data → a teacher that is ready → logits, written part by part; resumable at any moment."""
 
+import dataclasses
 import hashlib
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from distill_jax.files import sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
+from teacher_export.data.folders import with_files_of_folders
 from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
 from teacher_export.summary import class_findings, print_summary, read_answers, score
@@ -42,7 +44,7 @@ def run(config: ExportConfig) -> Path:
         Interrupted: Ctrl-C; the message says what is kept.
         OSError: the disk is full, …; what is whole is kept.
     """
-    config = spelt_out(config)
+    config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
     teacher = kind_of(config)
     dataset = teacher.dataset
     manifest = find_whole_export(config, teacher)

@@ -42,7 +42,7 @@ class DataConfig:
     file; the others are tables whose columns are known."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
-    .zip of one file) or not."""
+    .zip of one file) or not. A folder stands for the files in it: their names say which train, validate and test."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """The text's column (table). Give it several times to join columns by a blank line."""
     label_column: str | None = None
