@@ -5,20 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from distill_jax.metrics.interval import CONFIDENCE, Interval
 from distill_jax.metrics.outcomes import OutcomeTable, class_sums
 
-CONFIDENCE = 0.95
 RESAMPLES = 5_000
 _ELEMENTS_AT_ONCE = 4_000_000  # of the arrays [resamples, rows], to bound the memory
-
-
-@dataclasses.dataclass(frozen=True)
-class Interval:
-    """A number and the interval that says how sure it is."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclasses.dataclass(frozen=True)

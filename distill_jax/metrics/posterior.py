@@ -24,7 +24,7 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.metrics.bootstrap import CONFIDENCE, Interval
+from distill_jax.metrics.interval import CONFIDENCE, Interval
 from distill_jax.metrics.outcomes import ClassSums, OutcomeTable, class_sums
 
 DRAWS = 10_000

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from distill_jax.metrics.bootstrap import CONFIDENCE, Interval
+from distill_jax.metrics.interval import CONFIDENCE, Interval
 
 RESAMPLES = 1_000
 _ELEMENTS_AT_ONCE = 10_000_000  # of the weights [draws, rows], to bound the memory

@@ -8,7 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from distill_jax.metrics.bootstrap import Interval, bootstrap_intervals
+from distill_jax.metrics.bootstrap import bootstrap_intervals
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.outcomes import count_outcomes
 from distill_jax.metrics.posterior import credible_interval, posterior_scores, probability_better
 

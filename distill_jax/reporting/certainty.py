@@ -1,6 +1,6 @@
 """How sure the report's differences are, and the measures beside accuracy, as HTML tables."""
 
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.reporting.html_tables import escape, numbers_table, table_line, with_interval
 from distill_jax.reporting.numbers import UNKNOWN, count, p_value, percent, points, points_interval, probability, score
 from distill_jax.reporting.results import number_of_texts

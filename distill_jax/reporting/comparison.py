@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from distill_jax.console import format_table
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.significance import CLEAR, PairCertainty
 from distill_jax.reporting.comparable_runs import names_of
 from distill_jax.reporting.measures import Measures, measure, measure_pair

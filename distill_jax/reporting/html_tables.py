@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.reporting.numbers import (
     UNKNOWN,
     interval,

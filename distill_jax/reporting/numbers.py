@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.runs.seed_scores import Spread
 
 UNKNOWN = "–"

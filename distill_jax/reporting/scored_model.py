@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference, difference, percentile_interval, resampled
 from distill_jax.runs.folder import Run
 from distill_jax.tasks.task import LabelResult, Metric, Task

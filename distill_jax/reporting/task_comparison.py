@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from distill_jax.console import format_table
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.comparable_runs import names_of

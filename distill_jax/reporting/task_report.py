@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from distill_jax.console import format_table
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.html_tables import escape, notes_list, numbers_table, table_line, with_interval

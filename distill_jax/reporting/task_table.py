@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.metrics.bootstrap import Interval
+from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.reporting.comparable_runs import display_names
 from distill_jax.reporting.scored_model import ScoredModel, labelled, plain_task, score_model, task_at
