@@ -121,6 +121,7 @@ def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
 
 def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> Written:
     from distill_jax.reporting.chart_style import png
+    from distill_jax.reporting.labels import has_labels, labels_csv, terminal_labels
     from distill_jax.reporting.task_report import csv_text, render_page, sentences, task_chart, terminal_table
     from distill_jax.reporting.task_table import build_task_table
 
@@ -128,9 +129,11 @@ def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> 
     contents = {
         PAGE: utf8(render_page(table, runs, title)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
+        **({CLASSES: utf8(labels_csv(table)).encode()} if has_labels(table) else {}),
         CHART: png(task_chart(runs, table, width=_CHART_WIDTH)),
     }
-    return contents, [terminal_table(table), "", *sentences(table)]
+    labels = [f"{terminal_labels(table)}\n"] if has_labels(table) else []
+    return contents, [terminal_table(table), "", *labels, *sentences(table)]
 
 
 def _require_replaceable(output: Path, names: Collection[str]) -> None:

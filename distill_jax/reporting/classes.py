@@ -46,9 +46,16 @@ def class_scores(confusion: np.ndarray, label_names: Sequence[str]) -> list[Clas
     """Return a model's scores of each class from its confusion matrix, int [classes, classes], row = true class."""
     right, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     return [
-        ClassScore(name, _share(hits, named), _share(hits, rows), _share(2 * hits, rows + named), rows, named)
-        for name, hits, rows, named in zip(label_names, right.tolist(), true.tolist(), predicted.tolist(), strict=True)
+        class_score(*of_class)
+        for of_class in zip(label_names, right.tolist(), true.tolist(), predicted.tolist(), strict=True)
     ]
+
+
+def class_score(name: str, right: int, true: int, predicted: int) -> ClassScore:
+    """Return a class's scores from its texts, those that it is named for, and those of both."""
+    return ClassScore(
+        name, _share(right, predicted), _share(right, true), _share(2 * right, true + predicted), true, predicted
+    )
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -102,8 +109,12 @@ def _of(table: Table, row: Row) -> list[ClassScore]:
 
 
 def class_notes(table: Table) -> list[str]:
+    """Return what is to be said of the best student's classes."""
+    return notes_on(_of(table, table.best), table.best.model)
+
+
+def notes_on(scores: Sequence[ClassScore], model: str) -> list[str]:
     """Return a sentence on the classes without a test text, one on those of a few, one on those never named."""
-    scores = _of(table, table.best)
     without = [each.name for each in scores if not each.count]
     few = [f"{each.name} ({each.count})" for each in scores if 0 < each.count < FEW]
     never = [each.name for each in scores if each.count >= FEW and not each.predicted]
@@ -120,7 +131,7 @@ def class_notes(table: Table) -> list[str]:
         )
     if never:
         found.append(
-            f"{table.best.model} never names {_named(never)}: train longer, give more rows, or more weight "
+            f"{model} never names {_named(never)}: train longer, give more rows, or more weight "
             "(--class-weights balanced)."
         )
     return found

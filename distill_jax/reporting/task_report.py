@@ -10,6 +10,7 @@ from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.html_tables import escape, notes_list, numbers_table, table_line, with_interval
+from distill_jax.reporting.labels import label_notes, labels_section
 from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, probability, size, spread
 from distill_jax.reporting.page_frame import framed
 from distill_jax.reporting.results import csv_field, number_of_texts
@@ -89,7 +90,7 @@ def sentences(table: TaskTable) -> list[str]:
         if row.seeds is not None:
             named = ", ".join(f"{name.replace('_', ' ')} {spread(value)}" for name, value in row.seeds.named().items())
             found.append(f"{row.model}, mean ± spread over {len(row.seeds.seeds)} seeds: {named}.")
-    return [*found, *table.task.decision_words]
+    return [*found, *table.task.decision_words, *label_notes(table)]
 
 
 def _helped(row: TaskRow, table: TaskTable) -> str:
@@ -154,7 +155,9 @@ def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
         chart_title=escape(chart_title),
         chart_wide=charts["wide"],
         chart_narrow=charts["narrow"],
+        labels=labels_section(table),
         reliability_text=escape(table.task.reliability_words),
+        calibration=_calibration(table),
         reliability=_reliability(table),
     )
 
@@ -193,6 +196,27 @@ def _reliability(table: TaskTable) -> str:
         cells = [with_interval(f"{number(said)} → {number(true)}", count(rows)) for said, true, rows in row.reliability]
         lines.append(table_line("student", escape(row.model), [*cells, *[UNKNOWN] * (bins - len(cells))]))
     return numbers_table(header, lines, "What is predicted and what is true")
+
+
+def _calibration(table: TaskTable) -> str:
+    """Return the numbers of the models' calibration as HTML; nothing where the task has none."""
+    metrics = table.task.calibration
+    if not metrics:
+        return ""
+    lines = [
+        table_line(
+            "teacher" if row is table.teacher else "student",
+            escape(row.model),
+            [with_interval(number(value.value), limits(value)) for value in row.calibration.values()],
+        )
+        for row in table.rows
+    ]
+    text = (
+        "The straight line from what is predicted to what is true: a slope of 1 and an intercept of 0 can be taken at "
+        "their word; below 1, predictions lie too far apart."
+    )
+    found = numbers_table(("Model", *(metric.title for metric in metrics)), lines, "Slope and intercept")
+    return f"<p>{escape(text)}</p>\n{found}"
 
 
 def _chart_title(table: TaskTable) -> str:

@@ -10,6 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from scipy.special import expit, rel_entr
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 import distill_jax as dj
 from command_lines import call, refusal
@@ -17,6 +18,7 @@ from distill_jax import compare, predict, report, train
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
+from distill_jax.runs.folder import read_run
 from distill_jax.training.fit import fit
 from distill_jax.training.run import TrainRun, train_run
 from scripts.search import command_line as search
@@ -169,6 +171,9 @@ def test_report_and_comparison_show_the_task_s_metrics_and_nothing_of_classes(jo
         assert of_classes not in page
     with (tmp_path / "report/results.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 1 + len(STUDENTS)
+    assert ("Slope" in page) == (task == "score")
+    assert ("label by label" in page) == ("label by label" in output) == (task == "multi-label")
+    assert (tmp_path / "report/classes.csv").exists() == (task == "multi-label")
     runs = folder / "runs/cnn", folder / "runs/fasttext"
     status, output, error = call(capsys, compare.main, *runs, "--json", tmp_path / "numbers.json")
     assert status == 0, error
@@ -181,6 +186,28 @@ def test_report_and_comparison_show_the_task_s_metrics_and_nothing_of_classes(jo
         assert found["probability_higher"] == pytest.approx(1 - turned["lead"][name]["probability_higher"])
     status, _, error = call(capsys, compare.main, folder / "runs/cnn", "--teacher")
     assert status == 0, error
+
+
+def test_every_label_s_scores_are_scikit_learn_s_and_the_threshold_s_the_run_has(journey, capsys, tmp_path):
+    folder, task = journey
+    if task == "score":
+        pytest.skip("a score has no labels")
+    status, _, error = call(capsys, report.main, folder / "runs", "--output", tmp_path / "report")
+    assert status == 0, error
+    with (tmp_path / "report/classes.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["run"].endswith("/cnn")]
+    run = read_run(folder / "runs/cnn")
+    thresholds = json.loads((folder / "runs/cnn/decision.json").read_text())["thresholds"]
+    known = (run.predictions.labels >= 0).all(axis=1)
+    labels, shares = run.predictions.labels[known], 1 / (1 + np.exp(-run.predictions.logits[known]))
+    assert [row["class"] for row in rows] == list(run.label_names)
+    for place, row in enumerate(rows):
+        true, said = labels[:, place], shares[:, place] >= thresholds[place]
+        scores = precision_recall_fscore_support(true, said, average="binary", zero_division=0)[:3]
+        assert [float(row[name] or 0) for name in ("precision", "recall", "f1")] == pytest.approx(scores)
+        assert (int(row["count"]), int(row["predicted"])) == (true.sum(), said.sum())
+        assert float(row["average_precision"]) == pytest.approx(average_precision_score(true, shares[:, place]))
+        assert float(row["threshold"]) == pytest.approx(thresholds[place])
 
 
 def test_a_threshold_is_a_score_s_alone(journey, capsys, tmp_path):
