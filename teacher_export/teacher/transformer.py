@@ -24,7 +24,7 @@ from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.training_rows import require_unseen
-from teacher_export.teacher.windows import WindowReader, cut_at, mean_of_windows
+from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -226,9 +226,10 @@ class TransformerLabeller(Labeller):
         if self._reader is None:
             return self._logits(asked.tokens, asked.where, advance)
         tokens, counts = self._reader.read(asked.split.texts[asked.rows])
-        logits = mean_of_windows(self._logits(tokens, f"{asked.where}among its windows ", lambda _: None), counts)
+        where = f"{asked.where}among its windows "
+        logits = logits_of_windows(tokens, counts, lambda rows: self._logits(rows, where, lambda _: None))
         advance(len(counts))
-        return logits
+        return mean_of_windows(logits, counts)
 
     def _logits(self, tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
         from teacher_export.teacher.logits import predict_logits

@@ -5,7 +5,7 @@ windows' (Sun et al. 2019, "How to fine-tune BERT for text classification?", sec
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,24 @@ class WindowReader:
             characters += len(part)
         if chunk:
             yield chunk
+
+
+def logits_of_windows(tokens: Ragged, counts: np.ndarray, predict: Callable[[Ragged], np.ndarray]) -> np.ndarray:
+    """Return each window's logits, float32 [windows, outputs].
+
+    The first windows are computed apart, in the batches that cut texts stand in: a text of one window has the same
+    bits as without windows, whatever stands beside it.
+
+    Args:
+        tokens: all windows, text by text.
+        counts: int64 [texts], how many of them each text has.
+        predict: rows → logits, float32 [rows, outputs].
+    """
+    is_first = np.zeros(len(tokens), bool)
+    is_first[np.cumsum(counts) - counts] = True
+    parts = [np.flatnonzero(is_first), np.flatnonzero(~is_first)]
+    found = np.concatenate([predict(tokens.take(rows)) for rows in parts])
+    return found[np.argsort(np.concatenate(parts))]
 
 
 def mean_of_windows(logits: np.ndarray, counts: np.ndarray) -> np.ndarray:

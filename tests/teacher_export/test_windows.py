@@ -120,7 +120,8 @@ def test_short_texts_keep_their_logits_and_an_export_without_the_options_its_byt
     tokens = Export.open(plain).train.tokens
     short = tokens.lengths < LENGTH
     before, after = (all_logits(folder, "train") for folder in (plain, wide))
-    assert_close(after[short], before[short], **OF_TEACHER)
+    assert short.any()
+    np.testing.assert_array_equal(after[short], before[short])
     assert not np.allclose(after[~short], before[~short])
     np.testing.assert_array_equal(Export.open(wide).train.tokens.ids, tokens.ids)
 
