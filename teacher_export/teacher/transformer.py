@@ -23,8 +23,9 @@ from teacher_export.teacher.finetuned import Finetuning
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
+from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import require_unseen
-from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
+from teacher_export.teacher.windows import MOST_WINDOWS, WindowReader, cut_at, logits_of_windows, mean_of_windows
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -172,6 +173,7 @@ class TransformerLabeller(Labeller):
         self.tokenizer, self._reader = teacher.tokenizer, None
         if asked.reads_otherwise:
             self.tokenizer = cut_at(teacher.tokenizer, asked.students_length)
+        if asked.overlap is not None:
             self._reader = WindowReader.of(teacher.tokenizer, asked.max_length, asked.overlap)
 
     def _transfer_set(self) -> TransferSet:
@@ -223,9 +225,14 @@ class TransformerLabeller(Labeller):
 
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
         """Run the model over the rows' tokens, or over their windows."""
-        if self._reader is None:
+        if not self.config.teacher.reads_otherwise:
             return self._logits(asked.tokens, asked.where, advance)
-        tokens, counts = self._reader.read(asked.split.texts[asked.rows])
+        texts = asked.split.texts[asked.rows]
+        if self._reader is None:
+            return self._logits(encode(self._teacher.tokenizer, texts), asked.where, advance)
+        tokens, counts, cut = self._reader.read(texts)
+        if cut:
+            warn(f"warning: {asked.where}{cut:,} texts have more than {MOST_WINDOWS} windows; the rest is not read")
         where = f"{asked.where}among its windows "
         logits = logits_of_windows(tokens, counts, lambda rows: self._logits(rows, where, lambda _: None))
         advance(len(counts))

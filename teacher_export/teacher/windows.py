@@ -1,4 +1,4 @@
-"""What a teacher reads of a text, where that is not what students read: its beginning, or all of it in windows.
+"""All of a long text for a teacher that reads less at once.
 
 Windows of a teacher's length overlap, and each has the tokenizer's special tokens; a text's logits are the mean of its
 windows' (Sun et al. 2019, "How to fine-tune BERT for text classification?", section 5.3.1).
@@ -32,46 +32,46 @@ class WindowReader:
 
     Attributes:
         tokenizer: cuts at the windows' length, and knows their overlap.
-        most: windows of a text at most; 1 = its beginning alone.
+        reach: characters of a text that are looked at; far more than its windows may have.
     """
 
     tokenizer: Any
-    most: int
+    reach: int
 
     @classmethod
-    def of(cls, tokenizer: Any, length: int, overlap: int | None) -> "WindowReader":
+    def of(cls, tokenizer: Any, length: int, overlap: int) -> "WindowReader":
         """Return a reader of windows.
 
         Args:
             tokenizer: a ``tokenizers.Tokenizer`` that truncates.
             length: tokens of a window, special ones included.
-            overlap: tokens that two neighbours share; None = there is one window, the beginning of the text.
+            overlap: tokens that two neighbours share.
 
         Raises:
-            InputError: nothing of a text would be new in a window.
+            InputError: less than half of what stands in a window would be new.
         """
         room = length - tokenizer.num_special_tokens_to_add(False)
-        if overlap is not None and overlap >= room:
+        if overlap > room // 2:
             raise InputError(
-                f"--window-overlap: expected at most {room - 1} of the {room} tokens of text in a window, got {overlap}"
+                f"--window-overlap: expected at most {room // 2}, half of the {room} tokens of text in a window, got "
+                f"{overlap}"
             )
-        return cls(cut_at(tokenizer, length, overlap or 0), 1 if overlap is None else MOST_WINDOWS)
+        tokens = length + (MOST_WINDOWS - 1) * (room - overlap)
+        return cls(cut_at(tokenizer, length, overlap), CHARACTERS_A_TOKEN * tokens)
 
-    def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray]:
-        """Return all windows' tokens, text by text, and how many each text has, int64 [texts]."""
-        rows, counts = [], []
+    def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray, int]:
+        """Return all windows' tokens, text by text; how many each text has, int64 [texts]; how many texts have more."""
+        rows, counts, cut = [], [], 0
         for chunk in self._chunks(texts):
-            found = [self._windows(encoding) for encoding in self.tokenizer.encode_batch(chunk)]
-            rows.append(Ragged.of([ids for windows in found for ids in windows]))
-            counts += [len(windows) for windows in found]
-        return Ragged.concatenate([Ragged.of([]), *rows]), np.array(counts, np.int64)
-
-    def _windows(self, encoding: Any) -> list[list[int]]:
-        return [each.ids for each in (encoding, *encoding.overflowing[: self.most - 1])]
+            for encoding in self.tokenizer.encode_batch(chunk):
+                windows = [encoding, *encoding.overflowing]
+                cut += len(windows) > MOST_WINDOWS or len(texts[len(counts)]) > self.reach
+                rows.append(Ragged.of([each.ids for each in windows[:MOST_WINDOWS]]))
+                counts.append(len(rows[-1]))
+        return Ragged.concatenate([Ragged.of([]), *rows]), np.array(counts, np.int64), cut
 
     def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        reach = CHARACTERS_A_TOKEN * self.tokenizer.truncation["max_length"] * self.most
-        from_the_end = cut_side(self.tokenizer) == "left"
+        reach, from_the_end = self.reach, cut_side(self.tokenizer) == "left"
         chunk: list[str] = []
         characters = 0
         for text in texts:

@@ -34,11 +34,11 @@ def word_tokenizer(side="right"):
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("overlap", [0, 1, 4])
+@pytest.mark.parametrize("overlap", [0, 1, 3])
 @pytest.mark.parametrize("words", [0, 1, 6, 7, 8, 12, 60])
 def test_windows_cover_every_token_and_overlap_as_asked(words, overlap, side):
     text = " ".join(map(str, range(1, words + 1)))
-    rows, counts = WindowReader.of(word_tokenizer(side), LENGTH, overlap).read(["5 6", text, ""])
+    rows, counts, _ = WindowReader.of(word_tokenizer(side), LENGTH, overlap).read(["5 6", text, ""])
     assert counts.sum() == len(rows)
     assert (counts[0], counts[2]) == (1, 1)
     found = [row.tolist() for row in np.split(rows.ids, rows.stops[:-1])][1 : 1 + counts[1]]
@@ -67,9 +67,9 @@ def test_many_long_texts_are_read_in_their_order_a_part_at_a_time(monkeypatch):
 
 def test_a_text_has_so_many_windows_at_most(monkeypatch):
     monkeypatch.setattr(windows, "MOST_WINDOWS", 3)
-    rows, counts = WindowReader.of(word_tokenizer(), LENGTH, 0).read(["7 " * 100_000, "7 8"])
-    assert counts.tolist() == [3, 1]
-    assert len(rows) == 4
+    rows, counts, cut = WindowReader.of(word_tokenizer(), LENGTH, 0).read(["7 " * 100_000, "7 8", "7 " * 19])
+    assert counts.tolist() == [3, 1, 3]
+    assert (len(rows), cut) == (7, 2)
 
 
 def test_a_mean_is_its_windows_and_of_one_window_the_window_itself():
@@ -157,6 +157,6 @@ def test_what_does_not_go_together_is_refused(tmp_path, capsys, headed):
     assert "--long-texts and --teacher-outputs do not go together" in said(*table, "--long-texts", "windows")
     assert "--student-max-length and --teacher-outputs" in said(*table, "--student-max-length", "9")
     with pytest.raises(
-        InputError, match="--window-overlap: expected at most 5 of the 6 tokens of text in a window, got 6"
+        InputError, match="--window-overlap: expected at most 3, half of the 6 tokens of text in a window, got 4"
     ):
-        WindowReader.of(word_tokenizer(), LENGTH, 6)
+        WindowReader.of(word_tokenizer(), LENGTH, 4)
