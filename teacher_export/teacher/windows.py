@@ -61,7 +61,9 @@ class WindowReader:
 
     def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray, int]:
         """Return all windows' tokens, text by text; how many each text has, int64 [texts]; how many texts have more."""
-        rows, counts, cut = [], [], 0
+        rows: list[Ragged] = []
+        counts: list[int] = []
+        cut = 0
         for chunk in self._chunks(texts):
             for encoding in self.tokenizer.encode_batch(chunk):
                 windows = [encoding, *encoding.overflowing]

@@ -102,7 +102,8 @@ def test_logits_of_another_number_of_labels_are_refused():
 @pytest.mark.parametrize("unit", [1, 1000])
 def test_scores_are_predicted_in_their_own_unit(student, unit):
     model = TextRegressor(student, training=QUICK).fit(TEXTS, np.array(SCORES) * unit + 7)
-    np.testing.assert_allclose((model.predict(ASKED) - 7) / unit, [4.5, 1.5, 4.5], atol=0.5)
+    learnt = (model.predict(ASKED) - 7) / unit
+    assert (np.abs(learnt - [4.5, 1.5, 4.5]) < 0.5).all()
     assert model.score(TEXTS, np.array(SCORES) * unit + 7) > 0.95
 
 
