@@ -1,0 +1,49 @@
+"""The multi-label set of Debian's package lists, from a listing made up for the test."""
+
+import pytest
+
+from distill_jax.errors import InputError
+from scripts.debian_tags import main, rows_of, tagged_texts
+
+LISTING = """Package: one
+Description: reads mail
+ and sorts it
+Tag: role::program, works-with::mail,
+ interface::text
+
+Package: two
+Description: reads mail and sorts it
+Tag: use::viewing, suite::TODO
+
+Package: three
+Description: an untagged one
+
+Package: four
+Description: plays music
+Tag: role::program
+"""
+
+
+def test_a_description_has_the_tags_of_all_its_packages():
+    assert tagged_texts(LISTING) == {
+        "reads mail and sorts it": {"role::program", "works-with::mail", "interface::text", "use::viewing"},
+        "plays music": {"role::program"},
+    }
+
+
+def test_rare_tags_are_left_out_and_a_text_s_part_hangs_on_the_text_alone():
+    rows = rows_of(tagged_texts(LISTING), least=2)
+    assert [(row["text"], row["tags"]) for row in rows] == [
+        ("reads mail and sorts it", ["role::program"]),
+        ("plays music", ["role::program"]),
+    ]
+    many = {f"text {number}": {"a"} for number in range(1000)}
+    parts = [row["part"] for row in rows_of(many)]
+    assert parts == [row["part"] for row in rows_of(dict(reversed(many.items())))][::-1]
+    assert {name: parts.count(name) for name in ("train", "validation", "test")}["train"] > 600
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["a", "b"]])
+def test_anything_but_one_folder_is_refused(words):
+    with pytest.raises(InputError, match="expected one argument, the folder to write"):
+        main(words)
