@@ -21,6 +21,7 @@ from teacher_export.options.data import DEMO_VOTES
 from teacher_export.options.table_teacher import TRAIN, VOCABULARY
 from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import canonical_json
+from teacher_export.teacher.table_embeddings import embeddings_beside
 from teacher_export.teacher.table_tokenizer import TableTokenizer
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class TableKind(TeacherKind):
         super().__init__(config)
         name = config.table_teacher.tokenizer
         # A wrong path is worth knowing before large files are read.
-        self._given = None if name == TRAIN else TableTokenizer.given(name, config.teacher.max_length)
+        self._given, self._embeddings = None, None
+        if name != TRAIN:
+            self._given = TableTokenizer.given(name, config.teacher.max_length)
+            self._embeddings = embeddings_beside(name, self._given.vocab_size)
 
     @cached_property
     def _table(self) -> "AnsweredTable":
@@ -63,12 +67,13 @@ class TableKind(TeacherKind):
     def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
         """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
         found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
-        return _described(self.config, self._table, found, self._given), _fingerprint(self._table)
+        described = _described(self.config, self._table, found, self._given, self._embeddings)
+        return described, _fingerprint(self._table)
 
     def load(self) -> Labeller:
         """Make the tokenizer ready."""
         if self._given is not None:
-            return TableLabeller(self.config, self._table, self._given)
+            return TableLabeller(self.config, self._table, self._given, self._embeddings)
         size = self.config.table_teacher.vocabulary or VOCABULARY
         trained = TableTokenizer.trained(self.dataset.splits["train"].texts, size, self.config.teacher.max_length)
         say(f"a vocabulary of {trained.vocab_size:,} word pieces was learnt from the training texts")
@@ -76,9 +81,13 @@ class TableKind(TeacherKind):
 
 
 def _described(
-    config: ExportConfig, table: "AnsweredTable", tokenizer_sha256: str, given: TableTokenizer | None
+    config: ExportConfig,
+    table: "AnsweredTable",
+    tokenizer_sha256: str,
+    given: TableTokenizer | None,
+    embeddings: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the manifest's ``config``; ``given`` is a tokenizer that was not learnt."""
+    """Return the manifest's ``config``; ``given`` is a tokenizer that was not learnt, with embeddings or without."""
     asked = config.table_teacher
     teacher = {
         "teacher_outputs": {
@@ -93,6 +102,8 @@ def _described(
         "given_tokenizer": None if given is None else {"pad_id": given.pad_id, "vocab_size": given.vocab_size},
         "tokenizer_sha256": tokenizer_sha256,
     }
+    if embeddings is not None:
+        teacher["given_embeddings"] = hashlib.sha256(embeddings.tobytes()).hexdigest()
     return describe_export(config, table.dataset, teacher)
 
 
@@ -104,8 +115,14 @@ def _fingerprint(table: "AnsweredTable") -> str:
 class TableLabeller(Labeller):
     """A table's answers, and a tokenizer to go with them."""
 
-    def __init__(self, config: ExportConfig, table: "AnsweredTable", tokenizer: TableTokenizer) -> None:
-        self._config, self._table, self._tokenizer = config, table, tokenizer
+    def __init__(
+        self,
+        config: ExportConfig,
+        table: "AnsweredTable",
+        tokenizer: TableTokenizer,
+        embeddings: np.ndarray | None = None,
+    ) -> None:
+        self._config, self._table, self._tokenizer, self._embeddings = config, table, tokenizer, embeddings
         self.name, self.fingerprint = _name(table.columns), _fingerprint(table)
         self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
         self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
@@ -114,7 +131,7 @@ class TableLabeller(Labeller):
     def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
         """Return the manifest's ``config``."""
         given = None if self._config.table_teacher.tokenizer == TRAIN else self._tokenizer
-        return _described(self._config, self._table, tokenizer_sha256, given)
+        return _described(self._config, self._table, tokenizer_sha256, given, self._embeddings)
 
     def introduce(self) -> None:
         """Say how sure the answers are, whether they agree with the labels, and what was done to them."""
@@ -124,8 +141,9 @@ class TableLabeller(Labeller):
     def prepare(self) -> None:
         """Do nothing: the answers are there."""
 
-    def token_embeddings(self) -> None:
-        """Return None: a table has no embeddings."""
+    def token_embeddings(self) -> np.ndarray | None:
+        """Return those of the model beside the given tokenizer; None where there is none."""
+        return self._embeddings
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Return texts' token ids: a table has so many rows that the tokenizer is what takes the time."""
