@@ -110,30 +110,32 @@ def _of(table: Table, row: Row) -> list[ClassScore]:
 
 def class_notes(table: Table) -> list[str]:
     """Return what is to be said of the best student's classes."""
-    return notes_on(_of(table, table.best), table.best.model)
+    weight = "train longer, give more rows, or more weight (--class-weights balanced)"
+    return notes_on(_of(table, table.best), table.best.model, "give more rows, or export with --stratify", weight)
 
 
-def notes_on(scores: Sequence[ClassScore], model: str) -> list[str]:
-    """Return a sentence on the classes without a test text, one on those of a few, one on those never named."""
+def notes_on(scores: Sequence[ClassScore], model: str, for_none: str, for_never: str) -> list[str]:
+    """Return a sentence on the classes without a test text, one on those of a few, one on those never named.
+
+    Args:
+        scores: a model's.
+        model: its name.
+        for_none: what to do for test texts of a class.
+        for_never: what to do for a class to be named.
+    """
     without = [each.name for each in scores if not each.count]
     few = [f"{each.name} ({each.count})" for each in scores if 0 < each.count < FEW]
     never = [each.name for each in scores if each.count >= FEW and not each.predicted]
     found = []
     if without:
-        found.append(
-            f"No test text is of {_named(without)}, so nothing is known of the scores there: give more rows, or export "
-            "with --stratify."
-        )
+        found.append(f"No test text is of {_named(without)}, so nothing is known of the scores there: {for_none}.")
     if few:
         found.append(
             f"Fewer than {FEW} test texts are of {_named(few)}, too few to judge by: give more rows, a larger test "
             "split, or join such a class to another one."
         )
     if never:
-        found.append(
-            f"{model} never names {_named(never)}: train longer, give more rows, or more weight "
-            "(--class-weights balanced)."
-        )
+        found.append(f"{model} never names {_named(never)}: {for_never}.")
     return found
 
 

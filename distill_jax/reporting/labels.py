@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 
 from distill_jax.console import format_table
 from distill_jax.reporting.classes import CSV_COLUMNS, ClassScore, class_score, notes_on
@@ -55,7 +54,10 @@ def labels_section(table: TaskTable) -> str:
 
 def label_notes(table: TaskTable) -> list[str]:
     """Return sentences on labels of no or few test texts, and on those that the best student never names."""
-    return notes_on(_scores(table, table.best), table.best.model) if has_labels(table) else []
+    if not has_labels(table):
+        return []
+    more = "give more rows"  # stratified splits and weights are of rows of one class each
+    return notes_on(_scores(table, table.best), table.best.model, more, f"train longer, or {more}")
 
 
 def _scores(table: TaskTable, row: TaskRow) -> list[ClassScore]:
@@ -75,12 +77,8 @@ def _lines(table: TaskTable, most: int) -> list[list[str]]:
             count(own[place].count),
             f"{table.best.labels[place].threshold:.2f}",
             *(score(value) for value in (own[place].precision, own[place].recall, own[place].f1)),
-            score(_known(table.best.labels[place].average_precision)),
+            score(finite(table.best.labels[place].average_precision)),
             score(teacher[place].f1),
         ]
         for place in sorted(places)
     ]
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,6 +1,7 @@
 """The task ``multi-label``: its losses are torch's, its metrics scikit-learn's, in NumPy and in JAX alike."""
 
 import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -125,3 +126,16 @@ def test_a_line_of_json_has_the_labels_answered_and_every_probability():
     found = json.loads(lines)
     assert found["labels"] == ["a", "c"]
     assert found["probabilities"]["a"] == pytest.approx(expit(2), abs=1e-6)
+
+
+def test_what_is_said_of_rare_labels_is_what_a_row_of_several_can_have():
+    """Neither stratified splits nor class weights go with several labels a row."""
+    from distill_jax.reporting.labels import label_notes
+    from distill_jax.tasks.task import LabelResult
+
+    results = [LabelResult(0, true, 0, 0.5, 0.5) for true in (0, 2, 9)]
+    best = SimpleNamespace(model="CNN", labels=results)
+    notes = label_notes(SimpleNamespace(best=best, label_names=("a", "b", "c")))
+    assert notes[0].endswith("nothing is known of the scores there: give more rows.")
+    assert notes[2] == "CNN never names c: train longer, or give more rows."
+    assert not any("--stratify" in note or "--class-weights" in note for note in notes)
