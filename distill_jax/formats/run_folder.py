@@ -51,6 +51,11 @@ class RunFolder(Format):
 
     def write(self, predictor: Predictor, path: Path) -> None:
         """Write what predicting needs: a report, which compares trainings, needs more."""
+        params = predictor.params
+        if params is None:
+            raise InputError(
+                f"{path}: a packed student has no weights to train on from; save the run that it comes from"
+            )
         config = {
             "format_version": FORMAT_VERSION,
             "program": f"distill-jax {__version__}",
@@ -61,7 +66,7 @@ class RunFolder(Format):
         with atomic_folder(path) as folder:
             with atomic_write(folder / TOKENIZER) as stream:
                 stream.write(predictor.tokenizer.to_json().encode())
-            write_weights(folder, predictor.params)
+            write_weights(folder, params)
             write_json(folder / CONFIG, config)
             record_files(folder, CONFIG, TOKENIZER)
             write_decision(folder, predictor.task)

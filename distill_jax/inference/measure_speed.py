@@ -30,15 +30,8 @@ def measure_text_speed(predictor: Predictor, tokens: Ragged) -> TextSpeed:
     if seconds > _SECONDS:
         texts = texts[: max(1, int(len(texts) * _SECONDS / seconds))]
         _seconds(predictor, texts)
-    # The linear student's scores are looked up by NumPy, whatever JAX's device is.
-    device = "cpu" if predictor.scores is not None else _device()
-    return TextSpeed.of_repeats(len(texts), [_seconds(predictor, texts) for _ in range(REPEATS)], device, machine())
-
-
-def _device() -> str:
-    import jax
-
-    return str(jax.devices()[0].device_kind)
+    repeats = [_seconds(predictor, texts) for _ in range(REPEATS)]
+    return TextSpeed.of_repeats(len(texts), repeats, predictor.network.device, machine())
 
 
 def _seconds(predictor: Predictor, texts: list[str]) -> float:

@@ -2,24 +2,21 @@
 
 import copy
 import dataclasses
+import importlib.util
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
+from distill_jax.inference.network import Network
 from distill_jax.inference.text_input import text_chunks
-from distill_jax.inference.token_scores import TokenScores
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 from distill_jax.tasks.task import Task
-
-if TYPE_CHECKING:
-    from distill_jax.students.student import Student
 
 _TEXTS_AT_ONCE = 4096
 _STARTED_AT_ONCE = 2
@@ -44,16 +41,16 @@ class Predictor:
     """A student with its tokenizer and its classes' names.
 
     Threads may share one (a server's, or those of asyncio's ``run_in_executor``), and an interrupted call leaves it as
-    it was. It can be pickled and copied, and so given to a process started by spawn. In a forked process the linear
-    student predicts; the others, for which JAX computes, refuse to where their parent has used JAX.
+    it was. It can be pickled and copied, and so given to a process started by spawn. In a forked process what NumPy
+    computes predicts; what JAX computes refuses to where the parent has used JAX.
 
     Attributes:
         label_names: the classes, in class order.
         config: the student.
-        params: its parameters.
+        network: what computes its logits.
         tokenizer: the teacher's tokenizer.
         max_length: the tokens of a text that the student sees.
-        scores: for the linear student, what each token says for each class.
+        params: its parameters, NumPy arrays, to write and to convert; None = there are no others than the network's.
         origin: where it comes from.
         decided: the task with what was fitted to decide its answers; None = nothing was.
 
@@ -66,10 +63,10 @@ class Predictor:
 
     label_names: tuple[str, ...]
     config: StudentConfig
-    params: Params
+    network: Network
     tokenizer: FastTokenizer
     max_length: int
-    scores: TokenScores | None = None
+    params: Params | None = None
     origin: Origin = Origin()
     decided: Task | None = None
 
@@ -91,19 +88,18 @@ class Predictor:
         origin: Origin = Origin(),
         decided: Task | None = None,
     ) -> "Predictor":
-        """Return the predictor of a student with these parameters, NumPy arrays."""
-        scores = config.token_scores(params, max_length)
-        if scores is None:
-            from distill_jax.students.student import to_device
-
-            params = to_device(params)
-        return cls(label_names, config, params, tokenizer, max_length, scores, origin, decided)
+        """Return the predictor of a student with these parameters."""
+        params = nested_params({name: np.asarray(array) for name, array in flat_params(params).items()})
+        network = _network(config, params, max_length)
+        return cls(label_names, config, network, tokenizer, max_length, params, origin, decided)
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Any, ...]]:
         """Return how to make it anew, on the device that is then the default."""
-        params = nested_params({name: np.asarray(array) for name, array in flat_params(self.params).items()})
-        made_of = (self.label_names, self.config, params, self.tokenizer, self.max_length, self.origin, self.decided)
-        return Predictor.of, made_of
+        about = (self.tokenizer, self.max_length)
+        if self.params is None:
+            made_of = (self.label_names, self.config, self.network, *about, None, self.origin, self.decided)
+            return Predictor, made_of
+        return Predictor.of, (self.label_names, self.config, self.params, *about, self.origin, self.decided)
 
     @property
     def task(self) -> Task:
@@ -113,13 +109,6 @@ class Predictor:
     def anew(self) -> "Predictor":
         """Return the same student with a tokenizer that has met no words yet."""
         return dataclasses.replace(self, tokenizer=copy.copy(self.tokenizer))
-
-    @cached_property
-    def student(self) -> "Student":
-        """The student as functions of its parameters."""
-        from distill_jax.students.student import Student
-
-        return Student(self.config)
 
     def logits(self, texts: Iterable[str]) -> np.ndarray:
         """Return logits, float32 [texts, classes].
@@ -145,13 +134,7 @@ class Predictor:
         return logits
 
     def _start(self, texts: list[str], batch_size: int) -> Callable[[], np.ndarray]:
-        tokens = self.tokenizer.encode(texts)
-        if self.scores is not None:
-            logits = self.scores.logits(tokens)
-            return lambda: logits
-        from distill_jax.inference.logits import start_logits
-
-        return start_logits(self.student, self.params, tokens, self.max_length, batch_size, fixed_cuts=True)
+        return self.network.start(self.tokenizer.encode(texts), batch_size)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -182,6 +165,19 @@ class Predictor:
     def probabilities(self, texts: Iterable[str]) -> np.ndarray:
         """Return what ``predict_proba`` does: version 0.1's name for it."""
         return self.predict_proba(texts)
+
+
+def _network(config: StudentConfig, params: Params, max_length: int) -> Network:
+    """Return NumPy's network of a linear student, for which a compiled program would do nothing faster; else JAX's.
+
+    Where there is no JAX, NumPy's serves every student that has one.
+    """
+    numpy_s = config.numpy_network(params, max_length)
+    if numpy_s is not None and (config.is_linear or importlib.util.find_spec("jax") is None):
+        return numpy_s
+    from distill_jax.inference.jax_network import JaxNetwork
+
+    return JaxNetwork.of(config, params, max_length)
 
 
 def _require_finite(logits: np.ndarray) -> None:

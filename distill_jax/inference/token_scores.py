@@ -6,23 +6,26 @@ compiled program would do faster, and no batch to pad.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference.network import Network
+from distill_jax.inference.table import Table
 from distill_jax.students.fasttext import FastTextConfig
 
 _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenScores:
+class TokenScores(Network):
     """What each token of the vocabulary adds to each class's logit.
 
     Attributes:
-        scores: float64 [classes, vocab + buckets]; the pad token's are 0.
+        scores: float64 [classes, rows], a row for each token and bucket that says something; the pad token's are 0.
+        places: int32 [vocab + buckets], each one's row; None = it is its own.
         bias: float64 [classes].
         config: the student's.
         padded_length: what a text's sum is divided by; None = by its number of tokens.
@@ -30,6 +33,7 @@ class TokenScores:
     """
 
     scores: np.ndarray
+    places: np.ndarray | None
     bias: np.ndarray
     config: FastTextConfig
     padded_length: int | None
@@ -38,20 +42,33 @@ class TokenScores:
     @classmethod
     def of(cls, config: FastTextConfig, params: Mapping[str, Any], padded_length: int) -> "TokenScores":
         """Return the scores of a linear student whose texts are padded to ``padded_length`` tokens."""
-        table, output = np.asarray(params["embeddings"]), params["output"]
+        rows_of, output = Table.of(params["embeddings"]), params["output"]
+        table = rows_of.values
         kernel = np.asarray(output["kernel"], np.float64)
         scores = np.empty((kernel.shape[1], len(table)))
         for start in range(0, len(table), _TABLE_ROWS_AT_ONCE):
             rows = slice(start, start + _TABLE_ROWS_AT_ONCE)
             scores[:, rows] = (table[rows].astype(np.float64) @ kernel).T
-        scores[:, config.pad_id] = 0
+        scores[:, rows_of.rows(np.array([config.pad_id]))] = 0
         bias = np.asarray(output["bias"], np.float64)
-        return cls(scores, bias, config, None if config.mask_padding else padded_length, table.dtype)
+        return cls(scores, rows_of.places, bias, config, None if config.mask_padding else padded_length, table.dtype)
+
+    @property
+    def device(self) -> str:
+        """The processor."""
+        return "cpu"
+
+    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
+        """Compute the logits at once."""
+        del batch_size
+        logits = self.logits(tokens)
+        return lambda: logits
 
     def logits(self, tokens: Ragged) -> np.ndarray:
         """Return the rows' logits, [rows, classes]."""
         inputs = self.config.inputs(tokens).flattened()
-        sums = np.stack([_sums(scores[inputs.ids], inputs.lengths) for scores in self.scores], axis=1)
+        rows = inputs.ids if self.places is None else self.places[inputs.ids]
+        sums = np.stack([_sums(scores[rows], inputs.lengths) for scores in self.scores], axis=1)
         if self.padded_length is not None:
             means = sums / self.padded_length
         else:

@@ -1,7 +1,8 @@
 """Tang's BiLSTM as a student: its options, recipes, and what the rest of the package asks of it."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from distill_jax.options import Range
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
@@ -10,6 +11,7 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.students.torch_state import TorchLayout
 
@@ -47,6 +49,13 @@ class BiLstmConfig(StudentConfig):
         from distill_jax.students.networks.bilstm import BiLstm
 
         return BiLstm(self, rngs=rngs)
+
+    def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network":
+        """Return the BiLSTM in NumPy."""
+        from distill_jax.inference.networks.bilstm import NumpyBiLstm
+
+        del padded_length
+        return NumpyBiLstm.of(self, params)
 
     def lookup(self) -> "type[TokenLookup] | None":
         """Return the lookup of what each token adds to the gates."""

@@ -1,7 +1,8 @@
 """Kim's CNN as a student: its options, recipes, and what the rest of the package asks of it."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from distill_jax.options import Range
 from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, CONVOLUTIONS, NOTEBOOK, Recipe
@@ -10,6 +11,7 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.students.torch_state import TorchLayout
 
@@ -45,6 +47,12 @@ class CnnConfig(StudentConfig):
     def cut_margin(self) -> int:
         """How many padding tokens a cut row must keep: one window of them stands for all, which respond alike."""
         return 0 if self.mask_padding else max(self.filter_heights)
+
+    def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network":
+        """Return the CNN in NumPy."""
+        from distill_jax.inference.networks.cnn import NumpyCnn
+
+        return NumpyCnn.of(self, params, padded_length)
 
     def lookup(self) -> "type[TokenLookup] | None":
         """Return the lookup of what each token says to each filter."""

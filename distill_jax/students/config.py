@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flax import nnx
 
     from distill_jax.data.ragged import Ragged
+    from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.inference.token_scores import TokenScores
     from distill_jax.students.torch_state import TorchLayout
@@ -164,6 +165,15 @@ class StudentConfig(abc.ABC):
         """
         del params, padded_length
         return None
+
+    def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network | None":
+        """Return what computes the logits without JAX; None = there is no such thing of this student.
+
+        Args:
+            params: the student's parameters; a table among them may be a ``Table`` of some of its rows.
+            padded_length: the length that texts are padded to, in tokens.
+        """
+        return self.token_scores(params, padded_length)
 
     def takes_sparse_steps(self, optimizer: str) -> bool:
         """Whether a training step touches its tokens' rows alone (``sparse_sgd``)."""

@@ -23,6 +23,7 @@ from distill_jax.inference.json_lines import DIGITS, JsonLines
 from distill_jax.inference.predictor import Predictor
 from distill_jax.predict import main
 from distill_jax.runs.folder import read_predictions
+from distill_jax.students.student import Student
 from distill_jax.training.run import TrainRun, train_run
 from padded import padded_inputs
 from run_folders import record
@@ -110,7 +111,7 @@ def test_it_gives_the_student_s_own_logits(name, predictors):
     predictor, (texts, _) = predictors[name], tiny_texts(12, 7)
     ids = [encoding.ids for encoding in tiny_tokenizer().encode_batch(texts)]
     rows = np.array([[*row, *[0] * (MAX_LENGTH - len(row))] for row in ids], np.int32)
-    student = predictor.student
+    student = Student(predictor.config)
     expected = student.logits(predictor.params, padded_inputs(student.config, rows), padded_length=MAX_LENGTH)
     assert_close(predictor.logits(texts), expected, **OF_LOGITS)
 
@@ -360,7 +361,7 @@ def test_another_vocabulary_s_tokenizer_is_refused(tmp_path, tiny_runs, name):
 def test_a_student_whose_training_diverged_is_refused(name, predictors):
     healthy = predictors[name]
     params = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, np.float32), healthy.params)
-    broken = Predictor.of(healthy.label_names, healthy.student.config, params, healthy.tokenizer, healthy.max_length)
+    broken = Predictor.of(healthy.label_names, healthy.config, params, healthy.tokenizer, healthy.max_length)
     for ask in (broken.logits, broken.predict_proba, broken.predict):
         with pytest.raises(InputError, match="student: its logits are not finite for 2 of 2 texts"):
             ask(["w1 w2", "w3"])

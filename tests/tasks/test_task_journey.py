@@ -19,6 +19,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
 from distill_jax.runs.folder import read_run
+from distill_jax.students.student import Student
 from distill_jax.training.fit import fit
 from distill_jax.training.run import TrainRun, train_run
 from scripts.search import command_line as search
@@ -279,7 +280,9 @@ def test_a_search_minimises_the_distance_of_the_task_and_its_command_gives_the_t
     command[-1] = str(tmp_path / "run")
     assert call(capsys, train.main, *command[3:])[0] == 0
     validation, model = dj.Export.open(folder / "export").validation, dj.load(tmp_path / "run")
-    logits = predict_logits(model.student, model.params, validation.tokens, validation.length).astype(np.float64)
+    logits = predict_logits(Student(model.config), model.params, validation.tokens, validation.length).astype(
+        np.float64
+    )
     teacher = validation.teacher_logits.astype(np.float64)
     if task == "score":
         expected = ((logits - teacher) ** 2).mean() / model.config.standardisation[1] ** 2

@@ -1,0 +1,26 @@
+"""The seam of what computes a student's logits: NumPy's networks, or JAX's programs."""
+
+import abc
+from collections.abc import Callable
+
+import numpy as np
+
+from distill_jax.data.ragged import Ragged
+
+
+class Network(abc.ABC):
+    """A trained student without its tokenizer: from rows of tokens to logits. Threads may share one."""
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> str:
+        """What it computes on, such as ``cpu``."""
+
+    @abc.abstractmethod
+    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
+        """Start to compute the rows' logits, and return the function that waits for them, float32 [rows, classes].
+
+        Args:
+            tokens: rows of token ids, special ones included, none longer than the student sees.
+            batch_size: the rows that a compiled program takes; others ask for nothing of the kind.
+        """
