@@ -93,9 +93,7 @@ class NumpyBiLstm(Network):
     def _logits(self, batch: Ragged, shares: list[np.ndarray]) -> np.ndarray:
         """Return the logits of texts, the longest first, whose tokens are rows of ``shares``."""
         reading = still_reading(batch.lengths)
-        backwards = (
-            batch.starts.repeat(batch.lengths) + batch.stops.repeat(batch.lengths) - 1 - np.arange(len(batch.ids))
-        )
+        backwards = (batch.starts + batch.stops - 1).repeat(batch.lengths) - np.arange(len(batch.ids))
         features = np.concatenate(
             [
                 self._pooled(direction.state, share, texts.padded(len(reading), 0).T, reading)
