@@ -7,11 +7,12 @@ from typing import Any
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import real_place, require_free
 from distill_jax.formats.format import Format
+from distill_jax.formats.packed_file import PackedFile
 from distill_jax.formats.run_folder import RunFolder
 from distill_jax.inference.predictor import Predictor
 from distill_jax.locks import sole_writer
 
-_FORMATS: list[Format] = [RunFolder()]
+_FORMATS: list[Format] = [RunFolder(), PackedFile()]
 
 
 def register_format(form: Format) -> Format:

@@ -50,6 +50,18 @@ class BiLstmConfig(StudentConfig):
 
         return BiLstm(self, rngs=rngs)
 
+    def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return the shape and the type of each parameter, without the network: reading one needs no JAX."""
+        gates = 4 * self.hidden
+        shapes: dict[str, tuple[int, ...]] = {self.table_name: (self.vocab_size, self.embedding_dim)}
+        for direction in ("forward", "backward"):
+            shapes[f"{direction}.input_kernel"] = (self.embedding_dim, gates)
+            shapes[f"{direction}.state_kernel"] = (self.hidden, gates)
+            shapes[f"{direction}.input_bias"] = shapes[f"{direction}.state_bias"] = (gates,)
+        shapes["dense.kernel"], shapes["dense.bias"] = (2 * self.hidden, self.dense), (self.dense,)
+        shapes["fc.kernel"], shapes["fc.bias"] = (self.dense, self.num_labels), (self.num_labels,)
+        return {name: (shape, "float32") for name, shape in shapes.items()}
+
     def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network":
         """Return the BiLSTM in NumPy."""
         from distill_jax.inference.networks.bilstm import NumpyBiLstm

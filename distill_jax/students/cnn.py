@@ -48,6 +48,17 @@ class CnnConfig(StudentConfig):
         """How many padding tokens a cut row must keep: one window of them stands for all, which respond alike."""
         return 0 if self.mask_padding else max(self.filter_heights)
 
+    def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return the shape and the type of each parameter, without the network: reading one needs no JAX."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, height in enumerate(self.filter_heights):
+            shapes[f"conv{index}.kernel"] = (height, self.embedding_dim, self.filters)
+            shapes[f"conv{index}.bias"] = (self.filters,)
+        shapes[self.table_name] = (self.vocab_size, self.embedding_dim)
+        shapes["fc.kernel"] = (self.filters * len(self.filter_heights), self.num_labels)
+        shapes["fc.bias"] = (self.num_labels,)
+        return {name: (shape, "float32") for name, shape in shapes.items()}
+
     def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network":
         """Return the CNN in NumPy."""
         from distill_jax.inference.networks.cnn import NumpyCnn
