@@ -68,6 +68,7 @@ def quantised(
     rows = array.reshape(-1, array.shape[-1])
     by_row = np.array(steps)[np.zeros(len(rows), int) if groups is None else groups][:, None]
     integers = np.rint(rows / by_row).astype(np.int32)
+    steps = tuple(map(float, steps))
     shape = array.shape if kept is None else (len(kept), array.shape[-1])
     return Quantised(integers, shape, steps, None if groups is None else groups.astype(np.uint8), kept)
 

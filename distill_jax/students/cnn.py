@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
+    from distill_jax.packing.shrinker import Shrinker
     from distill_jax.students.torch_state import TorchLayout
 
 
@@ -58,6 +59,17 @@ class CnnConfig(StudentConfig):
         shapes["fc.kernel"] = (self.filters * len(self.filter_heights), self.num_labels)
         shapes["fc.bias"] = (self.num_labels,)
         return {name: (shape, "float32") for name, shape in shapes.items()}
+
+    @property
+    def embedding_kernels(self) -> tuple[str, ...]:
+        """The layers that see the embeddings, each [..., dim, outputs]."""
+        return tuple(f"conv{index}.kernel" for index in range(len(self.filter_heights)))
+
+    def shrinker(self) -> "type[Shrinker]":
+        """Return how it is packed: its table by what these layers see of it."""
+        from distill_jax.packing.embeddings import EmbeddingShrinker
+
+        return EmbeddingShrinker
 
     def numpy_network(self, params: Mapping[str, Any], padded_length: int) -> "Network":
         """Return the CNN in NumPy."""

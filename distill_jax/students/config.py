@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.inference.token_scores import TokenScores
+    from distill_jax.packing.shrinker import Shrinker
     from distill_jax.students.torch_state import TorchLayout
     from distill_jax.tasks.task import Task
 
@@ -174,6 +175,10 @@ class StudentConfig(abc.ABC):
             padded_length: the length that texts are padded to, in tokens.
         """
         return self.token_scores(params, padded_length)
+
+    def shrinker(self) -> "type[Shrinker] | None":
+        """Return how the student is packed; None = not at all."""
+        return None
 
     def takes_sparse_steps(self, optimizer: str) -> bool:
         """Whether a training step touches its tokens' rows alone (``sparse_sgd``)."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flax import nnx
 
     from distill_jax.inference.token_scores import TokenScores
+    from distill_jax.packing.shrinker import Shrinker
     from distill_jax.students.torch_state import TorchLayout
 
 
@@ -82,6 +83,12 @@ class FastTextConfig(BagConfig):
         from distill_jax.inference.token_scores import TokenScores
 
         return TokenScores.of(self, params, padded_length) if self.is_linear else None
+
+    def shrinker(self) -> "type[Shrinker] | None":
+        """Return how it is packed: by its features; None with ``mean-max-min``."""
+        from distill_jax.packing.linear import LinearShrinker
+
+        return LinearShrinker if self.is_linear else None
 
     @classmethod
     def torch_layout(cls) -> "TorchLayout":

@@ -1,0 +1,1 @@
+"""How a trained student becomes small: what of it is kept, how finely, and what that costs."""
