@@ -65,6 +65,12 @@ class FastTokenizer:
         """Whether words are looked up; otherwise the library tokenizes every text."""
         return self._words is not None
 
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of what the vocabulary does not know; None where the tokenizer spells everything."""
+        name = getattr(self._tokenizer.model, "unk_token", None)
+        return None if not isinstance(name, str) else self._tokenizer.token_to_id(name)
+
     def to_json(self) -> str:
         """Return what ``load_tokenizer`` reads, as the library writes it."""
         return str(self._tokenizer.to_str(pretty=True))

@@ -46,6 +46,14 @@ def tokenizer_of_streams(sizes: Mapping[str, Any], streams: Mapping[str, bytes])
     return json.dumps(about, ensure_ascii=False).encode()
 
 
+def vocabulary_ids(tokenizer: str) -> np.ndarray:
+    """Return the ids that a ``tokenizer.json`` of a WordPiece vocabulary knows; of another, whatever is in it."""
+    about = json.loads(tokenizer)
+    vocabulary = about.get("model", {}).get("vocab", {})
+    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else range(len(vocabulary))
+    return np.array([*ids, *(token["id"] for token in about.get("added_tokens", []))], np.int64)
+
+
 def without_unused(tokenizer: str, used: np.ndarray) -> str:
     """Return a tokenizer without the pieces of its WordPiece vocabulary that are not used; another as it is.
 

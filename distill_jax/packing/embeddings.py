@@ -23,7 +23,7 @@ _MIDDLE_RANK = 4_000
 _OCTAVES = (-3, 1)  # steps of the most and of the least frequent tokens, as powers of 2
 _FINEST = 0.05  # the table's step at level 0, as a part of its numbers' root mean square
 _COARSER = 1.26
-_KERNEL_STEP, _COARSEST_KERNEL = 0.25, 0.35  # of a layer's step, as a part of the table's; and at most
+_KERNEL_STEP, _COARSEST_KERNEL = 0.2, 0.2  # of a layer's step, as a part of the table's; and at most
 
 
 @dataclasses.dataclass(frozen=True)

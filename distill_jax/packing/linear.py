@@ -19,7 +19,7 @@ from distill_jax.students.fasttext import FastTextConfig
 
 # Steps as parts of what the features that occur say on average.
 _TOKEN_STEP = 0.1
-_NGRAM_STEP = 0.45
+_NGRAM_STEP = 0.5
 _SHARE = 2**-0.375  # of the features, from a level to the next
 
 

@@ -1,0 +1,172 @@
+"""``python -m distill_jax.pack``: a trained student as one small file that answers without JAX."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from distill_jax.console import format_table, parse_options, run_command, say, warn
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import real_place
+from distill_jax.locks import sole_writer
+from distill_jax.options import Range
+
+if TYPE_CHECKING:
+    from distill_jax.packing.loss import SplitLoss
+    from distill_jax.packing.pack import Packed
+    from distill_jax.packing.search import Candidate
+
+_SUFFIX = ".djx"
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What to pack, and how small."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """The run folder, as python -m distill_jax.train writes it."""
+    output: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: RUN.djx)")] = None
+    """The file to write; it ends in .djx. A packed file that lies there is replaced."""
+    export: Annotated[
+        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the run's own, where it still lies)")
+    ] = None
+    """The export that the student was trained on: its texts say what may go, and its rows what that costs."""
+    max_bytes: Annotated[
+        int | None,
+        Range(1, 2**40),
+        tyro.conf.arg(metavar="N", help_behavior_hint="(default: the smallest within --max-loss)"),
+    ] = None
+    """The largest file."""
+    max_loss: Annotated[float, Range(0, 100)] = 0.3
+    """What may be lost of the first metric (accuracy), in points of a hundred."""
+    licence: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: says nothing)")] = None
+    """What the file says of how it may be used, such as Apache-2.0."""
+    force: bool = False
+    """Write the file though the loss is clear and larger than asked, or cannot be measured."""
+
+
+def main() -> None:
+    """Parse the command line, pack, say what it costs, write."""
+    arguments = parse_options(
+        Arguments,
+        None,
+        prog="python -m distill_jax.pack",
+        description=(
+            "Make one small file of a trained student: it answers with NumPy and tokenizers alone (distill_jax.load, "
+            "python -m distill_jax.predict --model). What that costs is measured and said before the file is written."
+        ),
+    )
+    output = _output(arguments)
+    export = _export(arguments)
+    from distill_jax.jax_setup import configure_jax
+    from distill_jax.packing.pack import pack
+
+    configure_jax()
+    packed = pack(
+        arguments.run,
+        export,
+        max_bytes=arguments.max_bytes,
+        max_loss=arguments.max_loss,
+        licence=arguments.licence,
+        on_candidate=_say_candidate,
+    )
+    for line in _said(packed):
+        say(line)
+    lossy = packed.too_lossy(arguments.max_loss)
+    if lossy is not None and not arguments.force:
+        raise InputError(
+            f"{output}: not written: {lossy.metrics[0].title} on the {lossy.split} rows falls by at least "
+            f"{lossy.clear_points:.2f} points, more than the {arguments.max_loss:g} of --max-loss; give a larger "
+            "--max-bytes or --max-loss, or --force"
+        )
+    with sole_writer(output, "packed file"):
+        _require_replaceable(output)
+        packed.student.write(output)
+    say(f"wrote {output} ({packed.bytes:,} bytes; the run's weights and tokenizer: {packed.run_bytes:,})")
+
+
+def _output(arguments: Arguments) -> Path:
+    run = arguments.run
+    if not run.is_dir():
+        raise MissingInputError(f"run folder {run}: there is no such folder; name one that distill_jax.train wrote")
+    output = arguments.output or run.absolute().with_name(run.absolute().name + _SUFFIX)
+    if output.suffix != _SUFFIX:
+        raise InputError(f"--output {output}: expected a name that ends in {_SUFFIX}")
+    output = real_place(output, "packed file")
+    _require_replaceable(output)
+    return output
+
+
+def _require_replaceable(output: Path) -> None:
+    """Refuse to replace what is no packed file."""
+    from distill_jax.packed.container import is_container
+
+    if output.is_dir() or (output.exists() and not is_container(output)):
+        raise InputError(f"--output {output}: something lies there that is no packed file; name another")
+
+
+def _export(arguments: Arguments) -> Path | None:
+    """Return the export to measure by: the one that is named, or the run's own where it still lies."""
+    if arguments.export is not None:
+        return arguments.export
+    from distill_jax.runs.folder import read_config
+
+    path = Path(str(read_config(arguments.run)["export"].get("path", "")))
+    if path.name and (path / "manifest.json").is_file():
+        return path
+    if not arguments.force:
+        raise InputError(
+            f"{arguments.run}: the export that it was trained on ({path if path.name else 'unknown'}) is not there, so "
+            "that nothing says what may go, nor what it costs; name it (--export), or pack it whole and unmeasured "
+            "(--force)"
+        )
+    warn("there is no export: nothing is left out, and nothing is measured")
+    return None
+
+
+def _say_candidate(candidate: "Candidate", points: float | None) -> None:
+    lost = "" if points is None else f", {points:+.2f} points lost".replace("-", "−")
+    say(f"  {candidate.bytes:>11,} bytes{lost}")
+
+
+def _said(packed: "Packed") -> list[str]:
+    lines = []
+    for loss in packed.losses:
+        lines += ["", *_split_lines(loss)]
+    return [*lines, ""] if lines else []
+
+
+def _split_lines(loss: "SplitLoss") -> list[str]:
+    lines = [f"{loss.split}: {loss.rows:,} rows; intervals are of 95 %, by bootstrap over the rows"]
+    if loss.metrics:
+        rows = [
+            [
+                metric.title,
+                f"{metric.before:.4f}",
+                f"{metric.after:.4f}",
+                f"{metric.change.interval.value:+.4f} ({metric.change.interval.low:+.4f} to "
+                f"{metric.change.interval.high:+.4f})".replace("-", "−"),
+                "–" if metric.teacher is None else f"{metric.teacher:.4f}",
+            ]
+            for metric in loss.metrics
+        ]
+        lines.append(format_table(("", "before", "packed", "change", "teacher"), rows))
+    if loss.agreement is not None:
+        lines.append(f"the same answer as before for {100 * loss.agreement:.1f} % of the rows")
+    if loss.teacher_agreement is not None:
+        before, after = (100 * share for share in loss.teacher_agreement)
+        lines.append(f"the teacher's answer for {before:.1f} % before, {after:.1f} % packed")
+    if loss.expected is not None:
+        lost = f"{100 * loss.expected:+.2f}".replace("-", "−")
+        lines.append(f"lost if the teacher’s probabilities are the truth: {lost} points")
+    return lines
+
+
+def command() -> None:
+    """Run the command line and exit with its status."""
+    run_command(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,209 @@
+"""What packing costs: the packed student beside the one that it comes from and their teacher, on the same rows."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from distill_jax.data.examples import Examples
+from distill_jax.data.ragged import Ragged
+from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.inference.predictor import Predictor
+from distill_jax.metrics.resampling import Difference, difference, resampled
+from distill_jax.tasks.task import Task
+
+_MOST_ROWS = 20_000  # of a split: beyond that its intervals are narrow enough
+_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricLoss:
+    """A metric of the task before and after, with the interval of the difference on the same rows."""
+
+    name: str
+    title: str
+    before: float
+    after: float
+    teacher: float | None
+    change: Difference
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitLoss:
+    """What packing does to the answers for a split's rows.
+
+    Attributes:
+        split: its name.
+        rows: how many there are.
+        labelled: how many of them have a label.
+        metrics: the task's, on the labelled rows; none where no row has a label.
+        agreement: the share of rows with the same answer before and after; None for scores.
+        teacher_agreement: with the teacher, before and after; None where there is none.
+        expected: what is lost of the first metric if the teacher's probabilities are the truth; None = no such thing.
+    """
+
+    split: str
+    rows: int
+    labelled: int
+    metrics: tuple[MetricLoss, ...]
+    agreement: float | None
+    teacher_agreement: tuple[float, float] | None
+    expected: float | None
+
+    @property
+    def points(self) -> float:
+        """What is lost of the first metric, in hundredths; below 0 = gained.
+
+        Rows that change their answer are near a tie, so that their labels say little of it: a thousand rows tell half
+        a point from nothing. The teacher's probabilities of both answers say the same in expectation, far more surely.
+        """
+        if self.expected is not None:
+            return 100 * self.expected
+        if not self.metrics:
+            return 100 * (1 - (self.agreement or 1.0))
+        return -100 * self.metrics[0].change.interval.value
+
+    @property
+    def clear_points(self) -> float:
+        """What is lost of the first metric at least, with 97.5 % certainty by the labels, in hundredths."""
+        return -100 * self.metrics[0].change.interval.high if self.metrics else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """Rows with what the student says of them before it is packed."""
+
+    split: str
+    examples: Examples
+    before: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """Compares packed students with the one that they come from.
+
+    Attributes:
+        task: the student's.
+        tokenizer: the student's before it is packed.
+        pad_id: the id of padding.
+        splits: the rows by which it judges.
+    """
+
+    task: Task
+    tokenizer: FastTokenizer
+    pad_id: int
+    splits: tuple[Judged, ...]
+
+    @classmethod
+    def of(cls, student: Predictor, splits: Mapping[str, Examples]) -> "Judge":
+        """Return the judge of a student on rows of its export, the first 20,000 of each split."""
+        judged = []
+        for split, examples in splits.items():
+            rows = examples.take(np.arange(min(len(examples), _MOST_ROWS)))
+            judged.append(Judged(split, rows, student.network.start(rows.tokens, _BATCH)()))
+        return cls(student.task, student.tokenizer, student.config.pad_id, tuple(judged))
+
+    def answers_of(self, packed: Predictor, known: np.ndarray) -> dict[str, np.ndarray]:
+        """Return a packed student's logits of each split, from texts as its own tokenizer reads them.
+
+        Args:
+            packed: the student.
+            known: bool [ids], the tokens that its tokenizer still has.
+        """
+        return {
+            each.split: packed.network.start(self._read(each.examples.tokens, packed, known), _BATCH)()
+            for each in self.splits
+        }
+
+    def _read(self, tokens: Ragged, packed: Predictor, known: np.ndarray) -> Ragged:
+        missing = np.append(0, np.cumsum(~known[tokens.ids]))
+        other = missing[tokens.stops] > missing[tokens.starts]
+        if not other.any():
+            return tokens
+        changed = np.flatnonzero(other)
+        texts = self.tokenizer.decode(tokens.take(changed), self.pad_id)
+        both = Ragged.concatenate([tokens.take(~other), packed.tokenizer.encode(texts)])
+        return both.take(np.argsort(np.concatenate([np.flatnonzero(~other), changed]), kind="stable"))
+
+    def losses(self, logits: Mapping[str, np.ndarray]) -> list[SplitLoss]:
+        """Return what packing costs on each split, from the packed student's logits."""
+        return [self._loss(each, logits[each.split]) for each in self.splits]
+
+    def points(self, logits: Mapping[str, np.ndarray]) -> float:
+        """Return what is lost on the first split, in hundredths, without intervals."""
+        each = self.splits[0]
+        expected = expected_loss(self.task, each.examples.teacher_logits, each.before, logits[each.split])
+        if expected is not None:
+            return 100 * expected
+        return self._loss(each, logits[each.split]).points
+
+    def _loss(self, each: Judged, after: np.ndarray) -> SplitLoss:
+        task, examples = self.task, each.examples
+        known = task.is_labelled(examples.labels)
+        labels, teacher = examples.labels[known], examples.teacher_logits
+        metrics = []
+        if len(labels):
+            for metric in task.metrics:
+                pair = [logits[known] for logits in (each.before, after)]
+                values = [metric.of(labels, logits) for logits in pair]
+                draws = resampled([metric.resampler(labels, logits) for logits in pair], len(labels))
+                found = None if teacher is None else metric.of(labels, teacher[known])
+                change = difference(values[::-1], draws[:, ::-1])
+                metrics.append(MetricLoss(metric.name, metric.title, values[0], values[1], found, change))
+        agreement = agreement_of(task, each.before, after)
+        teacher_s = None
+        if teacher is not None and agreement is not None:
+            teacher_s = tuple(float(agreement_of(task, teacher, logits) or 0) for logits in (each.before, after))
+        return SplitLoss(
+            split=each.split,
+            rows=len(examples),
+            labelled=len(labels),
+            metrics=tuple(metrics),
+            agreement=agreement,
+            teacher_agreement=None if teacher_s is None else (teacher_s[0], teacher_s[1]),
+            expected=expected_loss(task, teacher, each.before, after),
+        )
+
+
+def agreement_of(task: Task, first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return the share of rows with the same answer; None for scores, which are never the same."""
+    answers = [np.asarray(task.answers(logits)) for logits in (first, second)]
+    if np.issubdtype(answers[0].dtype, np.floating):
+        return None
+    same = answers[0] == answers[1]
+    return float(np.mean(same if same.ndim == 1 else same.all(axis=1)))
+
+
+def expected_loss(task: Task, teacher: np.ndarray | None, before: np.ndarray, after: np.ndarray) -> float | None:
+    """Return how much less probable the answers are after than before, by the teacher; None without one class a row."""
+    if teacher is None or not task.has_classes:
+        return None
+    probabilities, rows = task.undecided().probabilities(teacher), np.arange(len(teacher))
+    chosen = [probabilities[rows, task.answers(logits)] for logits in (before, after)]
+    return float(np.mean(chosen[0] - chosen[1]))
+
+
+def loss_json(loss: SplitLoss) -> dict[str, Any]:
+    """Return a split's numbers as JSON values."""
+
+    def limits(change: Difference) -> list[float]:
+        return [change.interval.low, change.interval.high]
+
+    metrics = {
+        metric.name: {
+            "before": metric.before,
+            "after": metric.after,
+            **({} if metric.teacher is None else {"teacher": metric.teacher}),
+            "change": metric.change.interval.value,
+            "change_interval": limits(metric.change),
+        }
+        for metric in loss.metrics
+    }
+    known = {
+        "agreement": loss.agreement,
+        "teacher_agreement": None if loss.teacher_agreement is None else list(loss.teacher_agreement),
+        "expected_loss": loss.expected,
+    }
+    said = {name: value for name, value in known.items() if value is not None}
+    return {"rows": loss.rows, "labelled": loss.labelled, "metrics": metrics, **said}
