@@ -8,8 +8,8 @@ import tyro
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import Flag
+from distill_jax.tables.dialect_options import DialectConfig
 from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
-from teacher_export.options.dialect import DialectConfig
 
 DatasetName = Literal[
     "demo",
