@@ -9,6 +9,7 @@ import tyro
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.locks import sole_writer
+from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
 
 _NUMBERS = ResultsFile("distill_jax.compare", frozenset({"first", "second", "lead", "test_rows"}))
@@ -26,7 +27,7 @@ class Arguments:
         tyro.conf.arg(metavar="RUN_B", help_behavior_hint="(required without --teacher)"),
     ] = None
     """Another, tested on the same rows."""
-    teacher: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    teacher: Annotated[bool, Flag()] = False
     """Compare RUN_A with its teacher instead of with RUN_B."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: not written)")] = None
     """Write all the numbers there too."""

@@ -8,7 +8,7 @@ import sys
 import typing
 from typing import TYPE_CHECKING, Annotated, Any
 
-from distill_jax.options import KINDS
+from distill_jax.options import KINDS, Flag
 
 if TYPE_CHECKING:
     from tyro.constructors import (
@@ -61,6 +61,8 @@ def _shown(hint: Any, default: Any) -> Any:
     import tyro
 
     bare, *metadata = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    if Flag() in metadata:
+        return Annotated[(bare, tyro.conf.FlagCreatePairsOff, *metadata)]
     if (default is not None and default != ()) or tyro.conf.UseAppendAction in metadata:
         return hint
     return Annotated[(bare, tyro.conf.arg(help_behavior_hint=""), *metadata)]

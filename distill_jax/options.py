@@ -37,6 +37,11 @@ class Choice:
     names: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """An option without a value, which turns something on; the command line has no ``--no-…`` beside it."""
+
+
 def option_of(field: str) -> str:
     """Return a field's name as the command line spells it."""
     return "--" + field.replace("_", "-")

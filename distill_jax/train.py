@@ -11,7 +11,7 @@ import tyro
 
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command, say
-from distill_jax.options import Range, check_fields, option_of
+from distill_jax.options import Flag, Range, check_fields, option_of
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import recipe_student, student_kind, student_names
@@ -21,7 +21,6 @@ _DESCRIPTION = (
     "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
     "The defaults shown are those of the chosen --student, --recipe and --distil."
 )
-_Flag = tyro.conf.FlagCreatePairsOff
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +36,11 @@ class RunOptions:
     """The run folder."""
     seeds: Annotated[int, Range(1, 1000)] = 1
     """Train so many students, of --seed and the following ones, and report their mean and spread."""
-    resume: Annotated[bool, _Flag] = False
+    resume: Annotated[bool, Flag()] = False
     """Go on with an unfinished run; where there is none, start one."""
-    resume_elsewhere: Annotated[bool, _Flag] = False
+    resume_elsewhere: Annotated[bool, Flag()] = False
     """With --resume, also where another processor, number of them, device or JAX gives the run other last bits."""
-    overwrite: Annotated[bool, _Flag] = False
+    overwrite: Annotated[bool, Flag()] = False
     """Delete the run that is there and train it again."""
 
 

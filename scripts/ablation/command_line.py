@@ -12,6 +12,7 @@ from distill_jax.console import EXPORT_COMMAND, parse_options, progress, say, wa
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
 from distill_jax.files import atomic_write
+from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
 from distill_jax.students.registry import student_kind
 from scripts.ablation.results import Row, Teacher, read_row, read_teacher, to_json
@@ -40,14 +41,14 @@ class Arguments:
     transfer set; loss, other losses; steps, the training texts alone for as many steps as with the transfer set."""
     seeds: int = 3
     """Runs of each variant, with the seeds from 0 on."""
-    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    quick: Annotated[bool, Flag()] = False
     """One epoch, a fiftieth of the transfer set, one seed: whether it runs, not what comes out."""
     output: Annotated[
         Path | None,
         tyro.conf.arg(metavar="PATH", help_behavior_hint=f"(default: {_FOLDER}, with --quick {_QUICK_FOLDER})"),
     ] = None
     """Folder for the runs and the results; runs that are finished there are not trained again."""
-    resume_elsewhere: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    resume_elsewhere: Annotated[bool, Flag()] = False
     """Go on with a run that was begun on another machine, too: its last bits may differ."""
 
 

@@ -12,6 +12,7 @@ import tyro
 from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.files import atomic_write
+from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
 from scripts.benchmark.catalogue import all_matches, choose, require_packages
 from scripts.benchmark.machine import describe_machine, describe_versions
@@ -33,7 +34,7 @@ class Arguments:
     """Rows to measure, by name (default: all)."""
     repeats: int = 5
     """Turns that each side takes; the median counts."""
-    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    quick: Annotated[bool, Flag()] = False
     """Little work and two turns: whether it runs, not how fast."""
     output: Path = Path("benchmarks")
     """Folder for benchmark.json and benchmark.png."""

@@ -13,6 +13,7 @@ from distill_jax.errors import InputError, MissingExtraError, MissingInputError,
 from distill_jax.export.format import TOKENIZER
 from distill_jax.files import real_place, require_free
 from distill_jax.locks import sole_writer
+from distill_jax.options import Flag
 from distill_jax.students.bilstm import States
 from scripts.convert.torch_checkpoint import Surroundings, TorchCheckpoint
 
@@ -37,9 +38,9 @@ class Arguments:
     """The checkpoint's file; with --to-torch, the run folder."""
     output: Path
     """The run folder to make; with --to-torch, the file to write."""
-    to_torch: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    to_torch: Annotated[bool, Flag()] = False
     """Convert a run folder to a checkpoint for the notebook."""
-    distil: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    distil: Annotated[bool, Flag()] = False
     """The checkpoint was distilled from a teacher (it is noted in the run folder and changes nothing else)."""
     export: Path | None = None
     """An export folder of the same teacher and labels: it has the tokenizer, the names and the numbers below."""

@@ -151,8 +151,8 @@ def _answers(path: Path, draw: random.Random) -> None:
 
 
 def _unlabelled(path: Path, _: random.Random) -> None:
-    from teacher_export.data.formats import table_format
-    from teacher_export.data.tables import FORMATS
+    from distill_jax.tables.formats import table_format
+    from distill_jax.tables.reading import FORMATS
     from teacher_export.transfer.unlabelled import UnlabelledSource
 
     table = any(path.name.removesuffix(".gz").endswith(suffix) for suffix in FORMATS)

@@ -10,10 +10,10 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
+from distill_jax.tables.delimited import UNQUOTED_TSV
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
-from teacher_export.data.delimited import UNQUOTED_TSV
 from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.labels import LabelColumn, number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
-from teacher_export.data.compression import name_within
-from teacher_export.data.tables import FORMATS
+from distill_jax.tables.compression import name_within
+from distill_jax.tables.reading import FORMATS
 from teacher_export.options.data import DataConfig
 
 _SPLIT_WORDS = {

@@ -8,7 +8,8 @@ from typing import Any
 
 from distill_jax.console import shell_line, warn
 from distill_jax.errors import InputError
-from teacher_export.data.rows import Row, RowError
+from distill_jax.tables.rows import Row, RowError
+from distill_jax.tables.text_columns import require_unicode
 
 MAX_CLASSES = 1000
 UNLABELLED = "-1"
@@ -70,19 +71,6 @@ class _Found:
     code: int
     first: Row
     rows: int = 0
-
-
-def require_unicode(value: str, row: Row, column: str) -> None:
-    """Raise ``InputError`` for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
-    if value.isascii():
-        return
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RowError(
-            f"{row.where}: column {column!r}: expected text, got half a surrogate pair "
-            f"(\\u{ord(value[error.start]):04x}) in it"
-        ) from None
 
 
 class LabelColumn:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from teacher_export.data.rows import Row, RowError
+from distill_jax.tables.rows import Row, RowError
 from teacher_export.options.table_teacher import OutputKind
 
 NumberKind = OutputKind | Literal["label-probabilities"]

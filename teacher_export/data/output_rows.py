@@ -6,20 +6,21 @@ import numpy as np
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
+from distill_jax.tables.formats import format_of
+from distill_jax.tables.reading import column_names
+from distill_jax.tables.rows import Row, RowError, ignore, refuse
+from distill_jax.tables.sources import require_data_file
+from distill_jax.tables.text_columns import TextColumns
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import assemble, open_files
-from teacher_export.data.formats import format_of
 from teacher_export.data.labels import LabelColumn, in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
-from teacher_export.data.row_parsers import TextColumns, require_no_text
-from teacher_export.data.rows import Row, RowError, ignore, refuse
+from teacher_export.data.row_parsers import require_no_text
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.side_columns import SideColumns
-from teacher_export.data.sources import require_data_file
 from teacher_export.data.splitting import draw, in_drawn_order
 from teacher_export.data.streaming import LabelledRows, read_labels, read_texts
-from teacher_export.data.tables import column_names
 from teacher_export.options.data import DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import MAX_CLASSES, canonical_label, require_unicode
+from distill_jax.tables.rows import NameTwiceError, Row, RowError, names_once
+from distill_jax.tables.text_columns import require_unicode
+from teacher_export.data.labels import MAX_CLASSES, canonical_label
 from teacher_export.data.output_checks import CHECKS, NumberKind, refuse
-from teacher_export.data.rows import NameTwiceError, Row, RowError, names_once
 
 Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""

@@ -8,14 +8,14 @@ import dataclasses
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
+from distill_jax.tables.dialect_options import DialectConfig
+from distill_jax.tables.formats import format_of
+from distill_jax.tables.label_lines import LABEL, TEXT
+from distill_jax.tables.reading import column_names
+from distill_jax.tables.sources import require_data_file
 from distill_jax.tasks import MULTI_LABEL_NAME
 from teacher_export.config import ExportConfig
-from teacher_export.data.formats import format_of
-from teacher_export.data.label_lines import LABEL, TEXT
-from teacher_export.data.sources import require_data_file
-from teacher_export.data.tables import column_names
 from teacher_export.options.data import DataConfig, DatasetName
-from teacher_export.options.dialect import DialectConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,18 +1,16 @@
 """What a row of each kind of data set means: its text and its class, or the reason to leave it out."""
 
-import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from distill_jax.errors import InputError
-from teacher_export.data.labels import PANDAS_MISSING, LabelColumn, require_unicode
-from teacher_export.data.rows import Row, RowError
-from teacher_export.data.sources import not_utf8
+from distill_jax.tables.rows import Row, RowError
+from distill_jax.tables.text_columns import TextColumns
+from teacher_export.data.labels import PANDAS_MISSING, LabelColumn
 
 MISSING_LABEL = "missing label"
 NO_BAD_CODES: Mapping[int, RowError] = {}
 _NOTEBOOK_COLUMNS = ("star_rating", "review_body", "review_id", "review_headline")
-TEXT_SEPARATOR = "\n\n"
 STAR_NAMES = ("1 star", "2 stars", "3 stars", "4 stars", "5 stars")
 
 
@@ -92,38 +90,6 @@ class AmazonRows:
         return STAR_NAMES, list(range(len(STAR_NAMES)))
 
 
-class TextColumns:
-    """The text of a table's rows: one column, or several joined by a blank line.
-
-    A column that is missing or blank in a row is left out of the join; a row where all are so has no text.
-
-    Args:
-        names: the columns.
-        first: where their values begin in a row's.
-    """
-
-    def __init__(self, names: tuple[str, ...], first: int) -> None:
-        self._names, self._cells = names, slice(first, first + len(names))
-
-    def why_missing(self, row: Row) -> str | None:
-        """Return the reason why a row has no text; None where it has one.
-
-        Raises:
-            InputError: a text is of a kind that cannot be used.
-        """
-        parts = self._parts(row)
-        if not any(parts):
-            return "missing text"
-        return "blank text" if all(part is None or not part.strip() for part in parts) else None
-
-    def text(self, row: Row) -> str:
-        """Return the columns joined."""
-        return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
-
-    def _parts(self, row: Row) -> list[str | None]:
-        return [as_text(value, row, name) for value, name in zip(row.cells[self._cells], self._names, strict=True)]
-
-
 def require_no_text(label_column: str | None, text_columns: tuple[str, ...]) -> None:
     """Raise ``InputError`` where the label's column is a text's too."""
     if label_column in text_columns:
@@ -165,29 +131,3 @@ class TableRows:
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
         """Return the label column's distinct values in order, and each code's class."""
         return self._labels.classes()
-
-
-def as_text(value: Any, row: Row, column: str) -> str | None:
-    """Return a value of a text column as text, numbers included; None where it is missing.
-
-    Raises:
-        InputError: a list, an object, true or false, or text that cannot be written as UTF-8.
-    """
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise not_utf8(f"{row.where}: column {column!r}", error) from None
-    if isinstance(value, str):
-        require_unicode(value, row, column)
-        return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise RowError(f"{row.where}: column {column!r}: expected text, got {_kind(value)}")
-
-
-def _kind(value: Any) -> str:
-    kinds = {list: "a list", dict: "an object", bool: "true or false"}
-    return kinds.get(type(value), type(value).__name__)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from distill_jax.errors import InputError
 from distill_jax.options import option_of
+from distill_jax.tables.rows import Row, RowError
 from teacher_export.data.row_parsers import RowParser
-from teacher_export.data.rows import Row, RowError
 from teacher_export.options.data import DataConfig
 
 TRAIN, TEST, VALIDATION = "train", "test", "validation"

@@ -11,12 +11,12 @@ import numpy as np
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError
-from teacher_export.data.bad_rows import BAD_ROW, BadRows
-from teacher_export.data.formats import format_of, say_guesses
+from distill_jax.tables.bad_rows import BAD_ROW, BadRows
+from distill_jax.tables.formats import format_of, say_guesses
+from distill_jax.tables.reading import TableFormat, column_names, read_rows, require_columns
+from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, ignore, refuse
+from distill_jax.tables.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.row_parsers import MISSING_LABEL, RowParser
-from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, ignore, refuse
-from teacher_export.data.sources import MOST_TIMES, Budget, require_data_file
-from teacher_export.data.tables import TableFormat, column_names, read_rows, require_columns
 from teacher_export.options.data import DataConfig
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.

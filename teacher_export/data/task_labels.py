@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.tables.rows import Row, RowError
+from distill_jax.tables.text_columns import require_unicode
 from teacher_export.data.labels import (
     MAX_CLASSES,
     PANDAS_MISSING,
@@ -17,9 +19,7 @@ from teacher_export.data.labels import (
     canonical_label,
     in_order,
     missing_labels,
-    require_unicode,
 )
-from teacher_export.data.rows import Row, RowError
 
 MISSING = frozenset({"", *map(str.lower, PANDAS_MISSING)})
 _YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}

@@ -8,6 +8,8 @@ import numpy as np
 
 from distill_jax.console import format_table, say
 from distill_jax.errors import InputError
+from distill_jax.tables.rows import Row
+from distill_jax.tables.text_columns import TextColumns
 from distill_jax.tasks import SCORE_NAME
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.answered_table import AnsweredTable
@@ -17,8 +19,7 @@ from teacher_export.data.output_checks import LABEL_PROBABILITIES, LOGITS
 from teacher_export.data.output_logits import FLOOR, OutputCounts, require_room
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
-from teacher_export.data.row_parsers import MISSING_LABEL, NO_BAD_CODES, TextColumns, require_no_text
-from teacher_export.data.rows import Row
+from teacher_export.data.row_parsers import MISSING_LABEL, NO_BAD_CODES, require_no_text
 from teacher_export.data.sampling import draw_rows
 from teacher_export.data.side_columns import SideColumns
 from teacher_export.data.splitting import draw, in_drawn_order

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import tyro
 
 from distill_jax.errors import InputError, require_range
+from distill_jax.options import Flag
+from distill_jax.tables.dialect_options import DialectConfig
 from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
-from teacher_export.options.dialect import DialectConfig
 
 DatasetName = Literal[
     "demo",
@@ -76,7 +77,7 @@ class DataConfig:
     max_rows: int | None = None
     """Rows to keep at most, drawn by chance; 0 keeps all (default: all; for amazon-pds 50,000, as the notebook did, of
     the rows that have a headline and an id). The demo keeps all."""
-    balance: tyro.conf.FlagCreatePairsOff[bool] = False
+    balance: Annotated[bool, Flag()] = False
     """Keep equally many rows of each class, as many as the rarest has. amazon-pds always does, as the notebook did."""
     train_fraction: float = 0.8
     """Share of the rows, after shuffling, that train; the rest is the test split."""

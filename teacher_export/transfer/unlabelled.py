@@ -8,14 +8,13 @@ from typing import Any
 from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
-from teacher_export.config import ExportConfig
-from teacher_export.data.bad_rows import BadRows
-from teacher_export.data.compression import PACKED, name_within
-from teacher_export.data.delimited import TSV, UNQUOTED_TSV
-from teacher_export.data.formats import table_format
-from teacher_export.data.row_parsers import TextColumns
-from teacher_export.data.rows import OnBadRow, RowError, place, refuse
-from teacher_export.data.sources import (
+from distill_jax.tables.bad_rows import BadRows
+from distill_jax.tables.compression import PACKED, name_within
+from distill_jax.tables.delimited import TSV, UNQUOTED_TSV
+from distill_jax.tables.formats import table_format
+from distill_jax.tables.reading import FORMATS, TableFormat, read_rows
+from distill_jax.tables.rows import OnBadRow, RowError, place, refuse
+from distill_jax.tables.sources import (
     MOST_TIMES,
     Budget,
     TextLines,
@@ -25,8 +24,9 @@ from teacher_export.data.sources import (
     require_data_file,
     row_too_long,
 )
+from distill_jax.tables.text_columns import TextColumns
+from teacher_export.config import ExportConfig
 from teacher_export.data.streaming import open_source
-from teacher_export.data.tables import FORMATS, TableFormat, read_rows
 from teacher_export.options.transfer_set import DEMO_TEXTS
 
 _OPTION = "--unlabelled"

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
+from distill_jax.tables import sources
+from distill_jax.tables.dialect_options import DialectConfig
 from export_helpers import configure
 from teacher_export.command_line import parse_arguments
-from teacher_export.data import sources
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.output_rows import load_answered
 from teacher_export.data.task_rows import load_answered_task
 from teacher_export.export import run
 from teacher_export.options.data import DataConfig
-from teacher_export.options.dialect import DialectConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 from teacher_export.transfer.unlabelled import find_unlabelled
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill_jax.errors import InputError
-from teacher_export.data import sources, streaming
+from distill_jax.tables import sources
+from teacher_export.data import streaming
 from teacher_export.data.dataset import load_dataset, shortened
 from teacher_export.data.row_parsers import PANDAS_MISSING
 from teacher_export.options.data import DataConfig

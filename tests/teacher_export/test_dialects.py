@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from distill_jax.errors import InputError
+from distill_jax.tables.dialect_options import DialectConfig
+from distill_jax.tables.formats import format_of
+from distill_jax.tables.reading import read_rows
 from teacher_export.command_line import parse_arguments
 from teacher_export.data.dataset import load_dataset
-from teacher_export.data.formats import format_of
 from teacher_export.data.output_rows import load_answered
-from teacher_export.data.tables import read_rows
 from teacher_export.options.data import DataConfig
-from teacher_export.options.dialect import DialectConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 
 ROWS = [(f"text {i}, with é", "ab"[i % 2]) for i in range(8)]
@@ -84,7 +84,7 @@ def test_a_separator_that_is_given_is_taken(tmp_path, given):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "mac-roman"])
 def test_a_file_in_another_encoding_is_read_in_blocks_as_in_utf_8(tmp_path, encoding, monkeypatch):
-    monkeypatch.setattr("teacher_export.data.sources._RECODED_BYTES", 3)
+    monkeypatch.setattr("distill_jax.tables.sources._RECODED_BYTES", 3)
     (tmp_path / "data.csv").write_bytes(separated(",").encode(encoding))
     assert texts_of(config(tmp_path / "data.csv", encoding=encoding)) == ROWS
 
@@ -146,7 +146,7 @@ def test_a_comma_needs_three_lines_that_agree(tmp_path):
 @pytest.mark.parametrize("indent", [None, 0, 2])
 @pytest.mark.parametrize("block", [1, 7, 1 << 16])
 def test_an_array_of_objects_is_rows(tmp_path, monkeypatch, indent, block):
-    monkeypatch.setattr("teacher_export.data.json_rows._BLOCK_BYTES", block)
+    monkeypatch.setattr("distill_jax.tables.json_rows._BLOCK_BYTES", block)
     values = [{"text": text, "label": label, "n": [1, {"x": '],"'}]} for text, label in ROWS]
     path = tmp_path / "data.json"
     path.write_text(f" \n{json.dumps(values, indent=indent, ensure_ascii=False)}\n")

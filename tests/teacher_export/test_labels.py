@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from distill_jax.errors import InputError
+from distill_jax.tables.rows import Row
 from teacher_export.data.labels import MAX_CLASSES, LabelColumn, canonical_label
-from teacher_export.data.rows import Row
 
 
 def classes_of(labels, kept=()):

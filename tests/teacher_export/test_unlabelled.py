@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.tables import sources
 from export_helpers import configure
 from teacher_export.config import ExportConfig
-from teacher_export.data import sources
 from teacher_export.options.data import DataConfig
 from teacher_export.options.transfer_set import TransferSetConfig
 from teacher_export.transfer import unlabelled

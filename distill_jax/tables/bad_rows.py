@@ -2,7 +2,7 @@
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError
-from teacher_export.data.rows import RowError
+from distill_jax.tables.rows import RowError
 
 BAD_ROW = "bad row"
 _HEAD_ROWS = 1_000

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
-from teacher_export.data.compression import PACKED, name_within
-from teacher_export.data.delimited import Dialect
-from teacher_export.data.sources import open_data
-from teacher_export.data.tables import FORMATS, TableFormat, column_names
-from teacher_export.options.dialect import DialectConfig
+from distill_jax.tables.compression import PACKED, name_within
+from distill_jax.tables.delimited import Dialect
+from distill_jax.tables.dialect_options import DialectConfig
+from distill_jax.tables.reading import FORMATS, TableFormat, column_names
+from distill_jax.tables.sources import open_data
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".xlsm", ".xlsb")

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from teacher_export.data.rows import OnBadRow, Row, Wanted, is_wanted, place
-from teacher_export.data.sources import TextLines, decode_line, not_utf8, row_too_long
+from distill_jax.tables.rows import OnBadRow, Row, Wanted, is_wanted, place
+from distill_jax.tables.sources import TextLines, decode_line, not_utf8, row_too_long
 
 LABEL, TEXT = COLUMNS = ("label", "text")
 _LABEL = re.compile(r"(?<!\S)__label__(\S+)\s*")

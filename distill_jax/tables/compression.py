@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from distill_jax.errors import InputError, MissingExtraError, reason_of
-from teacher_export.data.byte_streams import BUFFER_BYTES, BlockStream, CountingFile, OnBytes
+from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, CountingFile, OnBytes
 
 _BLOCK_BYTES = 1 << 16
 _XZ_MEMORY = 1 << 28  # bytes; xz -9 asks for a quarter of it

@@ -5,9 +5,9 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from teacher_export.data import sources
-from teacher_export.data.rows import OnBadRow, RowError, place, refuse
-from teacher_export.data.sources import TextLines, decode_line, not_utf8, row_too_long
+from distill_jax.tables import sources
+from distill_jax.tables.rows import OnBadRow, RowError, place, refuse
+from distill_jax.tables.sources import TextLines, decode_line, not_utf8, row_too_long
 
 
 class RereadableLines:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO
 
 from distill_jax.errors import InputError
-from teacher_export.data.rereading import RereadableLines, tolerant_records
-from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
-from teacher_export.data.sources import TextLines, decode_line, not_utf8, row_too_long
+from distill_jax.tables.rereading import RereadableLines, tolerant_records
+from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
+from distill_jax.tables.sources import TextLines, decode_line, not_utf8, row_too_long
 
 MAX_FIELD_CHARACTERS = 10_000_000
 Lines = TextLines | RereadableLines

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from distill_jax.errors import InputError
-from teacher_export.data.byte_streams import OnBytes
-from teacher_export.data.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records, lines_of
-from teacher_export.data.json_rows import json_objects
-from teacher_export.data.label_lines import COLUMNS as LABEL_LINE_COLUMNS
-from teacher_export.data.label_lines import label_line_rows
-from teacher_export.data.paths import paths_in, values_at
-from teacher_export.data.rows import OnBadRow, Row, Wanted, ignore, refuse
-from teacher_export.data.sources import TextLines, open_data
+from distill_jax.tables.byte_streams import OnBytes
+from distill_jax.tables.delimited import CSV, TSV, Dialect, delimited_rows, header_and_records, lines_of
+from distill_jax.tables.json_rows import json_objects
+from distill_jax.tables.label_lines import COLUMNS as LABEL_LINE_COLUMNS
+from distill_jax.tables.label_lines import label_line_rows
+from distill_jax.tables.paths import paths_in, values_at
+from distill_jax.tables.rows import OnBadRow, Row, Wanted, ignore, refuse
+from distill_jax.tables.sources import TextLines, open_data
 
 TableFormat = Dialect | Literal["json", "parquet", "fasttext"]
 
@@ -38,7 +38,7 @@ def column_names(
     For JSON they are those of its first hundred objects, and of so many more as it takes to find the ``wanted`` ones.
     """
     if file_format == "parquet":
-        from teacher_export.data.parquet import parquet_columns
+        from distill_jax.tables.parquet import parquet_columns
 
         return parquet_columns(path)
     if file_format == "fasttext":
@@ -97,7 +97,7 @@ def read_rows(
     quiet = refuse if on_bad_row is refuse else ignore
     require_columns(path, column_names(path, file_format, quiet, columns), columns)
     if file_format == "parquet":
-        from teacher_export.data.parquet import parquet_rows
+        from distill_jax.tables.parquet import parquet_rows
 
         yield from parquet_rows(path, columns, on_bytes, wanted, on_bad_row)
         return

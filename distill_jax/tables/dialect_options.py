@@ -2,11 +2,10 @@
 
 import codecs
 import dataclasses
-from typing import Literal
-
-import tyro
+from typing import Annotated, Literal
 
 from distill_jax.errors import InputError
+from distill_jax.options import Flag
 
 Quoting = Literal["standard", "none"]
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -22,9 +21,9 @@ class DialectConfig:
     """standard: a field may stand in quotation marks, and hold line feeds; none: quotation marks are letters."""
     encoding: str = "utf-8"
     """The files' encoding, such as latin-1 or cp1252. UTF-16 is known by its mark."""
-    no_header: tyro.conf.FlagCreatePairsOff[bool] = False
+    no_header: Annotated[bool, Flag()] = False
     """The first line is a row already: the columns are then called 1, 2, 3 …"""
-    escaped_line_feeds: tyro.conf.FlagCreatePairsOff[bool] = False
+    escaped_line_feeds: Annotated[bool, Flag()] = False
     """A backslash and an n in a field are a line feed, as in the review files of Zhang et al. 2015."""
 
     def __post_init__(self) -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from distill_jax.errors import InputError
+from distill_jax.tables import sources
+from distill_jax.tables.formats import table_format
+from distill_jax.tables.reading import column_names, read_rows
 from export_helpers import configure
-from teacher_export.data import sources
-from teacher_export.data.formats import table_format
-from teacher_export.data.tables import column_names, read_rows
 from teacher_export.transfer.unlabelled import find_unlabelled
 
 ROWS = [(f"text {i} {'x' * (i % 50)}", f"{i % 5}") for i in range(5_000)]

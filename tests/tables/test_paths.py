@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from distill_jax.errors import InputError
+from distill_jax.tables.reading import column_names, read_rows
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.output_rows import load_answered
-from teacher_export.data.tables import column_names, read_rows
 from teacher_export.options.data import DataConfig
 from teacher_export.options.table_teacher import TableTeacherConfig
 

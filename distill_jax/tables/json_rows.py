@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from distill_jax.errors import InputError
-from teacher_export.data.rows import NameTwiceError, OnBadRow, RowError, Wanted, is_wanted, names_once, place, refuse
-from teacher_export.data.sources import MAX_ROW_BYTES, TextLines, decode_line, not_utf8, row_too_long
+from distill_jax.tables.rows import NameTwiceError, OnBadRow, RowError, Wanted, is_wanted, names_once, place, refuse
+from distill_jax.tables.sources import MAX_ROW_BYTES, TextLines, decode_line, not_utf8, row_too_long
 
 _BLOCK_BYTES = 1 << 16
 _BLANKS = re.compile(r"[ \t\r\n]*")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export.data.byte_streams import BUFFER_BYTES, BlockStream, OnBytes
-from teacher_export.data.compression import unpacked
-from teacher_export.data.rows import RowError
+from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, OnBytes
+from distill_jax.tables.compression import unpacked
+from distill_jax.tables.rows import RowError
 
 MAX_ROW_BYTES = 1 << 24  # Python's lists and dictionaries of a row take twenty times as much
 MOST_TIMES = 8  # what texts are packed to at best, by themselves

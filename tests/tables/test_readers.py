@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill_jax.errors import InputError, MissingInputError
-from teacher_export.data import delimited as delimited_reader
-from teacher_export.data import parquet as parquet_reader
-from teacher_export.data import sources
-from teacher_export.data.delimited import CSV, TSV, UNQUOTED_TSV
-from teacher_export.data.formats import table_format
-from teacher_export.data.sources import require_data_file
-from teacher_export.data.tables import column_names, read_rows, require_columns
+from distill_jax.tables import delimited as delimited_reader
+from distill_jax.tables import parquet as parquet_reader
+from distill_jax.tables import sources
+from distill_jax.tables.delimited import CSV, TSV, UNQUOTED_TSV
+from distill_jax.tables.formats import table_format
+from distill_jax.tables.reading import column_names, read_rows, require_columns
+from distill_jax.tables.sources import require_data_file
 
 TABLE = [("good one", "5"), ("bad, really", "1"), ('says "no"', "2"), ("two\nlines", "3"), ("é ✓ 漢", "4")]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingExtraError
-from teacher_export.data.byte_streams import OnBytes
-from teacher_export.data.compression import is_packed
-from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
-from teacher_export.data.sources import MAX_ROW_BYTES, MOST_TIMES, not_utf8, row_too_long, unpack
+from distill_jax.tables.byte_streams import OnBytes
+from distill_jax.tables.compression import is_packed
+from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
+from distill_jax.tables.sources import MAX_ROW_BYTES, MOST_TIMES, not_utf8, row_too_long, unpack
 
 _BATCH_ROWS = 256
 _FEW_ROWS = 8
@@ -75,7 +75,7 @@ def parquet_rows(
     wanted: Wanted | None = None,
     on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
-    """Yield the rows of a Parquet file; see ``tables.read_rows``."""
+    """Yield the rows of a Parquet file; see ``reading.read_rows``."""
     pa, _ = _pyarrow()
     size, zipped = path.stat().st_size, is_packed(path)
     with _open_parquet(path, on_bytes) as (file, source):

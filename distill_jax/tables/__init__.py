@@ -1,0 +1,1 @@
+"""Tables of any size and form, read row by row: files, packings, dialects, columns; nothing of labels or teachers."""
