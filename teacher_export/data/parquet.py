@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError, MissingExtraError
+from distill_jax.errors import InputError
+from distill_jax.extras import missing_extra
 from teacher_export.data.byte_streams import OnBytes
 from teacher_export.data.compression import is_packed
 from teacher_export.data.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
@@ -27,7 +28,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtraError('reading Parquet needs pyarrow; run pip install "distill-jax[teacher]"') from None
+        raise missing_extra("pyarrow", "reading Parquet") from None
     return pa, pq
 
 
