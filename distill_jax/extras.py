@@ -12,8 +12,8 @@ from distill_jax.errors import MissingExtraError
 # What is imported of each extra's own packages, as pyproject.toml names them; the other extras bring train along.
 EXTRAS = {
     "train": (
-        *("altair", "flax", "jax", "jaxtyping", "optax", "orbax", "pandas", "platformdirs"),
-        *("scipy", "sklearn", "statsmodels", "tqdm", "vl_convert"),
+        *("jax", "flax", "optax", "orbax", "jaxtyping", "pandas", "platformdirs"),
+        *("scipy", "sklearn", "statsmodels", "tqdm", "altair", "vl_convert"),
     ),
     "teacher": ("pyarrow", "safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
