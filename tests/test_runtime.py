@@ -13,11 +13,12 @@ from distill_jax.errors import MissingExtraError
 from distill_jax.extras import EXTRAS, naming_the_extra, require_extra
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
-from runtime_alone import OURS, PROJECT, blocked_modules, command_alone, modules_by_distribution, names_of, run_alone
+from runtime_alone import PROJECT, blocked_modules, command_alone, modules_by_distribution, names_of, run_alone
 from tiny_export import tiny_texts, tiny_tokenizer
 
 TEXTS = [*tiny_texts(12, 3)[0], "", "w1 " * 99]
 NAMES, LENGTH = ("bad", "fair", "good"), 16
+TABLE = ("--dataset", "table", "--data", __file__, "--text-column", "text", "--teacher-outputs", "answer")
 V0_1 = ROOT / "tests" / "golden" / "v0_1" / "runs"
 SENTENCE = r'{} needs the extra {extra}: python -m pip install "distill-jax\[{extra}\]" \(\w+ is not installed\)'
 # What the package gives without JAX; all its other names need it.
@@ -122,21 +123,23 @@ def test_a_name_that_needs_the_extra_says_so_and_no_other_does():
     found = json.loads(done.stdout)
     assert {name for name, sentence in found.items() if sentence is None} == WITHOUT_TRAIN
     for name, sentence in found.items():
-        assert name in WITHOUT_TRAIN or re.fullmatch(SENTENCE.format(f"{OURS}.{name}", extra="train"), sentence)
+        assert name in WITHOUT_TRAIN or re.fullmatch(SENTENCE.format(f"distill_jax.{name}", extra="train"), sentence)
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments", "what"),
+    ("module", "arguments", "what", "extra"),
     [
-        ("distill_jax.train", [], "training"),
-        ("distill_jax.report", [V0_1], "a report"),
-        ("distill_jax.compare", [V0_1 / "cnn", V0_1 / "fasttext"], "a comparison"),
-        ("distill_jax.predict", ["--run", V0_1 / "fasttext"], "a checkpoint"),
+        ("distill_jax.train", [], "training", "train"),
+        ("distill_jax.report", [V0_1], "a report", "train"),
+        ("distill_jax.compare", [V0_1 / "cnn", V0_1 / "fasttext"], "a comparison", "train"),
+        ("distill_jax.predict", ["--run", V0_1 / "fasttext"], "a checkpoint", "train"),
+        ("teacher_export", [], "exporting", "teacher"),
+        ("teacher_export", TABLE, "exporting", "train"),
     ],
 )
-def test_a_command_that_needs_the_extra_says_so_in_one_sentence(module, arguments, what):
+def test_a_command_that_needs_an_extra_says_so_in_one_sentence(module, arguments, what, extra):
     sentence = _refused(command_alone(module, *arguments, stdin="a text"))
-    assert re.fullmatch(SENTENCE.format(what, extra="train"), sentence)
+    assert re.fullmatch(SENTENCE.format(what, extra=extra), sentence)
 
 
 @pytest.mark.parametrize("student", ["cnn", "bilstm"])

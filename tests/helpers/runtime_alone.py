@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from command_lines import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OURS = "distill_jax"
+OURS = {"distill_jax", "teacher_export"}
 
 _BLOCKING = """
 import json, runpy, sys
@@ -55,7 +55,7 @@ def blocked_modules():
         needed |= new
         new = {name for each in new for name in names_of(importlib.metadata.requires(each) or [])} - needed
     modules = modules_by_distribution()
-    allowed = set().union(*(modules[name] for name in needed if name in modules), {OURS})
+    allowed = set().union(*(modules[name] for name in needed if name in modules), OURS)
     return sorted(set().union(*modules.values()) - allowed)
 
 
