@@ -4,9 +4,11 @@ import ast
 import dataclasses
 import functools
 import inspect
+import operator
 import sys
+import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from distill_jax.options import KINDS, Metavar, NoOption
 
@@ -64,6 +66,8 @@ def _shown(hint: Any, default: Any) -> Any:
     import tyro
 
     bare, *metadata = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    if isinstance(bare, types.UnionType):  # of X | None tyro asks typeguard, which takes 45 ms to import
+        bare = operator.getitem(Union, typing.get_args(bare))
     if (default is None or default == ()) and tyro.conf.UseAppendAction not in metadata:
         metadata.insert(0, tyro.conf.arg(help_behavior_hint=""))
     return Annotated[(bare, *map(_of_tyro, metadata))] if metadata else bare

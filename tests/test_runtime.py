@@ -13,7 +13,15 @@ from distill_jax.errors import MissingExtraError
 from distill_jax.extras import EXTRAS, naming_the_extra, require_extra
 from distill_jax.students.registry import student_config
 from distill_jax.students.student import Student
-from runtime_alone import PROJECT, blocked_modules, command_alone, modules_by_distribution, names_of, run_alone
+from runtime_alone import (
+    PROJECT,
+    blocked_modules,
+    command_alone,
+    modules_by_distribution,
+    modules_of_command,
+    names_of,
+    run_alone,
+)
 from tiny_export import tiny_texts, tiny_tokenizer
 
 TEXTS = [*tiny_texts(12, 3)[0], "", "w1 " * 99]
@@ -94,6 +102,12 @@ def test_the_command_predicts_with_a_linear_run(runs):
     assert (done.returncode, done.stderr) == (0, "")
     found = [json.loads(line)["label"] for line in done.stdout.splitlines()]
     assert found == dj.load(runs["fasttext"]).predict(TEXTS).tolist()
+
+
+def test_the_command_imports_nothing_that_takes_time_and_is_not_used(runs):
+    imported = modules_of_command("distill_jax.predict", "--run", runs["fasttext"], stdin="a text")
+    assert {"numpy", "tokenizers"} <= imported
+    assert imported & {"asyncio", "huggingface_hub", "ssl", "typeguard", "unittest"} == set()
 
 
 @pytest.mark.parametrize("module", ["train", "predict", "report", "compare"])

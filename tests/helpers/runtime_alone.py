@@ -30,6 +30,9 @@ _COMMAND = """
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__")
 """
+_IMPORTED = """
+sys.stderr.write(json.dumps(sorted(sys.modules)))
+"""
 
 
 def names_of(requirements):
@@ -75,3 +78,10 @@ def run_alone(code, *arguments, stdin=""):
 def command_alone(module, *arguments, stdin=""):
     """Run ``python -m module``; return the completed process."""
     return run_alone(_COMMAND, module, *arguments, stdin=stdin)
+
+
+def modules_of_command(module, *arguments, stdin=""):
+    """Return what ``python -m module`` has imported at its end."""
+    done = run_alone(_COMMAND + _IMPORTED, module, *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr))
