@@ -52,7 +52,7 @@ best: $(STAMP)
 	$(BIN)/python -m distill_jax.report runs/best
 
 $(BENCH_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[teacher,bench]"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[bench]"
 	@touch $@
 
 benchmark: $(BENCH_STAMP)

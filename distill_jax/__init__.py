@@ -53,10 +53,11 @@ def __getattr__(name: str) -> object:
     """Import a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "losses":  # a module
-        value: object = importlib.import_module("distill_jax.losses")
-    else:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
+    from distill_jax.extras import naming_the_extra
+
+    with naming_the_extra(f"{__name__}.{name}"):
+        home = importlib.import_module(_HOMES[name])
+    value = home if name == "losses" else getattr(home, name)  # losses is a module
     globals()[name] = value
     return value
 

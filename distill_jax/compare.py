@@ -8,6 +8,7 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
+from distill_jax.extras import require_extra
 from distill_jax.locks import sole_writer
 from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
@@ -46,6 +47,7 @@ def main() -> None:
             "intervals, McNemar's exact test, and the probability that the first is the better one."
         ),
     )
+    require_extra("train", "a comparison")
     compare(arguments)
 
 

@@ -3,11 +3,9 @@
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import tyro
-
 from distill_jax.class_weights import named_weights
 from distill_jax.errors import InputError
-from distill_jax.options import Choice, Range, check_fields
+from distill_jax.options import Choice, Metavar, Range, check_fields
 from distill_jax.recipes import DEFAULT_RECIPE, NOTEBOOK, RECIPE_NAMES
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import student_kind, student_names
@@ -25,12 +23,12 @@ Schedule = Literal["step", "cosine"]
 class TrainConfig:
     """How a student is trained. The defaults of all options follow from --student, --recipe and --distil."""
 
-    student: Annotated[str, tyro.conf.arg(metavar="{" + ",".join(student_names()) + "}")]
+    student: Annotated[str, Metavar("{" + ",".join(student_names()) + "}")]
     """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; bilstm: Tang et al. 2019; ensemble: cnn and a
     bag of n-grams."""
     distil: bool = False
     """Learn from the teacher's logits instead of the labels."""
-    recipe: Annotated[str, Choice((*RECIPE_NAMES, "")), tyro.conf.arg(metavar="{" + ",".join(RECIPE_NAMES) + "}")] = ""
+    recipe: Annotated[str, Choice((*RECIPE_NAMES, "")), Metavar("{" + ",".join(RECIPE_NAMES) + "}")] = ""
     """best: the best found for each student (docs/results.md); notebook: what the PyTorch notebook does."""
     alpha: Annotated[float, Range(0, 1)] = 0.0
     """With --distil, the weight of the labels' cross-entropy; the rest goes to the soft loss (Tang et al. 2019)."""
@@ -41,7 +39,7 @@ class TrainConfig:
     """Of --soft-loss kl; the higher, the more the small probabilities count."""
     standardised: bool = False
     """With --distil, give both sides' logits mean 0 and deviation 1 first (Sun et al. 2024)."""
-    class_weights: Annotated[str, tyro.conf.arg(metavar="{balanced,NAME=3,…}")] = ""
+    class_weights: Annotated[str, Metavar("{balanced,NAME=3,…}")] = ""
     """What a row's loss is multiplied by, for classes that are rarer than they matter: balanced, every class weighs the
     same in all; or a weight for some classes by their names (billing=3,legal=0.5), 1 for the others."""
     transfer: bool = False

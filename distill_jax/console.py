@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from distill_jax import __version__
 from distill_jax.errors import InputError, Interrupted, printable
+from distill_jax.extras import naming_the_extra
 from distill_jax.options import option_of, require_once
 
 _Options = TypeVar("_Options")
@@ -144,9 +145,9 @@ def _repeatable(kind: Any) -> set[str]:
 def run_command(main: Callable[[], None]) -> None:
     """Run a command line's body and exit the process with its status.
 
-    0 when it returns; 2 with one sentence on standard error for an ``InputError`` or a failing file system; 130 for
-    Ctrl-C, 143 for SIGTERM and 129 for SIGHUP, which do what Ctrl-C does; anything else is a fault of ours and keeps
-    its traceback. ``--version`` is answered here, for all commands.
+    0 when it returns; 2 with one sentence on standard error for an ``InputError``, an extra that is not installed or a
+    failing file system; 130 for Ctrl-C, 143 for SIGTERM and 129 for SIGHUP, which do what Ctrl-C does; anything else is
+    a fault of ours and keeps its traceback. ``--version`` is answered here, for all commands.
     """
     _open_closed_streams()
     if "--version" in sys.argv[1:]:
@@ -157,7 +158,7 @@ def run_command(main: Callable[[], None]) -> None:
             stream.reconfigure(errors="backslashreplace")
     _came.clear()
     try:
-        with _ignoring_no_interruption(), _handling(_interrupt):
+        with _ignoring_no_interruption(), _handling(_interrupt), naming_the_extra():
             main()
             sys.stdout.flush()
     except InputError as error:

@@ -4,11 +4,13 @@ import ast
 import dataclasses
 import functools
 import inspect
+import operator
 import sys
+import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from distill_jax.options import KINDS, Flag
+from distill_jax.options import KINDS, Flag, Metavar, NoOption
 
 if TYPE_CHECKING:
     from tyro.constructors import (
@@ -57,15 +59,29 @@ def _default(field: "dataclasses.Field[Any]", instance: Any) -> Any:
 
 
 def _shown(hint: Any, default: Any) -> Any:
-    """Return a field's annotation with no word of a default that is None or empty: the help says what that means."""
+    """Return a field's annotation in tyro's words.
+
+    No word is said of a default that is None or empty: the help says what that means.
+    """
     import tyro
 
     bare, *metadata = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     if Flag() in metadata:
-        return Annotated[(bare, tyro.conf.FlagCreatePairsOff, *metadata)]
-    if (default is not None and default != ()) or tyro.conf.UseAppendAction in metadata:
-        return hint
-    return Annotated[(bare, tyro.conf.arg(help_behavior_hint=""), *metadata)]
+        metadata.insert(0, tyro.conf.FlagCreatePairsOff)
+        return Annotated[(bare, *map(_of_tyro, metadata))]
+    if isinstance(bare, types.UnionType):  # of X | None tyro asks typeguard, which takes 45 ms to import
+        bare = operator.getitem(Union, typing.get_args(bare))
+    if (default is None or default == ()) and tyro.conf.UseAppendAction not in metadata:
+        metadata.insert(0, tyro.conf.arg(help_behavior_hint=""))
+    return Annotated[(bare, *map(_of_tyro, metadata))] if metadata else bare
+
+
+def _of_tyro(metadata: Any) -> Any:
+    import tyro
+
+    if isinstance(metadata, Metavar):
+        return tyro.conf.arg(metavar=metadata.text)
+    return tyro.conf.Suppress if isinstance(metadata, NoOption) else metadata
 
 
 def _help(kind: type, name: str) -> str | None:

@@ -42,6 +42,18 @@ class Flag:
     """An option without a value, which turns something on; the command line has no ``--no-…`` beside it."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Metavar:
+    """What the help shows for an option's value."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOption:
+    """A field that no command line sets."""
+
+
 def option_of(field: str) -> str:
     """Return a field's name as the command line spells it."""
     return "--" + field.replace("_", "-")

@@ -11,6 +11,7 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, warn
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.extras import are_installed
 
 if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
@@ -59,9 +60,10 @@ def main() -> None:
         ),
     )
     _require_input(arguments)
-    from distill_jax.jax_setup import configure_jax
+    if are_installed("jax", "flax", "platformdirs"):  # a linear student needs none of them
+        from distill_jax.jax_setup import configure_jax
 
-    configure_jax()
+        configure_jax()
     from distill_jax.formats.registry import load
 
     predictor = load(arguments.run)

@@ -13,6 +13,7 @@ import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
+from distill_jax.extras import require_extra
 from distill_jax.files import atomic_write, remove_temporaries, utf8
 from distill_jax.locks import exclusive
 from distill_jax.results_file import require_replaceable
@@ -56,6 +57,7 @@ class ReportConfig:
 def main() -> None:
     """Parse the command line and write the report."""
     config = parse_options(ReportConfig, None, prog="python -m distill_jax.report")
+    require_extra("train", "a report")
     write_report(config)
 
 

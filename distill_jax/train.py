@@ -11,6 +11,7 @@ import tyro
 
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command, say
+from distill_jax.extras import require_extra
 from distill_jax.options import Flag, Range, check_fields, option_of
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.config import StudentConfig
@@ -138,6 +139,7 @@ def main(words: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if words is None else words
     arguments = parse(words)
     train, run = arguments.train, arguments.run
+    require_extra("train", "training")
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=arguments.student.takes_sparse_steps(train.optimizer))

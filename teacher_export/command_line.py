@@ -28,14 +28,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ExportConfig:
 
 
 def main() -> None:
-    """Parse, check that the extra is installed, export. The frameworks are imported only then."""
+    """Parse, check that what it needs is installed, export. The frameworks are imported only then."""
 
     def body() -> None:
         config = parse_arguments()
-        from teacher_export.libraries import require_teacher_extra, share_processors
+        from teacher_export.libraries import require_libraries, share_processors
 
-        if not config.teacher_is_table:  # a table needs none of it
-            require_teacher_extra()
+        require_libraries(teacher_is_table=config.teacher_is_table)
         share_processors()
         from teacher_export.export import run
 

@@ -1,24 +1,17 @@
 """The optional libraries of this half: whether they are installed, and keeping them quiet."""
 
-import importlib.util
 import os
 import warnings
 
-from distill_jax.errors import MissingExtraError
+from distill_jax.extras import require_packages
 
-EXTRA_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
-INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[teacher]"'
+_TABLE = ("pandas", "platformdirs", "scipy", "tqdm")
+_TRANSFORMER = ("torch", "transformers", "safetensors", "pyarrow")
 
 
-def require_teacher_extra() -> None:
-    """Raise ``MissingExtraError`` with the install command unless the extra ``teacher`` is installed (imports none)."""
-    for package in EXTRA_PACKAGES:
-        try:
-            found = importlib.util.find_spec(package) is not None
-        except (ImportError, ValueError):
-            found = False
-        if not found:
-            raise MissingExtraError(f"exporting needs {package}, which is not installed; run: {INSTALL_COMMAND}")
+def require_libraries(*, teacher_is_table: bool) -> None:
+    """Raise ``MissingExtraError`` with the install command unless what an export needs is installed (imports none)."""
+    require_packages(*(() if teacher_is_table else _TRANSFORMER), *_TABLE, what="exporting")
 
 
 def silence_libraries() -> None:

@@ -32,6 +32,7 @@ SHARED = (
     *(
         "class_weights",
         "errors",
+        "extras",
         "files",
         "checksums",
         "console",

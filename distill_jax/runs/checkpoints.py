@@ -17,6 +17,7 @@ import numpy as np
 
 from distill_jax.console import signals_held
 from distill_jax.errors import InputError, refusing
+from distill_jax.extras import require_packages
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.runs.folder import UNFINISHED
 from distill_jax.students.params import Params, flat_params, nested_params
@@ -248,6 +249,7 @@ def _load(folder: Path, *names: str) -> dict[str, Any]:
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Read without a ``Checkpointer``, which would clean up after, and so disturb, a training that is still writing."""
+    require_packages("jax", "orbax", what="a checkpoint")
     import jax
     from orbax.checkpoint import v1 as ocp
 

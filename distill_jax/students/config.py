@@ -9,10 +9,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-import tyro
-
 from distill_jax.errors import InputError, require_range
-from distill_jax.options import Range, check_fields, option_of
+from distill_jax.extras import require_packages
+from distill_jax.options import NoOption, Range, check_fields, option_of
 from distill_jax.recipes import Recipe
 from distill_jax.tasks import AS_THEY_ARE, SINGLE_LABEL_NAME
 
@@ -62,11 +61,11 @@ class StudentConfig(abc.ABC):
     frozen_padding: ClassVar[bool] = False
     is_loop: ClassVar[bool] = False
 
-    vocab_size: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
-    num_labels: Annotated[int, Range(1, LARGEST_ID), tyro.conf.Suppress]
-    pad_id: Annotated[int, Range(0), tyro.conf.Suppress] = 0
-    task: Annotated[str, tyro.conf.Suppress] = SINGLE_LABEL_NAME
-    standardisation: Annotated[tuple[float, ...], tyro.conf.Suppress] = AS_THEY_ARE
+    vocab_size: Annotated[int, Range(1, LARGEST_ID), NoOption()]
+    num_labels: Annotated[int, Range(1, LARGEST_ID), NoOption()]
+    pad_id: Annotated[int, Range(0), NoOption()] = 0
+    task: Annotated[str, NoOption()] = SINGLE_LABEL_NAME
+    standardisation: Annotated[tuple[float, ...], NoOption()] = AS_THEY_ARE
     embedding_dim: Annotated[int, Range(1, 65_536)] = 50
     """Width of the token embeddings."""
 
@@ -151,6 +150,7 @@ class StudentConfig(abc.ABC):
 
     def parameter_layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and the type, such as ``float32``, of each parameter by its dotted name."""
+        require_packages("jax", "flax", what=f"student {self.name}")
         from distill_jax.students.params import flat_params
         from distill_jax.students.student import Student
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from distill_jax.errors import InputError, MissingExtraError, reason_of
+from distill_jax.errors import InputError, reason_of
+from distill_jax.extras import missing_extra
 from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, CountingFile, OnBytes
 
 _BLOCK_BYTES = 1 << 16
@@ -66,9 +67,7 @@ def _open_zstandard(raw: IO[bytes]) -> IO[bytes]:
     try:
         import pyarrow as pa
     except ImportError:
-        raise MissingExtraError(
-            'reading zstd needs pyarrow; run pip install "distill-jax[teacher]", or unpack the file first'
-        ) from None
+        raise missing_extra("pyarrow", "reading zstd, where you do not unpack the file first,") from None
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
 
 

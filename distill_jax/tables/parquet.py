@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError, MissingExtraError
+from distill_jax.errors import InputError
+from distill_jax.extras import missing_extra
 from distill_jax.tables.byte_streams import OnBytes
 from distill_jax.tables.compression import is_packed
 from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
@@ -27,7 +28,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtraError('reading Parquet needs pyarrow; run pip install "distill-jax[teacher]"') from None
+        raise missing_extra("pyarrow", "reading Parquet") from None
     return pa, pq
 
 

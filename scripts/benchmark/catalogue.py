@@ -1,11 +1,11 @@
 """All matches, and which of them are wanted."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 from distill_jax.console import EXPORT_COMMAND
 from distill_jax.errors import InputError
+from distill_jax.extras import require_packages
 from scripts.benchmark.gpu import gpu_matches
 from scripts.benchmark.machine import gpus
 from scripts.benchmark.prediction import raw_text_match, token_ids_match
@@ -16,7 +16,6 @@ from scripts.benchmark.teacher import teacher_match
 from scripts.benchmark.training import cnn_match, cnn_small_match, linear_match
 
 _MAKE_THEM = f"make them with {EXPORT_COMMAND}"
-_INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[teacher,bench]"'
 
 
 def all_matches(sizes: Sizes, folder: Path, export: Path, teacher: Path) -> list[Match]:
@@ -58,8 +57,6 @@ def choose(matches: Sequence[Match], only: Sequence[str]) -> list[tuple[Match, l
     return [(match, rows) for match, rows in chosen if rows]
 
 
-def require_packages() -> None:
-    """Raise ``InputError`` with the install command unless the other sides' packages are installed."""
-    for package in ("torch", "transformers", "fasttext"):
-        if importlib.util.find_spec(package) is None:
-            raise InputError(f"the benchmark needs {package}, which is not installed; run: {_INSTALL_COMMAND}")
+def require_sides() -> None:
+    """Raise ``MissingExtraError`` with the install command unless the other sides' packages are installed."""
+    require_packages("fasttext", "torch", "transformers", what="the benchmark")

@@ -14,7 +14,7 @@ from distill_jax.errors import InputError, require_range
 from distill_jax.files import atomic_write
 from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
-from scripts.benchmark.catalogue import all_matches, choose, require_packages
+from scripts.benchmark.catalogue import all_matches, choose, require_sides
 from scripts.benchmark.machine import describe_machine, describe_versions
 from scripts.benchmark.matches import FailedError, RefusedError, play
 from scripts.benchmark.report import chart, notes, table, to_json
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
         sizes = QUICK if options.quick else FULL
         chosen = choose(all_matches(sizes, Path(folder), options.export, options.teacher), options.only)
-        require_packages()
+        require_sides()
         started = time.perf_counter()
         results, skipped, failed = play_all(chosen, _QUICK_REPEATS if options.quick else options.repeats)
     settings = {**dataclasses.asdict(sizes), "repeats": options.repeats, "quick": options.quick}

@@ -1,7 +1,6 @@
 """The command line of the conversion."""
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +8,9 @@ import tyro
 
 from distill_jax.console import parse_options, path_word, say, shell_line, warn
 from distill_jax.data.exports import Export
-from distill_jax.errors import InputError, MissingExtraError, MissingInputError, require_range
+from distill_jax.errors import InputError, MissingInputError, require_range
 from distill_jax.export.format import TOKENIZER
+from distill_jax.extras import require_packages
 from distill_jax.files import real_place, require_free
 from distill_jax.locks import sole_writer
 from distill_jax.options import Flag
@@ -60,11 +60,7 @@ def main() -> None:
     """Parse the command line and convert."""
     arguments = parse_options(Arguments, None, prog="python -m scripts.convert", description=DESCRIPTION)
     _require_usable(arguments)
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtraError(
-            "converting checkpoints needs torch, which is not installed; "
-            'run: pip install -c constraints.txt -e ".[teacher]"'
-        )
+    require_packages("torch", what="converting checkpoints")
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()

@@ -1,7 +1,6 @@
 """The command line of the search: arguments → study → trials → table, and the command that trains the best."""
 
 import dataclasses
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,11 @@ import tyro
 
 from distill_jax.config import TrainConfig
 from distill_jax.console import parse_options, shell_line
-from distill_jax.errors import InputError, MissingExtraError, require_range
+from distill_jax.errors import InputError, require_range
+from distill_jax.extras import require_extra
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.registry import recipe_student, student_names
 from scripts.search.space import SPACES
-
-_INSTALL_COMMAND = 'pip install -c constraints.txt -e ".[search]"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,5 +89,4 @@ def _require_usable(options: Arguments) -> None:
             require_range(name, value, 1, float("inf"))
     if options.student not in SPACES:
         raise InputError(f"--student: expected one of {', '.join(SPACES)}, got {options.student!r}")
-    if importlib.util.find_spec("optuna") is None:
-        raise MissingExtraError(f"searching needs optuna, which is not installed; run: {_INSTALL_COMMAND}")
+    require_extra("search", "searching")

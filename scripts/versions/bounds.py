@@ -1,8 +1,9 @@
 """Which versions ``pyproject.toml`` admits: its requirements, and the oldest release of each."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -14,9 +15,21 @@ _LOWER = frozenset({">=", "==", "~="})
 
 
 def requirements(pyproject: str, *extras: str) -> list[str]:
-    """Return what the text of a ``pyproject.toml`` requires: its dependencies, then those of some extras."""
+    """Return what the text of a ``pyproject.toml`` requires: its dependencies, then those of some extras.
+
+    An extra that requires the package itself with other extras requires what they do.
+    """
     project = tomllib.loads(pyproject)["project"]
-    return [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    return [*project["dependencies"], *_of_extras(project, extras)]
+
+
+def _of_extras(project: Mapping[str, Any], extras: Iterable[str]) -> Iterator[str]:
+    for text in (text for extra in extras for text in project["optional-dependencies"][extra]):
+        wanted = Requirement(text)
+        if canonicalize_name(wanted.name) == canonicalize_name(project["name"]):
+            yield from _of_extras(project, sorted(wanted.extras))
+        else:
+            yield text
 
 
 def lower_bounds(wanted: Sequence[str], python: str) -> dict[str, str]:

@@ -14,11 +14,12 @@ from distill_jax.console import format_table, say, warn
 from distill_jax.errors import InputError
 from scripts.versions.bounds import pinned
 from scripts.versions.interpreters import Interpreter, find_interpreters
-from scripts.versions.study import FAILED, Case, End, Outcome, steps, study
+from scripts.versions.study import FAILED, RUNTIME, Case, End, Outcome, steps, study
 from scripts.versions.wheel import ROOT, build_wheel
 
 DESCRIPTION = """Build the wheel, install it into new environments with the oldest and with the newest versions that
-pyproject.toml admits, and there export from a tiny teacher, train every student, predict and report.
+pyproject.toml admits, and there export from a tiny teacher, train every student, predict and report; and predict where
+the wheel is installed without extras.
 
 The oldest versions go with the oldest of the Pythons, for later ones have no wheels of them. pip fetches some 500 MB
 for an environment; nothing else needs a network. Exit status 1: a step failed."""
@@ -83,7 +84,7 @@ def _try(case: Case, wheel: Path) -> dict[str, Outcome]:
 
 def table(results: Mapping[str, Mapping[str, Outcome]]) -> str:
     """Return a row for each environment, with a word for each step; a dash where it was not reached."""
-    names = ("install", "export", *steps())
+    names = ("install", "export", *steps(), RUNTIME)
     rows = [
         [title, *(found[name].word if name in found else "–" for name in names)] for title, found in results.items()
     ]

@@ -3,7 +3,7 @@
 A copy runs in each environment, the tests' tiny teacher and export beside it, and imports what is installed there.
 """
 
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -47,11 +47,24 @@ def write_export() -> None:
 
 def student(name: str) -> None:
     """Train a student, and predict with it from the command line and from Python, alike."""
-    import distill_jax as dj
-
     run = RUNS / name
     sizes = ("--epochs", _EPOCHS, "--embedding-dim", _WIDTH)
     _call("distill-train", "--export", str(EXPORT), "--student", name, "--distil", "--workdir", str(run), *sizes)
+    _predict(run)
+
+
+def runtime() -> None:
+    """Predict with the linear student alone where nothing is installed that trains; training says what is missing."""
+    assert importlib.util.find_spec("jax") is None
+    _predict(RUNS / "fasttext")
+    done = subprocess.run(["distill-train"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    assert 'pip install "distill-jax[train]"' in done.stderr, done
+
+
+def _predict(run: Path) -> None:
+    import distill_jax as dj
+
     lines = _call("distill-predict", "--run", str(run), str(TEXTS)).splitlines()
     texts = TEXTS.read_text(encoding="utf-8").splitlines()
     model = dj.load(run)
@@ -88,7 +101,7 @@ def _call(*words: str) -> str:
     return done.stdout
 
 
-STEPS = {step.__name__: step for step in (installed, export, write_export, student, library, report)}
+STEPS = {step.__name__: step for step in (installed, export, write_export, student, library, report, runtime)}
 
 if __name__ == "__main__":
     STEPS[sys.argv[1]](*sys.argv[2:])

@@ -14,7 +14,9 @@ from scripts.versions.wheel import ROOT
 
 End = Literal["oldest", "newest"]
 PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
-TEACHER = "teacher"
+TEACHER, TRAIN = "teacher", "train"
+RUNTIME = "runtime"  # the step in an environment of its own, with the wheel alone
+_LINEAR = Path("runs/tiny/fasttext")
 _JOURNEY = Path(__file__).with_name("journey.py")
 _HELPERS = [ROOT / "tests" / "helpers" / name for name in ("tiny_teacher.py", "tiny_export.py")]
 _TEXTS = "good film\nthe phone was broken and i want a refund\n\nokay\nsuperb, i love this book\n"
@@ -60,7 +62,7 @@ def steps() -> dict[str, tuple[str, ...]]:
 
 
 def study(case: Case, wheel: Path, folder: Path, advance: Callable[[str], object]) -> dict[str, Outcome]:
-    """Install the wheel in a new environment, and travel.
+    """Install the wheel in a new environment, and travel; then predict in another, in which it is installed alone.
 
     Args:
         case: the environment.
@@ -71,12 +73,11 @@ def study(case: Case, wheel: Path, folder: Path, advance: Callable[[str], object
     Returns:
         The outcome of each step that was reached; the note of ``install`` has the versions.
     """
-    return dict(_outcomes(case, wheel, Environment(folder), advance))
+    return dict(_outcomes(case, wheel, folder, advance))
 
 
-def _outcomes(
-    case: Case, wheel: Path, environment: Environment, advance: Callable[[str], object]
-) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(case: Case, wheel: Path, folder: Path, advance: Callable[[str], object]) -> Iterator[tuple[str, Outcome]]:
+    environment = Environment(folder)
     advance("install")
     try:
         environment.create(case.python.path)
@@ -95,13 +96,29 @@ def _outcomes(
     for name, words in steps().items():
         advance(name)
         yield name, _outcome(environment, *words)
+    advance(RUNTIME)
+    yield RUNTIME, _runtime(case, wheel, Environment(folder / RUNTIME), environment.work / _LINEAR)
+
+
+def _runtime(case: Case, wheel: Path, environment: Environment, run: Path) -> Outcome:
+    """Install the wheel without extras, and predict with a run folder of the other environment."""
+    if not run.is_dir():
+        return Outcome(SKIPPED, "no linear student was trained")
+    try:
+        environment.create(case.python.path)
+        environment.install(wheel, environment.resolve(str(wheel), case.constraints()))
+    except FailedError as error:
+        return Outcome(FAILED, str(error))
+    pack(environment.work)
+    shutil.copytree(run, environment.work / _LINEAR)
+    return _outcome(environment, RUNTIME)
 
 
 def _install(case: Case, wheel: Path, environment: Environment) -> dict[str, str]:
     """Install the wheel, with its teacher's half unless that would bring gigabytes for a GPU; return the versions."""
     versions = environment.resolve(f"{wheel}[{TEACHER}]", case.constraints())
     if brings_cuda(versions):
-        versions = environment.resolve(str(wheel), case.constraints())
+        versions = environment.resolve(f"{wheel}[{TRAIN}]", case.constraints())
     environment.install(wheel, versions)
     return versions
 

@@ -1,10 +1,10 @@
 """A teacher's transformers tokenizer: found, loaded in its fast form, and what the students take over of it."""
 
-from importlib.util import find_spec
 from typing import Any
 
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
+from distill_jax.extras import require_packages
 from teacher_export.teacher.source import VOCABULARY_FILES, TeacherSource
 
 _SENTENCEPIECE = ".model"
@@ -45,11 +45,8 @@ def _require_vocabulary(source: TeacherSource) -> None:
             f"teacher {source.name}: expected its tokenizer in {source.folder} (tokenizer.json), found none; save it "
             "there with tokenizer.save_pretrained"
         )
-    if all(name.endswith(_SENTENCEPIECE) for name in found) and find_spec("sentencepiece") is None:
-        raise MissingInputError(
-            f"teacher {source.name}: its tokenizer {found[0]} is one of SentencePiece, whose package is not "
-            "installed: pip install sentencepiece"
-        )
+    if all(name.endswith(_SENTENCEPIECE) for name in found):
+        require_packages("sentencepiece", what=f"teacher {source.name}: its tokenizer {found[0]}, SentencePiece's,")
 
 
 def cut_texts(saved_tokenizer: Any, max_length: int) -> Any:

@@ -290,7 +290,7 @@ class TestBadInput:
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest)
         )
-        assert 'torch, which is not installed; run: pip install -c constraints.txt -e ".[teacher]"' in refuse(path)
+        assert 'needs the extra teacher: python -m pip install "distill-jax[teacher]" (torch is' in refuse(path)
 
 
 def test_an_empty_output_folder_is_used(capsys, tmp_path, tiny_export):

@@ -377,7 +377,7 @@ def test_without_optuna_it_says_what_to_install(capsys, tmp_path, without_test, 
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     message = refusal(capsys, main, *_arguments(without_test, tmp_path / "s.db"))
     assert message == (
-        'searching needs optuna, which is not installed; run: pip install -c constraints.txt -e ".[search]"'
+        'searching needs the extra search: python -m pip install "distill-jax[search]" (optuna is not installed)'
     )
 
 

@@ -16,11 +16,12 @@ from scripts.versions.bounds import lower_bounds, pinned, requirements
 from scripts.versions.command_line import cases
 from scripts.versions.environment import Environment, FailedError, brings_cuda
 from scripts.versions.interpreters import Interpreter, find_interpreters
-from scripts.versions.study import FAILED, PASSED, Outcome, pack, steps
+from scripts.versions.study import FAILED, PASSED, RUNTIME, Outcome, pack, steps
 from scripts.versions.wheel import ROOT
 
 PYPROJECT = """
 [project]
+name = "our.package"
 dependencies = [
     "Some_Package>=2.2.2,<4",
     "exact==1.5",
@@ -30,7 +31,8 @@ dependencies = [
     "holes>=1.0,!=1.3",
 ]
 [project.optional-dependencies]
-teacher = ["torch>=2.6"]
+teacher = ["Our_Package[train]", "torch>=2.6"]
+train = ["jax>=0.10"]
 test = ["pytest"]
 """
 
@@ -43,6 +45,7 @@ def test_the_oldest_versions_are_the_lower_bounds_of_a_python_s_requirements(pyt
         "compatible": "3.1",
         "twice": twice,
         "holes": "1.0",
+        "jax": "0.10",
         "torch": "2.6",
     }
 
@@ -141,8 +144,8 @@ def test_the_table_shows_every_step_and_a_failure_is_the_exit_status(capsys, mon
     assert found[0] == status
     assert "skipped python0.1: there is no such program" in found[2]
     header, _, row, _, *notes = found[1].strip().splitlines()
-    assert header.split() == ["environment", "install", "export", *steps()]
-    assert row.split()[-len(steps()) - 2 :] == [PASSED, word, *["–"] * len(steps())]
+    assert header.split() == ["environment", "install", "export", *steps(), RUNTIME]
+    assert row.split()[-len(steps()) - 3 :] == [PASSED, word, *["–"] * (len(steps()) + 1)]
     assert [note.partition(", newest, ")[2] for note in notes] == ["install: jax 1", "export: why it is so"]
 
 

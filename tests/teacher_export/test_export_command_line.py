@@ -196,8 +196,8 @@ main()
     result = run_script(code=code, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr == (
-        f"error: exporting needs {package}, which is not installed; run: "
-        'pip install -c constraints.txt -e ".[teacher]"\n'
+        'error: exporting needs the extra teacher: python -m pip install "distill-jax[teacher]" '
+        f"({package} is not installed)\n"
     )
     assert list(tmp_path.iterdir()) == []
 
