@@ -18,6 +18,12 @@ _PAIR_HEADER = (
 )
 _RATING_HEADER = ("Mean absolute error", "Quadratic kappa", "Right or one off")
 _MEASURE_HEADER = ("Calibration error", "KL from the teacher")
+_CALIBRATED_HEADER = (
+    "Calibration temperature",
+    "Calibration error before",
+    "Calibration error after",
+    "KL from the teacher",
+)
 
 
 def pairs_table(table: Table) -> str:
@@ -50,9 +56,13 @@ def _difference(difference: Interval) -> str:
 
 
 def measures_table(table: Table) -> str:
-    """Return the measures beside accuracy, a line a model, as HTML; those of ratings where the classes are ratings."""
+    """Return the measures beside accuracy, a line a model, as HTML; those of ratings where the classes are ratings.
+
+    Where a student has a temperature, the calibration error stands there before it and after.
+    """
     rated = table.teacher.measures.ratings is not None
-    header = ("Model", *(_RATING_HEADER if rated else ()), *_MEASURE_HEADER)
+    measure_header = _CALIBRATED_HEADER if table.is_calibrated else _MEASURE_HEADER
+    header = ("Model", *(_RATING_HEADER if rated else ()), *measure_header)
     return numbers_table(header, [_measure_line(row, table) for row in table.rows], "More measures of every model")
 
 
@@ -62,8 +72,10 @@ def _measure_line(row: Row, table: Table) -> str:
         ratings = measures.ratings
         cells = [score(ratings.mae), score(ratings.quadratic_kappa), percent(ratings.off_by_one)]
     is_teacher = row is table.teacher
+    error = score(measures.reliability.expected_calibration_error)
+    calibrated = score(measures.calibrated.expected_calibration_error)
     cells += [
-        score(measures.reliability.expected_calibration_error),
+        *([score(measures.temperature), error, calibrated] if table.is_calibrated else [error]),
         UNKNOWN if is_teacher else score(measures.divergence),
     ]
     return table_line("teacher" if is_teacher else "student", escape(row.model), [escape(cell) for cell in cells])

@@ -115,12 +115,15 @@ _TEACHER_COLOUR = "#6B6B6B"
 
 
 def reliability_frame(table: "Table") -> "pd.DataFrame":
-    """Return the plot's rows, a bin each: ``confidence``, ``accuracy``, ``rows``, ``model``; no almost empty ones."""
+    """Return the plot's rows, a bin each: ``confidence``, ``accuracy``, ``rows``, ``model``; no almost empty ones.
+
+    They are of the probabilities that a model gives: by its temperature where it has one.
+    """
     import pandas as pd
 
     frames = []
     for row in table.rows:
-        curve = row.measures.reliability
+        curve = row.measures.calibrated
         columns = {"confidence": curve.confidence, "accuracy": curve.accuracy, "rows": curve.rows}
         frames.append(pd.DataFrame({**columns, "model": row.model}))
     frame = pd.concat(frames, ignore_index=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from distill_jax.console import format_table
+from distill_jax.metrics.calibration import ReliabilityCurve
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.significance import CLEAR, PairCertainty
 from distill_jax.reporting.comparable_runs import names_of
@@ -68,12 +69,18 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison's numbers as JSON values; the reliability curves as lists, ECE beside them."""
     value = dataclasses.asdict(comparison)
     for name, model in (("first", comparison.first), ("second", comparison.second)):
-        curve = model.measures.reliability
-        value[name]["measures"]["reliability"] = {
-            field.name: getattr(curve, field.name).tolist() for field in dataclasses.fields(curve)
+        measures = model.measures
+        value[name]["measures"] |= {
+            "reliability": _curve_json(measures.reliability),
+            "expected_calibration_error": measures.reliability.expected_calibration_error,
+            "calibrated": _curve_json(measures.calibrated),
+            "expected_calibration_error_after": measures.calibrated.expected_calibration_error,
         }
-        value[name]["measures"]["expected_calibration_error"] = curve.expected_calibration_error
     return value
+
+
+def _curve_json(curve: ReliabilityCurve) -> dict[str, list[float]]:
+    return {field.name: getattr(curve, field.name).tolist() for field in dataclasses.fields(curve)}
 
 
 def comparison_text(comparison: Comparison) -> list[str]:
@@ -119,12 +126,26 @@ def _rows(first: Measures, second: Measures, lead: PairCertainty) -> list[list[s
             _plain_row("Quadratic kappa", ours.quadratic_kappa, theirs.quadratic_kappa, score),
             _plain_row("Right or one off", ours.off_by_one, theirs.off_by_one, percent),
         ]
-    errors = [model.reliability.expected_calibration_error for model in (first, second)]
     return [
         *rows,
-        _plain_row("Calibration error", errors[0], errors[1], score),
+        *_calibration_rows(first, second),
         _plain_row("KL from the teacher", first.divergence, second.divergence, score),
         _plain_row("Agrees with teacher", first.agreement, second.agreement, percent),
+    ]
+
+
+def _calibration_rows(first: Measures, second: Measures) -> list[list[str]]:
+    """Return the calibration errors; where a model has a temperature, that and the errors before it and after."""
+    before, after = (
+        [curve.expected_calibration_error for curve in curves]
+        for curves in ((first.reliability, second.reliability), (first.calibrated, second.calibrated))
+    )
+    if first.temperature is None and second.temperature is None:
+        return [_plain_row("Calibration error", *before, score)]
+    return [
+        _plain_row("Calibration temperature", first.temperature, second.temperature, score),
+        _plain_row("Calibration error before", *before, score),
+        _plain_row("Calibration error after", *after, score),
     ]
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from distill_jax.metrics.calibration import ReliabilityCurve, divergence, reliability_curve
 from distill_jax.metrics.classification import agreement
 from distill_jax.metrics.ratings import RatingScores, rating_scores, ratings_of
@@ -16,7 +18,10 @@ class Measures:
     Attributes:
         scores: accuracy and macro F1, with intervals.
         ratings: the scores for ratings; None where the classes' names are no ratings.
-        reliability: accuracy against confidence, which the calibration error (ECE) is computed from.
+        reliability: accuracy against confidence, which the calibration error (ECE) is computed from; of the logits as
+            they are, so that trainings can be compared by it.
+        temperature: what the model's logits are divided by before they become probabilities; None = nothing was fitted.
+        calibrated: the same curve of the probabilities that it gives; without a temperature the same.
         agreement: share of rows for which it names the teacher's class.
         divergence: KL(teacher ‖ model), nats, mean over the rows.
     """
@@ -24,6 +29,8 @@ class Measures:
     scores: ScoreCertainty
     ratings: RatingScores | None
     reliability: ReliabilityCurve
+    temperature: float | None
+    calibrated: ReliabilityCurve
     agreement: float
     divergence: float
 
@@ -33,10 +40,15 @@ def measure(run: Run, *, teacher: bool = False) -> Measures:
     logits = run.predictions.teacher_logits if teacher else run.predictions.logits
     labels, predicted = scored(run, logits)
     ratings = ratings_of(run.label_names)
+    known = logits[run.predictions.labels >= 0].astype(np.float64)
+    temperature = None if teacher else run.task.temperature
+    reliability = reliability_curve(known, labels)
     return Measures(
         scores=score_certainty(labels, predicted, len(run.label_names)),
         ratings=None if ratings is None else rating_scores(labels, predicted, ratings),
-        reliability=reliability_curve(logits[run.predictions.labels >= 0], labels),
+        reliability=reliability,
+        temperature=temperature,
+        calibrated=reliability if temperature is None else reliability_curve(known / temperature, labels),
         agreement=agreement(logits, run.predictions.teacher_logits),
         divergence=divergence(run.predictions.teacher_logits, logits),
     )

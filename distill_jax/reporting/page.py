@@ -22,6 +22,7 @@ _RELIABILITY_CAPTION = (
     "How often a model is right, against how sure it says it is, in bins of a fifteenth. On the grey diagonal its "
     "probabilities can be taken at their word; below it, it is too sure of itself. Almost empty bins are left out."
 )
+_BEFORE_AND_AFTER = " Before: of the logits as they are; after: of the logits divided by the calibration temperature."
 _RATING_DEFINITIONS = """<div><dt>Mean absolute error</dt><dd>How far the predicted rating is from the true one, on
 average, in the ratings’ own unit.</dd></div>
 <div><dt>Quadratic kappa</dt><dd>Agreement with the true ratings beyond chance, where a miss weighs by its square: 1 is
@@ -56,9 +57,11 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         certainty_text=escape(certainty_text(table)),
         pairs=pairs_table(table),
         measures=measures_table(table),
+        decisions=_decisions(runs),
         reliability_wide=_reliability(table, _RELIABILITY, "reliability-wide"),
         reliability_narrow=_reliability(table, _NARROW, "reliability-narrow"),
         reliability_caption=escape(_RELIABILITY_CAPTION),
+        calibration_definition=escape(_BEFORE_AND_AFTER if table.is_calibrated else ""),
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=notes_list(notes(table)),
         seeds=seeds_section(table),
@@ -104,6 +107,12 @@ def _chart(runs: Sequence[Run], table: Table, width: int, identifiers: str) -> s
 
 def _reliability(table: Table, width: int, identifiers: str) -> str:
     return svg(reliability_chart(table, width=width), identifiers, _RELIABILITY_CAPTION)
+
+
+def _decisions(runs: Sequence[Run]) -> str:
+    """Return what was fitted to validation splits, each sort of it once, as paragraphs."""
+    words = dict.fromkeys(sentence for run in runs for sentence in run.task.decision_words)
+    return "".join(f"<p>{escape(sentence)}</p>\n" for sentence in words)
 
 
 def _chart_caption(table: Table) -> str:

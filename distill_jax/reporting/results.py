@@ -52,6 +52,8 @@ CSV_COLUMNS = (
     "off_by_one",
     "calibration_error",
     "kl_from_teacher",
+    "calibration_temperature",
+    "calibration_error_after",
 )
 _TERMINAL_COLUMNS = 120
 
@@ -114,6 +116,8 @@ def _measured(row: Row) -> dict[str, float | None]:
         "agreement": measures.agreement,
         "calibration_error": measures.reliability.expected_calibration_error,
         "kl_from_teacher": measures.divergence,
+        "calibration_temperature": measures.temperature,
+        "calibration_error_after": measures.calibrated.expected_calibration_error,
     }
     intervals = {"accuracy": measures.scores.accuracy, "macro_f1": measures.scores.macro_f1}
     if lead is not None:

@@ -121,6 +121,11 @@ class Table:
         return self.teacher.accuracy <= most_frequent_share(self.teacher) + ROUNDING
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether a student has a temperature."""
+        return any(row.measures.temperature is not None for row in self.students)
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """The teacher's row, then the students'."""
         return (self.teacher, *self.students)

@@ -1,4 +1,4 @@
-"""``decision.json`` of a run folder: what decides a task's answers, fitted to the validation split (thresholds)."""
+"""``decision.json`` of a run folder: what a task has fitted to the validation split: thresholds, a temperature."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from distill_jax.files import read_json, write_json
 from distill_jax.tasks.task import Task
 
 DECISION = "decision.json"
+_REMEDY = "; copy the run again, or train again"
 
 
 def write_decision(folder: Path, task: Task) -> None:
@@ -30,4 +31,4 @@ def read_decision(folder: Path, task: Task, num_labels: int) -> Task:
     try:
         return task.decided(read_json(path, "decision"), num_labels)
     except InputError as error:
-        raise InputError(str(error) if str(path) in str(error) else f"decision {path}: {error}") from None
+        raise InputError(str(error) if str(path) in str(error) else f"decision {path}: {error}{_REMEDY}") from None

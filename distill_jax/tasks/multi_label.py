@@ -149,8 +149,9 @@ class MultiLabel(Task):
             for place, threshold in enumerate(thresholds)
         ]
 
-    def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Self:
-        """Return the task with each label's threshold of the best F1 on validation rows."""
+    def tuned(self, labels: np.ndarray, logits: np.ndarray, teacher_logits: np.ndarray | None = None) -> Self:
+        """Return the task with each label's threshold of the best F1 on validation rows, against ``references``."""
+        labels = self.references(labels, teacher_logits)
         known = self.is_labelled(labels)
         if not known.any():
             return self

@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from distill_jax.metrics.calibration import divergence
+from distill_jax.errors import InputError
+from distill_jax.metrics.calibration import COLDEST, HOTTEST, divergence, fitted_temperature
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
 from distill_jax.metrics.resampled_labels import resampled_macro_f1, resampled_subset_accuracy
 from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 
 # Where guessing the most frequent class is right as often this rarely, the training has learnt something.
 _SIGNIFICANCE = 1e-3
+_LEAST_ROWS = 100
+"""Labelled validation rows from which on a temperature is fitted: fewer would tell its rows' chance."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SingleLabel(Task):
-    """One class a row; a label is its number, −1 = unlabelled."""
+    """One class a row; a label is its number, −1 = unlabelled.
+
+    Attributes:
+        temperature: what logits are divided by before they become probabilities; None = 1. It changes neither answers,
+            nor losses, nor the distance from a teacher, which are of the logits themselves.
+    """
 
     name: ClassVar[str] = SINGLE_LABEL_NAME
     label_counts: ClassVar[tuple[int, int]] = (2, 2**31 - 1)
@@ -33,6 +41,8 @@ class SingleLabel(Task):
     history_titles: ClassVar[tuple[str, str]] = ("accuracy", "macro F1")
     selected_by: ClassVar[str] = "f1_macro"
     has_classes: ClassVar[bool] = True
+
+    temperature: float | None = None
 
     def unlabelled(self, rows: int, num_labels: int) -> np.ndarray:
         """Return −1 for each row."""
@@ -55,8 +65,8 @@ class SingleLabel(Task):
         return logits.argmax(axis=-1)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return softmax(logits), float64 [n, classes]; each row sums to 1."""
-        logits = logits.astype(np.float64)
+        """Return softmax(logits / temperature), float64 [n, classes]; each row sums to 1."""
+        logits = logits.astype(np.float64) / (self.temperature or 1.0)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
@@ -90,6 +100,58 @@ class SingleLabel(Task):
         """Whether logits are the same in every row but for a shift, which softmax does not see."""
         leads = logits - logits[:, :1]
         return bool((leads == leads[0]).all())
+
+    def tuned(self, labels: np.ndarray, logits: np.ndarray, teacher_logits: np.ndarray | None = None) -> Self:
+        """Return the task with the temperature under which the labels of validation rows are the likeliest.
+
+        It stays as it is where fewer than ``_LEAST_ROWS`` have a label: a teacher's answers are no truth to be sure of;
+        where every one is answered rightly, which says only that no temperature is too low; and where the best one is
+        no better than 1.
+        """
+        del teacher_logits
+        known = self.is_labelled(labels)
+        labels, logits = labels[known], logits[known].astype(np.float64)
+        if len(labels) < _LEAST_ROWS or (self.answers(logits) == labels).all():
+            return self
+        temperature = fitted_temperature(logits, labels)
+        if not self.losses(logits / temperature, labels).mean() < self.losses(logits, labels).mean():
+            return self
+        return dataclasses.replace(self, temperature=temperature)
+
+    def undecided(self) -> Self:
+        """Return the task without a temperature."""
+        return dataclasses.replace(self, temperature=None)
+
+    def decision(self) -> dict[str, Any]:
+        """Return the temperature."""
+        return {} if self.temperature is None else {"temperature": self.temperature}
+
+    @property
+    def decision_words(self) -> tuple[str, ...]:
+        """What a temperature is."""
+        words = (
+            "Before a student’s logits become probabilities they are divided by its calibration temperature, the "
+            "number under which the labels of the validation split are the likeliest. Its answers, its losses and its "
+            "distance from the teacher are those without it."
+        )
+        return () if self.temperature is None else (words,)
+
+    def decided(self, decision: dict[str, Any], num_labels: int) -> Self:
+        """Return the task with the temperature that ``decision`` gave.
+
+        Raises:
+            InputError: it is no number from ``COLDEST`` to ``HOTTEST``, or not alone.
+        """
+        del num_labels
+        if not decision:
+            return self
+        found = decision.get("temperature")
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        if set(decision) != {"temperature"} or not is_number or not COLDEST <= found <= HOTTEST:
+            raise InputError(
+                f"expected a temperature from {COLDEST:g} to {HOTTEST:g} and nothing else, got {decision!r}"
+            )
+        return dataclasses.replace(self, temperature=float(found))
 
     def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
         """Whether an accuracy is not above the most frequent class's share, by a one-sided binomial test."""

@@ -214,10 +214,15 @@ class Task(abc.ABC):
         del labels, logits
         return []
 
-    def tuned(self, labels: np.ndarray, logits: np.ndarray) -> Self:
-        """Return the task with what decides its answers fitted to validation rows; most have nothing to fit."""
-        del labels, logits
+    def tuned(self, labels: np.ndarray, logits: np.ndarray, teacher_logits: np.ndarray | None = None) -> Self:
+        """Return the task with what its answers or probabilities hang on fitted to validation rows, labelled or not."""
+        del labels, logits, teacher_logits
         return self
+
+    @property
+    def temperature(self) -> float | None:
+        """What logits are divided by before they become probabilities, where it was fitted so; None = nothing was."""
+        return None
 
     def decision(self) -> dict[str, Any]:
         """Return what was fitted so, as JSON values; {} = nothing."""
@@ -225,7 +230,7 @@ class Task(abc.ABC):
 
     @property
     def decision_words(self) -> tuple[str, ...]:
-        """What a report says of how answers are decided."""
+        """What a report says of what was fitted so."""
         return ()
 
     def decided(self, decision: dict[str, Any], num_labels: int) -> Self:

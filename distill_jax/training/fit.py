@@ -118,8 +118,7 @@ def fit(
     history = history_frame(np.array(loop.history), config.model_name, task)
     logits = loop.evaluate_best()
     if validation is not None:
-        references = task.references(validation.labels, validation.teacher_logits)
-        task = task.tuned(references, logits["validation"])
+        task = task.tuned(validation.labels, logits["validation"], validation.teacher_logits)
     return FitResult(
         params=loop.best_params(),
         history=history,

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import optimize, special, stats
 from sklearn.calibration import calibration_curve
 
-from distill_jax.metrics.calibration import divergence, log_softmax, reliability_curve
+from distill_jax.metrics.calibration import (
+    COLDEST,
+    HOTTEST,
+    divergence,
+    fitted_temperature,
+    log_softmax,
+    reliability_curve,
+)
 from tolerances import assert_close
 
 
@@ -53,6 +60,56 @@ def test_the_divergence_equals_scipys_and_is_zero_between_equals():
     assert_close(divergence(teacher, moved), 0, **of_rows, dtype=np.float64)
 
 
+def meant(rows, classes, seed):
+    """Return logits and labels that are drawn from their softmax: a model that means what it says."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (rows, classes))
+    return logits, (special.softmax(logits, axis=1).cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1, 3, 10])
+def test_the_temperature_is_what_logits_were_multiplied_by(factor):
+    logits, labels = meant(20_000, 5, seed=3)
+    assert fitted_temperature((factor * logits).astype(np.float32), labels) == pytest.approx(factor, rel=0.05)
+
+
+@pytest.mark.parametrize(("classes", "factor"), [(2, 0.5), (3, 4), (40, 1.3)])
+def test_the_temperature_is_that_of_scipy_s_search_and_the_same_for_shifted_logits(classes, factor):
+    logits, labels = meant(300, classes, seed=classes)
+    logits = factor * logits
+
+    def loss(temperature):
+        return -special.log_softmax(logits / temperature, axis=1)[np.arange(300), labels].mean()
+
+    found = fitted_temperature(logits, labels)
+    best = optimize.minimize_scalar(loss, bounds=(COLDEST, HOTTEST), method="bounded", options={"xatol": 1e-8})
+    assert found == pytest.approx(best.x, rel=1e-5)
+    shifts = np.random.default_rng(0).normal(0, 9, (300, 1))
+    assert fitted_temperature(logits + shifts, labels) == pytest.approx(found)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1, 1e30])
+def test_the_temperature_stays_in_its_range_whatever_the_logits(scale):
+    logits = (scale * np.eye(3)[np.arange(120) % 3]).astype(np.float32)
+    right, wrong = np.arange(120) % 3, np.arange(1, 121) % 3
+    assert fitted_temperature(logits, right) == pytest.approx(COLDEST)
+    if scale >= 1:
+        assert fitted_temperature(logits, wrong) == pytest.approx(HOTTEST)
+    for labels in (right, wrong, np.zeros(120, int)):
+        assert COLDEST <= fitted_temperature(logits, labels) <= HOTTEST
+
+
+def test_the_calibration_error_falls_on_rows_that_the_temperature_was_not_fitted_to():
+    logits, labels = meant(4000, 5, seed=4)
+    logits, fitted, held_out = 3 * logits, slice(0, 1000), slice(1000, None)
+    temperature = fitted_temperature(logits[fitted], labels[fitted])
+    before, after = (
+        reliability_curve(scaled[held_out], labels[held_out]).expected_calibration_error
+        for scaled in (logits, logits / temperature)
+    )
+    assert after < before / 4
+
+
 def test_huge_logits_stay_finite():
     logits = np.array([[1e30, 0.0], [-1e30, 1e30]], np.float32)
     assert np.isfinite(reliability_curve(logits, np.array([0, 0])).expected_calibration_error)
@@ -64,5 +121,7 @@ def test_no_rows_and_unequal_arrays_are_refused():
         reliability_curve(np.zeros((0, 2)), np.zeros(0, np.int64))
     with pytest.raises(ValueError, match="got 1, 2"):
         reliability_curve(np.zeros((2, 2)), np.zeros(1, np.int64))
+    with pytest.raises(ValueError, match="at least one, got 0, 0"):
+        fitted_temperature(np.zeros((0, 2)), np.zeros(0, np.int64))
     with pytest.raises(ValueError, match="of one shape"):
         divergence(np.zeros((2, 2)), np.zeros((2, 3)))

@@ -201,7 +201,7 @@ def test_results_csv_has_a_row_a_model_and_empty_fields_for_the_unknown(runs, tm
         "parameters", "bytes", "train_seconds", "documents_per_second", "accuracy_low", "accuracy_high", "macro_f1_low",
         "macro_f1_high", "gain", "gain_low", "gain_high", "macro_f1_gain", "macro_f1_gain_low", "macro_f1_gain_high",
         "probability_better", "macro_f1_probability_better", "mcnemar_p", "mean_absolute_error", "quadratic_kappa",
-        "off_by_one", "calibration_error", "kl_from_teacher",
+        "off_by_one", "calibration_error", "kl_from_teacher", "calibration_temperature", "calibration_error_after",
     ]  # fmt: skip
     # of the two rows that just one of them gets right, the distilled one gets both: p = 2 · (1/2)²
     assert float(rows[2]["mcnemar_p"]) == pytest.approx(0.5)

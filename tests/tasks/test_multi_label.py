@@ -109,7 +109,7 @@ def test_thresholds_are_kept_as_they_are_and_wrong_ones_refused():
     for wrong in ({"thresholds": [0.5] * 3}, {"thresholds": [2, 0, 0, 0]}, {"other": 1}):
         with pytest.raises(InputError, match="thresholds: expected 4 numbers from 0 to 1"):
             TASK.decided(wrong, 4)
-    with pytest.raises(InputError, match="expected nothing for the task single-label"):
+    with pytest.raises(InputError, match="expected a temperature"):
         task_named("single-label").decided({"thresholds": [0.5]}, 2)
 
 
@@ -139,3 +139,9 @@ def test_what_is_said_of_rare_labels_is_what_a_row_of_several_can_have():
     assert notes[0].endswith("nothing is known of the scores there: give more rows.")
     assert notes[2] == "CNN never names c: train longer, or give more rows."
     assert not any("--stratify" in note or "--class-weights" in note for note in notes)
+
+
+def test_thresholds_are_tuned_to_the_teacher_s_answers_where_no_row_has_a_label():
+    nothing = np.full_like(LABELS, -1)
+    assert TASK.tuned(nothing, LOGITS, TEACHER) == TASK.tuned((TEACHER >= 0).astype(np.int8), LOGITS)
+    assert TASK.tuned(LABELS, LOGITS, TEACHER) == TASK.tuned(LABELS, LOGITS)
