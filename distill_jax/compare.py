@@ -42,7 +42,8 @@ def main() -> None:
         prog="python -m distill_jax.compare",
         description=(
             "Compare two students on the test rows that both were tested on: accuracy and macro F1 with their "
-            "intervals, McNemar's exact test, and the probability that the first is the better one."
+            "intervals, McNemar's exact test, and the probability that the first is the better one; of multi-label "
+            "runs their F1 scores and average precision, of runs of scores their correlations and errors."
         ),
     )
     compare(arguments)
