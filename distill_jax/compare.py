@@ -27,7 +27,7 @@ class Arguments:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="RUN_B", help_behavior_hint="(required without --teacher)"),
     ] = None
-    """Another, tested on the same rows."""
+    """Another, tested on the same rows; of the same export, or of another teacher's for the same data."""
     teacher: Annotated[bool, Flag()] = False
     """Compare RUN_A with its teacher instead of with RUN_B."""
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: not written)")] = None
@@ -44,7 +44,8 @@ def main() -> None:
         prog="python -m distill_jax.compare",
         description=(
             "Compare two students on the test rows that both were tested on: accuracy and macro F1 with their "
-            "intervals, McNemar's exact test, and the probability that the first is the better one."
+            "intervals, McNemar's exact test, and the probability that the first is the better one; of multi-label "
+            "runs their F1 scores and average precision, of runs of scores their correlations and errors."
         ),
     )
     require_extra("train", "a comparison")
@@ -81,7 +82,7 @@ def _compared(arguments: Arguments) -> tuple[dict[str, Any], list[str]]:
     from distill_jax.reporting.task_comparison import compare_task_runs, task_comparison_json, task_comparison_text
 
     folders = [arguments.run_a] if arguments.run_b is None else [arguments.run_a, arguments.run_b]
-    runs = read_runs(folders, together="be compared", remedy="compare runs of one export")
+    runs = read_runs(folders, together="be compared", remedy="compare runs of one export", one_export=False)
     if not runs[0].task.has_classes:
         found = compare_task_runs(runs[0], None if arguments.run_b is None else runs[1], arguments.threshold)
         return task_comparison_json(found), task_comparison_text(found)

@@ -54,9 +54,9 @@ def main() -> None:
         None,
         prog="python -m distill_jax.predict",
         description=(
-            "Read a text a line, write a JSON line for each: its label and the probability of each label; or its "
-            "labels; or its score. "
-            "An empty line is a text too."
+            "Read a text a line, write a JSON line for each: its class and the probability of each; of a multi-label "
+            "student its labels, and of a student of scores its score. An empty line is a text too; two texts as a "
+            "pair are not read."
         ),
     )
     _require_input(arguments)

@@ -37,7 +37,8 @@ class ReportConfig:
     """Compare students with their teacher, on the test rows that all of them share.
 
     Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv), those of each
-    class (classes.csv) and the chart of test macro F1 by epoch (history.png).
+    class (classes.csv) and the chart of test macro F1 by epoch (history.png). Multi-label runs have F1 scores, average
+    precision and those of each label instead, and runs of scores correlations and errors.
     """
 
     runs: Annotated[

@@ -20,6 +20,7 @@ from distill_jax.students.registry import recipe_student, student_kind, student_
 DEFAULT_STUDENT = "cnn"
 _DESCRIPTION = (
     "Train a student from an export folder, on its labels or, with --distil, on its teacher's logits. "
+    "The export says what is learnt: a class a text, several labels a text (multi-label), or a score. "
     "The defaults shown are those of the chosen --student, --recipe and --distil."
 )
 

@@ -1,8 +1,10 @@
 """The command line of the export: arguments → ``ExportConfig`` → ``export.run``."""
 
+import sys
 from collections.abc import Sequence
 
 from distill_jax.console import EXPORT_COMMAND, parse_options, run_command
+from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
 
 DESCRIPTION = """Export a teacher's logits for a data set, as NumPy files that students are trained from.
@@ -14,16 +16,27 @@ Your own files: --dataset table --data reviews.csv --text-column text --label-co
 
 Your own teacher: --teacher FOLDER_OR_HUB_NAME
 
-A teacher that is a table, of an LLM's answers or of people's votes: --teacher-outputs COLUMN…"""
+A teacher that is a table, of an LLM's answers or of people's votes: --teacher-outputs COLUMN…
+
+Several labels a text, or a score: --task multi-label, --task score. Two texts as a pair are not read."""
+_PAIR_COLUMN = "--pair-column"
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> ExportConfig:
     """Return the configuration that the arguments name (default: the process's); exits for ``--help``.
 
     Raises:
-        InputError: a value breaks a rule of the configuration.
+        InputError: a value breaks a rule of the configuration, or a pair of texts is asked for.
         SystemExit: status 2 for an option or a value that does not exist, with a message on standard error.
     """
+    words = sys.argv[1:] if arguments is None else arguments
+    if any(word.split("=", 1)[0] == _PAIR_COLUMN for word in words):
+        raise InputError(
+            f"{_PAIR_COLUMN}: two texts as a pair are not distilled, for a student reads one text, and its bags and "
+            "filters do not set a word of one beside a word of the other; where the teacher takes the two joined, join "
+            "them into one text (--text-column FIRST --text-column SECOND), else give its answers in a column of the "
+            "table (--teacher-outputs)"
+        )
     return parse_options(ExportConfig, arguments, prog=EXPORT_COMMAND, description=DESCRIPTION)
 
 

@@ -23,7 +23,7 @@ from teacher_export.teacher.labeller import RowsAsked
 from teacher_export.transfer.transfer_set import TRANSFER
 
 if TYPE_CHECKING:
-    from teacher_export.data.dataset import Dataset, Split
+    from teacher_export.data.dataset import Split
     from teacher_export.teacher.labeller import Labeller
 
 TIMING = "timing.json"
@@ -46,14 +46,14 @@ def run(config: ExportConfig) -> Path:
     """
     config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
     teacher = kind_of(config)
-    dataset = teacher.dataset
+    teacher.read_data()
     manifest = find_whole_export(config, teacher)
     if manifest is not None:
         clear_leftovers(config.export_folder, "output folder")
         say(f"\nThe export in {config.export_folder} is whole and made from the same data and teacher: it is reused.")
     else:
         with exclusive(config.export_folder, "output folder"):
-            manifest = _Export(config, dataset, teacher.load()).run()
+            manifest = _Export(config, teacher.load()).run()
     print_summary(manifest)
     _print_next_step(config.export_folder)
     return config.export_folder
@@ -70,12 +70,12 @@ def _print_next_step(folder: Path) -> None:
 class _Export:
     """One export that has work to do: the steps in their order."""
 
-    def __init__(self, config: ExportConfig, dataset: "Dataset", teacher: "Labeller") -> None:
-        self.config, self.dataset, self.teacher = config, dataset, teacher
+    def __init__(self, config: ExportConfig, teacher: "Labeller") -> None:
+        self.config, self.dataset, self.teacher = config, teacher.dataset, teacher
         self.folder = config.export_folder
         self.tokenizer_text = teacher.tokenizer.to_str()
         further = {} if teacher.transfer is None else {TRANSFER: teacher.transfer.split}
-        self.splits = {**dataset.splits, **further}
+        self.splits = {**teacher.dataset.splits, **further}
         ExportWriter(self.folder, self._header())
         teacher.introduce()
 

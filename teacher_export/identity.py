@@ -75,12 +75,10 @@ def find_whole_export(config: ExportConfig, teacher: "TeacherKind") -> Manifest 
         return None
     manifest = read_manifest(folder)
     expected = teacher.expected(manifest)
-    if expected is None or first_difference(manifest.config, expected[0]):
+    if expected is None or first_difference(manifest.config, expected.config):
         return None
-    same_labels = (
-        manifest.label_names == teacher.dataset.label_names and manifest.max_length == config.teacher.students_length
-    )
-    same_teacher = manifest.teacher.get("fingerprint") == expected[1]
+    same_labels = manifest.label_names == expected.label_names and manifest.max_length == config.teacher.students_length
+    same_teacher = manifest.teacher.get("fingerprint") == expected.fingerprint
     return manifest if same_labels and same_teacher and _is_intact(folder, manifest) else None
 
 

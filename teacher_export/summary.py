@@ -98,16 +98,22 @@ def rare_class_note(
 ) -> str | None:
     """Return how many test rows of each rare class a teacher finds; None where none is rare, or rows have no label.
 
+    A class without any row is not rare, but another data set's.
+
     Args:
         train: int [n], the training rows' classes; -1 = unlabelled.
         answers: the test rows' classes and what was answered, int [m] each; None = no test row has a label.
         label_names: the classes.
     """
-    counts = np.bincount(train[train >= 0], minlength=len(label_names))
-    rare = [place for place in np.argsort(counts, kind="stable").tolist() if counts[place] < _RARE * counts.mean()]
-    if answers is None or not rare or (train < 0).any():
+    if answers is None or (train < 0).any():
         return None
     labels, answered = answers
+    counts = np.bincount(train, minlength=len(label_names))
+    occurs = counts + np.bincount(labels, minlength=len(label_names)) > 0
+    few = _RARE * counts[occurs].mean()
+    rare = [place for place in np.argsort(counts, kind="stable").tolist() if occurs[place] and counts[place] < few]
+    if not rare:
+        return None
     shown = [
         f"{label_names[place]!r} {int((answered[labels == place] == place).sum())} of {int((labels == place).sum())} "
         f"({counts[place]:,} training rows)"

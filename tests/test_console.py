@@ -124,6 +124,18 @@ def test_help_is_wrapped_text_that_says_a_default_once(command):
             assert len(lines[line]) + 1 + len(first) > WIDTH - 3, f"{lines[line]} ends early, before {first}"
 
 
+@pytest.mark.parametrize("command", ["train", "report", "compare", "predict", "teacher_export"])
+def test_help_says_which_tasks_there_are(command):
+    name = command if command == "teacher_export" else f"distill_jax.{command}"
+    words = [sys.executable, "-m", name, "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    said = " ".join(done.stdout.lower().split())
+    assert "multi-label" in said
+    assert re.search(r"\bscores?\b", said)
+    if command in ("predict", "teacher_export"):  # what reads texts
+        assert re.search(r"as a pair .{0,20}not read", re.sub(r"[│ ]+", " ", said))
+
+
 def test_a_number_that_is_none_is_named(capsys):
     for words in (["--seeds", "three"], ["--alpha", "three"]):
         with pytest.raises(SystemExit) as exit_:

@@ -60,13 +60,21 @@ class ClassSums:
         """Return the accuracies, float [draws, models]."""
         return self.correct.sum(axis=2) / self.true.sum(axis=1, keepdims=True)
 
-    def macro_f1(self) -> np.ndarray:
+    @property
+    def weight(self) -> np.ndarray:
+        """The weight of each class, true and predicted, float [draws, models, classes]."""
+        return self.true[:, None, :] + self.predicted
+
+    def macro_f1(self, occurs: np.ndarray | None = None) -> np.ndarray:
         """Return the macro F1 scores, float [draws, models].
 
-        F1 = 2·correct / (true + predicted), meaned over the classes that have any weight, as ``metrics.macro_f1`` does.
+        F1 = 2·correct / (true + predicted), meaned over the classes that occur, as ``metrics.macro_f1`` does.
+
+        Args:
+            occurs: bool [1, models, classes], which do; None = those that have any weight.
         """
-        weight = self.true[:, None, :] + self.predicted
-        occurs = weight > 0
+        weight = self.weight
+        occurs = np.broadcast_to(weight > 0 if occurs is None else occurs & (weight > 0), weight.shape)
         f1 = np.divide(2 * self.correct, weight, out=np.zeros(weight.shape), where=occurs)
         return np.asarray(f1.sum(axis=2) / occurs.sum(axis=2))
 

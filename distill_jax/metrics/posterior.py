@@ -52,6 +52,8 @@ def posterior_scores(
 ) -> PosteriorScores:
     """Draw the models' accuracy and macro F1 from the posterior of their joint table.
 
+    Macro F1 is over the classes that a row is of, or is named by the model; the prior gives the others some weight too.
+
     Args:
         table: the outcomes of one model (Caelen's confusion matrix) or of several on the same rows.
         draws: how many.
@@ -66,8 +68,9 @@ def posterior_scores(
         # A Dirichlet is independent gammas over their sum; the scores do not change with the sum.
         seen = class_sums(table, rng.standard_gamma(table.counts.astype(np.float64), (size, len(table.counts))))
         parts.append(seen + _prior_sums(table, rng, size, prior_rows))
+    occurs = class_sums(table, table.counts[None]).weight > 0
     return PosteriorScores(
-        np.concatenate([part.accuracy() for part in parts]), np.concatenate([part.macro_f1() for part in parts])
+        np.concatenate([part.accuracy() for part in parts]), np.concatenate([part.macro_f1(occurs) for part in parts])
     )
 
 

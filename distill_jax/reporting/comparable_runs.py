@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from distill_jax.console import warn
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, printable
 from distill_jax.runs.folder import Run, has_results, is_run, is_saved_student, read_run
 
 _SEARCH_DEPTH = 2  # so that runs/demo and runs both name the runs below them
@@ -78,7 +79,11 @@ def names_of(runs: Sequence[Run]) -> list[str]:
 
 
 def read_runs(
-    folders: Sequence[Path], *, together: str = "stand in one report", remedy: str = "report on them one by one"
+    folders: Sequence[Path],
+    *,
+    together: str = "stand in one report",
+    remedy: str = "report on them one by one",
+    one_export: bool = True,
 ) -> list[Run]:
     """Read the runs and check that they can stand in one table.
 
@@ -86,6 +91,8 @@ def read_runs(
         folders: run folders.
         together: what cannot be done with runs that do not fit together, for the message.
         remedy: what to do instead, for the message.
+        one_export: whether they must be of one teacher's logits too; else of one data set with labels, its texts
+            included.
 
     Raises:
         InputError: there is none, one is broken, or two differ in their test rows, classes or teacher.
@@ -94,12 +101,33 @@ def read_runs(
         raise InputError("expected at least one run folder, got none; name runs, or a folder with runs in it")
     runs = [read_run(folder) for folder in folders]
     for run in runs[1:]:
-        _require_comparable(runs[0], run, together, remedy)
+        both = f"runs {runs[0].folder} and {run.folder} cannot {together}"
+        _require_same_rows(runs[0], run, both, remedy)
+        if one_export or runs[0].judged_by_teacher:
+            _require_same_teacher(runs[0], run, both, remedy)
+        elif exports_of(runs[0], run):
+            _require_same_texts(runs[0], run, both, remedy)
     return runs
 
 
-def _require_comparable(first: Run, other: Run, together: str, remedy: str) -> None:
-    both = f"runs {first.folder} and {other.folder} cannot {together}"
+def exports_of(first: Run, other: Run) -> tuple[str, str] | None:
+    """Return what to call the exports of two runs and their teachers; None where the teachers' logits are the same."""
+    same_logits = np.array_equal(first.predictions.teacher_logits, other.predictions.teacher_logits)
+    if same_logits and _teacher_of(first) == _teacher_of(other):
+        return None
+    exports = [run.config["export"] for run in (first, other)]
+    words = [f"{export['name']} (teacher {export['teacher'].get('name', 'unnamed')})" for export in exports]
+    return printable(words[0]), printable(words[1])
+
+
+def other_teachers_note(exports: tuple[str, str] | None) -> list[str]:
+    """Return the line that says of which exports two runs are, where ``exports_of`` names two."""
+    if exports is None:
+        return []
+    return [f"A is of the export {exports[0]}, B of {exports[1]}: KL and agreement are each with its own teacher"]
+
+
+def _require_same_rows(first: Run, other: Run, both: str, remedy: str) -> None:
     if first.task.name != other.task.name:
         raise InputError(f"{both}: their tasks differ, {first.task.name} and {other.task.name}; {remedy}")
     if first.label_names != other.label_names:
@@ -113,11 +141,34 @@ def _require_comparable(first: Run, other: Run, together: str, remedy: str) -> N
     if any(differ):
         row = differ.index(True)
         raise InputError(f"{both}: the labels of their test rows differ, first in row {row}; {remedy}")
-    teachers = [run.config["export"]["teacher"].get("fingerprint") for run in (first, other)]
+
+
+def _require_same_teacher(first: Run, other: Run, both: str, remedy: str) -> None:
+    teachers = [_teacher_of(run) for run in (first, other)]
     if teachers[0] != teachers[1]:
         raise InputError(f"{both}: their teachers differ, fingerprints {teachers[0]} and {teachers[1]}; {remedy}")
-    if not np.array_equal(ours.teacher_logits, theirs.teacher_logits):
+    if exports_of(first, other):
         raise InputError(f"{both}: the same teacher's logits differ, so their exports do; {remedy}")
+
+
+def _teacher_of(run: Run) -> Any:
+    return run.config["export"]["teacher"].get("fingerprint")
+
+
+def _require_same_texts(first: Run, other: Run, both: str, remedy: str) -> None:
+    """Raise ``InputError`` unless both exports say that they are of the same texts; equal labels do not show it."""
+    data = [run.config["export"].get("data_fingerprint") for run in (first, other)]
+    if not all(isinstance(each, str) for each in data):
+        run = first if not isinstance(data[0], str) else other
+        raise InputError(
+            f"{both}: they are of two exports, and {run.folder} does not say of which texts (data_fingerprint); train "
+            f"it again, or {remedy}"
+        )
+    if data[0] != data[1]:
+        raise InputError(
+            f"{both}: their exports are of other texts, or of other splits of them, data_fingerprint {data[0]} and "
+            f"{data[1]}; export both with the same data options, or {remedy}"
+        )
 
 
 def display_names(runs: Sequence[Run]) -> list[str]:

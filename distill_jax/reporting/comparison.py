@@ -8,7 +8,7 @@ from distill_jax.console import format_table
 from distill_jax.metrics.calibration import ReliabilityCurve
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.significance import CLEAR, PairCertainty
-from distill_jax.reporting.comparable_runs import names_of
+from distill_jax.reporting.comparable_runs import exports_of, names_of, other_teachers_note
 from distill_jax.reporting.measures import Measures, measure, measure_pair
 from distill_jax.reporting.numbers import count, interval, p_value, percent, points, points_interval, probability, score
 from distill_jax.reporting.results import number_of_texts
@@ -36,6 +36,7 @@ class Comparison:
         lead: what the rows say of the first's lead over the second.
         test_rows: the labelled rows, which the scores are taken over.
         judged_by_teacher: whether none had a label, and the teacher's answers stand for the right ones.
+        exports: what to call the two exports, where they are of different teachers' logits.
     """
 
     first: Compared
@@ -43,6 +44,7 @@ class Comparison:
     lead: PairCertainty
     test_rows: int
     judged_by_teacher: bool = False
+    exports: tuple[str, str] | None = None
 
 
 def compare_runs(first: Run, second: Run) -> Comparison:
@@ -50,7 +52,7 @@ def compare_runs(first: Run, second: Run) -> Comparison:
     runs = [first, second]
     models = [Compared(name, str(run.folder), measure(run)) for name, run in zip(names_of(runs), runs, strict=True)]
     lead, rows = measure_pair(first, second), _test_rows(first.predictions.labels)
-    return Comparison(models[0], models[1], lead, rows, first.judged_by_teacher)
+    return Comparison(models[0], models[1], lead, rows, first.judged_by_teacher, exports_of(first, second))
 
 
 def compare_with_teacher(run: Run) -> Comparison:
@@ -91,6 +93,7 @@ def comparison_text(comparison: Comparison) -> list[str]:
         f"B: {second.name} ({second.run})",
         f"{number_of_texts(comparison.test_rows)}; intervals are of 95 %, by bootstrap over the texts",
         *([UNLABELLED_TEST] if comparison.judged_by_teacher else []),
+        *other_teachers_note(comparison.exports),
         "",
         format_table(("", "A", "B", "A − B"), _rows(first.measures, second.measures, lead)),
         "",

@@ -7,7 +7,7 @@ from distill_jax.console import format_table
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
-from distill_jax.reporting.comparable_runs import names_of
+from distill_jax.reporting.comparable_runs import exports_of, names_of, other_teachers_note
 from distill_jax.reporting.numbers import points
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.scored_model import plain_task, score_model, task_at
@@ -30,6 +30,7 @@ class TaskComparison:
         metrics: the metrics.
         test_rows: the labelled rows.
         judged_by_teacher: whether none had a label, and the teacher's answers stand for the right ones.
+        exports: what to call the two exports, where they are of different teachers' logits.
     """
 
     names: tuple[str, str]
@@ -39,6 +40,7 @@ class TaskComparison:
     metrics: tuple[Metric, ...]
     test_rows: int
     judged_by_teacher: bool
+    exports: tuple[str, str] | None = None
 
 
 def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -> TaskComparison:
@@ -58,6 +60,7 @@ def compare_task_runs(first: Run, second: Run | None, threshold: float | None) -
         metrics=ours.task.metrics,
         test_rows=int(first.task.is_labelled(first.predictions.labels).sum()),
         judged_by_teacher=first.judged_by_teacher,
+        exports=None if second is None else exports_of(first, second),
     )
 
 
@@ -80,6 +83,7 @@ def task_comparison_json(comparison: TaskComparison) -> dict[str, Any]:
         "lead": lead,
         "test_rows": comparison.test_rows,
         "judged_by_teacher": comparison.judged_by_teacher,
+        "exports": comparison.exports,
     }
 
 
@@ -90,6 +94,7 @@ def task_comparison_text(comparison: TaskComparison) -> list[str]:
         *(f"{letter}: {comparison.names[i]} ({comparison.folders[i]})" for i, letter in enumerate("AB")),
         f"{number_of_texts(comparison.test_rows)}; intervals are of 95 %, by bootstrap over the texts",
         *(["No test text has a label: the teacher’s answers stand for them."] * comparison.judged_by_teacher),
+        *other_teachers_note(comparison.exports),
         "",
         format_table(("", "A", "B", "A − B", "P(A better)"), rows),
         "",

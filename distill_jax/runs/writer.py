@@ -91,6 +91,7 @@ def run_config(
             "name": export.absolute().name,
             "path": str(export),
             "fingerprint": manifest.fingerprint,
+            "data_fingerprint": manifest.config.get("data_fingerprint"),
             "label_names": list(manifest.label_names),
             "vocab_size": manifest.vocab_size,
             "pad_id": manifest.pad_id,

@@ -45,7 +45,7 @@ class DataConfig:
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
     .zip of one file) or not. A folder stands for the files in it: their names say which train, validate and test."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """The text's column (table). Give it several times to join columns by a blank line."""
+    """The text's column (table). Give it several times to join columns by a blank line; as a pair they are not read."""
     label_column: str | None = None
     """The class's column (table): numbers or names. A row whose label is empty, -1, NA, NaN, None, null or the like has
     none, and is left out. No must with --teacher-outputs."""

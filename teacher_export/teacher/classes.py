@@ -1,9 +1,12 @@
 """A transformer's classes in the data's order, and what decides a fine-tuned one's weights. No torch."""
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.files import read_json
@@ -12,7 +15,7 @@ from teacher_export.config import ExportConfig
 from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher.finetune_plan import length_settings
 from teacher_export.teacher.folder_files import CONFIG
-from teacher_export.teacher.label_matching import IN_ORDER, are_generic, match_labels
+from teacher_export.teacher.label_matching import IN_ORDER, Matching, are_generic, listed, match_labels
 from teacher_export.teacher.source import TeacherSource, canonical_json
 
 if TYPE_CHECKING:
@@ -51,8 +54,8 @@ def finetuning_settings(
 
 def match_classes(
     config: ExportConfig, dataset: "Dataset", source: TeacherSource, classes: Sequence[str], *, has_trained_head: bool
-) -> list[int]:
-    """Return the teacher's column for each class of the data.
+) -> Matching:
+    """Match the teacher's classes to the data's; those that the data lacks are the export's too.
 
     A new head has the data's classes. A state dict whose configuration does not name them is taken in order.
 
@@ -66,7 +69,7 @@ def match_classes(
                 f"--label-map goes with a teacher that has a trained head; {source.name} has none and is fine-tuned on "
                 "the data's own classes"
             )
-        return list(range(len(names)))
+        return Matching(names, list(range(len(names))))
     _require_no_pair(source, classes, config.data.text_column)
     if given := config.finetune.given():
         raise InputError(
@@ -74,10 +77,38 @@ def match_classes(
             f"{list(classes)}"
         )
     if dataset.task.label_counts == (1, 1) and not label_map:  # one output, and one thing that it is of
-        return [0]
-    if takes_classes_in_order(source, classes) and not label_map:
+        return Matching(names, [0])
+    if not dataset.task.has_classes and len(classes) > len(names):
+        raise InputError(
+            f"the teacher has {len(classes)} labels and the data {len(names)}: the teacher's are {list(classes)}, the "
+            f"data's {list(names)}; a label that no row has may be unknown and not absent, so it is not taken for "
+            "absent: give every label a column of 0 and 1 (--label-columns), or take a teacher for these labels"
+        )
+    if takes_classes_in_order(source, classes) and not label_map and len(classes) == len(names):
         label_map = (IN_ORDER,)
     return match_labels(classes, names, label_map)
+
+
+def with_classes(dataset: "Dataset", names: tuple[str, ...]) -> "Dataset":
+    """Return a data set whose labels count among other classes, its own among them; its fingerprint stays its own."""
+    if names == dataset.label_names:
+        return dataset
+    places = np.array([names.index(name) for name in dataset.label_names], np.int32)
+    splits = {
+        name: dataclasses.replace(split, labels=np.where(split.labels < 0, np.int32(-1), places[split.labels]))
+        for name, split in dataset.splits.items()
+    }
+    return dataclasses.replace(dataset, label_names=names, splits=splits)
+
+
+def lacking_sentence(matching: Matching) -> str:
+    """Return how many of the teacher's classes the data lacks, and what comes of them."""
+    lacking = matching.lacking
+    are, them = ("class is", "it") if len(lacking) == 1 else ("classes are", "them")
+    return (
+        f"no row is of {len(lacking)} of the teacher's {len(matching.names)} classes ({listed(lacking)}); the {are} "
+        f"the export's too, and students learn {them} from the teacher's logits, with --distil"
+    )
 
 
 def _require_no_pair(source: TeacherSource, classes: Sequence[str], text_columns: Sequence[str]) -> None:
@@ -85,8 +116,8 @@ def _require_no_pair(source: TeacherSource, classes: Sequence[str], text_columns
     if len(text_columns) > 1 and any(_ENTAILMENT in name.casefold() for name in classes):
         raise InputError(
             f"teacher {source.name}: its classes {list(classes)} are those of a pair of texts, and the columns "
-            f"{', '.join(text_columns)} would reach it joined into one; pairs are not read (there is no "
-            "--pair-column): give such a teacher's answers in a column of the table, --teacher-outputs"
+            f"{', '.join(text_columns)} would reach it joined into one; a pair is not read: give "
+            "such a teacher's answers in a column of the table, --teacher-outputs"
         )
 
 

@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
+class Expected:
+    """What a whole export's manifest says if it is the one that the options ask for.
+
+    Attributes:
+        label_names: its classes.
+        config: its ``config``.
+        fingerprint: its teacher's.
+    """
+
+    label_names: tuple[str, ...]
+    config: dict[str, Any]
+    fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True)
 class RowsAsked:
     """Rows of a split that are to be labelled.
 
@@ -37,6 +52,7 @@ class Labeller(abc.ABC):
     """A teacher that is ready, or nearly so: what an export asks of it.
 
     Attributes:
+        dataset: the rows, their labels among all classes that it answers.
         name: what to call it.
         fingerprint: it differs for a teacher that would give other logits; for one that is still to be fine-tuned it
             is what a begun export says.
@@ -47,6 +63,7 @@ class Labeller(abc.ABC):
         order_is_known: whether nobody need doubt which logit is which class's.
     """
 
+    dataset: "Dataset"
     name: str
     fingerprint: str
     tokenizer: Any
@@ -79,7 +96,7 @@ class Labeller(abc.ABC):
 
     @abc.abstractmethod
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
-        """Return logits, float32 [rows, classes], in the order of the data's classes.
+        """Return logits, float32 [rows, classes], in the order of the classes of ``dataset``.
 
         Args:
             asked: the rows.
@@ -115,9 +132,13 @@ class TeacherKind(abc.ABC):
     def dataset(self) -> "Dataset":
         """The data that it is asked about, read when it is first asked for."""
 
+    def read_data(self) -> None:
+        """Read the data, so that what is wrong with it is said before anything is written."""
+        _ = self.dataset
+
     @abc.abstractmethod
-    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
-        """Return the ``config`` and the teacher's fingerprint that a whole export's manifest has if it is this one's.
+    def expected(self, manifest: Manifest) -> Expected | None:
+        """Return what a whole export's manifest says if it is this one's.
 
         What follows from the rest, and only work would tell, is taken from the manifest. None = it is another's.
         """

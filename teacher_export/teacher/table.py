@@ -19,7 +19,7 @@ from teacher_export.data.output_logits import FLOOR
 from teacher_export.identity import describe_export
 from teacher_export.options.data import DEMO_VOTES
 from teacher_export.options.table_teacher import TRAIN, VOCABULARY
-from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import canonical_json
 from teacher_export.teacher.table_embeddings import embeddings_beside
 from teacher_export.teacher.table_tokenizer import TableTokenizer
@@ -64,11 +64,11 @@ class TableKind(TeacherKind):
         """The table, whose rows have their answers' logits."""
         return self._table.dataset
 
-    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
+    def expected(self, manifest: Manifest) -> Expected | None:
         """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
         found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
         described = _described(self.config, self._table, found, self._given, self._embeddings)
-        return described, _fingerprint(self._table)
+        return Expected(self.dataset.label_names, described, _fingerprint(self._table))
 
     def load(self) -> Labeller:
         """Make the tokenizer ready."""
@@ -123,7 +123,7 @@ class TableLabeller(Labeller):
         embeddings: np.ndarray | None = None,
     ) -> None:
         self._config, self._table, self._tokenizer, self._embeddings = config, table, tokenizer, embeddings
-        self.name, self.fingerprint = _name(table.columns), _fingerprint(table)
+        self.dataset, self.name, self.fingerprint = table.dataset, _name(table.columns), _fingerprint(table)
         self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
         self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
         self._facts = _facts(table)

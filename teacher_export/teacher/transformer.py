@@ -13,15 +13,17 @@ from teacher_export.identity import describe_export
 from teacher_export.libraries import silence_libraries
 from teacher_export.teacher.classes import (
     finetuning_settings,
+    lacking_sentence,
     match_classes,
     named_classes,
     takes_classes_in_order,
     teacher_fingerprint,
+    with_classes,
 )
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.finetuned import Finetuning
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
-from teacher_export.teacher.labeller import Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import require_unseen
@@ -65,7 +67,7 @@ class TransformerKind(TeacherKind):
         require_unseen(self.config.data, dataset, self.source)
         return dataset
 
-    def expected(self, manifest: Manifest) -> tuple[dict[str, Any], str] | None:
+    def expected(self, manifest: Manifest) -> Expected | None:
         """Return what a whole export says; ``--precision auto`` is content with what it was made in."""
         config, dataset, source, found = self.config, self.dataset, self.source, manifest.config
         classes, trained_with = found.get("teacher_classes"), found.get("finetuning")
@@ -76,7 +78,7 @@ class TransformerKind(TeacherKind):
         if trained_with is not None:
             precision = trained_with.get("precision") if asked == "auto" else asked
             settings = finetuning_settings(config, dataset, source, precision)
-        columns = match_classes(config, dataset, source, classes, has_trained_head=trained_with is None)
+        matching = match_classes(config, dataset, source, classes, has_trained_head=trained_with is None)
         transfer = None
         if config.transfer_set.wanted:  # its texts follow from the rest: they are not drawn again to be compared
             made = found.get("transfer") or {}
@@ -88,9 +90,10 @@ class TransformerKind(TeacherKind):
             tokenizer_sha256=found.get("tokenizer_sha256", ""),
             finetuning=settings,
             classes=classes,
-            columns=columns,
+            columns=matching.columns,
         )
-        return describe_export(config, dataset, described, transfer), self._expected_fingerprint(manifest, columns)
+        described = describe_export(config, dataset, described, transfer)
+        return Expected(matching.names, described, self._expected_fingerprint(manifest, matching.columns))
 
     def _expected_fingerprint(self, manifest: Manifest, columns: list[int]) -> str:
         if manifest.config["finetuning"] is None:
@@ -148,7 +151,7 @@ class TransformerLabeller(Labeller):
     def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource) -> None:
         from teacher_export.teacher.loading import load_teacher
 
-        self.config, self._dataset, self._source, self.name = config, dataset, source, source.name
+        self.config, self._source, self.name = config, source, source.name
         self._device = resolve_device(config.teacher.device)
         begun = (read_begun_export(config.export_folder) or {}).get("identity", {})
         self._precision = resolve_precision(
@@ -158,12 +161,13 @@ class TransformerLabeller(Labeller):
         self._take(load_teacher(source, dataset.label_names, config.teacher.max_length, seed, task))
         self._classes = list(self._teacher.class_names)
         trained = self._teacher.has_trained_head
-        self._columns = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
+        self._matching = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
+        self.dataset = with_classes(dataset, self._matching.names)
         self._finetuning = None if trained else Finetuning(config, dataset, source, self._device)
         in_doubt = config.teacher.label_map or takes_classes_in_order(source, self._classes)
         self.order_is_known = not trained or not in_doubt
         self.transfer = self._transfer_set() if config.transfer_set.wanted else None
-        self.fingerprint = teacher_fingerprint(source, self._columns)
+        self.fingerprint = teacher_fingerprint(source, self._matching.columns)
         if self._finetuning is not None:  # what the weights will be is not known yet; the rest must agree now
             self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
 
@@ -180,7 +184,7 @@ class TransformerLabeller(Labeller):
         """Make the transfer split, before any long work."""
         named = self._teacher.saved_tokenizer
         mask_token = mask_token_of(self._teacher.tokenizer, named.mask_token, named.unk_token)
-        return build_transfer_set(self.config, self._dataset, mask_token)
+        return build_transfer_set(self.config, self.dataset, mask_token)
 
     def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
         """Return the manifest's ``config``."""
@@ -191,18 +195,18 @@ class TransformerLabeller(Labeller):
             tokenizer_sha256=tokenizer_sha256,
             finetuning=None if self._finetuning is None else self._finetuning.settings,
             classes=self._classes,
-            columns=self._columns,
+            columns=self._matching.columns,
         )
         transfer = None if self.transfer is None else self.transfer.description
-        return describe_export(self.config, self._dataset, described, transfer)
+        return describe_export(self.config, self.dataset, described, transfer)
 
     def introduce(self) -> None:
         """Say which class is taken for which; warn where nothing names them."""
         if self._finetuning is not None:
             return
-        names = self._dataset.label_names
+        names = self.dataset.label_names
         pairs = ", ".join(
-            f"{self._classes[column]} → {name}" for column, name in zip(self._columns, names, strict=True)
+            f"{self._classes[column]} → {name}" for column, name in zip(self._matching.columns, names, strict=True)
         )
         if takes_classes_in_order(self._source, self._classes) and not self.config.teacher.label_map:
             warn(
@@ -211,12 +215,14 @@ class TransformerLabeller(Labeller):
             )
         else:
             say(f"the teacher's classes: {pairs}")
+        if self._matching.lacking:
+            say(lacking_sentence(self._matching))
 
     def prepare(self) -> None:
         """Fine-tune it where it has no trained head, or take it as it was fine-tuned before."""
         if self._finetuning is not None:
             self._take(self._finetuning.teacher(self._teacher))
-            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._columns)
+            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._matching.columns)
         self._teacher.model.to(self._device).eval()
 
     def token_embeddings(self) -> "np.ndarray":
@@ -252,7 +258,7 @@ class TransformerLabeller(Labeller):
             where=where,
             advance=advance,
         )
-        return logits[:, self._columns]
+        return logits[:, self._matching.columns]
 
     @property
     def how(self) -> str:

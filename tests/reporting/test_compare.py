@@ -12,6 +12,7 @@ from distill_jax.compare import main
 from distill_jax.files import temporary_beside
 from distill_jax.locks import exclusive, lock_file
 from distill_jax.metrics.classification import accuracy, macro_f1
+from distill_jax.report import main as report
 from run_folders import LABELS, TEACHER, write_run
 
 FIRST = (0, 0, 1, 1, 2, 2, 1, 2, 0, 1)
@@ -95,8 +96,8 @@ def test_rows_without_a_label_are_left_out_of_the_scores(tmp_path, capsys):
         ({"first_id": 5}, "tested on different rows"),
         ({"labels": LABELS[::-1]}, "the labels of their test rows differ, first in row 1"),
         ({"label_names": ("a", "b", "c")}, "their classes differ"),
-        ({"teacher_fields": {"fingerprint": "teacher-2"}}, "fingerprints teacher-1 and teacher-2"),
-        ({"teacher": TEACHER[::-1]}, "their exports do"),
+        ({"teacher_fields": {"fingerprint": "teacher-2"}}, "does not say of which texts (data_fingerprint)"),
+        ({"teacher": TEACHER[::-1]}, "does not say of which texts (data_fingerprint)"),
     ],
 )  # fmt: skip
 def test_runs_that_do_not_fit_together_are_refused(tmp_path, capsys, other, message):
@@ -105,6 +106,39 @@ def test_runs_that_do_not_fit_together_are_refused(tmp_path, capsys, other, mess
     assert said.startswith(f"runs {ours} and {theirs} cannot be compared: ")
     assert message in said
     assert not (tmp_path / "n.json").exists()
+
+
+OTHER_TEACHER = {"teacher_fields": {"fingerprint": "teacher-2", "name": "small"}, "teacher": TEACHER[::-1]}
+
+
+@pytest.mark.parametrize("other", [OTHER_TEACHER, {"teacher": TEACHER[::-1]}])
+def test_students_of_two_teachers_are_compared_on_the_same_texts(tmp_path, capsys, other):
+    texts = {"data_fingerprint": "texts-1"}
+    ours = write_run(tmp_path / "ours", FIRST, export_fields=texts)
+    theirs = write_run(tmp_path / "theirs", SECOND, export_fields={**texts, "name": "second"}, **other)
+    status, said, _ = call(capsys, main, ours, theirs, "--json", tmp_path / "n.json")
+    assert status == 0
+    name = other.get("teacher_fields", {}).get("name", "big")
+    assert f"A is of the export tiny (teacher big), B of second (teacher {name}): KL and agreement are each" in said
+    numbers = json.loads((tmp_path / "n.json").read_text())
+    assert numbers["exports"] == ["tiny (teacher big)", f"second (teacher {name})"]
+    assert numbers["lead"]["accuracy_difference"]["value"] == pytest.approx(0.2)
+    assert "A is of the export" not in call(capsys, main, ours, ours)[1]
+    assert "teacher" in refusal(capsys, report, ours, theirs)  # a report's gap is to one teacher
+
+
+def test_students_of_other_texts_are_not_compared_however_like_their_labels(tmp_path, capsys):
+    ours = write_run(tmp_path / "ours", FIRST, export_fields={"data_fingerprint": "texts-1"})
+    theirs = write_run(tmp_path / "theirs", SECOND, export_fields={"data_fingerprint": "texts-2"}, **OTHER_TEACHER)
+    assert "of other texts, or of other splits" in refusal(capsys, main, ours, theirs)
+
+
+def test_students_of_two_teachers_that_judge_them_are_not_compared(tmp_path, capsys):
+    options = {"labels": (-1,) * 10, "export_fields": {"data_fingerprint": "texts-1"}}
+    ours = write_run(tmp_path / "ours", FIRST, **options)
+    teacher = {"teacher_fields": {"fingerprint": "teacher-2"}}
+    theirs = write_run(tmp_path / "theirs", SECOND, **options, **teacher)
+    assert "their teachers differ" in refusal(capsys, main, ours, theirs)
 
 
 def test_options_that_do_not_fit_together_are_refused(pair, tmp_path, capsys):

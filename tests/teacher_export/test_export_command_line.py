@@ -218,3 +218,11 @@ main()
         monkeypatch.setenv("OMP_WAIT_POLICY", given)
     done = run_script(code=code, cwd=SCRIPT.parent.parent)
     assert done.stdout == f"{expected} False\n", done.stderr
+
+
+@pytest.mark.parametrize("words", [["--pair-column", "premise"], ["--pair-column=premise"]])
+def test_a_pair_of_texts_is_refused_with_what_to_do(words):
+    with pytest.raises(
+        InputError, match=r"--pair-column: .*--text-column FIRST --text-column SECOND.*--teacher-outputs"
+    ):
+        parse_arguments([*TABLE, *words])
