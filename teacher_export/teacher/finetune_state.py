@@ -21,6 +21,7 @@ from distill_jax.files import (
 from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
+STATE = "the state of a begun fine-tuning (delete it to begin anew)"
 _OPTIONS = {
     "task": "--task",
     "epochs": "--finetune-epochs",
@@ -79,12 +80,11 @@ def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     path = state_file(folder)
     if not path.is_file():
         return None
-    expected = "the state of a begun fine-tuning (delete it to begin anew)"
-    state = load_tensors(path, expected)
+    state = load_tensors(path, STATE)
     try:
         found = json.loads(state["settings"])
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: expected {expected}, got other tensors") from None
+        raise InputError(f"{path}: expected {STATE}, got other tensors") from None
     require_same_settings(str(path), found, settings)
     return dict(state)
 
