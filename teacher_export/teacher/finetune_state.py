@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 from distill_jax.files import (
     atomic_write,
     first_difference,
@@ -81,10 +81,8 @@ def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     state = load_tensors(path, STATE)
-    try:
-        found = json.loads(state["settings"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: expected {STATE}, got other tensors") from None
+    with refusing(lambda reason: f"{path}: expected {STATE}, got other tensors ({reason})"):
+        found = dict(json.loads(state["settings"]))
     require_same_settings(str(path), found, settings)
     return dict(state)
 

@@ -28,7 +28,7 @@ def _dialect(draw: random.Random) -> Options:
         "no_header": True,
         "escaped_line_feeds": True,
     }
-    chosen = {name: value for name, value in given.items() if draw.random() < 0.25}
+    chosen = {name: value for name, value in given.items() if draw.random() < 0.1}
     columns = {"text_column": ("1",), "label_column": "2"} if "no_header" in chosen else {}
     return {"dialect": DialectConfig(**chosen), **columns}
 
@@ -62,10 +62,11 @@ _COLUMNS: Options = {"label_columns": ("quick", "slow")}
 def _config(path: Path, draw: random.Random, options: Options) -> Any:
     from teacher_export.options.data import DataConfig
 
-    given = {"dataset": "table", "text_column": draw.choice((("text",), ("text",), ("title", "text")))}
+    texts = (("text",), ("title", "text")) if path.stem == "wide" else (("text",),)
+    given = {"dataset": "table", "text_column": draw.choice(texts)}
     chance: Options = {
         "on_bad_row": draw.choice(("error", "skip")),
-        "max_rows": draw.choice((None, None, 20)),
+        "max_rows": draw.choice((None, None, None, 60)),
         "drop_duplicates": draw.random() < 0.2,
         "validation_fraction": 0 if "split_column" in options else draw.choice((0, 0.3)),
     }
