@@ -233,6 +233,13 @@ def real_place(path: Path, what: str) -> Path:
     return path.resolve()
 
 
+def require_folder(option: str, path: Path) -> None:
+    """Raise ``InputError`` where a folder that an option names can be none: a file lies there, or on the way there."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{option}: {path}: expected a folder, found a file ({there}); name another")
+
+
 def require_free(path: Path, what: str, remedy: str = "name another") -> None:
     """Raise ``InputError`` where something lies at a path already; an empty folder may.
 

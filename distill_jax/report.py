@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from distill_jax.console import parse_options, run_command, say
-from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
-from distill_jax.files import atomic_write, remove_temporaries, utf8
+from distill_jax.files import atomic_write, remove_temporaries, require_folder, utf8
 from distill_jax.locks import exclusive
 from distill_jax.results_file import require_replaceable
 
@@ -27,8 +26,8 @@ CLASSES = "classes.csv"
 CHART = "history.png"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
-_HEADER = b"model,run,student,"  # and what every table of results begins with
-_CLASSES_HEADER = b"model,run,class,"  # of every table of classes
+_MARKED_CHART = b'<meta name="chart" content="marked">'  # in a page whose chart says itself whose it is
+_HEADERS = {RESULTS: b"model,run,student,", CLASSES: b"model,run,class,"}  # what every such table begins with
 _HEAD = 1 << 12
 
 
@@ -72,8 +71,8 @@ def write_report(config: ReportConfig) -> Path:
     """
     from distill_jax.reporting.comparable_runs import find_runs, read_runs
 
-    if config.output is not None and config.output.exists() and not config.output.is_dir():
-        raise InputError(f"--output: expected a folder, {config.output} is a file")
+    if config.output is not None:
+        require_folder("--output", config.output)
     runs = read_runs(find_runs(config.runs))
     title = f"Distillation report: {runs[0].config['export']['name']}" if config.title is None else config.title
     written = _written if runs[0].task.has_classes else _written_of_task
@@ -82,9 +81,9 @@ def write_report(config: ReportConfig) -> Path:
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
         _require_replaceable(output, contents)
         remove_temporaries(output, *contents)
-        for name, content in contents.items():
+        for name in reversed(contents):  # the page last: until then an earlier one says whose an old chart is
             with atomic_write(output / name) as stream:
-                stream.write(content)
+                stream.write(contents[name])
     for line in said:
         say(line)
     say()
@@ -94,7 +93,7 @@ def write_report(config: ReportConfig) -> Path:
 
 
 Written = tuple[dict[str, bytes], list[str]]
-"""The report's files, the page first: it says whose the others are; and what is printed."""
+"""The report's files, the page first; and what is printed."""
 
 
 def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
@@ -140,26 +139,28 @@ def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> 
 
 
 def _require_replaceable(output: Path, names: Collection[str]) -> None:
-    """Refuse to replace files that no report of ours lies with.
+    """Refuse to replace files that no report has written: each says itself whose it is.
 
-    Reports had not always a table of classes, so that one is told by its own header.
+    Charts had not always a mark; such a one is its page's, which then says nothing of marks.
     """
-    page = output / PAGE
-    ours = _begins(page, _GENERATOR) or (not page.exists() and _begins(output / RESULTS, _HEADER))
-    classes, remedy = output / CLASSES, "name another folder with --output"
-    paths = [output / name for name in names if name != CLASSES]
-    require_replaceable(paths, "a report's", remedy, ours=ours)
-    if CLASSES not in names:
-        return
-    require_replaceable([classes], "a report's", remedy, ours=_begins(classes, _CLASSES_HEADER))
+    from distill_jax.reporting.chart_style import PNG_MARK
+
+    page = _head(output / PAGE)
+    is_ours = {
+        PAGE: _GENERATOR in page,
+        CHART: PNG_MARK in _head(output / CHART) or (_GENERATOR in page and _MARKED_CHART not in page),
+        **{name: _head(output / name).startswith(header) for name, header in _HEADERS.items()},
+    }
+    for name in names:
+        require_replaceable([output / name], "a report's", "name another folder with --output", ours=is_ours[name])
 
 
-def _begins(path: Path, mark: bytes) -> bool:
-    """Whether a file has a mark of ours in its beginning."""
+def _head(path: Path) -> bytes:
+    """Return a file's beginning; nothing where there is no file."""
     if not path.is_file():
-        return False
+        return b""
     with path.open("rb") as stream:
-        return mark in stream.read(_HEAD)
+        return stream.read(_HEAD)
 
 
 def _common_folder(runs: list[Path]) -> Path:

@@ -10,7 +10,7 @@ from distill_jax.console import path_word, progress, say, shell_line
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter
-from distill_jax.files import sha256_file, write_json
+from distill_jax.files import require_folder, sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
@@ -44,6 +44,7 @@ def run(config: ExportConfig) -> Path:
         Interrupted: Ctrl-C; the message says what is kept.
         OSError: the disk is full, …; what is whole is kept.
     """
+    require_folder("--output", config.export_folder)
     config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
     teacher = kind_of(config)
     teacher.read_data()

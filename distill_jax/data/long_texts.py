@@ -5,11 +5,13 @@ Both halves of the product tokenize so; NumPy alone. A text is cut to its length
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.errors import refusing
 
 CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
 
@@ -17,6 +19,11 @@ CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly
 def cut_side(tokenizer: Any) -> str:
     """Return on which side a ``tokenizers.Tokenizer`` cuts long texts, ``right`` or ``left``; unset, it is right."""
     return str((tokenizer.truncation or {}).get("direction", "right"))
+
+
+def tokenizing(count: int) -> AbstractContextManager[None]:
+    """Return what raises ``InputError`` for whatever the tokenizers library throws about so many texts."""
+    return refusing(lambda reason: f"tokenizer: it cannot tokenize one of {count:,} texts ({reason})")
 
 
 def encode_kept(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from distill_jax.data.long_texts import cut_side, encode_kept
+from distill_jax.data.long_texts import cut_side, encode_kept, tokenizing
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
@@ -107,7 +107,7 @@ class FastTokenizer:
         return [index for index, text in enumerate(texts) if any(token in text for token in present)]
 
     def _by_library(self, texts: list[str]) -> Ragged:
-        with refusing(lambda reason: f"tokenizer: it cannot tokenize one of {len(texts):,} texts ({reason})"):
+        with tokenizing(len(texts)):
             return Ragged.of([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)])
 
 

@@ -5,9 +5,12 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from distill_jax.errors import InputError
 from distill_jax.tables import sources
 from distill_jax.tables.rows import OnBadRow, RowError, place, refuse
 from distill_jax.tables.sources import TextLines, decode_line, not_utf8, row_too_long
+
+_TIMES_AGAIN, _LITTLE_AGAIN = 8, 1 << 26  # bytes that may be read again, for each one read, and in any case
 
 
 class RereadableLines:
@@ -27,7 +30,7 @@ class RereadableLines:
         self._lines, self._coming = lines, lines.raw()
         self._row: list[bytes] = []
         self._again: collections.deque[bytes] = collections.deque()
-        self._bytes = self._doubtful = self.number = 0
+        self._bytes = self._doubtful = self._read = self._read_again = self.number = 0
         self.fault: UnicodeDecodeError | None = None
 
     @property
@@ -40,7 +43,17 @@ class RereadableLines:
         self._row, self._bytes, self.fault = [], 0, None
 
     def go_back(self) -> None:
-        """Give the row's lines once more, but for the first."""
+        """Give the row's lines once more, but for the first.
+
+        Raises:
+            InputError: that has come so often that reading on would take for ever.
+        """
+        self._read_again += self._bytes
+        if self._read_again > _LITTLE_AGAIN + _TIMES_AGAIN * self._read:
+            raise InputError(
+                f"{self._lines.name}: up to line {self.number} so many quotation marks open a field that is not "
+                "closed that each row is read again and again; where quotation marks are letters, give --quoting none"
+            )
         self._doubtful = max(self._doubtful, self.number)
         again = self._row[1:]
         self._again.extendleft(reversed(again))
@@ -54,13 +67,18 @@ class RereadableLines:
         """Return itself: unlike a generator it goes on after an error."""
         return self
 
+    def _new(self) -> bytes:
+        line = next(self._coming)
+        self._read += len(line)
+        return line
+
     def __next__(self) -> str:
         """Return the next line.
 
         Raises:
             RowError: the row is too long.
         """
-        line = self._again.popleft() if self._again else next(self._coming)
+        line = self._again.popleft() if self._again else self._new()
         self.number += 1
         self._row.append(line)
         self._bytes += len(line)

@@ -119,12 +119,13 @@ class TextLines:
         drops_long: whether what is too long for a row becomes an empty line, where it is an error otherwise.
 
     Attributes:
+        name: names the file.
         number: how many lines have been read; while a line is looked at, its number counted from 1.
         ended_whole: whether the last line read ended with a line feed.
     """
 
     def __init__(self, stream: IO[bytes], name: str, *, drops_long: bool = False) -> None:
-        self._stream, self._name, self._drops_long = stream, name, drops_long
+        self._stream, self.name, self._drops_long = stream, name, drops_long
         self._row_line, self._row_bytes = 1, 0
         self.number = 0
         self.ended_whole = True
@@ -152,7 +153,7 @@ class TextLines:
             self._row_bytes += len(line)
             if self._row_bytes > MAX_ROW_BYTES:
                 if not self._drops_long:
-                    raise row_too_long(f"{self._name}: the row that begins in line {self._row_line}")
+                    raise row_too_long(f"{self.name}: the row that begins in line {self._row_line}")
                 while not line.endswith(b"\n") and (further := self._stream.readline(BUFFER_BYTES)):
                     line = further
                 self.ended_whole = line.endswith(b"\n")

@@ -13,7 +13,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, path_word, resume_command, say, shell_line, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.errors import Interrupted
-from distill_jax.files import require_utf8
+from distill_jax.files import require_folder, require_utf8
 from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
@@ -117,8 +117,9 @@ def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[P
         The further seeds' folders.
 
     Raises:
-        InputError: another process is writing one of them.
+        InputError: another process is writing one of them, or the first can be no folder.
     """
+    require_folder("--workdir", run.workdir)
     with contextlib.ExitStack() as stack:
         stack.enter_context(exclusive(run.workdir, "run folder"))
         for left in run.workdir.glob(".seed-*.lock"):  # of a killed training of a seed that may be there no longer

@@ -11,7 +11,7 @@ import tyro
 from distill_jax.console import EXPORT_COMMAND, parse_options, progress, say, warn
 from distill_jax.errors import InputError, require_range
 from distill_jax.export.format import Manifest, read_manifest
-from distill_jax.files import atomic_write
+from distill_jax.files import atomic_write, require_folder
 from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
 from distill_jax.students.registry import student_kind
@@ -72,8 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError("expected at least one --student and one of --groups, got none")
     output = options.output or (_QUICK_FOLDER if options.quick else _FOLDER)
     place = Place(options.export, output, elsewhere=options.resume_elsewhere)
-    if place.output.exists() and not place.output.is_dir():
-        raise InputError(f"--output {place.output}: expected a folder, found a file")
+    require_folder("--output", place.output)
     _SCORES.require_replaceable("--output", *(place.output / name for name in (RESULTS, PAGE, CURVE)))
     manifest = _read_export(options.export)
     ablation = Ablation(place, range(1 if options.quick else options.seeds), manifest)

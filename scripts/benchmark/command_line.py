@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import tyro
 
 from distill_jax.console import parse_options, progress, say, warn
-from distill_jax.errors import InputError, require_range
-from distill_jax.files import atomic_write
+from distill_jax.errors import require_range
+from distill_jax.files import atomic_write, require_folder
 from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
 from scripts.benchmark.catalogue import all_matches, choose, require_sides
@@ -57,8 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         description="Measure training, prediction, the teacher's pass and start-up, side by side with their peers.",
     )
     require_range("--repeats", options.repeats, 1, 1000)
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"--output {options.output}: expected a folder, found a file")
+    require_folder("--output", options.output)
     _TURNS.require_replaceable("--output", options.output / TABLE, options.output / CHART)
     with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
         sizes = QUICK if options.quick else FULL

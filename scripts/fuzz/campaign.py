@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from scripts.fuzz.loaders import Loader
+from scripts.fuzz.loaders.loader import Loader
 from scripts.fuzz.trials import FAULT, Result, Trials, be_quiet
 
 _HANG = 30  # seconds that an input may take, compiling included

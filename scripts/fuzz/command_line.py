@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         _FIGURES.require_replaceable("--output", options.output)
     from scripts.fuzz.campaign import Campaign, conduct
     from scripts.fuzz.corpus import write_corpus
-    from scripts.fuzz.loaders import all_loaders
+    from scripts.fuzz.loaders.registry import all_loaders
     from scripts.fuzz.results import as_json, causes, repeat_command, table
     from scripts.trials.processes import load
 

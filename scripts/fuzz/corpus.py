@@ -1,23 +1,21 @@
 """The corpus: one tiny, whole input of each kind that a loader takes, made here."""
 
 import contextlib
-import csv
-import gzip
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from distill_jax.checksums import CHECKSUMS, record_files
 from distill_jax.export.format import MANIFEST
 from distill_jax.files import sha256_file
-from scripts.trials.inputs import ENCODER, EXPORT, EXPORT_OPTIONS, TABLE, TEXTS, write_inputs
+from scripts.fuzz.corpus_tables import TABLES, write_tables
+from scripts.trials.inputs import ENCODER, EXPORT, EXPORT_OPTIONS, write_inputs
 from scripts.trials.processes import Command, answer_of, run
 
-LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TABLES, TOKENIZERS = (
-    *("linear", "cnn", "stopped", "seeds", "finetuned", "tables", "tokenizers"),
-)
-VECTORS, STUDY, CHECKPOINT = "words.vec", "study.db", "notebook.bin"
+LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TOKENIZERS = "linear", "cnn", "stopped", "seeds", "finetuned", "tokenizers"
+SCORES, TAGS, SCORES_RUN, TAGS_RUN = "scores", "tags", "scores-run", "tags-run"
+VECTORS, STUDY, CHECKPOINT, BEGUN = "words.vec", "study.db", "notebook.bin", "begun.resume.pt"
 WIDTH, LENGTH = 8, 24  # of vectors and embeddings; of texts, in tokens
 WORDS = tuple(f"w{number}" for number in range(60))
 
@@ -34,26 +32,35 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
     """
     write_inputs(folder)
     inputs = folder / "inputs"
-    notebook = f"--export {EXPORT} --recipe notebook --embedding-dim {WIDTH} --embeddings random --epochs 1"
+    answer_of(lambda: write_tables(inputs))
+    short = f"--recipe notebook --embedding-dim {WIDTH} --embeddings random --epochs 1"
+    notebook, linear = f"--export {EXPORT} {short}", f"distill_jax.train {short} --student fasttext --distil"
     tuning = EXPORT_OPTIONS.replace("../inputs/", "")
+    wide = f"--dataset table --data {TABLES}/wide.jsonl --text-column text --max-length {LENGTH} --vocabulary 100"
+    wide += " --validation-fraction 0.25"
     lines = {
-        LINEAR: f"distill_jax.train {notebook} --student fasttext --distil --workdir {LINEAR}",
+        SCORES: f"teacher_export {wide} --task score --teacher-outputs score --outputs-are score --output {SCORES}",
+        TAGS: f"teacher_export {wide} --task multi-label --teacher-outputs answer --label-column tags --output {TAGS}",
+        LINEAR: f"{linear} --export {EXPORT} --workdir {LINEAR}",
         CNN: f"distill_jax.train {notebook} --student cnn --filters 6 --workdir {CNN}",
+        SCORES_RUN: f"{linear} --export {SCORES} --workdir {SCORES_RUN}",
+        TAGS_RUN: f"{linear} --export {TAGS} --workdir {TAGS_RUN}",
         SEEDS: f"distill_jax.train {notebook} --student fasttext --seeds 2 --workdir {SEEDS}",
         FINETUNED: f"teacher_export {tuning} --teacher {ENCODER} --finetune-epochs 1 --finetune-output {FINETUNED} "
         "--output over",
         STUDY: f"scripts.search --student fasttext --export {EXPORT} --trials 1 --study {STUDY}",
         CHECKPOINT: f"scripts.convert {CNN} --to-torch --output {CHECKPOINT}",
     }
-    needed = {LINEAR, *wanted} | ({CNN} if {STOPPED, CHECKPOINT} & set(wanted) else set())
+    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS}
+    needed = {LINEAR, *wanted, *(made_of[name] for name in wanted if name in made_of)}
     for name, line in lines.items():
         ended = run(Command.of(line), inputs) if name in needed else None
         if ended is not None and ended.status:
             raise RuntimeError(f"{line}: {ended}")
     if STOPPED in needed:
         _write_stopped(inputs)
-    (inputs / TABLES).mkdir()
-    answer_of(lambda: _write_tables(inputs))
+    if BEGUN in needed:
+        answer_of(lambda: _write_begun(inputs))
     (inputs / TOKENIZERS).mkdir()
     answer_of(lambda: _write_tokenizers(inputs / TOKENIZERS))
     vectors = [
@@ -71,37 +78,10 @@ def _write_stopped(inputs: Path) -> None:
     record_files(folder, "config.json", "tokenizer.json")
 
 
-def _write_tables(inputs: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _write_begun(inputs: Path) -> None:
+    from scripts.fuzz.begun import write_begun
 
-    with (inputs / TABLE).open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    tables = inputs / TABLES
-    shutil.copyfile(inputs / TABLE, tables / "reviews.csv")
-    (tables / "reviews.tsv").write_text("text\tlabel\n" + "".join(f"{row['text']}\t{row['label']}\n" for row in rows))
-    (tables / "reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tables / "packed.csv.gz").write_bytes(gzip.compress((inputs / TABLE).read_bytes(), mtime=0))
-    pq.write_table(pa.Table.from_pylist(rows), tables / "reviews.parquet", row_group_size=20)
-    shutil.copyfile(inputs / TEXTS, tables / "texts.txt")
-    _write_answers(tables, [row["text"] for row in rows])
-
-
-def _write_answers(tables: Path, texts: Sequence[str]) -> None:
-    """Write tables with a teacher's answers: an object or a list of votes in a column, or a column for each class."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    shares = [1 + index % 7 for index in range(len(texts))]
-    answers = [{"pos": share / 10, "neg": 1 - share / 10} for share in shares]
-    rows = [{"text": text, "answer": answer} for text, answer in zip(texts, answers, strict=True)]
-    votes = [{**row, "answer": ["pos"] * share + ["neg"]} for row, share in zip(rows, shares, strict=True)]
-    for name, written in (("answers.jsonl", rows), ("votes.jsonl", votes)):
-        (tables / name).write_text("".join(json.dumps(row) + "\n" for row in written))
-    pq.write_table(pa.Table.from_pylist(rows), tables / "answers.parquet", row_group_size=20)
-    cells = zip(texts, map(str, answers), *zip(*(answer.values() for answer in answers), strict=True), strict=True)
-    with (tables / "answers.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([["text", "answer", "pos", "neg"], *cells])
+    write_begun(inputs, inputs / BEGUN.removesuffix(".resume.pt"))
 
 
 def _write_tokenizers(folder: Path) -> None:

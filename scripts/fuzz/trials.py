@@ -13,16 +13,16 @@ from pathlib import Path
 
 from distill_jax.errors import InputError, printable
 from scripts.fuzz import corpus
-from scripts.fuzz.loaders import Loader
-from scripts.fuzz.mutations import mutate
-from scripts.trials.inputs import TABLE
+from scripts.fuzz.loaders.loader import Loader
+from scripts.fuzz.mutations.registry import mutate
+from scripts.trials.inputs import ENCODER, TABLE
 from scripts.trials.kept import keep_copy
 
 ACCEPTED, REFUSED, FAULT = "accepted", "refused", "fault"
 _LONGEST = 9_000  # characters of a sentence
 _MEMORY = 1 << 30  # bytes that an input may take
 _OURS = ("distill_jax", "teacher_export", "scripts")
-_SIBLINGS = (corpus.LINEAR, f"{corpus.TOKENIZERS}/wordpiece.json", TABLE)
+_SIBLINGS = (corpus.LINEAR, f"{corpus.TOKENIZERS}/wordpiece.json", TABLE, ENCODER)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ FLOOR = 1e-4
 """The least probability of a class. Its logarithm is -9.2: a table that says 0 is not infinitely sure."""
 _NEAR_ONE = ABOVE_ONE  # so near to 1 a sum is taken as it is
 MOST_LOGITS = 1 << 27  # half a gigabyte, of which there are two copies for a while
-_NUMBERS_AT_ONCE = 1 << 20
+NUMBERS_AT_ONCE = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +102,31 @@ def logits_of(
     return logits, counts, digest.hexdigest()
 
 
+def label_logits_of(
+    answers: Answers, label_of_code: Sequence[int], kind: OutputKind
+) -> tuple[np.ndarray, OutputCounts, str]:
+    """Return the logits of rows' answers to several labels, or of scores, as ``logits_of`` does those of classes.
+
+    A score or a logit stays as it is. A probability p is log(p / (1 − p)), and not nearer to 0 or 1 than the floor; a
+    label that an object does not name has the probability 0.
+
+    Raises:
+        InputError: they are too many for the memory.
+    """
+    require_room(len(answers), len(label_of_code))
+    rows = _Rows(answers, label_of_code)
+    logits, floored, digest = np.empty((len(answers), rows.classes), np.float32), 0, hashlib.sha256()
+    for part, values, _ in rows.blocks():
+        digest.update(values.astype("<f8").tobytes())
+        if kind != "probabilities":
+            logits[part] = values
+            continue
+        shares = np.clip(values, FLOOR, 1 - FLOOR)
+        floored += int((shares != values).any(axis=1).sum())
+        logits[part] = np.log(shares / (1 - shares))
+    return logits, OutputCounts(floored=floored), digest.hexdigest()
+
+
 class _Rows:
     """Answers as dense arrays, some rows at a time."""
 
@@ -113,7 +138,7 @@ class _Rows:
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield which rows they are, their numbers, float64 [rows, classes], and which of these are known, bool."""
-        step = max(1, _NUMBERS_AT_ONCE // self.classes)
+        step = max(1, NUMBERS_AT_ONCE // self.classes)
         for start in range(0, len(self._lengths), step):
             part = slice(start, start + step)
             lengths, stops = self._lengths[part], self._stops[part]

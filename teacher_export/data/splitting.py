@@ -63,8 +63,8 @@ def _around(
     """Draw from the rows that train; those of a split of their own come behind."""
     theirs = {name: source.usable & (own == SPLITS.index(name)) for name in SPLITS}
     blocks = {name: np.flatnonzero(theirs[name]) for name in (TEST, VALIDATION) if _is_asked_for(config, own, name)}
-    for name, block in blocks.items():
-        if not len(block):
+    for name in (TRAIN, *blocks):
+        if not theirs[name].any():
             raise InputError(f"the {name} split: expected rows that have a text and a label, got none")
     training = np.where(theirs[TRAIN], source.classes, -1)
     chosen = choose(dataclasses.replace(source, classes=training, usable=theirs[TRAIN]))

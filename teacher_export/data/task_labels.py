@@ -24,6 +24,7 @@ from teacher_export.data.labels import (
 MISSING = frozenset({"", *map(str.lower, PANDAS_MISSING)})
 _YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _LONGEST_NAME = 1_000  # characters
+MOST_CELLS = 1 << 28  # a byte each, of which there are three copies for a while
 
 
 class TaskLabels(Protocol):
@@ -108,11 +109,21 @@ class _Indices:
         self._lengths.append(-1 if codes is None else len(codes))
 
     def dense(self, rows: np.ndarray, place: Sequence[int], labels: int) -> np.ndarray:
-        """Return 0 and 1, int8 [rows, labels], or −1 for a row without labels; ``place`` is each code's."""
+        """Return 0 and 1, int8 [rows, labels], or −1 for a row without labels; ``place`` is each code's.
+
+        Raises:
+            InputError: they are too many for the memory; rows that name few of many labels are small.
+        """
+        if len(rows) * labels > MOST_CELLS:
+            raise InputError(
+                f"--task multi-label: expected at most {MOST_CELLS:,} cells, rows times labels, got {len(rows):,} rows "
+                f"of {labels:,} labels; keep fewer rows (--max-rows {MOST_CELLS // labels})"
+            )
         lengths = np.frombuffer(self._lengths, np.int64)
         counts = np.maximum(lengths, 0)
         starts = np.cumsum(counts) - counts
-        found = np.where(lengths[rows, None] < 0, np.int8(-1), np.zeros((len(rows), labels), np.int8))
+        found = np.zeros((len(rows), labels), np.int8)
+        found[lengths[rows] < 0] = -1
         codes = np.array([*place, 0], np.int64)[np.frombuffer(self._codes, np.intc)]
         for index, row in enumerate(rows.tolist()):
             found[index, codes[starts[row] : starts[row] + counts[row]]] = 1

@@ -1,6 +1,5 @@
 """Tables of scores, or of rows with several labels each, with a teacher's answers beside them or without."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import Dataset, dataset_of, open_files, say_bad_rows, shortened
 from teacher_export.data.labels import in_order
 from teacher_export.data.output_checks import LABEL_PROBABILITIES, LOGITS
-from teacher_export.data.output_logits import FLOOR, OutputCounts, require_room
+from teacher_export.data.output_logits import OutputCounts, label_logits_of
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import MISSING_LABEL, NO_BAD_CODES, require_no_text
@@ -101,22 +100,9 @@ class TaskRows:
         return self._labels.of(rows, names)
 
     def logits(self, names: Sequence[str]) -> tuple[np.ndarray, OutputCounts, str]:
-        """Return the answers' logits in the order of their reading, what was done to them, and their fingerprint.
-
-        A score or a logit stays as it is. A probability p is log(p / (1 − p)), and not nearer to 0 or 1 than the floor;
-        a label that an object does not name has the probability 0.
-        """
-        codes, values, lengths = self.answers.arrays()
-        require_room(len(lengths), len(names))
-        place = np.array([names.index(name) for name in self._reader.codes], np.int64)
-        found = np.zeros((len(lengths), len(names)))
-        found[np.repeat(np.arange(len(lengths)), lengths), place[codes]] = values
-        fingerprint = hashlib.sha256(found.astype("<f8").tobytes()).hexdigest()
-        if self._are != "probabilities":
-            return found.astype(np.float32), OutputCounts(), fingerprint
-        shares = np.clip(found, FLOOR, 1 - FLOOR)
-        floored = int((shares != found).any(axis=1).sum())
-        return np.log(shares / (1 - shares)).astype(np.float32), OutputCounts(floored=floored), fingerprint
+        """Return the answers' logits in the order of their reading, what was done to them, and their fingerprint."""
+        places = [names.index(name) for name in self._reader.codes]
+        return label_logits_of(self.answers, places, self._are)
 
 
 def _labels_of(config: DataConfig) -> TaskLabels | None:

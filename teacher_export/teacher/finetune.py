@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from distill_jax.console import progress, say
-from distill_jax.errors import Interrupted
+from distill_jax.errors import Interrupted, refusing
 from teacher_export.teacher.finetune_plan import labelled, training_and_judging
 from teacher_export.teacher.finetune_run import FinetuneRun
-from teacher_export.teacher.finetune_state import read_state, remove_leftovers, save_finetuned, state_file, write_state
+from teacher_export.teacher.finetune_state import (
+    STATE,
+    read_state,
+    remove_leftovers,
+    save_finetuned,
+    state_file,
+    write_state,
+)
 from teacher_export.teacher.training_rows import write_training_rows
 
 if TYPE_CHECKING:
@@ -47,10 +54,7 @@ def finetune(
     remove_leftovers(folder)
     train, judging = training_and_judging(split, validation, settings)
     run = FinetuneRun(teacher, train, judging, settings, device)
-    state = read_state(folder, settings)
-    if state is not None:
-        run.restore(state)
-        say(f"fine-tuning goes on after epoch {run.epoch} of {settings['epochs']}")
+    take_up(run, folder, settings)
     try:
         with progress(settings["epochs"] * len(train), "fine-tuning", initial=run.epoch * len(train)) as bar:
             while not run.has_ended:
@@ -73,3 +77,18 @@ def finetune(
         if run.saved_epoch:
             kept = f"epoch {run.saved_epoch} is kept in {state_file(folder)}; the same command goes on from there"
         raise Interrupted(f"interrupted while fine-tuning: {kept}") from None
+
+
+def take_up(run: FinetuneRun, folder: Path, settings: dict[str, Any]) -> None:
+    """Go on from the state that a stopped fine-tuning has left beside ``folder``, where there is one.
+
+    Raises:
+        InputError: it is another fine-tuning's, damaged, or what another version wrote.
+    """
+    state = read_state(folder, settings)
+    if state is None:
+        return
+    path = state_file(folder)
+    with refusing(lambda reason: f"{path}: expected {STATE}, got another version's or a damaged one ({reason})"):
+        run.restore(state)
+    say(f"fine-tuning goes on after epoch {run.epoch} of {settings['epochs']}")

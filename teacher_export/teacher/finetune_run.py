@@ -73,7 +73,7 @@ class FinetuneRun:
     @property
     def has_ended(self) -> bool:
         """Whether the last epoch is done, or further ones do not pay."""
-        return self.epoch == self.settings["epochs"] or (self.epoch > 0 and self.selection.should_end)
+        return self.epoch >= self.settings["epochs"] or (self.epoch > 0 and self.selection.should_end)
 
     def train_epoch(self, bar: Any) -> None:
         """Pass once over the rows, and judge the outcome; raises ``InputError`` for a loss that is not finite."""
@@ -187,4 +187,4 @@ class FinetuneRun:
             torch.cuda.set_rng_state(state["cuda_rng"], self.device)
         if "selection" in state:
             self.selection.restore(state["selection"])
-        self.epoch = self.saved_epoch = state["epoch"]
+        self.epoch = self.saved_epoch = int(state["epoch"])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
 from distill_jax.files import (
     atomic_write,
     first_difference,
@@ -21,6 +21,7 @@ from distill_jax.files import (
 from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
+STATE = "the state of a begun fine-tuning (delete it to begin anew)"
 _OPTIONS = {
     "task": "--task",
     "epochs": "--finetune-epochs",
@@ -79,12 +80,9 @@ def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     path = state_file(folder)
     if not path.is_file():
         return None
-    expected = "the state of a begun fine-tuning (delete it to begin anew)"
-    state = load_tensors(path, expected)
-    try:
-        found = json.loads(state["settings"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: expected {expected}, got other tensors") from None
+    state = load_tensors(path, STATE)
+    with refusing(lambda reason: f"{path}: expected {STATE}, got other tensors ({reason})"):
+        found = dict(json.loads(state["settings"]))
     require_same_settings(str(path), found, settings)
     return dict(state)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.data.long_texts import cut_side, encode_kept
+from distill_jax.data.long_texts import cut_side, encode_kept, tokenizing
 from distill_jax.data.ragged import Ragged
 
 _CHUNK = 1024
@@ -18,10 +18,14 @@ def encode(tokenizer: Any, texts: Sequence[str], advance: Callable[[int], object
         tokenizer: a ``tokenizers.Tokenizer`` that truncates.
         texts: n texts.
         advance: is called with the number of texts done since its last call.
+
+    Raises:
+        InputError: the tokenizer fails on a text.
     """
 
     def rows_of(chunk: list[str]) -> Ragged:
-        return Ragged.of([encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)])
+        with tokenizing(len(chunk)):
+            return Ragged.of([encoding.ids for encoding in tokenizer.encode_batch_fast(chunk)])
 
     longest = tokenizer.truncation["max_length"]
     parts = [Ragged.of([])]

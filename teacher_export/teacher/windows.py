@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.data.long_texts import CHARACTERS_A_TOKEN, cut_side
+from distill_jax.data.long_texts import CHARACTERS_A_TOKEN, cut_side, tokenizing
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
@@ -60,12 +60,18 @@ class WindowReader:
         return cls(cut_at(tokenizer, length, overlap), CHARACTERS_A_TOKEN * tokens)
 
     def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray, int]:
-        """Return all windows' tokens, text by text; how many each text has, int64 [texts]; how many texts have more."""
+        """Return all windows' tokens, text by text; how many each text has, int64 [texts]; how many texts have more.
+
+        Raises:
+            InputError: the tokenizer fails on a text.
+        """
         rows: list[Ragged] = []
         counts: list[int] = []
         cut = 0
         for chunk in self._chunks(texts):
-            for encoding in self.tokenizer.encode_batch(chunk):
+            with tokenizing(len(chunk)):
+                encodings = self.tokenizer.encode_batch(chunk)
+            for encoding in encodings:
                 windows = [encoding, *encoding.overflowing]
                 cut += len(windows) > MOST_WINDOWS or len(texts[len(counts)]) > self.reach
                 rows.append(Ragged.of([each.ids for each in windows[:MOST_WINDOWS]]))

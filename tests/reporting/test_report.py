@@ -323,8 +323,10 @@ def test_folders_without_runs_are_refused(tmp_path):
 
 def test_an_output_that_is_a_file_is_refused(runs, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="--output: expected a folder"):
+    with pytest.raises(InputError, match=r"--output: .*file: expected a folder, found a file"):
         report(runs, output=tmp_path / "file")
+    with pytest.raises(InputError, match=r"--output: .*file/deeper: expected a folder, found a file"):
+        report(runs, output=tmp_path / "file/deeper")
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -439,10 +441,31 @@ def test_a_report_replaces_its_own_files_and_those_of_one_that_was_killed(runs, 
     out = tmp_path / "out"
     write_report(ReportConfig((runs,), output=out))
     whole = {path.name: path.read_bytes() for path in out.iterdir()}
-    (out / "results.csv").unlink()
-    (out / "history.png").write_bytes(b"")
+    (out / "report.html").unlink()
+    (out / "history.png").unlink()
     write_report(ReportConfig((runs,), output=out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+
+
+@pytest.mark.parametrize("name", ["report.html", "results.csv", "classes.csv", "history.png"])
+def test_another_s_file_beside_our_own_page_is_never_replaced(runs, tmp_path, name):
+    out = tmp_path / "out"
+    write_report(ReportConfig((runs,), output=out))
+    (out / name).write_bytes(b"run,model\nmine,1\n")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match=f"{out / name}: expected no such file, or a report's, found another"):
+        write_report(ReportConfig((runs,), output=out, title="another"))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_chart_of_a_time_before_charts_were_marked_is_its_page_s(runs, tmp_path):
+    out = tmp_path / "out"
+    page = write_report(ReportConfig((runs,), output=out))
+    whole = (out / "history.png").read_bytes()
+    (out / "history.png").write_bytes(b"\x89PNG of an earlier version")
+    page.write_text(page.read_text().replace('<meta name="chart" content="marked">\n', ""))
+    write_report(ReportConfig((runs,), output=out))
+    assert (out / "history.png").read_bytes() == whole
 
 
 def test_a_report_that_another_process_is_writing_is_left_to_it(tmp_path, runs):

@@ -7,8 +7,9 @@ import random
 import pytest
 
 from command_lines import ROOT, finish, python, start
-from scripts.fuzz.loaders import all_loaders
-from scripts.fuzz.mutations import change_bytes, mutate
+from scripts.fuzz.loaders.registry import all_loaders
+from scripts.fuzz.mutations.raw import change_bytes
+from scripts.fuzz.mutations.registry import mutate
 from tiny_export import write_tiny_export
 
 # Without the variable, a slice of seconds is run.
@@ -29,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from distill_jax.errors import InputError
 from scripts.fuzz import campaign
-from scripts.fuzz.loaders import Loader, WrongAnswerError
+from scripts.fuzz.loaders.loader import Loader, WrongAnswerError
 
 def read(kind):
     def body(path, draw):

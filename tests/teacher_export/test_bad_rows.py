@@ -319,3 +319,13 @@ def test_the_manifest_counts_bad_rows(tmp_path):
     manifest = read_manifest(tmp_path / "out")
     assert manifest.config["bad_rows"] == 1
     assert manifest.examples("train") + manifest.examples("test") == 29
+
+
+@pytest.mark.timeout(60)
+def test_quotation_marks_that_open_fields_everywhere_end_in_one_sentence(tmp_path):
+    """Each of the rows swallows all that follow: reading them again one by one would take hours."""
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "good,1\nfine,2\n" * 600 + 'inches","\n' * 60_000)
+    options = {"dataset": "table", "data": (path,), "text_column": ("text",), "label_column": "label"}
+    with pytest.raises(InputError, match=r"up to line .* quotation marks open a field that is not closed .*--quoting"):
+        load_dataset(DataConfig(on_bad_row="skip", **options))

@@ -89,3 +89,23 @@ def test_a_hub_s_folder_is_a_whole_export(tmp_path, capsys, dataset):
     assert status == 0, error
     export = Export.open(tmp_path / "out")
     assert (len(export.train.labels), len(export.test.labels)) == (20, 6)
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("text,label\nsecret,b\n")
+    folder = tmp_path / "data"
+    put(folder, "a.csv")
+    (folder / "train.csv").symlink_to("a.csv")
+    assert files_of(folder)[0] == ["train.csv"]
+    (folder / "train-1.csv").symlink_to(mine)
+    with pytest.raises(InputError, match=rf"data folder .*found train-1.csv, a link to {mine}; name that file"):
+        files_of(folder)
+
+
+def test_a_hub_s_snapshot_links_to_its_blobs(tmp_path):
+    blobs, snapshot = tmp_path / "datasets--a--b/blobs", tmp_path / "datasets--a--b/snapshots/1f/data"
+    put(blobs, "0a1b")
+    snapshot.mkdir(parents=True)
+    (snapshot / "train.csv").symlink_to("../../../blobs/0a1b")
+    assert files_of(snapshot.parent) == [["data/train.csv"], [], []]

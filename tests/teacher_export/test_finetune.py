@@ -113,6 +113,25 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(bare, tmp_path, mon
     assert not state_file(tmp_path / "stopped").exists()
 
 
+@pytest.mark.parametrize("change", ["other weights", "no optimizer", "epoch of a word", "settings of a list"])
+def test_a_state_that_this_version_has_not_written_is_refused_in_one_sentence(bare, tmp_path, monkeypatch, change):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 10, Killed())
+        with pytest.raises(Killed):
+            train(bare, tmp_path / "out")
+    path = state_file(tmp_path / "out")
+    state = torch.load(path, weights_only=True)
+    if change == "other weights":
+        state["model"] = {"weight": torch.zeros(3)}
+    elif change == "no optimizer":
+        del state["optimizer"]
+    else:
+        state |= {"epoch": "first"} if change == "epoch of a word" else {"settings": "[1]"}
+    torch.save(state, path)
+    with pytest.raises(InputError, match=r"out\.resume\.pt: expected the state of a begun fine-tuning \(delete it to"):
+        train(bare, tmp_path / "out")
+
+
 def test_ctrl_c_says_what_is_kept(bare, tmp_path, monkeypatch):
     for steps, kept in (
         (4, "nothing is kept yet; the same command starts again$"),

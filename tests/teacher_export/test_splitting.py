@@ -87,10 +87,13 @@ def test_a_word_that_names_no_split_is_refused_with_its_row(tmp_path):
         load(path, split_column="part")
 
 
-def test_a_column_without_a_test_row_is_refused(tmp_path):
-    path = write(tmp_path / "data.jsonl", rows_of(4, part=["train"] * 4))
-    with pytest.raises(InputError, match=r"the test split: expected rows that have a text and a label, got none"):
-        load(path, split_column="part")
+@pytest.mark.parametrize("lacking", ["train", "test"])
+@pytest.mark.parametrize("task", ["single-label", "score"])
+def test_a_column_without_a_row_to_train_on_or_to_test_is_refused(tmp_path, lacking, task):
+    there = {"train": "test", "test": "train"}[lacking]
+    path = write(tmp_path / "data.jsonl", rows_of(4, part=[there] * 4, label=[1, 2, 1, 2]))
+    with pytest.raises(InputError, match=f"the {lacking} split: expected rows that have a text and a label, got none"):
+        load(path, split_column="part", task=task)
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -76,3 +77,26 @@ def test_weights_that_are_damaged_are_not_taken_and_it_is_said(folder, tmp_path,
     output, _, error = exported(capsys, tmp_path, broken)
     assert "are not taken" in error
     assert not read_manifest(output).has_token_embeddings
+
+
+def with_table(folder, dtype, shape, content):
+    header = {"wte.weight": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(content)]}}
+    encoded = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(encoded)) + encoded + content)
+    return str(folder)
+
+
+@pytest.mark.parametrize("number", [1e300, float("nan"), -float("inf")])
+def test_numbers_that_float32_does_not_hold_are_not_taken(tmp_path, capsys, number):
+    table = np.full((4, 8), 0.5)
+    assert np.array_equal(embeddings_beside(with_table(tmp_path, "F64", [4, 8], table.tobytes()), 4), table)
+    table[2, 3] = number
+    assert embeddings_beside(with_table(tmp_path, "F64", [4, 8], table.tobytes()), 4) is None
+    assert "are not taken: expected one table of finite numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [[1, 20_000_000], [8, 0], [8], [2, 2, 2]])
+def test_a_table_of_other_tokens_takes_no_memory(tmp_path, capsys, shape):
+    folder = with_table(tmp_path, "U8", shape, bytes(int(np.prod(shape))))
+    assert embeddings_beside(folder, 30_000) is None  # of the first, it would take two terabytes
+    assert "are not taken" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
+from teacher_export.data import output_logits, task_labels
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.task_rows import load_answered_task
 from teacher_export.options.data import DataConfig
@@ -173,3 +174,33 @@ def test_options_that_do_not_go_with_the_task_are_refused(tmp_path, options, mes
         _data(tmp_path / "d.jsonl", _rows([1]), **options)
     with pytest.raises(InputError, match="--task score goes with --dataset table"):
         DataConfig(task="score")
+
+
+@pytest.mark.parametrize("asked", ["labels", "answers"])
+def test_more_labels_than_memory_should_be_taken_for_are_refused_with_what_fits(tmp_path, monkeypatch, asked):
+    """A row names few of many labels: in memory, it takes more than in the file by their number."""
+    rows = [{"text": f"text {row}", "y": [f"l{row % 10}"], "p": {f"l{row % 10}": 0.9}} for row in range(40)]
+    config = _data(tmp_path / "d.jsonl", rows, task="multi-label", label_column="y" if asked == "labels" else None)
+
+    def load(most):
+        limited = dataclasses.replace(config, max_rows=most)
+        if asked == "labels":
+            return load_dataset(limited)
+        return load_answered_task(limited, TableTeacherConfig(("p",))).dataset
+
+    monkeypatch.setattr(task_labels, "MOST_CELLS", 300)
+    monkeypatch.setattr(output_logits, "MOST_LOGITS", 300)
+    with pytest.raises(InputError, match=r"expected at most 300 .*40 rows of 10 .*--max-rows 30\)"):
+        load(0)
+    assert sum(map(len, load(30).splits.values())) == 30
+
+
+def test_answers_are_the_same_however_many_rows_are_computed_at_once(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    answers = [{f"l{label}": float(rng.random()) for label in rng.permutation(9)[:4]} for _ in range(50)]
+    config = _data(tmp_path / "d.jsonl", _rows(answers), task="multi-label")
+    whole = load_answered_task(config, TableTeacherConfig(("y",)))
+    monkeypatch.setattr(output_logits, "NUMBERS_AT_ONCE", 30)
+    parts = load_answered_task(config, TableTeacherConfig(("y",)))
+    assert (whole.fingerprint, whole.counts) == (parts.fingerprint, parts.counts)
+    assert _by_text(whole.dataset, "teacher_logits") == _by_text(parts.dataset, "teacher_logits")

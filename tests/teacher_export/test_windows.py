@@ -17,6 +17,7 @@ from export_helpers import all_logits, configure, contents
 from teacher_export import export
 from teacher_export.__main__ import main
 from teacher_export.teacher import windows
+from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.windows import WindowReader, mean_of_windows
 from tiny_teacher import OF_TEACHER, make_dataset, make_tokenizer
 from tolerances import assert_close
@@ -160,3 +161,11 @@ def test_what_does_not_go_together_is_refused(tmp_path, capsys, headed):
         InputError, match="--window-overlap: expected at most 3, half of the 6 tokens of text in a window, got 4"
     ):
         WindowReader.of(word_tokenizer(), LENGTH, 4)
+
+
+@pytest.mark.parametrize("read", [lambda tokenizer, texts: WindowReader.of(tokenizer, 8, 2).read(texts), encode])
+def test_a_tokenizer_that_fails_on_a_text_is_one_sentence(read):
+    tokenizer = Tokenizer(models.WordLevel({"1": 0}, unk_token="gone"))
+    tokenizer.enable_truncation(8)
+    with pytest.raises(InputError, match=r"tokenizer: it cannot tokenize one of 2 texts \("):
+        read(tokenizer, ["1", "2"])
