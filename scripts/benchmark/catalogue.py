@@ -1,7 +1,7 @@
 """All matches, and which of them are wanted."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill_jax.console import EXPORT_COMMAND
@@ -58,8 +58,14 @@ def choose(matches: Sequence[Match], only: Sequence[str]) -> list[tuple[Match, l
     return [(match, rows) for match, rows in chosen if rows]
 
 
-def require_packages() -> None:
-    """Raise ``InputError`` with the install command unless the other sides' packages are installed."""
-    for package in ("torch", "transformers", "fasttext"):
+def packages_of(chosen: Iterable[tuple[Match, Sequence[Row]]]) -> list[str]:
+    """Return what must be installed for some rows of matches; nothing for matches that are skipped."""
+    sides = [side for match, rows in chosen if match.skip is None for side in match.sides_of(rows).values()]
+    return sorted({package for side in sides for package in side.packages})
+
+
+def require_packages(packages: Iterable[str]) -> None:
+    """Raise ``InputError`` with the install command unless packages are installed."""
+    for package in packages:
         if importlib.util.find_spec(package) is None:
             raise InputError(f"the benchmark needs {package}, which is not installed; run: {_INSTALL_COMMAND}")

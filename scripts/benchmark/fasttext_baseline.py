@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parse_options(
         Arguments, None, prog="python -m scripts.benchmark.fasttext_baseline", description=__doc__
     )
-    require_packages()
+    require_packages(["fasttext"])
     manifest = read_manifest(arguments.export)
     from teacher_export.data.demo import load_demo_reviews
 
