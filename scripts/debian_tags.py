@@ -1,7 +1,7 @@
-"""A real multi-label set and a teacher for it: Debian's packages, what they say of themselves and their tags.
+"""A real multi-label set: Debian's packages, what they say of themselves and their tags.
 
 ``python -m scripts.debian_tags FOLDER`` reads the machine’s own package lists (``apt-get update``; Debian) and
-writes ``FOLDER/tags.jsonl`` and ``FOLDER/teacher``. People gave the tags, and by no means all that are right.
+writes ``FOLDER/tags.jsonl``. People gave the tags, and by no means all that are right.
 """
 
 import collections
@@ -13,16 +13,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from distill_jax.console import progress, run_command, say
+from distill_jax.console import run_command, say
 from distill_jax.errors import InputError
 
 LEAST = 300
 """Texts of a tag; rarer ones are left out."""
 NO_TOPIC = "suite::TODO"  # says that nobody has looked yet
 _PARTS = ("validation", "test", "test", *["train"] * 7)
-EPOCHS, RATE, BATCH, LENGTH = 3, 1e-4, 32, 64
 
 
 def tagged_texts(listing: str) -> dict[str, set[str]]:
@@ -59,47 +56,8 @@ def _part(text: str) -> str:
     return _PARTS[hashlib.sha256(text.encode()).digest()[0] % len(_PARTS)]
 
 
-def write_teacher(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Fine-tune the demo's MiniLM on the training rows, a sigmoid a tag, and save it as transformers does."""
-    import torch
-    from transformers import PreTrainedTokenizerFast
-
-    from teacher_export.downloads import fetch_demo_teacher
-    from teacher_export.teacher.demo import load_demo_model
-    from teacher_export.teacher.finetune_batches import length_batches
-    from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
-    from teacher_export.teacher.finetune_run import CLIP_NORM
-
-    torch.manual_seed(0)
-    source, names = fetch_demo_teacher(), tuple(sorted({tag for row in rows for tag in row["tags"]}))
-    train = [row for row in rows if row["part"] == "train"]
-    truth = torch.tensor([[float(name in row["tags"]) for name in names] for row in train])
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
-    ids = [tokenizer(row["text"], truncation=True, max_length=LENGTH)["input_ids"] for row in train]
-    lengths = np.array([len(row) for row in ids])
-    model = load_demo_model(source, names)
-    model.config.problem_type = "multi_label_classification"
-    optimizer, steps = make_optimizer(model, RATE), EPOCHS * -(-len(train) // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps))
-    model.train()
-    with progress(EPOCHS * len(train), "fine-tuning") as bar:
-        for epoch in range(EPOCHS):
-            for chosen in length_batches(lengths, BATCH, [0, epoch]):
-                batch = tokenizer.pad({"input_ids": [ids[row] for row in chosen]}, return_tensors="pt")
-                logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen], reduction="sum")
-                (loss / len(chosen)).backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                bar.update(len(chosen))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the rows, then the teacher.
+    """Write the rows.
 
     Raises:
         InputError: no folder is named, or the machine has no lists of tagged packages.
@@ -115,7 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "tags.jsonl").write_text(lines, encoding="utf-8")
     say(f"{len(rows):,} texts with {len({tag for row in rows for tag in row['tags']})} tags")
-    write_teacher(folder / "teacher", rows)
 
 
 def _package_lists() -> str:

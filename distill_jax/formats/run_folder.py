@@ -51,11 +51,7 @@ class RunFolder(Format):
 
     def write(self, predictor: Predictor, path: Path) -> None:
         """Write what predicting needs: a report, which compares trainings, needs more."""
-        params = predictor.params
-        if params is None:
-            raise InputError(
-                f"{path}: a packed student has no weights to train on from; save the run that it comes from"
-            )
+        params = predictor.weights()
         config = {
             "format_version": FORMAT_VERSION,
             "program": f"distill-jax {__version__}",

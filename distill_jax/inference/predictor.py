@@ -101,6 +101,16 @@ class Predictor:
             return Predictor, made_of
         return Predictor.of, (self.label_names, self.config, self.params, *about, self.origin, self.decided)
 
+    def weights(self) -> Params:
+        """Return the parameters, to write and to convert.
+
+        Raises:
+            InputError: it was packed, and has none but its network's.
+        """
+        if self.params is None:
+            raise InputError("student: it was packed, and its weights are rounded; name the run that it comes from")
+        return self.params
+
     @property
     def task(self) -> Task:
         """What it answers."""

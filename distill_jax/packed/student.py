@@ -104,13 +104,10 @@ def whole_student(predictor: Predictor) -> PackedStudent:
     Raises:
         InputError: NumPy cannot compute it, or it was packed already.
     """
-    network = (
-        None if predictor.params is None else predictor.config.numpy_network(predictor.params, predictor.max_length)
-    )
-    if predictor.params is None or network is None:
-        what = "was packed already: copy its file" if predictor.params is None else "is computed by JAX alone"
-        raise InputError(f"student {predictor.config.name}: expected one that can be packed, got one that {what}")
-    arrays = {name: np.asarray(array, np.float32) for name, array in flat_params(predictor.params).items()}
+    params = predictor.weights()
+    if predictor.config.numpy_network(params, predictor.max_length) is None:
+        raise InputError(f"student {predictor.config.name}: with these options it is computed by JAX alone")
+    arrays = {name: np.asarray(array, np.float32) for name, array in flat_params(params).items()}
     tokenizer = predictor.tokenizer.to_json()
     decision = predictor.task.decision()
     return PackedStudent(predictor.label_names, predictor.config, arrays, tokenizer, predictor.max_length, decision)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from distill_jax.packed.coding import quantised
+from distill_jax.packed.coding import Quantised, quantised
 from distill_jax.packing.shrinker import Shrinker, Shrunk
 from distill_jax.packing.usage import Usage
 from distill_jax.students.fasttext import FastTextConfig
@@ -82,5 +82,9 @@ class LinearShrinker(Shrinker):
         says = table.integers.any(axis=1)
         kept[ids[~says]] = False
         table = dataclasses.replace(table, integers=table.integers[says], groups=groups[says], kept=kept)
-        arrays = {"embeddings": table, "output.kernel": self.kernel, "output.bias": self.bias}
+        arrays: dict[str, np.ndarray | Quantised] = {
+            "embeddings": table,
+            "output.kernel": self.kernel,
+            "output.bias": self.bias,
+        }
         return Shrunk(self.config, arrays)

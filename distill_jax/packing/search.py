@@ -52,13 +52,12 @@ class Candidates:
             InputError: a student of its kind cannot be packed.
         """
         whole, kind = whole_student(predictor), predictor.config.shrinker()
-        assert predictor.params is not None
         if kind is None:
             raise InputError(f"student {predictor.config.name}: with these options it cannot be packed")
         tokenizer = without_unused(whole.tokenizer, usage.tokens > 0)
         known = np.zeros(predictor.config.vocab_size, bool)
         known[vocabulary_ids(tokenizer)] = True
-        shrinker = kind.of(predictor.config, predictor.params, usage)
+        shrinker = kind.of(predictor.config, predictor.weights(), usage)
         return cls(dataclasses.replace(whole, tokenizer=tokenizer), shrinker, known, judge)
 
     def at(self, level: int) -> Candidate:

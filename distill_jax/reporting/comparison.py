@@ -140,8 +140,8 @@ def _rows(first: Measures, second: Measures, lead: PairCertainty) -> list[list[s
 def _calibration_rows(first: Measures, second: Measures) -> list[list[str]]:
     """Return the calibration errors; where a model has a temperature, that and the errors before it and after."""
     before, after = (
-        [curve.expected_calibration_error for curve in curves]
-        for curves in ((first.reliability, second.reliability), (first.calibrated, second.calibrated))
+        (ours.expected_calibration_error, theirs.expected_calibration_error)
+        for ours, theirs in ((first.reliability, second.reliability), (first.calibrated, second.calibrated))
     )
     if first.temperature is None and second.temperature is None:
         return [_plain_row("Calibration error", *before, score)]

@@ -96,11 +96,11 @@ class Trained:
                 config = run_config(self.config, self.model.config, export.folder, export.manifest, {}, platform())
                 begin_run(new, config, export.tokenizer)
                 write_history(new / HISTORY, self.history)
-                write_weights(new, self.model.params)
+                write_weights(new, self.model.weights())
                 figures = training_figures(
                     self.history,
                     self.kept_epoch,
-                    self.model.params,
+                    self.model.weights(),
                     self.seconds,
                     at_chance=self.at_chance,
                     task=self.model.task,

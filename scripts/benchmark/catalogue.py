@@ -1,11 +1,10 @@
 """All matches, and which of them are wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill_jax.console import EXPORT_COMMAND
 from distill_jax.errors import InputError
-from distill_jax.extras import require_packages
 from scripts.benchmark.gpu import gpu_matches
 from scripts.benchmark.machine import gpus
 from scripts.benchmark.prediction import raw_text_match, token_ids_match
@@ -57,6 +56,7 @@ def choose(matches: Sequence[Match], only: Sequence[str]) -> list[tuple[Match, l
     return [(match, rows) for match, rows in chosen if rows]
 
 
-def require_sides() -> None:
-    """Raise ``MissingExtraError`` with the install command unless the other sides' packages are installed."""
-    require_packages("fasttext", "torch", "transformers", what="the benchmark")
+def packages_of(chosen: Iterable[tuple[Match, Sequence[Row]]]) -> list[str]:
+    """Return what must be installed for some rows of matches; nothing for matches that are skipped."""
+    sides = [side for match, rows in chosen if match.skip is None for side in match.sides_of(rows).values()]
+    return sorted({package for side in sides for package in side.packages})

@@ -11,10 +11,11 @@ import tyro
 
 from distill_jax.console import parse_options, progress, say, warn
 from distill_jax.errors import require_range
+from distill_jax.extras import require_packages
 from distill_jax.files import atomic_write, require_folder
 from distill_jax.options import Flag
 from distill_jax.results_file import ResultsFile
-from scripts.benchmark.catalogue import all_matches, choose, require_sides
+from scripts.benchmark.catalogue import all_matches, choose, packages_of
 from scripts.benchmark.machine import describe_machine, describe_versions
 from scripts.benchmark.matches import FailedError, RefusedError, play
 from scripts.benchmark.report import chart, notes, table, to_json
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
         sizes = QUICK if options.quick else FULL
         chosen = choose(all_matches(sizes, Path(folder), options.export, options.teacher), options.only)
-        require_sides()
+        require_packages(*packages_of(chosen), what="the benchmark")
         started = time.perf_counter()
         results, skipped, failed = play_all(chosen, _QUICK_REPEATS if options.quick else options.repeats)
     settings = {**dataclasses.asdict(sizes), "repeats": options.repeats, "quick": options.quick}
@@ -98,10 +99,7 @@ def play_all(chosen: list[tuple[Match, list[Row]]], repeats: int) -> tuple[list[
 
 
 def _turns(match: Match, rows: list[Row], repeats: int) -> int:
-    if match.skip is not None:
-        return 0
-    sides = {side for row in rows for side in (row.ours, row.theirs) if side}
-    return len(sides) * (1 + min(repeats, match.most_turns or repeats))
+    return 0 if match.skip is not None else len(match.sides_of(rows)) * (1 + match.turns(repeats))
 
 
 def write_results(

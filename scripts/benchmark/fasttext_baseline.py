@@ -10,8 +10,8 @@ import numpy as np
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.data.examples import Examples, read_examples
 from distill_jax.export.format import read_manifest
+from distill_jax.extras import require_packages
 from distill_jax.metrics.classification import accuracy, macro_f1
-from scripts.benchmark.catalogue import require_sides
 from scripts.benchmark.fasttext_cpp import in_new_process, train_cpp, write_fasttext_file
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parse_options(
         Arguments, None, prog="python -m scripts.benchmark.fasttext_baseline", description=__doc__
     )
-    require_sides()
+    require_packages("fasttext", what="the baseline")
     manifest = read_manifest(arguments.export)
     from teacher_export.data.demo import load_demo_reviews
 

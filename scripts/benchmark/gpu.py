@@ -11,6 +11,7 @@ from scripts.benchmark.sizes import Sizes
 if TYPE_CHECKING:
     from distill_jax.data.ragged import Ragged
 
+_PACKAGES = ("torch", "transformers")
 _ON_GPU, _ON_CPU = {"JAX_PLATFORMS": "cuda,cpu"}, {"JAX_PLATFORMS": "cpu"}
 _BATCHES = (32, 128, 512)
 _PEAK_SIZE, _PEAK_PRODUCTS = 8192, 30
@@ -165,6 +166,7 @@ def gpu_matches(sizes: Sizes, teacher: str, skip_teacher: str | None) -> list[Ma
                 "ours": Side(
                     "scripts.benchmark.gpu:teacher_on_gpu",
                     {"teacher": teacher, "texts": sizes.texts, "batch_size": batch},
+                    packages=_PACKAGES,
                 )
             },
             (Row(f"gpu-teacher-{batch}", f"teacher's pass on the GPU, --batch-size {batch}", "documents", "ours"),),
@@ -176,7 +178,7 @@ def gpu_matches(sizes: Sizes, teacher: str, skip_teacher: str | None) -> list[Ma
     return [
         *passes,
         Match(
-            {"ours": Side("scripts.benchmark.gpu:distilbert_base_on_gpu", base)},
+            {"ours": Side("scripts.benchmark.gpu:distilbert_base_on_gpu", base, packages=_PACKAGES)},
             (
                 Row(
                     "gpu-distilbert-base", "DistilBERT-base's pass on the GPU, texts of 100 tokens", "documents", "ours"

@@ -99,17 +99,16 @@ def play(
         RefusedError: a side cannot run here.
         FailedError: a side failed.
     """
-    needed = {side for row in rows for side in (row.ours, row.theirs)}
-    turns = min(repeats, match.most_turns or repeats)
-    taken: dict[str, list[Measurement]] = {key: [] for key in match.sides if key in needed}
+    sides = match.sides_of(rows)
+    taken: dict[str, list[Measurement]] = {key: [] for key in sides}
     with contextlib.ExitStack() as stack:
         workers, warm_up = {}, {}
-        for key in taken:
-            workers[key] = _Worker(match.sides[key])
+        for key, side in sides.items():
+            workers[key] = _Worker(side)
             stack.callback(workers[key].close)
             warm_up[key] = workers[key].warm_up()
             advance()
-        for _ in range(turns):
+        for _ in range(match.turns(repeats)):
             for key, worker in workers.items():
                 taken[key].append(worker.turn())
                 advance()

@@ -83,7 +83,9 @@ def token_ids_match(sizes: Sizes) -> Match:
         {
             "ours": Side(function, ours),
             "torch": Side(
-                "scripts.benchmark.reference:torch_prediction", {**settings, "rows": sizes.torch_predict_rows}
+                "scripts.benchmark.reference:torch_prediction",
+                {**settings, "rows": sizes.torch_predict_rows},
+                packages=("torch",),
             ),
             "shorter": Side(function, {**ours, "mean_length": sizes.mean_length}),
         },
@@ -106,8 +108,12 @@ def raw_text_match(sizes: Sizes, folder: str, export: str, teacher: str, skip: s
             "best-fasttext": Side(function, {**ours, "student": "fasttext", "recipe": "best"}),
             "best-cnn": Side(function, {**ours, "student": "cnn", "recipe": "best"}),
             "best-bilstm": Side(function, {**ours, "student": "bilstm", "recipe": "best"}),
-            "teacher": Side("scripts.benchmark.teacher:export_texts", exported),
-            "cpp": Side("scripts.benchmark.fasttext_cpp:predict_cpp", {"folder": folder, "texts": sizes.texts}),
+            "teacher": Side("scripts.benchmark.teacher:export_texts", exported, packages=("torch", "transformers")),
+            "cpp": Side(
+                "scripts.benchmark.fasttext_cpp:predict_cpp",
+                {"folder": folder, "texts": sizes.texts},
+                packages=("fasttext",),
+            ),
         },
         (
             Row(

@@ -38,11 +38,13 @@ class Side:
         function: ``module:name`` of a function that prepares and returns a ``Turn``.
         settings: its keyword arguments; they must go through JSON.
         environment: environment variables of its process beside the user's.
+        packages: what it imports that an installation without extras does not have.
     """
 
     function: str
     settings: Mapping[str, Any]
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,15 @@ class Match:
     rows: tuple[Row, ...]
     most_turns: int | None = None
     skip: str | None = None
+
+    def sides_of(self, rows: Sequence[Row]) -> dict[str, Side]:
+        """Return the sides that some of the rows need, in the order in which they take turns."""
+        needed = {side for row in rows for side in (row.ours, row.theirs)}
+        return {key: side for key, side in self.sides.items() if key in needed}
+
+    def turns(self, repeats: int) -> int:
+        """Return how many turns each side takes where ``repeats`` are asked for."""
+        return min(repeats, self.most_turns or repeats)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -125,6 +125,10 @@ def padded_loop(teacher: str, folder: str, texts: int, of: int) -> Turn:
     return turn
 
 
+def _side(function: str, settings: dict[str, Any]) -> Side:
+    return Side(f"scripts.benchmark.teacher:{function}", settings, packages=("torch", "transformers"))
+
+
 def teacher_match(sizes: Sizes, folder: str, teacher: str, skip: str | None) -> Match:
     """Return the teacher's pass in float32 and bfloat16 against the notebook's loop."""
     settings = {"teacher": teacher, "folder": folder}
@@ -132,9 +136,9 @@ def teacher_match(sizes: Sizes, folder: str, teacher: str, skip: str | None) -> 
     padded = {**settings, "texts": sizes.padded_texts, "of": sizes.teacher_texts}
     return Match(
         {
-            "float32": Side("scripts.benchmark.teacher:export_texts", {**ours, "precision": "float32"}),
-            "bfloat16": Side("scripts.benchmark.teacher:export_texts", {**ours, "precision": "bfloat16"}),
-            "padded": Side("scripts.benchmark.teacher:padded_loop", padded),
+            "float32": _side("export_texts", {**ours, "precision": "float32"}),
+            "bfloat16": _side("export_texts", {**ours, "precision": "bfloat16"}),
+            "padded": _side("padded_loop", padded),
         },
         (
             Row(

@@ -62,25 +62,30 @@ def _fit(student: str, sizes: Sizes, vocab_size: int, **changes: Any) -> Side:
 def _torch(student: str, sizes: Sizes, vocab_size: int) -> Side:
     steps = sizes.torch_linear_steps if student == "fasttext" else sizes.torch_cnn_steps
     settings = {"student": student, "vocab_size": vocab_size, "occurring": sizes.occurring, "length": sizes.length}
-    return Side("scripts.benchmark.reference:torch_training", {**settings, "steps": steps})
+    return Side("scripts.benchmark.reference:torch_training", {**settings, "steps": steps}, packages=("torch",))
 
 
-def linear_match(sizes: Sizes, folder: str) -> Match:
-    """Return the linear student's training against torch and fastText; ``folder`` takes fastText's files."""
-    cpp = {
+def _cpp(sizes: Sizes, folder: str, threads: int) -> Side:
+    settings = {
         "vocab_size": sizes.vocab_size,
         "occurring": sizes.occurring,
         "length": sizes.length,
         "rows": sizes.linear_rows,
         "epochs": sizes.linear_epochs,
         "folder": folder,
+        "threads": threads,
     }
+    return Side("scripts.benchmark.fasttext_cpp:cpp_training", settings, packages=("fasttext",))
+
+
+def linear_match(sizes: Sizes, folder: str) -> Match:
+    """Return the linear student's training against torch and fastText; ``folder`` takes fastText's files."""
     return Match(
         {
             "ours": _fit("fasttext", sizes, sizes.vocab_size),
             "torch": _torch("fasttext", sizes, sizes.vocab_size),
-            "one": Side("scripts.benchmark.fasttext_cpp:cpp_training", {**cpp, "threads": 1}),
-            "two": Side("scripts.benchmark.fasttext_cpp:cpp_training", {**cpp, "threads": 2}),
+            "one": _cpp(sizes, folder, 1),
+            "two": _cpp(sizes, folder, 2),
             "shorter": _fit("fasttext", sizes, sizes.vocab_size, mean_length=sizes.mean_length),
         },
         (

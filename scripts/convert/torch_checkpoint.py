@@ -93,7 +93,7 @@ class TorchCheckpoint(Format):
                 f"{path}: the student was trained with n-grams, which the notebook's model cannot count; train with "
                 "--ngrams 1 --buckets 0"
             )
-        arrays = {name: np.asarray(array) for name, array in flat_params(predictor.params).items()}
+        arrays = {name: np.asarray(array) for name, array in flat_params(predictor.weights()).items()}
         state = params_to_torch(student.name, nested_params(arrays))
         with atomic_write(path) as stream:
             torch.save({key: torch.from_numpy(array) for key, array in state.items()}, stream)

@@ -1,8 +1,13 @@
 """The benchmark: its arithmetic, its data, its table and files, and that a match is played by two real processes."""
 
+import ast
+import collections
+import dataclasses
+import importlib.util
 import json
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +16,11 @@ from command_lines import refusal
 from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
+from distill_jax.extras import require_packages
 from scripts.benchmark import catalogue, command_line, growth
 from scripts.benchmark.exports import text_blocks, word_tokenizer, write_export, write_texts
 from scripts.benchmark.fasttext_cpp import in_new_process
-from scripts.benchmark.gpu import encoder_operations
+from scripts.benchmark.gpu import encoder_operations, gpu_matches
 from scripts.benchmark.matches import FailedError, RefusedError, play
 from scripts.benchmark.report import HEADER, chart, notes, table, to_json, verdict
 from scripts.benchmark.rows import Match, Measurement, Row, RowResult, Side
@@ -131,6 +137,39 @@ def test_every_target_of_the_project_is_a_row(tmp_path):
     assert len(rows) == sum(len(match.rows) for match in matches)
     assert all({row.ours, row.theirs} <= {*match.sides, None} for match in matches for row in match.rows)
     assert sum(row.at_least is not None for row in rows.values()) == 15
+
+
+def test_rows_need_the_packages_of_their_own_sides_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "fasttext" else name)
+    matches = [*catalogue.all_matches(QUICK, tmp_path, tmp_path, tmp_path), *gpu_matches(QUICK, "", None)]
+    needing = [
+        row.name
+        for match in matches
+        for row in match.rows
+        if "fasttext" in catalogue.packages_of([(dataclasses.replace(match, skip=None), [row])])
+    ]
+    assert needing == ["fasttext-cpp", "fasttext-cpp-2", "fasttext-text-cpp"]
+    require_packages(*catalogue.packages_of((match, match.rows) for match in gpu_matches(QUICK, "", None)))
+    with pytest.raises(InputError, match=r"the benchmark needs the extra bench: .*fasttext is not installed"):
+        require_packages(*catalogue.packages_of(catalogue.choose(matches, ["fasttext-cpp"])), what="the benchmark")
+
+
+def test_a_skipped_match_needs_no_package(tmp_path):
+    chosen = catalogue.choose(catalogue.all_matches(QUICK, tmp_path, tmp_path, tmp_path), ["teacher-float32"])
+    assert catalogue.packages_of(chosen) == []
+
+
+def test_sides_say_which_packages_their_modules_import(tmp_path):
+    matches = [*catalogue.all_matches(QUICK, tmp_path, tmp_path, tmp_path), *gpu_matches(QUICK, "", None)]
+    said = collections.defaultdict(set)
+    for side in (side for match in matches for side in match.sides.values()):
+        said[side.function.split(":")[0]].update(side.packages)
+    for module, packages in said.items():
+        tree = ast.parse(Path(*module.split(".")).with_suffix(".py").read_text())
+        names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        optional = {"fasttext", "torch", "transformers"} & {name.split(".")[0] for name in names}
+        assert packages >= optional, module
 
 
 def test_an_unknown_row_is_refused(tmp_path, capsys):

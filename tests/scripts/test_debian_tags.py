@@ -1,9 +1,12 @@
 """The multi-label set of Debian's package lists, from a listing made up for the test."""
 
+import json
+
 import pytest
 
+from command_lines import call
 from distill_jax.errors import InputError
-from scripts.debian_tags import main, rows_of, tagged_texts
+from scripts.debian_tags import LEAST, main, rows_of, tagged_texts
 
 LISTING = """Package: one
 Description: reads mail
@@ -41,6 +44,21 @@ def test_rare_tags_are_left_out_and_a_text_s_part_hangs_on_the_text_alone():
     parts = [row["part"] for row in rows_of(many)]
     assert parts == [row["part"] for row in rows_of(dict(reversed(many.items())))][::-1]
     assert {name: parts.count(name) for name in ("train", "validation", "test")}["train"] > 600
+
+
+def test_the_command_writes_the_rows_and_leaves_the_teacher_to_the_export(tmp_path, monkeypatch, capsys):
+    listing = "\n\n".join(f"Description: text {number}\nTag: role::program" for number in range(LEAST))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "apt-cache").write_text(f"#!/bin/sh\ncat <<'END'\n{listing}\nEND\n")
+    (programs / "apt-cache").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    status, output, _ = call(capsys, main, tmp_path / "made")
+    assert (status, output) == (0, f"{LEAST} texts with 1 tags\n")
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["tags.jsonl"]
+    rows = [json.loads(line) for line in (tmp_path / "made" / "tags.jsonl").read_text().splitlines()]
+    assert len(rows) == LEAST
+    assert rows[0].keys() == {"text", "tags", "part"}
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["a", "b"]])

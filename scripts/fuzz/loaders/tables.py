@@ -19,7 +19,7 @@ Drawn = Callable[[random.Random], Options]
 
 def _dialect(draw: random.Random) -> Options:
     """Return options of a file's dialect: mostly its own, else those of another one."""
-    from teacher_export.options.dialect import DialectConfig
+    from distill_jax.tables.dialect_options import DialectConfig
 
     given = {
         "separator": draw.choice(_SEPARATORS),

@@ -8,7 +8,7 @@ from scripts.fuzz.mutations.json_values import changed_json
 from scripts.fuzz.mutations.values import Draw
 
 _KINDS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "I64", "I8", "U8", "BOOL", "C64", "F4", "X")
-_SHAPES = ([], [0], [0, 8], [1 << 40, 0], [2, -1], [1, 1 << 31], [1 << 62, 4])
+_SHAPES: tuple[list[int], ...] = ([], [0], [0, 8], [1 << 40, 0], [2, -1], [1, 1 << 31], [1 << 62, 4])
 
 
 def change_safetensors(path: Path, draw: Draw) -> str:
