@@ -37,7 +37,7 @@ def embeddings_beside(tokenizer: str, vocab_size: int) -> "np.ndarray | None":
     try:
         with safetensors.safe_open(path, framework="numpy") as weights:
             found = [name for name in list(weights.keys()) if f".{name}".split(".")[-2] in _NAMES]
-            shape = weights.get_slice(found[0]).get_shape() if len(found) == 1 else ()
+            shape = list(weights.get_slice(found[0]).get_shape()) if len(found) == 1 else []
             is_table = len(shape) == 2 and shape[-1] * vocab_size * 4 <= _LITTLE + _TIMES * path.stat().st_size
             table = weights.get_tensor(found[0]) if is_table else np.full((1, 1), np.nan)
     except (safetensors.SafetensorError, OSError, TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ def _dialect(draw: random.Random) -> Options:
     """Return options of a file's dialect: mostly its own, else those of another one."""
     from distill_jax.tables.dialect_options import DialectConfig
 
-    given = {
+    given: dict[str, Any] = {
         "separator": draw.choice(_SEPARATORS),
         "quoting": "none",
         "encoding": draw.choice(_ENCODINGS),
