@@ -11,7 +11,9 @@ import numpy as np
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
-_FACTOR = np.uint64(116_049_371)  # the multiplier of fastText's own hash of n-grams
+_MULTIPLIER = 116_049_371  # of fastText's own hash of n-grams
+_FACTOR = np.uint64(_MULTIPLIER)
+_WORD = (1 << 64) - 1
 
 
 def hashed_ngrams(tokens: Ragged, ngrams: int, *, vocab_size: int, buckets: int, pad_id: int) -> Ragged:
@@ -43,3 +45,17 @@ def hashed_ngrams(tokens: Ragged, ngrams: int, *, vocab_size: int, buckets: int,
         whole = whole[:left] & real[extra:] & (positions[extra:] < ends[:left])
         found[:left, extra][whole] = vocab_size + (hashes[whole] % np.uint64(buckets)).astype(np.int32)
     return Ragged(found, tokens.lengths)
+
+
+def ngrams_of_row(ids: list[int], ngrams: int, *, vocab_size: int, buckets: int, pad_id: int) -> list[int]:
+    """Return what ``hashed_ngrams`` does for one short row, token by token, without an array's fixed costs."""
+    found = []
+    for start, first in enumerate(ids):
+        found.append(first)
+        whole, code = first != pad_id, first
+        for place in range(start + 1, start + ngrams):
+            whole = whole and place < len(ids) and ids[place] != pad_id
+            if whole:
+                code = code * _MULTIPLIER + ids[place] & _WORD
+            found.append(vocab_size + code % buckets if whole else pad_id)
+    return found

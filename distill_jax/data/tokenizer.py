@@ -34,6 +34,8 @@ BYTES_KEPT = 32_000_000
 
 _END = b"\xff"  # stands in no UTF-8
 _MOST_TIMES, _LITTLE = 2, 1_000  # so many ids at most for each token, and so many more
+_ID_BYTES = 4
+_FEW = 4  # texts that are faster one by one
 _BORDER = -1  # stands for no token: where a text ends
 _PUNCTUATION = [bytes([character]) for character in string.punctuation.encode()]
 # BertNormalizer's clean_text deletes control characters, but for the three that are white space.
@@ -150,6 +152,7 @@ class _Words:
         self._alone.normalizer, self._alone.pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
         self._table = _LOWER if lowercase else None
         self._prefix, self._suffix, self._room = prefix, suffix, room
+        self._prefix_bytes, self._suffix_bytes = _as_bytes(prefix), _as_bytes(suffix)
         self._known = self._nothing_known()
 
     @classmethod
@@ -190,11 +193,22 @@ class _Words:
         """Return the token ids of texts without added tokens."""
         if len(self._known) > WORDS_KEPT or self._known.size > BYTES_KEPT:
             self._known = self._nothing_known()  # a call under way in another thread goes on with the old one
+        if len(texts) <= _FEW:
+            return self._few(texts)
         ids = np.frombuffer(b"".join(map(self._known.__getitem__, self._split(texts))), np.int32)
         borders = np.flatnonzero(ids == _BORDER)  # each text's end; the next one's prefix follows
         ids = np.concatenate([np.array(self._prefix, np.int32), np.delete(ids[: borders[-1]], borders[:-1])])
         lengths = np.diff(borders, prepend=-1 - len(self._prefix)) - 1
         return self._truncated(Ragged(ids, lengths))
+
+    def _few(self, texts: list[str]) -> Ragged:
+        """Return the token ids of a few texts, without the fixed costs of many."""
+        rows = []
+        for text in texts:
+            words = b"".join(map(self._known.__getitem__, self._split([text])[:-1]))
+            rows.append(self._prefix_bytes + words[: _ID_BYTES * self._room] + self._suffix_bytes)
+        lengths = np.array([len(row) // _ID_BYTES for row in rows], np.int64)
+        return Ragged(np.frombuffer(b"".join(rows), np.int32), lengths)
 
     def _split(self, texts: list[str]) -> list[bytes]:
         """Return the words of all texts, ``_END`` after each text's."""

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.data.ngrams import ngrams_of_row
 from distill_jax.data.ragged import Ragged
 from distill_jax.inference.network import Network
 from distill_jax.inference.table import Table
 from distill_jax.students.fasttext import FastTextConfig
 
+_FEW, _SHORT = 4, 256  # rows, and tokens of them together, that are faster one by one
 _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the table held twice, in float64
 
 
@@ -66,6 +68,10 @@ class TokenScores(Network):
 
     def logits(self, tokens: Ragged) -> np.ndarray:
         """Return the rows' logits, [rows, classes]."""
+        if 1 <= len(tokens) <= _FEW and tokens.ids.ndim == 1 and len(tokens.ids) <= _SHORT:
+            return np.concatenate(
+                [self._logits_of_one(row.tolist()) for row in np.split(tokens.ids, tokens.stops[:-1])]
+            )
         inputs = self.config.inputs(tokens).flattened()
         rows = inputs.ids if self.places is None else self.places[inputs.ids]
         sums = np.stack([_sums(scores[rows], inputs.lengths) for scores in self.scores], axis=1)
@@ -75,6 +81,19 @@ class TokenScores(Network):
             real = (inputs.ids != self.config.pad_id).astype(np.int64)
             means = sums / np.maximum(_sums(real, inputs.lengths), 1)[:, None]
         return self.config.labelling.outputs((means + self.bias).astype(self.dtype))
+
+    def _logits_of_one(self, ids: list[int]) -> np.ndarray:
+        """Return the logits of a short row, [1, classes]: to the bit those that it has among others."""
+        config = self.config
+        if config.ngrams > 1:
+            sizes = {"vocab_size": config.vocab_size, "buckets": config.buckets, "pad_id": config.pad_id}
+            ids = ngrams_of_row(ids, config.ngrams, **sizes)
+        rows = np.array(ids, np.int64)
+        if self.places is not None:
+            rows = self.places[rows]
+        sums = self.scores.take(rows, axis=1).sum(axis=1)
+        divisor = self.padded_length or max(1, len(ids) - ids.count(config.pad_id))
+        return np.asarray(config.labelling.outputs((sums / divisor + self.bias).astype(self.dtype)[None]))
 
 
 def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference import blas
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.table import Table
 from distill_jax.students.params import flat_params, nested_params
@@ -87,3 +88,14 @@ def test_networks_are_pickled_and_copied(name):
     tokens = Ragged.of([[2, 3], [4, 5, 6]])
     for other in (pickle.loads(pickle.dumps(network)), copy.deepcopy(network)):
         np.testing.assert_array_equal(_logits(other, tokens), _logits(network, tokens))
+
+
+def test_products_have_one_thread_while_ours_share_the_texts_and_then_as_many_as_before():
+    found = blas._openblas()
+    if found is None:
+        pytest.skip("NumPy was built with another BLAS than its wheels bring")
+    get, _ = found
+    before = get()
+    with blas.one_blas_thread(), blas.one_blas_thread():
+        assert get() == 1
+    assert get() == before

@@ -38,3 +38,18 @@ def test_a_text_s_logits_do_not_depend_on_its_neighbours():
     rows = Ragged(rng.integers(0, 40, lengths.sum()).astype(np.int32), lengths)
     alone = [scores.logits(rows.take(np.array([index]))) for index in range(50)]
     np.testing.assert_array_equal(np.concatenate(alone), scores.logits(rows))
+
+
+@pytest.mark.parametrize("ngrams", [1, 2, 4])
+def test_a_short_row_has_to_the_bit_the_logits_that_it_has_among_others(ngrams):
+    rng = np.random.default_rng(2)
+    options = {"mask_padding": True, "ngrams": ngrams, "buckets": 64 if ngrams > 1 else 0, "embedding_dim": 4}
+    student = build_student("fasttext", vocab_size=40, num_labels=5, pad_id=3, **options)
+    params = student.init(0)
+    params["embeddings"] = rng.normal(size=params["embeddings"].shape).astype(np.float32)
+    params["output"]["kernel"] = rng.normal(size=(4, 5)).astype(np.float32)
+    scores = TokenScores.of(student.config, params, 300)
+    lengths = np.array([0, 1, 2, 7, 8, 9, 16, 40, 129, 255, 256, 257, 300] * 5)
+    rows = Ragged(rng.integers(0, 40, lengths.sum()).astype(np.int32), lengths)
+    alone = [scores.logits(rows.take(np.array([index]))) for index in range(len(rows))]
+    np.testing.assert_array_equal(np.concatenate(alone), scores.logits(rows))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference.blas import one_blas_thread
 from distill_jax.processors import usable_processors
 
 TEXTS_AT_ONCE = 128
@@ -30,7 +31,7 @@ def by_batches(tokens: Ragged, width: int, logits_of: Callable[[Ragged], np.ndar
         for index in batches:
             work(index)
         return found
-    with ThreadPoolExecutor(usable_processors()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(usable_processors()) as pool:
         for done in [pool.submit(work, index) for index in batches]:
             done.result()
     return found
