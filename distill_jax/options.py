@@ -6,6 +6,7 @@ help, the field's default the option's. Standard library only.
 
 import dataclasses
 import math
+import types
 import typing
 from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal
@@ -86,8 +87,8 @@ def check_fields(config: Any) -> None:
     """Raise ``InputError`` for the first field of a configuration whose value is not of its type or out of its range.
 
     Args:
-        config: a dataclass whose annotations are ``bool``, ``int``, ``float``, ``str``, a ``Literal``, a ``Callable``
-            or a ``tuple`` of one of them, with a ``Range`` or a ``Choice`` as further metadata.
+        config: a dataclass whose annotations are ``bool``, ``int``, ``float``, ``str``, a ``Literal``, a ``Callable``,
+            a ``tuple`` of one of them or one of them ``| None``, with a ``Range`` or a ``Choice`` as further metadata.
     """
     hints = typing.get_type_hints(type(config), include_extras=True)
     for field in dataclasses.fields(config):
@@ -99,6 +100,10 @@ def _check(name: str, value: Any, hint: Any) -> None:
     if typing.get_origin(hint) is Annotated:
         hint, *further = typing.get_args(hint)
         metadata = tuple(further)
+    if isinstance(hint, types.UnionType):  # X | None
+        if value is None:
+            return
+        hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, tuple) or not value:
             raise InputError(f"{name}: expected at least one value, as a tuple, got {value!r}")

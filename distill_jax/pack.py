@@ -10,7 +10,7 @@ from distill_jax.console import format_table, parse_options, run_command, say, w
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import real_place
 from distill_jax.locks import sole_writer
-from distill_jax.options import Range
+from distill_jax.options import Flag, Range, check_fields
 
 if TYPE_CHECKING:
     from distill_jax.packing.loss import SplitLoss
@@ -42,8 +42,11 @@ class Arguments:
     """What may be lost of the first metric (accuracy), in points of a hundred."""
     licence: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: says nothing)")] = None
     """What the file says of how it may be used, such as Apache-2.0."""
-    force: bool = False
+    force: Annotated[bool, Flag()] = False
     """Write the file though the loss is clear and larger than asked, or cannot be measured."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ install_import_hook(["distill_jax.losses", "distill_jax.students.networks"], "be
 
 from distill_jax.cache import CACHE_VARIABLE
 from student_options import padding
+from packable import packable_runs
 from tiny_export import write_tiny_export
 
 
@@ -77,3 +78,9 @@ def tiny_runs(tmp_path_factory, tiny_export):
         config = TrainConfig.notebook(student, distil=True, epochs=2)
         train_run(TrainRun(tiny_export, runs[student], config, {"embedding_dim": 12, **padding(student, "masked")}))
     return runs
+
+
+@pytest.fixture(scope="session")
+def packable(tmp_path_factory):
+    """Runs that can be packed: name of the student → (run folder, export folder); not to be changed."""
+    return packable_runs(tmp_path_factory.mktemp("packable"))

@@ -18,11 +18,12 @@ import json
 import string
 from array import array
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from distill_jax.data.long_texts import cut_side, encode_kept, tokenizing
 from distill_jax.data.ragged import Ragged
@@ -82,7 +83,17 @@ class FastTokenizer:
         added = [pad_id, *self._tokenizer.encode("").ids]
         words = rows.where(~np.isin(rows.ids, added))
         split = [row.tolist() for row in np.split(words.ids, words.stops[:-1])]
-        return list(self._tokenizer.decode_batch(split, skip_special_tokens=True))
+        return list(self._decoder.decode_batch(split, skip_special_tokens=True))
+
+    @cached_property
+    def _decoder(self) -> Tokenizer:
+        """The tokenizer; one of word pieces that says not how they go together with what puts them together."""
+        model = self._tokenizer.model
+        if self._tokenizer.decoder is not None or type(model) is not models.WordPiece:
+            return self._tokenizer
+        decoder = Tokenizer.from_str(self._tokenizer.to_str())
+        decoder.decoder = decoders.WordPiece(prefix=model.continuing_subword_prefix, cleanup=False)
+        return decoder
 
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import importlib.util
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
+from distill_jax.extras import are_installed, require_packages
 from distill_jax.inference.network import Network
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.students.config import StudentConfig
@@ -183,8 +183,9 @@ def _network(config: StudentConfig, params: Params, max_length: int) -> Network:
     Where there is no JAX, NumPy's serves every student that has one.
     """
     numpy_s = config.numpy_network(params, max_length)
-    if numpy_s is not None and (config.is_linear or importlib.util.find_spec("jax") is None):
+    if numpy_s is not None and (config.is_linear or not are_installed("jax", "flax")):
         return numpy_s
+    require_packages("jax", "flax", what=f"student {config.name}")
     from distill_jax.inference.jax_network import JaxNetwork
 
     return JaxNetwork.of(config, params, max_length)

@@ -82,7 +82,8 @@ def encoded(name: str, array: "np.ndarray | Quantised") -> tuple[dict[str, Any],
     about: dict[str, Any] = {"coding": "quantised", "shape": list(array.shape), "steps": list(array.steps)}
     streams = {name: compressed(planes)}
     about["bytes"] = width
-    if array.groups is not None:
+    if len(array.steps) > 1:
+        assert array.groups is not None
         streams[f"{name}/groups"] = compressed(array.groups.tobytes())
     if array.kept is not None:
         about["kept"] = len(array.integers)
@@ -113,7 +114,7 @@ def decoded(name: str, about: Mapping[str, Any], streams: Mapping[str, bytes]) -
     if not steps or not all(math.isfinite(step) for step in steps):
         raise InputError(f"{name}: expected finite steps, got {about['steps']!r}")
     groups = None
-    if f"{name}/groups" in streams:
+    if len(steps) > 1:
         groups = np.frombuffer(decompressed(streams[f"{name}/groups"], rows), np.uint8)
         if int(groups.max(initial=0)) >= len(steps):
             raise InputError(f"{name}: expected groups below {len(steps)}, got {groups.max()}")
@@ -142,6 +143,8 @@ def decompressed(content: bytes, size: int) -> bytes:
         raise InputError(f"expected a stream in the xz format, got another ({error})") from None
     if len(found) != size:
         raise InputError(f"expected a stream of {size:,} bytes, got {'more' if len(found) > size else len(found)}")
+    if not decoder.eof or decoder.unused_data:
+        raise InputError(f"expected a stream of {size:,} bytes and nothing behind it")
     return found
 
 

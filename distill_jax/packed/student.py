@@ -85,13 +85,16 @@ class PackedStudent:
         Raises:
             InputError: the tokenizer is damaged, or not the student's.
         """
-        path = Path(where)
+        with _saying(where):
+            return self._predictor(Path(where))
+
+    def _predictor(self, path: Path) -> Predictor:
         tokenizer = tokenizer_of(self.tokenizer.encode(), path, self.max_length)
         require_ids_below(self.config.vocab_size, tokenizer, path, "packed student")
         arrays = {name: array.array() if isinstance(array, Quantised) else array for name, array in self.arrays.items()}
         network = self.config.numpy_network(nested_params(arrays), self.max_length)
         if network is None:
-            raise InputError(f"{where}: a student {self.config.name} of these options is computed by JAX alone")
+            raise InputError(f"a student {self.config.name} of these options is computed by JAX alone")
         task = self.config.labelling.decided(dict(self.decision), len(self.label_names))
         origin = Origin(export={"label_names": list(self.label_names)})
         fast = FastTokenizer(tokenizer, self.max_length)
@@ -121,7 +124,10 @@ def read_packed(path: Path) -> PackedStudent:
         InputError: it is none, or damaged, or what it says does not go together.
     """
     manifest, streams = read_container(path)
-    with _in_file(path), refusing(lambda reason: f"expected a packed student, got something else ({reason})"):
+    with (
+        _saying(f"packed student {path}"),
+        refusing(lambda reason: f"expected a packed student, got something else ({reason})"),
+    ):
         _require_memory(manifest["arrays"], path.stat().st_size)
         config = student_from_json(manifest["student"])
         arrays = {name: decoded(_WEIGHTS + name, about, streams) for name, about in manifest["arrays"].items()}
@@ -143,11 +149,12 @@ _KNOWN = ("label_names", "student", "max_length", "decision", "arrays", "tokeniz
 
 
 @contextlib.contextmanager
-def _in_file(path: Path) -> Iterator[None]:
+def _saying(where: str) -> Iterator[None]:
+    """Say of what is refused within which file it is of."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"packed student {path}: {error}") from error
+        raise InputError(str(error) if where in str(error) else f"{where}: {error}") from error
 
 
 def _require_memory(arrays: Mapping[str, Any], size: int) -> None:

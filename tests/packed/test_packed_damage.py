@@ -1,0 +1,128 @@
+"""A packed file that is damaged, cut or made to harm is refused in one sentence, and takes little memory."""
+
+import json
+import random
+import resource
+import struct
+
+import numpy as np
+import pytest
+
+import distill_jax as dj
+from bit_flips import flip_bits
+from command_lines import call
+from distill_jax.errors import InputError
+from distill_jax.packed.coding import compressed
+from distill_jax.packed.container import container_bytes, read_container
+from distill_jax.packing.pack import pack
+from distill_jax.predict import main as predict
+
+TEXTS = ["w1 w2 w3", "w4", ""]
+
+
+@pytest.fixture(scope="module")
+def files(packable, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed")
+    for name, (run, export) in packable.items():
+        pack(run, export).student.write(folder / f"{name}.djx")
+    return {name: folder / f"{name}.djx" for name in packable}
+
+
+@pytest.mark.parametrize("name", ["fasttext", "cnn", "bilstm"])
+def test_a_flipped_bit_is_refused_or_changes_no_answer(tmp_path, files, name):
+    (tmp_path / "student.djx").write_bytes(files[name].read_bytes())
+    outcomes = flip_bits(tmp_path, lambda: dj.load(tmp_path / "student.djx").logits(TEXTS).tolist(), 150)
+    assert outcomes["refused"] == 150
+
+
+def test_a_beginning_is_refused(tmp_path, files):
+    content = files["fasttext"].read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
+        (tmp_path / "student.djx").write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"packed student .*student.djx: "):
+            dj.load(tmp_path / "student.djx")
+
+
+def _values(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _values(inner, (*path, key))
+
+
+def _changed(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _changed(value[path[0]], path[1:], new)
+    return copy
+
+
+NEW = (None, True, -1, 0, 1, 2**40, 1e308, "", "x", "\ud83d", [], [[]], {}, {"x": 1}, [2**31] * 4, ["a", "a", "a"])
+
+
+@pytest.mark.parametrize("name", ["fasttext", "cnn", "bilstm"])
+def test_a_manifest_that_says_otherwise_is_refused_or_answered(tmp_path, files, name):
+    manifest, streams = read_container(files[name])
+    needed = {key: manifest[key] for key in ("label_names", "student", "max_length", "decision", "arrays", "tokenizer")}
+    draw, path = random.Random(name), tmp_path / "student.djx"
+    places = [place for place in _values(needed) if place]
+    for _ in range(250):
+        changed = _changed(manifest, draw.choice(places), draw.choice(NEW))
+        try:
+            path.write_bytes(container_bytes(changed, streams))
+        except (UnicodeEncodeError, ValueError):
+            continue
+        said = ""
+        try:
+            assert np.isfinite(dj.load(path).logits(TEXTS)).all(), changed
+        except InputError as error:
+            said = str(error)
+        assert not said or "student.djx" in said or "logits are not finite" in said
+
+
+def test_streams_that_are_others_are_refused(tmp_path, files):
+    manifest, streams = read_container(files["cnn"])
+    path = tmp_path / "student.djx"
+    for name in streams:
+        for content in (b"", b"no xz", compressed(b""), compressed(b"\xff" * 70_000), compressed(bytes(1 << 24))):
+            path.write_bytes(container_bytes(manifest, {**streams, name: content}))
+            with pytest.raises(InputError, match=r"student\.djx"):
+                dj.load(path)
+        path.write_bytes(container_bytes(manifest, {key: value for key, value in streams.items() if key != name}))
+        with pytest.raises(InputError, match=r"student\.djx"):
+            dj.load(path)
+
+
+def test_a_small_file_takes_no_large_memory(tmp_path, files):
+    manifest, streams = read_container(files["fasttext"])
+    rows = 1 << 25
+    table = {**manifest["arrays"]["embeddings"], "shape": [rows, 64], "bytes": 1}
+    table.pop("kept", None)
+    manifest = {**manifest, "arrays": {**manifest["arrays"], "embeddings": table}}
+    streams = {**streams, "weights/embeddings": compressed(b"")}
+    (tmp_path / "student.djx").write_bytes(container_bytes(manifest, streams))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="bytes of numbers"):
+        dj.load(tmp_path / "student.djx")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda about: {**about, "version": "2"}, "its version is '2', this program reads 1; use the distill-jax that"),
+        (lambda about: {**about, "format": "pt"}, "expected a file of python -m distill_jax.pack, got another"),
+        (lambda about: {**about, "sha256": "0" * 64}, "it is not as it was written"),
+        (lambda about: {**about, "sha256": 7}, "it is not as it was written"),
+    ],
+)
+def test_another_version_and_another_program_are_told(capsys, tmp_path, files, change, message):
+    content = files["fasttext"].read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    text = json.dumps({**header, "__metadata__": change(header["__metadata__"])}).encode()
+    (tmp_path / "student.djx").write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    status, output, error = call(capsys, predict, "--run", tmp_path / "student.djx", stdin=b"w1")
+    assert (status, output) == (2, "")
+    assert message in error

@@ -1,0 +1,217 @@
+"""Packing: what is kept, how small, what it costs, and that it is said before anything is written."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import distill_jax as dj
+from command_lines import call
+from distill_jax.data.exports import Export
+from distill_jax.errors import InputError
+from distill_jax.pack import main
+from distill_jax.packed.student import read_packed, whole_student
+from distill_jax.packing.loss import Judge, agreement_of, expected_loss
+from distill_jax.packing.pack import pack
+from distill_jax.packing.search import Candidates
+from distill_jax.packing.usage import Usage
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
+from packable import UNSEEN
+from tolerances import assert_close
+
+STUDENTS = ("fasttext", "cnn", "bilstm")
+TEXTS = ["w1 w2 w3 w40", "w4 film w59 filming", ""]
+
+
+def _candidates(run, export):
+    model, export = dj.load(run), Export.open(export)
+    judge = Judge.of(model, {"validation": export.validation, "test": export.test})
+    return Candidates.of(model, Usage.of(model.config, export), judge)
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_whole_student_answers_to_rounding_as_its_run(tmp_path, packable, name):
+    model = dj.load(packable[name][0])
+    dj.save(model, tmp_path / "whole.djx")
+    again = dj.load(tmp_path / "whole.djx")
+    assert_close(again.logits(TEXTS), model.logits(TEXTS), terms=1_000, why="sums in another order")
+    assert again.predict(TEXTS).tolist() == model.predict(TEXTS).tolist()
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_the_largest_level_answers_as_the_student_and_levels_get_smaller(packable, name):
+    candidates = _candidates(*packable[name])
+    first, last = candidates.at(0), candidates.at(candidates.shrinker.levels - 1)
+    for judged in candidates.judge.splits:
+        assert agreement_of(candidates.judge.task, judged.before, first.logits[judged.split]) > 0.95
+    sizes = [sum(map(len, _streams(candidates.at(level)))) for level in range(0, candidates.shrinker.levels, 4)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert last.bytes < first.bytes
+
+
+def _streams(candidate):
+    from distill_jax.packed.coding import encoded
+
+    return [stream for name, array in candidate.student.arrays.items() for stream in encoded(name, array)[1].values()]
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_the_levels_of_a_size_and_of_a_loss_are_found(packable, name):
+    candidates = _candidates(*packable[name])
+    middle = candidates.at(candidates.shrinker.levels // 2)
+    assert candidates.largest_within(middle.bytes).bytes <= middle.bytes
+    assert candidates.largest_within(10**9).level == 0
+    assert candidates.smallest_within(1_000.0).level == candidates.shrinker.levels - 1
+    with pytest.raises(InputError, match="--max-bytes 10: the smallest packed student has"):
+        candidates.largest_within(10)
+
+
+def test_the_linear_student_keeps_what_says_most(packable):
+    run, export = packable["fasttext"]
+    candidates = _candidates(run, export)
+    model = dj.load(run)
+    params = model.weights()
+    scores = params["embeddings"] @ params["output"]["kernel"]
+    scores = scores - scores.mean(axis=1, keepdims=True)
+    usage = Usage.of(model.config, Export.open(export)).features
+    importance = np.sqrt(usage) * np.abs(scores).max(axis=1)
+    importance[model.config.pad_id] = 0
+    kept = candidates.shrinker.at(12).arrays["embeddings"].kept
+    assert 0 < kept.sum() < len(kept)
+    assert importance[kept].min() >= np.sort(importance)[::-1][kept.sum() + 5]
+    assert not kept[usage == 0].any()
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_words_that_no_text_has_leave_the_tokenizer_and_are_spelt(packable, name):
+    run, export = packable[name]
+    student = pack(run, export).student
+    vocabulary = json.loads(student.tokenizer)["model"]["vocab"]
+    assert not set(UNSEEN) & set(vocabulary)
+    assert {"f", "##i", "##l", "[UNK]", "w0"} <= set(vocabulary)
+    assert np.isfinite(student.predictor().logits(["film filming"])).all()
+
+
+def test_answers_are_measured_on_texts_as_the_packed_tokenizer_reads_them(packable):
+    run, export = packable["fasttext"]
+    model, opened = dj.load(run), Export.open(export)
+    texts = ["w1 film w2", "w3", "filming w9 w9"]
+    rows = opened.test.take(np.arange(3))
+    rows = dataclasses.replace(rows, tokens=model.tokenizer.encode(texts))
+    judge = Judge.of(model, {"test": rows})
+    candidates = Candidates.of(model, Usage.of(model.config, opened), judge)
+    packed = candidates.at(0)
+    np.testing.assert_array_equal(packed.logits["test"], packed.student.predictor().logits(texts))
+
+
+def test_the_expected_loss_is_what_the_teacher_s_probabilities_say():
+    teacher = np.log(np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]))
+    before, after = np.array([[2.0, 1, 0], [0, 1, 0]]), np.array([[1.0, 2, 0], [0, 1, 0]])
+    assert expected_loss(SINGLE_LABEL, teacher, before, after) == pytest.approx(0.1)
+    assert expected_loss(SINGLE_LABEL, teacher, after, before) == pytest.approx(-0.1)
+    assert expected_loss(task_named("score"), teacher, before, after) is None
+    assert agreement_of(SINGLE_LABEL, before, after) == 0.5
+    assert agreement_of(task_named("score"), before[:, :1], after[:, :1]) is None
+
+
+def test_scores_and_facts_stand_in_the_file(tmp_path, packable):
+    run, export = packable["cnn"]
+    packed = pack(run, export, licence="Apache-2.0")
+    packed.student.write(tmp_path / "student.djx")
+    facts = read_packed(tmp_path / "student.djx").facts
+    assert facts["licence"] == "Apache-2.0"
+    assert facts["run"]["name"] == "cnn"
+    assert len(facts["run"]["sha256"]) == 64
+    test, model = Export.open(export).test, dj.load(tmp_path / "student.djx")
+    answers = model.network.start(test.tokens, 256)().argmax(axis=1)
+    accuracy = facts["scores"]["test"]["metrics"]["accuracy"]
+    assert accuracy["after"] == pytest.approx((answers == test.labels).mean())
+    low, high = accuracy["change_interval"]
+    assert low <= accuracy["change"] <= high
+    assert sum(facts["texts"]["label_shares"]) == pytest.approx(1)
+    assert facts["texts"]["unknown_share"] == 0
+    assert (tmp_path / "student.djx").stat().st_size == packed.bytes
+
+
+def test_the_command_says_what_it_costs_and_writes(capsys, tmp_path, packable):
+    run, export = packable["fasttext"]
+    status, output, error = call(
+        capsys, main, run, "--export", export, "--output", tmp_path / "a.djx", "--max-loss", "2"
+    )
+    assert (status, error) == (0, "")
+    for words in (
+        "validation: 160 rows",
+        "test: 200 rows",
+        "Accuracy",
+        "Macro F1",
+        "the same answer as before",
+        "wrote",
+    ):
+        assert words in output
+    assert dj.load(tmp_path / "a.djx").predict(["w1 w4"]).shape == (1,)
+    before = (tmp_path / "a.djx").read_bytes()
+    status, output, error = call(
+        capsys, main, run, "--export", export, "--output", tmp_path / "a.djx", "--max-loss", "2"
+    )
+    assert status == 0
+    assert (tmp_path / "a.djx").read_bytes() == before
+
+
+def test_a_clear_loss_is_not_written_without_force(capsys, tmp_path, packable):
+    run, export = packable["fasttext"]
+    smallest = _candidates(run, export).at(21).bytes + 100
+    options = (run, "--export", export, "--output", tmp_path / "a.djx", "--max-bytes", smallest)
+    status, _, error = call(capsys, main, *options)
+    assert status == 2
+    assert "not written: Accuracy on the validation rows falls by at least" in error
+    assert not (tmp_path / "a.djx").exists()
+    assert call(capsys, main, *options, "--force")[0] == 0
+    assert (tmp_path / "a.djx").exists()
+
+
+def test_without_its_export_nothing_is_packed_unless_forced(capsys, tmp_path, packable):
+    run, _ = packable["fasttext"]
+    model = dj.load(run)
+    about = (model.label_names, model.config, model.weights(), model.tokenizer, model.max_length)
+    dj.save(dj.Predictor.of(*about), tmp_path / "saved")
+    status, _, error = call(capsys, main, tmp_path / "saved", "--output", tmp_path / "a.djx")
+    assert status == 2
+    assert "is not there, so that nothing says what may go, nor what it costs; name it (--export)" in error
+    status, _, error = call(capsys, main, tmp_path / "saved", "--output", tmp_path / "a.djx", "--force")
+    assert status == 0
+    assert "nothing is left out, and nothing is measured" in error
+    assert dj.load(tmp_path / "a.djx").predict(TEXTS).tolist() == dj.load(run).predict(TEXTS).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "a.onnx"], "--output a.onnx: expected a name that ends in .djx"),
+        (["--output", "other.djx"], "something lies there that is no packed file; name another"),
+        (["--max-loss", "-1"], "--max-loss: expected a number at least 0"),
+        (["--export", "elsewhere"], "elsewhere"),
+    ],
+)
+def test_bad_arguments_are_refused(capsys, tmp_path, monkeypatch, packable, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.djx").write_bytes(b"a file of another program")
+    status, _, error = call(capsys, main, packable["fasttext"][0], *arguments)
+    assert status == 2
+    assert message in error
+    assert (tmp_path / "other.djx").read_bytes() == b"a file of another program"
+
+
+def test_another_s_export_is_refused(tmp_path, packable, tiny_export):
+    with pytest.raises(InputError, match="was trained on another export"):
+        pack(packable["cnn"][0], tiny_export)
+
+
+def test_a_packed_student_is_not_packed_or_saved_as_a_run(tmp_path, packable):
+    run, export = packable["cnn"]
+    pack(run, export).student.write(tmp_path / "a.djx")
+    with pytest.raises(InputError, match="it was packed, and its weights are rounded; name the run"):
+        dj.save(dj.load(tmp_path / "a.djx"), tmp_path / "run")
+    with pytest.raises(InputError, match="it was packed"):
+        whole_student(dj.load(tmp_path / "a.djx"))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.djx"]
