@@ -8,6 +8,7 @@ import tyro
 
 from distill_jax.console import format_table, parse_options, run_command, say, warn
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.extras import require_extra
 from distill_jax.files import real_place
 from distill_jax.locks import sole_writer
 from distill_jax.options import Flag, Range, check_fields
@@ -60,6 +61,7 @@ def main() -> None:
             "python -m distill_jax.predict --model). What that costs is measured and said before the file is written."
         ),
     )
+    require_extra("train", "packing")
     output = _output(arguments)
     export = _export(arguments)
     from distill_jax.jax_setup import configure_jax

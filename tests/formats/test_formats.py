@@ -171,9 +171,9 @@ def test_what_is_no_student_is_named(tmp_path, content, found):
 
 
 def test_the_command_says_so_too(tmp_path, capsys):
-    (tmp_path / "table.djx").write_bytes(b"PK")
-    message = refusal(capsys, predict, "--run", tmp_path / "table.djx")
-    assert "expected a trained student (run folder), found another kind of file" in message
+    (tmp_path / "table.any").write_bytes(b"PK")
+    message = refusal(capsys, predict, "--run", tmp_path / "table.any")
+    assert "expected a trained student (run folder, packed file (.djx)), found another kind of file" in message
 
 
 def test_a_training_that_ends_while_it_is_read_is_read_from_its_weights(tiny_runs, tmp_path, monkeypatch):
