@@ -71,12 +71,18 @@ def tiny_header() -> Manifest:
 
 
 def write_tiny_export(
-    folder: Path, train_rows: int = 330, test_rows: int = 90, part_rows: int = 200, transfer_rows: int = 0
+    folder: Path,
+    train_rows: int = 330,
+    test_rows: int = 90,
+    part_rows: int = 200,
+    transfer_rows: int = 0,
+    validation_rows: int = 0,
 ) -> Path:
     """Write the export folder and return it."""
     writer = ExportWriter(folder, tiny_header())
     first_id, counts = 0, {}
-    for split, rows, seed in (("train", train_rows, 1), ("test", test_rows, 2), ("transfer", transfer_rows, 3)):
+    sizes = {"train": train_rows, "test": test_rows, "transfer": transfer_rows, "validation": validation_rows}
+    for seed, (split, rows) in enumerate(sizes.items(), start=1):
         if not rows:
             continue
         counts[split] = -(-rows // part_rows)
