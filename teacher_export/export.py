@@ -14,6 +14,7 @@ from distill_jax.files import require_folder, sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
+from teacher_export.data.class_names import with_class_names
 from teacher_export.data.folders import with_files_of_folders
 from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
@@ -46,6 +47,7 @@ def run(config: ExportConfig) -> Path:
     """
     require_folder("--output", config.export_folder)
     config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
+    config = dataclasses.replace(config, data=with_class_names(config.data))
     teacher = kind_of(config)
     teacher.read_data()
     manifest = find_whole_export(config, teacher)
