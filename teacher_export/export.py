@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.console import path_word, progress, say, shell_line
+from distill_jax.console import path_word, progress, say, shell_line, warn
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter
@@ -21,6 +21,7 @@ from teacher_export.identity import find_whole_export
 from teacher_export.summary import class_findings, print_summary, read_answers, score
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.labeller import RowsAsked
+from teacher_export.teacher.unknown_tokens import unknown_sentence
 from teacher_export.transfer.transfer_set import TRANSFER
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class _Export:
         self.splits = {**teacher.dataset.splits, **further}
         ExportWriter(self.folder, self._header())
         teacher.introduce()
+        if unknown := unknown_sentence(teacher.tokenizer, self.dataset.splits["train"].texts):
+            warn(unknown)
 
     def run(self) -> Manifest:
         """Make the teacher ready, compute the parts that are not there, write the manifest."""

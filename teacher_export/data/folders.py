@@ -4,12 +4,14 @@ Only tables are read; no code of a folder is ever run.
 """
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from distill_jax.console import say
-from distill_jax.errors import InputError, refusing
+from distill_jax.errors import InputError
 from distill_jax.tables.compression import name_within
 from distill_jax.tables.reading import FORMATS
 from teacher_export.data.cards import CARD, Subset, read_card, subset_of
@@ -23,6 +25,7 @@ _SPLIT_WORDS = {
 }
 _NO_ROWS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}  # what describes a data set
 _SNAPSHOTS, _BLOBS = "snapshots", "blobs"  # in a hub's cache
+_ANY = "**"
 _NOTES = ".txt"  # a licence as likely as texts, but for fastText's files
 
 
@@ -67,6 +70,7 @@ def _splits(folder: Path, name: str, remedy: str, *, has_notes: bool) -> dict[st
 
 
 def _by_card(folder: Path, subset: Subset) -> dict[str, list[Path]]:
+    tables = list(_tables(folder, has_notes=True))
     by_split: dict[str, list[Path]] = {}
     left_out = []
     for split, patterns in subset.files:
@@ -74,7 +78,8 @@ def _by_card(folder: Path, subset: Subset) -> dict[str, list[Path]]:
         if field is None:
             left_out.append(split)
             continue
-        found = sorted({path for pattern in patterns for path in _matching(folder, pattern)})
+        wanted = [_names_in(pattern) for pattern in patterns]
+        found = [path for path in tables if any(_matches(path.relative_to(folder).parts, each) for each in wanted)]
         if not found:
             raise InputError(
                 f"data folder {folder}: its {CARD} says that {split} is {', '.join(patterns)}, found no such table"
@@ -87,13 +92,21 @@ def _by_card(folder: Path, subset: Subset) -> dict[str, list[Path]]:
     return by_split
 
 
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    """Return the tables in a folder whose paths match a pattern; one that leads out of it matches nothing."""
-    if not pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        return []
-    with refusing(lambda reason: f"data folder {folder}: {CARD}: {pattern!r} is no pattern of files ({reason})"):
-        found = list(folder.glob(pattern))
-    return [path for path in found if path.is_file() and _ending(path) in FORMATS]
+def _names_in(pattern: str) -> list[str]:
+    """Return a pattern's names; several ``**`` in a row say no more than one."""
+    names = [name for name in pattern.split("/") if name != "."]
+    return [name for before, name in itertools.pairwise(["", *names]) if (before, name) != (_ANY, _ANY)]
+
+
+def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the names of a path match those of a pattern, of which ``**`` stands for any number of them."""
+    if sum(name != _ANY for name in pattern) > len(path):
+        return False
+    if not pattern:
+        return not path
+    if pattern[0] == _ANY:
+        return any(_matches(path[start:], pattern[1:]) for start in range(len(path) + 1))
+    return fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
 
 
 def _by_names(folder: Path, *, has_notes: bool) -> dict[str, list[Path]]:
