@@ -18,6 +18,7 @@ EXTRAS = {
     "teacher": ("pyarrow", "safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
     "bench": ("fasttext",),
+    "hub": ("huggingface_hub", "yaml"),
 }
 
 

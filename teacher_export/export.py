@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.console import path_word, progress, say, shell_line
+from distill_jax.console import path_word, progress, say, shell_line, warn
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter
@@ -14,12 +14,14 @@ from distill_jax.files import require_folder, sha256_file, write_json
 from distill_jax.locks import clear_leftovers, exclusive
 from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
+from teacher_export.data.class_names import with_class_names
 from teacher_export.data.folders import with_files_of_folders
 from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
 from teacher_export.summary import class_findings, print_summary, read_answers, score
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.labeller import RowsAsked
+from teacher_export.teacher.unknown_tokens import unknown_sentence
 from teacher_export.transfer.transfer_set import TRANSFER
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def run(config: ExportConfig) -> Path:
     """
     require_folder("--output", config.export_folder)
     config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
+    config = dataclasses.replace(config, data=with_class_names(config.data))
     teacher = kind_of(config)
     teacher.read_data()
     manifest = find_whole_export(config, teacher)
@@ -79,6 +82,8 @@ class _Export:
         self.splits = {**teacher.dataset.splits, **further}
         ExportWriter(self.folder, self._header())
         teacher.introduce()
+        if unknown := unknown_sentence(teacher.tokenizer, self.dataset.splits["train"].texts):
+            warn(unknown)
 
     def run(self) -> Manifest:
         """Make the teacher ready, compute the parts that are not there, write the manifest."""

@@ -48,7 +48,8 @@ def describe_export(
     for name in ("test_data", "validation_data"):
         if getattr(data, name):
             described[name] = [utf8(path.name) for path in getattr(data, name)]
-    for name in ("keep_labels", "split_column", "group_column", "weight_column", "stratify", "drop_duplicates"):
+    options = ("keep_labels", "class_names", "split_column", "group_column", "weight_column", "stratify")
+    for name in (*options, "drop_duplicates"):
         if getattr(data, name):
             described[name] = getattr(data, name)
     if data.skips_bad_rows:

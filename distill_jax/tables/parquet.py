@@ -60,6 +60,13 @@ def parquet_columns(path: Path) -> list[str]:
         return [*names, *dict.fromkeys(path for path in within if path not in names)]
 
 
+def parquet_note(path: Path, name: str) -> bytes | None:
+    """Return what a Parquet file's schema notes under a name; None where it notes nothing."""
+    with _open_parquet(path) as (file, _):
+        notes: dict[bytes, bytes] = file.schema_arrow.metadata or {}
+        return notes.get(name.encode())
+
+
 def _paths_in(kind: Any) -> Iterator[str]:
     """Yield the paths of all fields within a struct; no other type has any."""
     pa, _ = _pyarrow()

@@ -15,8 +15,8 @@ from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
 from teacher_export.data.duplicates import without_repeats
-from teacher_export.data.labels import LabelColumn, number_of
-from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows
+from teacher_export.data.labels import number_of
+from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows, label_column_of
 from teacher_export.data.sampling import select_rows
 from teacher_export.data.side_columns import TRAIN, SideColumns
 from teacher_export.data.splitting import Drawn, draw, draw_all
@@ -124,9 +124,7 @@ def _load_demo(config: DataConfig) -> Dataset:
 def _row_parser(config: DataConfig) -> RowParser:
     if config.dataset == "amazon-pds":
         return AmazonRows(is_the_notebook_s=config.is_the_notebook_s)
-    assert config.label_column is not None  # ExportConfig sees to it
-    labels = LabelColumn(config.label_column, config.keep_labels, skips=config.skips_bad_rows)
-    return TableRows(config.text_column, config.label_column, labels)
+    return TableRows(config.text_column, label_column_of(config))
 
 
 def open_files(config: DataConfig, parser: RowParser) -> list[SourceFile]:

@@ -58,6 +58,48 @@ def number_of(name: str) -> float | None:
     return float(name) if _NUMBER.fullmatch(name) else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """Classes that a column numbers from 0.
+
+    Attributes:
+        names: theirs, in the order of their numbers.
+        missing: what means that a row has no label.
+    """
+
+    names: tuple[str, ...]
+    missing: frozenset[str]
+
+    def places_among(self, names: Sequence[str]) -> dict[str, int]:
+        """Return each name's place; where all others are called by the classes' numbers, the classes' places."""
+        places = {name: place for place, name in enumerate(names)}
+        numbers = [str(number) for number in range(len(self.names))]
+        if not set(self.names) <= set(places) and set(numbers) <= set(places):
+            return {name: places[number] for name, number in zip(self.names, numbers, strict=True)}
+        return places
+
+    def name_of(self, value: Any, name: str, row: Row, column: str) -> str:
+        """Return the class that a label means; a text may be its name, or its number as a number is.
+
+        Args:
+            value: the label as it stands.
+            name: its canonical name.
+            row: its row.
+            column: its column, for messages.
+
+        Raises:
+            RowError: it is none of the classes; what means that there is no label stays.
+        """
+        if name in self.missing or (isinstance(value, str) and name in self.names):
+            return name
+        if name.isascii() and name.isdigit() and len(name) <= len(str(MAX_CLASSES)) and int(name) < len(self.names):
+            return self.names[int(name)]
+        raise RowError(
+            f"{row.where}: column {column!r}: expected one of the {len(self.names)} classes "
+            f"{', '.join(map(repr, self.names[:_NAMES_SHOWN]))}, or its number from 0 on, got {name[:60]!r}"
+        )
+
+
 def missing_labels(kept: Iterable[str]) -> frozenset[str]:
     """Return the names that mean that a row has no label, but for classes that are called so, in any case."""
     folded = {name.casefold() for name in kept}
@@ -80,15 +122,20 @@ class LabelColumn:
         name: the column's name, for messages.
         kept: names that are classes although they look like missing labels.
         skips: whether rows of labels that turn out to be none are left out, where they are an error otherwise.
+        declared: the names of classes that the column numbers from 0; none = labels are as they stand.
 
     Attributes:
+        column: the column's name.
         bad_codes: of such labels, once the classes are known, by their code; the first row's error stands for all.
     """
 
-    def __init__(self, name: str, kept: Iterable[str] = (), *, skips: bool = False) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, kept: Iterable[str] = (), *, skips: bool = False, declared: Sequence[str] = ()
+    ) -> None:
+        self.column = name
         self._found: dict[str, _Found] = {}
-        self._missing, self._skips = missing_labels(kept), skips
+        self._missing, self._skips = missing_labels((*kept, *declared)), skips
+        self._declared = Declared(tuple(declared), self._missing)
         self.bad_codes: dict[int, RowError] = {}
 
     def code(self, row: Row) -> int | None:
@@ -109,15 +156,17 @@ class LabelColumn:
             name = canonical_label(row.cells[0])
         except TypeError as error:
             raise RowError(
-                f"{row.where}: column {self._name!r}: expected a label (a number or a name), got {error}; several "
+                f"{row.where}: column {self.column!r}: expected a label (a number or a name), got {error}; several "
                 "labels a row are learnt with --task multi-label"
             ) from None
+        if name is not None and self._declared.names:
+            name = self._declared.name_of(row.cells[0], name, row, self.column)
         if name is None or name in self._found:
             return name
-        require_unicode(name, row, self._name)
+        require_unicode(name, row, self.column)
         if len(name) > _LONGEST_NAME:
             raise RowError(
-                f"{row.where}: column {self._name!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
+                f"{row.where}: column {self.column!r}: expected a label of at most {_LONGEST_NAME:,} characters, "
                 f"got {len(name):,}; name the label's column with --label-column"
             )
         return name
@@ -134,7 +183,7 @@ class LabelColumn:
         if found is None:
             if name not in self._missing and len(self._found.keys() - self._missing) == MAX_CLASSES:
                 raise InputError(
-                    f"{row.where}: column {self._name!r} does not look like classes: it has more than "
+                    f"{row.where}: column {self.column!r} does not look like classes: it has more than "
                     f"{MAX_CLASSES:,} different values; name the label's column with --label-column; numbers of a "
                     "scale are learnt with --task score"
                 )
@@ -150,6 +199,14 @@ class LabelColumn:
         """
         labelled = {name: found for name, found in self._found.items() if name not in self._missing}
         self._warn_of_missing(set(self._found) - set(labelled))
+        names = self._names(labelled)
+        index = {name: class_ for class_, name in enumerate(names)}
+        return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
+
+    def _names(self, labelled: dict[str, _Found]) -> tuple[str, ...]:
+        """Return the classes' names in their order: that of their numbers where these are known."""
+        if self._declared.names:
+            return tuple(name for name in self._declared.names if name in labelled)
         others = [found for name, found in labelled.items() if not _NUMBER.fullmatch(name)]
         number_rows = sum(found.rows for found in labelled.values()) - sum(found.rows for found in others)
         if others and number_rows > sum(found.rows for found in others):
@@ -157,7 +214,7 @@ class LabelColumn:
                 first = found.first
                 self._refuse(
                     found,
-                    f"{first.where}: column {self._name!r}: expected a number, as in {number_rows:,} other rows, "
+                    f"{first.where}: column {self.column!r}: expected a number, as in {number_rows:,} other rows, "
                     f"got {str(first.cells[0])[:60]!r}",
                 )
             labelled, others = {name: found for name, found in labelled.items() if _NUMBER.fullmatch(name)}, []
@@ -165,11 +222,11 @@ class LabelColumn:
         fractions = [name for name in names if not others and not float(name).is_integer()]
         if len(fractions) > _MOST_FRACTIONS:
             raise InputError(
-                f"column {self._name!r} does not look like classes: {len(fractions):,} of its {len(names):,} different "
-                f"values are no whole numbers, as {', '.join(fractions[:3])}; scores are learnt with --task score"
+                f"column {self.column!r} does not look like classes: {len(fractions):,} of its {len(names):,} "
+                f"different values are no whole numbers, as {', '.join(fractions[:3])}; scores are learnt with "
+                "--task score"
             )
-        index = {name: class_ for class_, name in enumerate(names)}
-        return names, [index.get(name, -1) for name in self._found]  # dictionaries keep the order of codes
+        return names
 
     def classes_among(self, names: Sequence[str]) -> list[int]:
         """Return each code's place among classes that are known already; -1 = no label, and it is said of which names.
@@ -177,13 +234,13 @@ class LabelColumn:
         Raises:
             InputError: a label is none of them, and bad rows are not left out.
         """
-        index = {**dict.fromkeys(self._missing, -1), **{name: class_ for class_, name in enumerate(names)}}
+        index = {**dict.fromkeys(self._missing, -1), **self._declared.places_among(names)}
         self._warn_of_missing({name for name in self._found if index.get(name) == -1})
         for name, found in self._found.items():
             if name not in index:
                 self._refuse(
                     found,
-                    f"{found.first.where}: column {self._name!r}: the label {name[:60]!r} is none of the classes of "
+                    f"{found.first.where}: column {self.column!r}: the label {name[:60]!r} is none of the classes of "
                     f"--teacher-outputs, {', '.join(map(repr, names[:_NAMES_SHOWN]))}"
                     f"{' and more' if len(names) > _NAMES_SHOWN else ''}; name the class of a column with CLASS=COLUMN",
                 )
@@ -199,7 +256,7 @@ class LabelColumn:
         if names:
             counted = ", ".join(f"{name!r} ({self._found[name].rows:,})" for name in sorted(names))
             warn(
-                f"warning: column {self._name!r}: cells with {counted} are taken for missing labels; where that is a "
+                f"warning: column {self.column!r}: cells with {counted} are taken for missing labels; where that is a "
                 f"class, say so: {shell_line(['--keep-labels', *sorted(names)])}"
             )
 

@@ -13,10 +13,10 @@ from distill_jax.tables.sources import require_data_file
 from distill_jax.tables.text_columns import TextColumns
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import assemble, open_files
-from teacher_export.data.labels import LabelColumn, in_order
+from teacher_export.data.labels import in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
-from teacher_export.data.row_parsers import require_no_text
+from teacher_export.data.row_parsers import label_column_of, require_no_text
 from teacher_export.data.sampling import MIN_CLASS_ROWS, draw_rows, select_rows
 from teacher_export.data.side_columns import SideColumns
 from teacher_export.data.splitting import draw, in_drawn_order
@@ -46,7 +46,7 @@ class AnsweredRows:
             raise InputError(
                 f"--teacher-outputs: expected a column for each class, got one twice: {', '.join(columns)}"
             )
-        self._labels = LabelColumn(labels[0], config.keep_labels, skips=config.skips_bad_rows) if labels else None
+        self._labels = label_column_of(config) if labels else None
         self._texts = TextColumns(config.text_column, len(labels))
         self._first = len(labels) + len(config.text_column)
         self.columns = (*labels, *config.text_column, *columns)

@@ -7,6 +7,7 @@ from distill_jax.errors import InputError
 from distill_jax.tables.rows import Row, RowError
 from distill_jax.tables.text_columns import TextColumns
 from teacher_export.data.labels import PANDAS_MISSING, LabelColumn
+from teacher_export.options.data import DataConfig
 
 MISSING_LABEL = "missing label"
 NO_BAD_CODES: Mapping[int, RowError] = {}
@@ -96,14 +97,22 @@ def require_no_text(label_column: str | None, text_columns: tuple[str, ...]) -> 
         raise InputError(f"--label-column {label_column}: it is a --text-column too; the label would be in the text")
 
 
+def label_column_of(config: DataConfig) -> LabelColumn:
+    """Return the label's column as the options describe it."""
+    assert config.label_column is not None  # ExportConfig sees to it
+    return LabelColumn(
+        config.label_column, config.keep_labels, skips=config.skips_bad_rows, declared=config.class_names
+    )
+
+
 class TableRows:
     """Any table: a label column and text columns; a row without a label or a text is left out."""
 
     keeps_unlabelled = False
 
-    def __init__(self, text_columns: tuple[str, ...], label_column: str, labels: LabelColumn) -> None:
-        require_no_text(label_column, text_columns)
-        self.columns = (label_column, *text_columns)
+    def __init__(self, text_columns: tuple[str, ...], labels: LabelColumn) -> None:
+        require_no_text(labels.column, text_columns)
+        self.columns = (labels.column, *text_columns)
         self._labels, self._texts = labels, TextColumns(text_columns, 1)
 
     def label(self, row: Row) -> int | str:

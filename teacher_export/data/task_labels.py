@@ -16,6 +16,7 @@ from teacher_export.data.labels import (
     MAX_CLASSES,
     PANDAS_MISSING,
     UNLABELLED,
+    Declared,
     canonical_label,
     in_order,
     missing_labels,
@@ -137,11 +138,15 @@ class TagLabels:
         column: the column.
         separator: what stands between two labels of a text; None = the cells are lists.
         kept: names that are labels although they look like missing ones.
+        declared: the names of labels that the column numbers from 0; none = labels are as they stand.
     """
 
-    def __init__(self, column: str, separator: str | None, kept: Iterable[str] = ()) -> None:
+    def __init__(
+        self, column: str, separator: str | None, kept: Iterable[str] = (), declared: Sequence[str] = ()
+    ) -> None:
         self.columns, self._separator = (column,), separator
-        self._missing = missing_labels((*kept, UNLABELLED))
+        self._missing = missing_labels((*kept, *declared, UNLABELLED))
+        self._declared = Declared(tuple(declared), self._missing)
         self._found: dict[str, int] = {}
         self._rows = _Indices()
 
@@ -188,7 +193,7 @@ class TagLabels:
                 f"{row.where}: column {self.columns[0]!r}: expected a label's name, got {str(value)[:60]!r}{kept}"
             )
         require_unicode(name, row, self.columns[0])
-        return name
+        return self._declared.name_of(value, name, row, self.columns[0]) if self._declared.names else name
 
     def _code(self, name: str) -> int:
         if name not in self._found and len(self._found) == MAX_CLASSES:
@@ -198,10 +203,10 @@ class TagLabels:
         return self._found.setdefault(name, len(self._found))
 
     def names(self) -> tuple[str, ...]:
-        """Return the labels that occur, in order."""
+        """Return the labels that occur, in order; all of those whose numbers are known, in theirs."""
         if not self._found:
             raise InputError(f"column {self.columns[0]!r}: expected labels, got none in any row")
-        return in_order(self._found)
+        return self._declared.names or in_order(self._found)
 
     def of(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Return 0 and 1, int8 [rows, labels]; −1 for a row without labels.
@@ -209,7 +214,7 @@ class TagLabels:
         Raises:
             InputError: a label is none of the names.
         """
-        index = {name: place for place, name in enumerate(names)}
+        index = self._declared.places_among(names)
         other = next((name for name in self._found if name not in index), None)
         if other is not None:
             raise InputError(

@@ -112,7 +112,7 @@ def _labels_of(config: DataConfig) -> TaskLabels | None:
         return None
     if config.task == SCORE_NAME:
         return ScoreLabels(config.label_column)
-    return TagLabels(config.label_column, config.label_separator, config.keep_labels)
+    return TagLabels(config.label_column, config.label_separator, config.keep_labels, config.class_names)
 
 
 def load_task_dataset(config: DataConfig) -> Dataset:

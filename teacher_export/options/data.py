@@ -43,7 +43,8 @@ class DataConfig:
     file; the others are tables whose columns are known."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
-    .zip of one file) or not. A folder stands for the files in it: their names say which train, validate and test."""
+    .zip of one file) or not. A folder stands for the files in it: its README.md, or their names, say which train,
+    validate and test. hf://OWNER/NAME, or hf://OWNER/NAME/SUBSET, is fetched from the Hugging Face hub."""
     text_column: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """The text's column (table). Give it several times to join columns by a blank line; as a pair they are not read."""
     label_column: str | None = None
@@ -52,6 +53,8 @@ class DataConfig:
     keep_labels: tuple[str, ...] = ()
     """Labels that are classes although they look like missing ones: -1, None, NA … (table). What --label-map names, or
     a teacher's own folder, is a class without this."""
+    class_names: tuple[str, ...] = ()
+    """The names of classes that --label-column numbers from 0, in order (default: as a hub's data set names them)."""
     task: TaskName = "single-label"
     """What a row is labelled with: single-label, one of several classes; multi-label, any number of labels; score, a
     number."""
@@ -118,8 +121,9 @@ class DataConfig:
             raise InputError(f"--dataset {self.dataset} needs --data FILE…, got no file")
         if self.dataset == "table" and not self.text_column:
             raise InputError("--dataset table needs --text-column NAME and --label-column NAME")
-        if self.is_no_table and self.keep_labels:
-            raise InputError(f"--keep-labels goes with --dataset table, got {self.dataset}")
+        for option in ("--keep-labels", "--class-names"):
+            if self.is_no_table and getattr(self, field_of(option)):
+                raise InputError(f"{option} goes with --dataset table, got {self.dataset}")
         if self.is_no_table and (self.text_column or self.label_column):
             raise InputError("--text-column and --label-column go with --dataset table")
 
@@ -136,6 +140,7 @@ class DataConfig:
             raise InputError(f"{option} goes with --task multi-label, got --task {self.task}")
         if self.label_columns and (self.label_column is not None or self.label_separator is not None):
             raise InputError("--label-columns has a column for each label: expected no --label-column and no separator")
+        self._check_class_names()
         if self.label_separator == "":
             raise InputError("--label-separator: expected what divides two labels, got nothing")
         if self.task != SINGLE_LABEL_NAME and (self.balance or self.stratify):
@@ -143,6 +148,14 @@ class DataConfig:
             raise InputError(
                 f"{option} goes with --task {SINGLE_LABEL_NAME}: rows of --task {self.task} have no classes"
             )
+
+    def _check_class_names(self) -> None:
+        if not self.class_names:
+            return
+        if self.label_columns or self.task == SCORE_NAME:
+            raise InputError("--class-names goes with classes in one --label-column")
+        if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
+            raise InputError(f"--class-names: expected two different names or more, got {' '.join(self.class_names)}")
 
     @property
     def is_no_table(self) -> bool:

@@ -51,7 +51,7 @@ def split_options(data: DataConfig) -> dict[str, Any]:
     settings = dataclasses.asdict(data)
     files = {name: [utf8(path.name) for path in settings[name]] for name in ("data", "validation_data", "test_data")}
     drawn = {"max_rows": data.most_rows, "balance": data.is_balanced}
-    columns = {name: list(settings[name]) for name in ("text_column", "label_columns", "keep_labels")}
+    columns = {name: list(settings[name]) for name in ("text_column", "label_columns", "keep_labels", "class_names")}
     return {**settings, **files, **drawn, **columns}
 
 

@@ -5,45 +5,18 @@ import pytest
 import torch
 
 from distill_jax.errors import InputError, Interrupted
-from teacher_export.options.teacher import TeacherConfig
+from finetune_helpers import CPU, Killed, load, settings_of
 from teacher_export.teacher import finetune as module
 from teacher_export.teacher.finetune import finetune
 from teacher_export.teacher.finetune_batches import length_batches
 from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
 from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
 from teacher_export.teacher.finetune_tasks import Outcome, finetune_task
-from teacher_export.teacher.loading import load_teacher
-from teacher_export.teacher.source import folder_source, resolve_teacher
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
+from teacher_export.teacher.source import folder_source
+from tiny_teacher import LABEL_NAMES, make_dataset
 from tolerances import assert_close
 
-SETTINGS = {
-    "teacher": "t",
-    "data": "d",
-    "label_names": list(LABEL_NAMES),
-    "epochs": 3,
-    "learning_rate": 5e-3,
-    "batch_size": 8,
-    "max_length": 32,
-    "seed": 3,
-    "precision": "float32",
-}
-CPU = torch.device("cpu")
-
-
-class Killed(BaseException):
-    """Stands for a process's end: no handler of ours may catch it."""
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bare")
-    make_teacher(folder, head=False)
-    return folder
-
-
-def load(folder):
-    return load_teacher(resolve_teacher(TeacherConfig(teacher=str(folder))), LABEL_NAMES, 32, seed=3)
+SETTINGS = settings_of(epochs=3)
 
 
 def train(bare, folder, rows=90, **changes):

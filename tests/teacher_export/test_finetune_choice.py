@@ -10,6 +10,7 @@ from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 from distill_jax.metrics.classification import macro_f1
 from export_helpers import configure
+from finetune_helpers import CPU, Killed, load, settings_of
 from teacher_export import export
 from teacher_export.teacher import finetune as module
 from teacher_export.teacher.classes import finetuning_settings
@@ -18,43 +19,15 @@ from teacher_export.teacher.finetune_plan import HELD_OUT, VALIDATION, held_out,
 from teacher_export.teacher.finetune_run import FinetuneRun
 from teacher_export.teacher.finetune_selection import PATIENCE, Judgement, Selection
 from teacher_export.teacher.finetune_state import read_record, state_file
-from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import folder_source
-from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
+from tiny_teacher import make_dataset
 
-SETTINGS = {
-    "teacher": "t",
-    "data": "d",
-    "label_names": list(LABEL_NAMES),
-    "epochs": 12,
-    "chosen_by": HELD_OUT,
-    "learning_rate": 1e-2,
-    "batch_size": 8,
-    "max_length": 32,
-    "seed": 3,
-    "precision": "float32",
-}
-CPU = torch.device("cpu")
+SETTINGS = settings_of(epochs=12, chosen_by=HELD_OUT, learning_rate=1e-2)
 
 
-class Killed(BaseException):
-    """Stands for a process's end: no handler of ours may catch it."""
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    make_teacher(folder, head=False)
-    return folder
-
-
-def load(folder):
-    return load_teacher(folder_source(folder, "tiny"), LABEL_NAMES, 32, seed=3)
-
-
-def train(encoder, folder, validation=None, **changes):
+def train(bare, folder, validation=None, **changes):
     splits = make_dataset(160).splits
-    finetune(load(encoder), splits["train"], {**SETTINGS, **changes}, folder, CPU, None, validation)
+    finetune(load(bare), splits["train"], {**SETTINGS, **changes}, folder, CPU, None, validation)
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -68,9 +41,9 @@ def judged(folder, split):
 
 
 @pytest.mark.parametrize("chosen_by", [HELD_OUT, VALIDATION])
-def test_the_epoch_that_is_best_on_rows_not_trained_on_is_saved(encoder, tmp_path, capsys, chosen_by):
+def test_the_epoch_that_is_best_on_rows_not_trained_on_is_saved(bare, tmp_path, capsys, chosen_by):
     validation = make_dataset(80, seed=9).splits["train"]
-    train(encoder, tmp_path / "out", validation, chosen_by=chosen_by)
+    train(bare, tmp_path / "out", validation, chosen_by=chosen_by)
     said = capsys.readouterr().out
     scores = [float(score) for score in re.findall(r"epoch \d+ of at most 12: .*macro F1 ([\d.]+),", said)]
     assert scores[-1] < max(scores)
@@ -81,17 +54,17 @@ def test_the_epoch_that_is_best_on_rows_not_trained_on_is_saved(encoder, tmp_pat
     assert f"{judged(tmp_path / 'out', rows):.3f}" == f"{max(scores):.3f}"
 
 
-def test_it_ends_before_the_last_epoch_where_further_ones_do_not_pay(encoder, tmp_path, capsys):
-    train(encoder, tmp_path / "out", epochs=60)
+def test_it_ends_before_the_last_epoch_where_further_ones_do_not_pay(bare, tmp_path, capsys):
+    train(bare, tmp_path / "out", epochs=60)
     said = capsys.readouterr().out
     epochs, kept = len(re.findall("of at most 60", said)), int(re.search(r"epoch (\d+) is kept", said)[1])
     assert kept + PATIENCE <= epochs < 60
 
 
 @pytest.mark.parametrize("further", [-2, 0, 1])
-def test_a_killed_run_chooses_as_one_that_was_never_stopped(encoder, tmp_path, monkeypatch, capsys, further):
+def test_a_killed_run_chooses_as_one_that_was_never_stopped(bare, tmp_path, monkeypatch, capsys, further):
     changes = {"learning_rate": 3e-2}
-    whole = train(encoder, tmp_path / "whole", **changes)
+    whole = train(bare, tmp_path / "whole", **changes)
     said = capsys.readouterr().out
     epochs, kept = len(re.findall("of at most 12", said)), int(re.search(r"epoch (\d+) is kept", said)[1])
     # In the epoch that is kept or around it: 108 rows are 14 batches of 8.
@@ -108,9 +81,9 @@ def test_a_killed_run_chooses_as_one_that_was_never_stopped(encoder, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(FinetuneRun, "train_step", counted)
         with pytest.raises(Killed):
-            train(encoder, tmp_path / "stopped", **changes)
+            train(bare, tmp_path / "stopped", **changes)
     assert state_file(tmp_path / "stopped").exists()
-    assert train(encoder, tmp_path / "stopped", **changes) == whole
+    assert train(bare, tmp_path / "stopped", **changes) == whole
 
 
 def test_patience_lasts_while_the_score_rises_or_the_loss_falls():
@@ -151,8 +124,8 @@ def test_few_rows_get_more_epochs_and_many_no_more_than_usual():
     assert most_epochs(40, 32, 30) == 30
 
 
-def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were(encoder):
-    dataset, source = make_dataset(160), folder_source(encoder, "tiny")
+def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were(bare):
+    dataset, source = make_dataset(160), folder_source(bare, "tiny")
     exact = finetuning_settings(configure("x", "out", finetune_epochs=4), dataset, source, "float32")
     assert exact["epochs"] == 4
     assert set(exact) == set(SETTINGS) - {"chosen_by"}
@@ -164,17 +137,17 @@ def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were
     assert (len(rows), judging) == (len(dataset.splits["train"]), None)
 
 
-def test_classes_never_named_on_the_rows_that_choose_are_named_with_their_training_rows(encoder, tmp_path, capsys):
-    train(encoder, tmp_path / "out", learning_rate=1e-5, epochs=1)
+def test_classes_never_named_on_the_rows_that_choose_are_named_with_their_training_rows(bare, tmp_path, capsys):
+    train(bare, tmp_path / "out", learning_rate=1e-5, epochs=1)
     said = capsys.readouterr().err
     assert "warning: fine-tuning: on the rows held out of the training split the teacher never named" in said
     assert re.search(r"'\d stars?' \(2[12] training rows\)", said)
     assert "--class-weights balanced" in said
-    train(encoder, tmp_path / "learnt")
+    train(bare, tmp_path / "learnt")
     assert "warning" not in capsys.readouterr().err
 
 
-def test_a_class_of_too_few_rows_to_hold_any_out_is_trained_on_whole(encoder, tmp_path, monkeypatch):
+def test_a_class_of_too_few_rows_to_hold_any_out_is_trained_on_whole(bare, tmp_path, monkeypatch):
     seen = []
     plain = module.FinetuneRun
 
@@ -185,7 +158,7 @@ def test_a_class_of_too_few_rows_to_hold_any_out_is_trained_on_whole(encoder, tm
     monkeypatch.setattr(module, "FinetuneRun", noted)
     split = make_dataset(160).splits["train"]
     few = split.take(np.concatenate([np.flatnonzero(split.labels == 0)[:4], np.flatnonzero(split.labels == 1)]))
-    finetune(load(encoder), few, {**SETTINGS, "epochs": 1}, tmp_path / "out", CPU)
+    finetune(load(bare), few, {**SETTINGS, "epochs": 1}, tmp_path / "out", CPU)
     (counts, judging), *_ = seen
     assert counts[0] == 4
     assert counts[1] + len(judging) == 24

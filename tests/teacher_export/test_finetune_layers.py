@@ -8,39 +8,20 @@ import torch
 from safetensors.torch import load_file
 
 from distill_jax.errors import InputError
+from finetune_helpers import CPU, load, settings_of
 from teacher_export.options.teacher import FinetuneConfig
 from teacher_export.teacher.finetune import finetune
 from teacher_export.teacher.finetune_optimizer import depths, freeze, layers_of, make_optimizer
-from teacher_export.teacher.loading import load_teacher
-from teacher_export.teacher.source import folder_source
 from teacher_families import FAMILIES, save_family
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
-SETTINGS = {
-    "epochs": 2,
-    "learning_rate": 5e-3,
-    "batch_size": 8,
-    "max_length": 32,
-    "seed": 3,
-    "precision": "float32",
-}
+SETTINGS = settings_of(epochs=2)
 TRAIN = make_dataset(160).splits["train"]
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    make_teacher(folder, head=False)
-    return folder
-
-
-def load(folder):
-    return load_teacher(folder_source(folder, "tiny"), LABEL_NAMES, 32, seed=3)
-
-
-def train(encoder, folder, split=TRAIN, **changes):
+def train(bare, folder, split=TRAIN, **changes):
     """Return the weights that come of a fine-tuning."""
-    finetune(load(encoder), split, {**SETTINGS, **changes}, folder, torch.device("cpu"))
+    finetune(load(bare), split, {**SETTINGS, **changes}, folder, CPU)
     return load_file(folder / "model.safetensors")
 
 
@@ -65,14 +46,14 @@ def test_every_family_has_its_embeddings_lowest_and_its_head_highest(family, tmp
         freeze(model, top)
 
 
-def test_frozen_layers_keep_their_weights(encoder, tmp_path):
-    model = load(encoder).model
+def test_frozen_layers_keep_their_weights(bare, tmp_path):
+    model = load(bare).model
     begin = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
     of = depths(model)
     for layers in (0, 1):
-        kept = equal(train(encoder, tmp_path / str(layers), freeze=layers), begin)
+        kept = equal(train(bare, tmp_path / str(layers), freeze=layers), begin)
         assert kept == {name for name in begin if of[name] <= layers}
-    assert not equal(train(encoder, tmp_path / "all"), begin)
+    assert not equal(train(bare, tmp_path / "all"), begin)
 
 
 def test_frozen_layers_drop_nothing_out(tmp_path):
@@ -85,8 +66,8 @@ def test_frozen_layers_drop_nothing_out(tmp_path):
     assert not equal(*whole)
 
 
-def test_a_layers_rate_is_a_share_of_the_one_above_it(encoder):
-    model = load(encoder).model
+def test_a_layers_rate_is_a_share_of_the_one_above_it(bare):
+    model = load(bare).model
     of = {id(weight): depths(model)[name] for name, weight in model.named_parameters()}
     optimizer = make_optimizer(model, 0.8, 0.5)
     rates = {of[id(weight)]: group["lr"] for group in optimizer.param_groups for weight in group["params"]}
@@ -100,42 +81,42 @@ def weighing(weights, split=TRAIN):
     return dataclasses.replace(split, weights=np.asarray(weights, np.float32))
 
 
-def test_what_rows_weigh_counts_by_its_ratios(encoder, tmp_path):
+def test_what_rows_weigh_counts_by_its_ratios(bare, tmp_path):
     weights = np.random.default_rng(0).uniform(0.5, 2, len(TRAIN))
-    first = train(encoder, tmp_path / "a", weighing(weights))
-    assert equal(first, train(encoder, tmp_path / "b", weighing(4 * weights))) == set(first)
-    assert not equal(first, train(encoder, tmp_path / "c"))
+    first = train(bare, tmp_path / "a", weighing(weights))
+    assert equal(first, train(bare, tmp_path / "b", weighing(4 * weights))) == set(first)
+    assert not equal(first, train(bare, tmp_path / "c"))
 
 
-def test_a_row_of_no_weight_teaches_nothing(encoder, tmp_path):
+def test_a_row_of_no_weight_teaches_nothing(bare, tmp_path):
     weights = np.arange(len(TRAIN)) % 4 > 0
     wrong = np.where(weights, TRAIN.labels, (TRAIN.labels + 1) % 5).astype(np.int32)
-    first = train(encoder, tmp_path / "a", weighing(weights))
-    second = train(encoder, tmp_path / "b", weighing(weights, dataclasses.replace(TRAIN, labels=wrong)))
+    first = train(bare, tmp_path / "a", weighing(weights))
+    second = train(bare, tmp_path / "b", weighing(weights, dataclasses.replace(TRAIN, labels=wrong)))
     assert equal(first, second) == set(first)
     with pytest.raises(InputError, match="--weight-column: expected a weight above 0"):
-        train(encoder, tmp_path / "c", weighing(0 * weights))
+        train(bare, tmp_path / "c", weighing(0 * weights))
 
 
-def test_a_class_weighs_what_its_rows_would_weigh_by_themselves(encoder, tmp_path):
-    named = train(encoder, tmp_path / "a", class_weights="5 stars=3,1 star=0.5")
+def test_a_class_weighs_what_its_rows_would_weigh_by_themselves(bare, tmp_path):
+    named = train(bare, tmp_path / "a", class_weights="5 stars=3,1 star=0.5")
     by_row = np.array([0.5, 1, 1, 1, 3])[TRAIN.labels]
     # Rows' own weights have a mean of 1; those of classes are taken as they are given.
-    both = train(encoder, tmp_path / "b", weighing(by_row), class_weights="")
+    both = train(bare, tmp_path / "b", weighing(by_row), class_weights="")
     scaled = by_row.mean()
     undone = {name: f"{name}={scaled:.9f}" for name in LABEL_NAMES}
-    again = train(encoder, tmp_path / "c", weighing(by_row), class_weights=",".join(undone.values()))
+    again = train(bare, tmp_path / "c", weighing(by_row), class_weights=",".join(undone.values()))
     assert not equal(named, both)
     for name, weight in named.items():
         torch.testing.assert_close(again[name], weight, rtol=0, atol=2 * SETTINGS["learning_rate"] * 1e-2)
 
 
-def test_balanced_weights_make_a_rare_class_likelier_where_it_is_right(encoder, tmp_path):
+def test_balanced_weights_make_a_rare_class_likelier_where_it_is_right(bare, tmp_path):
     rare = np.flatnonzero(TRAIN.labels == 1)[:4]
     split = TRAIN.take(np.concatenate([np.flatnonzero(TRAIN.labels == 0), rare]))
     probability = {}
     for wanted in ("", "balanced"):
-        train(encoder, tmp_path / f"out{wanted}", split, class_weights=wanted)
+        train(bare, tmp_path / f"out{wanted}", split, class_weights=wanted)
         teacher = load(tmp_path / f"out{wanted}")
         encoded = teacher.saved_tokenizer([TRAIN.texts[row] for row in rare], padding=True, return_tensors="pt")
         with torch.inference_mode():
@@ -144,9 +125,9 @@ def test_balanced_weights_make_a_rare_class_likelier_where_it_is_right(encoder, 
     assert probability["balanced"] > 2 * probability[""]
 
 
-def test_an_unknown_class_is_refused(encoder, tmp_path):
+def test_an_unknown_class_is_refused(bare, tmp_path):
     with pytest.raises(InputError, match=r"--class-weights: expected the names of classes \(1 star, .*got 'six'"):
-        train(encoder, tmp_path / "out", class_weights="six=2")
+        train(bare, tmp_path / "out", class_weights="six=2")
     assert not (tmp_path / "out").exists()
 
 

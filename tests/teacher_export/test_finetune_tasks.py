@@ -13,6 +13,7 @@ from command_lines import call, refusal
 from distill_jax.data.examples import read_examples
 from distill_jax.export.format import read_manifest
 from distill_jax.tasks.registry import task_named
+from finetune_helpers import CPU, Killed, load, settings_of
 from teacher_export.command_line import main
 from teacher_export.data.dataset import Split
 from teacher_export.teacher.finetune import finetune
@@ -26,34 +27,12 @@ from teacher_export.teacher.logits import predict_logits
 from teacher_export.teacher.source import folder_source
 from teacher_export.teacher.tokens import encode
 from teacher_families import FAMILIES, save_family
-from tiny_teacher import make_teacher, reviews
+from tiny_teacher import reviews
 from tolerances import assert_close
 
 TASKS = ("score", "multi-label")
 NAMES = {"score": ("quality",), "multi-label": ("bad", "good", "extreme")}
-SETTINGS = {
-    "teacher": "t",
-    "data": "d",
-    "epochs": 16,
-    "chosen_by": HELD_OUT,
-    "learning_rate": 5e-3,
-    "batch_size": 8,
-    "max_length": 32,
-    "seed": 3,
-    "precision": "float32",
-}
 MEAN, DEVIATION = 700.0, 30.0
-
-
-class Killed(BaseException):
-    """Stands for a process's end: no handler of ours may catch it."""
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    make_teacher(folder, head=False)
-    return folder
 
 
 def labels_of(task, classes):
@@ -68,21 +47,17 @@ def split_of(task, rows=160, seed=0):
     return Split(np.arange(rows), texts, labels_of(task, classes))
 
 
-def load(folder, task):
-    return load_teacher(folder_source(folder, "tiny"), NAMES[task], 32, seed=3, task=task)
-
-
-def train(encoder, folder, task, split=None, validation=None, **changes):
-    settings = {"task": task, "label_names": list(NAMES[task]), **SETTINGS, **changes}
+def train(bare, folder, task, split=None, validation=None, **changes):
+    settings = settings_of(NAMES[task], **{"task": task, "epochs": 16, "chosen_by": HELD_OUT, **changes})
     settings = {name: value for name, value in settings.items() if value is not None}
     split = split_of(task) if split is None else split
-    finetune(load(encoder, task), split, settings, folder, torch.device("cpu"), None, validation)
+    finetune(load(bare, NAMES[task], task), split, settings, folder, CPU, None, validation)
     return (folder / "model.safetensors").read_bytes()
 
 
 def logits_of(folder, task, texts):
     """Return what transformers gives for texts, each alone."""
-    teacher = load(folder, task)
+    teacher = load(folder, NAMES[task], task)
     found = []
     for text in texts:
         encoded = teacher.saved_tokenizer(text, truncation=True, max_length=32, return_tensors="pt")
@@ -93,10 +68,10 @@ def logits_of(folder, task, texts):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("chosen_by", [HELD_OUT, VALIDATION, None])
-def test_what_is_saved_answers_new_texts_in_the_data_s_own_unit(encoder, tmp_path, capsys, task, chosen_by):
+def test_what_is_saved_answers_new_texts_in_the_data_s_own_unit(bare, tmp_path, capsys, task, chosen_by):
     validation = split_of(task, 80, seed=9)
-    train(encoder, tmp_path / "out", task, None, validation, chosen_by=chosen_by)
-    teacher = load(tmp_path / "out", task)
+    train(bare, tmp_path / "out", task, None, validation, chosen_by=chosen_by)
+    teacher = load(tmp_path / "out", NAMES[task], task)
     assert teacher.has_trained_head
     assert teacher.class_names == NAMES[task]
     assert task_of_head(teacher.model.config) == task
@@ -114,9 +89,9 @@ def test_what_is_saved_answers_new_texts_in_the_data_s_own_unit(encoder, tmp_pat
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_epoch_of_the_task_s_own_score_is_kept_and_its_scores_are_those_said(encoder, tmp_path, capsys, task):
+def test_the_epoch_of_the_task_s_own_score_is_kept_and_its_scores_are_those_said(bare, tmp_path, capsys, task):
     validation = split_of(task, 40, seed=9)
-    train(encoder, tmp_path / "out", task, None, validation, chosen_by=VALIDATION, learning_rate=7e-3)
+    train(bare, tmp_path / "out", task, None, validation, chosen_by=VALIDATION, learning_rate=7e-3)
     said = capsys.readouterr().out
     title = {"score": "Spearman", "multi-label": "micro F1"}[task]
     scores = [float(score) for score in re.findall(rf"epoch \d+ of at most 16: .*{title} ([-\d.]+)", said)]
@@ -132,8 +107,8 @@ def test_the_epoch_of_the_task_s_own_score_is_kept_and_its_scores_are_those_said
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("steps", [23, 50])
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(encoder, tmp_path, monkeypatch, task, steps):
-    whole = train(encoder, tmp_path / "whole", task, epochs=4)
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(bare, tmp_path, monkeypatch, task, steps):
+    whole = train(bare, tmp_path / "whole", task, epochs=4)
     done = []
     plain = FinetuneRun.train_step
 
@@ -146,17 +121,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(encoder, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(FinetuneRun, "train_step", counted)
         with pytest.raises(Killed):
-            train(encoder, tmp_path / "stopped", task, epochs=4)
+            train(bare, tmp_path / "stopped", task, epochs=4)
     assert state_file(tmp_path / "stopped").exists()
-    assert train(encoder, tmp_path / "stopped", task, epochs=4) == whole
+    assert train(bare, tmp_path / "stopped", task, epochs=4) == whole
 
 
 @pytest.mark.parametrize("factor", [0.01, 1000.0])
-def test_the_scores_unit_is_the_teacher_s_and_changes_nothing_else(encoder, tmp_path, factor):
+def test_the_scores_unit_is_the_teacher_s_and_changes_nothing_else(bare, tmp_path, factor):
     split = split_of("score")
-    train(encoder, tmp_path / "plain", "score", split, epochs=4)
+    train(bare, tmp_path / "plain", "score", split, epochs=4)
     other = dataclasses.replace(split, labels=split.labels * np.float32(factor))
-    train(encoder, tmp_path / "other", "score", other, epochs=4)
+    train(bare, tmp_path / "other", "score", other, epochs=4)
     texts = split.texts[:20]
     plain, scaled = (logits_of(tmp_path / name, "score", texts) for name in ("plain", "other"))
     # Labels of another unit round otherwise, which a training enlarges; a mean left out would be twenty deviations off.
@@ -170,27 +145,27 @@ def unlabel(labels, rows):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_rows_without_a_label_are_not_trained_on(encoder, tmp_path, task):
+def test_rows_without_a_label_are_not_trained_on(bare, tmp_path, task):
     split = split_of(task, 60)
     marked = dataclasses.replace(split, labels=unlabel(split.labels, slice(40, 60)))
-    first = train(encoder, tmp_path / "marked", task, marked, epochs=2)
-    assert first == train(encoder, tmp_path / "cut", task, split.take(np.arange(40)), epochs=2)
-    assert first != train(encoder, tmp_path / "whole", task, split, epochs=2)
+    first = train(bare, tmp_path / "marked", task, marked, epochs=2)
+    assert first == train(bare, tmp_path / "cut", task, split.take(np.arange(40)), epochs=2)
+    assert first != train(bare, tmp_path / "whole", task, split, epochs=2)
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_row_weighs_what_its_column_says(encoder, tmp_path, task):
+def test_a_row_weighs_what_its_column_says(bare, tmp_path, task):
     split = split_of(task, 60)
     even = dataclasses.replace(split, weights=np.full(60, 7, np.float32))
-    plain, same = (load_file_of(encoder, tmp_path / name, task, rows) for name, rows in (("a", split), ("b", even)))
+    plain, same = (load_file_of(bare, tmp_path / name, task, rows) for name, rows in (("a", split), ("b", even)))
     assert all(torch.allclose(plain[name], same[name], atol=1e-2) for name in plain)
     heavy = dataclasses.replace(split, weights=np.where(np.arange(60) < 5, 50, 0.1).astype(np.float32))
-    other = load_file_of(encoder, tmp_path / "c", task, heavy)
+    other = load_file_of(bare, tmp_path / "c", task, heavy)
     assert not all(torch.allclose(plain[name], other[name], atol=1e-2) for name in plain)
 
 
-def load_file_of(encoder, folder, task, split):
-    train(encoder, folder, task, split, chosen_by=None, epochs=2)
+def load_file_of(bare, folder, task, split):
+    train(bare, folder, task, split, chosen_by=None, epochs=2)
     return load_file(folder / "model.safetensors")
 
 
@@ -221,8 +196,8 @@ def load_bare(folder, name):
 def test_a_head_without_a_bias_learns_scores_that_lie_far_from_0(tmp_path, capsys):
     teacher = load_bare(tmp_path, "GPT-2")
     assert last_linear(teacher.model).bias is None
-    settings = {**SETTINGS, "task": "score", "label_names": list(NAMES["score"]), "max_length": 24}
-    finetune(teacher, split_of("score"), settings, tmp_path / "out", torch.device("cpu"))
+    settings = settings_of(NAMES["score"], task="score", epochs=16, chosen_by=HELD_OUT, max_length=24)
+    finetune(teacher, split_of("score"), settings, tmp_path / "out", CPU)
     said = capsys.readouterr().out
     assert min(float(error) for error in re.findall(r"RMSE ([\d.]+)", said)) < MEAN / 10  # untrained: about 700
 
@@ -289,8 +264,8 @@ def write_table(folder, task):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_command_fine_tunes_exports_and_takes_the_teacher_again(encoder, tmp_path, capsys, task):
-    command = [*write_table(tmp_path, task), "--teacher", encoder, "--precision", "float32"]
+def test_a_command_fine_tunes_exports_and_takes_the_teacher_again(bare, tmp_path, capsys, task):
+    command = [*write_table(tmp_path, task), "--teacher", bare, "--precision", "float32"]
     status, _, error = call(capsys, main, *command, "--output", tmp_path / "first")
     assert status == 0, error
     manifest = read_manifest(tmp_path / "first")
@@ -308,7 +283,7 @@ def test_a_command_fine_tunes_exports_and_takes_the_teacher_again(encoder, tmp_p
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_weights_of_classes_are_refused_where_rows_have_none(encoder, tmp_path, capsys, task):
-    command = [*write_table(tmp_path, task), "--teacher", encoder, "--output", tmp_path / "out"]
+def test_weights_of_classes_are_refused_where_rows_have_none(bare, tmp_path, capsys, task):
+    command = [*write_table(tmp_path, task), "--teacher", bare, "--output", tmp_path / "out"]
     message = refusal(capsys, main, *command, "--class-weights", "balanced")
     assert f"--class-weights goes with --task single-label, got --task {task}" in message

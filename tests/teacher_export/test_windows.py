@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from command_lines import refusal
+from command_lines import call, refusal
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
@@ -19,7 +20,7 @@ from teacher_export.__main__ import main
 from teacher_export.teacher import windows
 from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.windows import WindowReader, mean_of_windows
-from tiny_teacher import OF_TEACHER, make_dataset, make_tokenizer
+from tiny_teacher import OF_TEACHER, make_dataset, make_teacher, make_tokenizer, reviews
 from tolerances import assert_close
 
 LENGTH, OVERLAP = 8, 2
@@ -108,6 +109,48 @@ def test_an_export_has_the_mean_of_what_transformers_gives_the_windows(headed, t
             assert_close(logits[row], theirs[::-1], **OF_TEACHER)
             of_student = tokenizer(texts[row], truncation=True, max_length=20)["input_ids"]
             assert tokens[row // 32].take(np.array([row % 32])).ids.tolist() == of_student
+    assert several > 20
+
+
+HEADS = {
+    "score": (("quality",), "regression", [0]),
+    "multi-label": (("b", "c", "a"), "multi_label_classification", [2, 0, 1]),
+}
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_a_score_and_several_labels_are_means_over_the_windows_too(tmp_path, capsys, task):
+    names, kind, columns = HEADS[task]
+    model = make_teacher(tmp_path / "teacher", label_names=names, problem_type=kind)
+    texts, tokenizer = reviews(60)[0], make_tokenizer()
+    texts = [" ".join(texts[row : row + 1 + row % 3]) for row in range(60)]
+    labels = [float(row) if task == "score" else [*"abc"][: row % 4] for row in range(60)]
+    rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = [
+        "--dataset",
+        "table",
+        "--data",
+        tmp_path / "rows.jsonl",
+        "--text-column",
+        "text",
+        "--label-column",
+        "label",
+    ]
+    words += ["--task", task, "--teacher", tmp_path / "teacher", "--precision", "float32", "--max-length", LENGTH]
+    words += ["--long-texts", "windows", "--window-overlap", OVERLAP, "--output", tmp_path / "out"]
+    status, _, error = call(capsys, main, *words)
+    assert status == 0, error
+    several = 0
+    for split in ("train", "test"):
+        ids = getattr(Export.open(tmp_path / "out"), split).example_ids
+        for row, found in zip(ids.tolist(), all_logits(tmp_path / "out", split), strict=True):
+            options = {"truncation": True, "max_length": LENGTH, "stride": OVERLAP, "return_overflowing_tokens": True}
+            encoded = tokenizer(texts[row], padding=True, return_tensors="pt", **options)
+            several += len(encoded["input_ids"]) > 1
+            with torch.inference_mode():
+                theirs = model(encoded["input_ids"], encoded["attention_mask"]).logits.mean(dim=0).numpy()
+            assert_close(found, theirs[columns], **OF_TEACHER)
     assert several > 20
 
 
