@@ -90,8 +90,20 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
 
 def _open_zip(raw: IO[bytes]) -> IO[bytes]:
-    archive = zipfile.ZipFile(raw)
-    return archive.open(_member(archive, raw.name))  # type: ignore[arg-type]
+    with _as_bad_zip():
+        archive = zipfile.ZipFile(raw)
+        return archive.open(_member(archive, raw.name))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _as_bad_zip() -> Iterator[None]:
+    """Raise ``BadZipFile`` for the many things that the library raises about a zip's directory."""
+    try:
+        yield
+    except (InputError, OSError, EOFError, MemoryError, NotImplementedError):
+        raise
+    except Exception as error:
+        raise zipfile.BadZipFile(reason_of(error)) from error
 
 
 class _Packing(NamedTuple):
@@ -197,5 +209,5 @@ def name_within(path: Path, endings: Collection[str]) -> str:
     within = name.removesuffix(path.suffix.lower()) if is_packed(path) else name
     if within.endswith(tuple(endings)) or not name.endswith(_ZIP.suffix) or not zipfile.is_zipfile(path):
         return within
-    with _refusing(path, _ZIP), zipfile.ZipFile(path) as archive:
+    with _refusing(path, _ZIP), _as_bad_zip(), zipfile.ZipFile(path) as archive:
         return _member(archive, path).filename.lower()

@@ -170,6 +170,20 @@ def test_an_encrypted_zip_is_refused(tmp_path):
         read(written(tmp_path, bytes(content), "data.csv.zip"))
 
 
+@pytest.mark.parametrize("hostile", [0, 1, 255, 65_535])
+@pytest.mark.parametrize("name", ["reviews.zip", "data.csv.zip"])
+def test_whatever_the_directory_of_a_zip_says_its_rows_are_read_or_it_is_refused(tmp_path, name, hostile):
+    whole, refused = zipped(CSV), 0
+    entry = whole.rindex(b"PK\x01\x02") + 4
+    for place in range(entry, entry + 42, 2):
+        path = written(tmp_path, whole[:place] + hostile.to_bytes(2, "little") + whole[place + 2 :], name)
+        try:
+            assert read(path) == ROWS
+        except InputError:
+            refused += 1
+    assert 0 < refused < 21
+
+
 def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path):
     content = bytearray(zipped(CSV))
     for magic, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
