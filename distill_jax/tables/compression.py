@@ -18,6 +18,7 @@ from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, CountingF
 _BLOCK_BYTES = 1 << 16
 _XZ_MEMORY = 1 << 28  # bytes; xz -9 asks for a quarter of it
 _MEMBERS_NAMED = 6
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # a bit of a member's flags
 
 
@@ -76,6 +77,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
     Raises:
         InputError: there are several or none, or it is encrypted.
+        NotImplementedError: it is packed in a way of which the library unpacks a block at once, however large.
     """
     found = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
     if len(found) != 1:
@@ -86,6 +88,8 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
         )
     if found[0].flag_bits & _ENCRYPTED:
         raise InputError(f"data file {path}: {found[0].filename} in it is encrypted; unpack it first")
+    if found[0].compress_type not in _ZIP_METHODS:
+        raise NotImplementedError(f"method {found[0].compress_type}")
     return found[0]
 
 

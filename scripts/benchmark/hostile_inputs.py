@@ -61,7 +61,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing, packed as its name says."""
     if path.suffix == ".zip":
         with (
-            zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
             archive.open("a.csv", "w", force_zip64=True) as zipped,
         ):
             yield zipped
