@@ -47,7 +47,7 @@ _SHORT = b"a b c,class 0\nd e f,class 1\n"
 _REVIEW = b"w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24 w25,class %d\n"
 
 # What is written is a little more than is asked for.
-_LARGEST_TOKENIZER = at_most(MAX_FILE_BYTES - (1 << 20), tokenizer_of(lambda index: f"w{index}"))
+_LARGEST_TOKENIZER = at_most(MAX_FILE_BYTES * 19 // 20, tokenizer_of(lambda index: f"w{index}"))
 
 # What a file's name says, and how it is filled.
 EXPORT: dict[str, tuple[str, Write]] = {
