@@ -20,7 +20,7 @@ _KINDS: dict[str, Change] = {
     ".tsv": change_cells,
     ".jsonl": change_json_line,
     ".parquet": change_parquet,
-    ".safetensors": change_safetensors,
+    **dict.fromkeys((".safetensors", ".djx"), change_safetensors),
     **dict.fromkeys((".txt", ".train", ".vec"), change_words),
 }
 
