@@ -30,9 +30,7 @@ def test_a_tokenizer_that_would_end_the_process_is_refused(tiny_runs, tmp_path):
     about = json.loads(student.tokenizer)
     about["model"] = {"type": "Unigram", "unk_id": 0, "vocab": [["[UNK]", 0.0], ["a" + "[" * 200_000, -3.0]]}
     dataclasses.replace(student, tokenizer=json.dumps(about)).write(tmp_path / "hostile.djx")
-    with pytest.raises(
-        InputError, match=r"hostile.djx: expected tokens of at most 10,000 characters, got one"
-    ):
+    with pytest.raises(InputError, match=r"hostile.djx: expected tokens of at most 10,000 characters, got one"):
         dj.load(tmp_path / "hostile.djx")
 
 
