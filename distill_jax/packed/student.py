@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.data.tokenizer import FastTokenizer, require_ids_below, tokenizer_of
+from distill_jax.data.tokenizer_file import require_short_tokens
 from distill_jax.errors import InputError, refusing
 from distill_jax.export.format import LONGEST_TEXT
 from distill_jax.files import atomic_write
@@ -23,6 +24,7 @@ from distill_jax.students.registry import student_from_json, student_to_json
 
 _WEIGHTS = "weights/"
 _LITTLE, _MOST_TIMES = 1 << 28, 200  # bytes of memory for any file, and so many more for each of its own
+_MOST = 1 << 30  # and for the largest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +91,9 @@ class PackedStudent:
             return self._predictor(Path(where))
 
     def _predictor(self, path: Path) -> Predictor:
-        tokenizer = tokenizer_of(self.tokenizer.encode(), path, self.max_length)
+        content = self.tokenizer.encode()
+        require_short_tokens(content, str(path))
+        tokenizer = tokenizer_of(content, path, self.max_length)
         require_ids_below(self.config.vocab_size, tokenizer, path, "packed student")
         arrays = {name: array.array() if isinstance(array, Quantised) else array for name, array in self.arrays.items()}
         network = self.config.numpy_network(nested_params(arrays), self.max_length)
@@ -158,7 +162,7 @@ def _saying(where: str) -> Iterator[None]:
 
 
 def _require_memory(arrays: Mapping[str, Any], size: int) -> None:
-    declared, most = sum(decoded_bytes(arrays)), _LITTLE + _MOST_TIMES * size
+    declared, most = sum(decoded_bytes(arrays)), min(_LITTLE + _MOST_TIMES * size, _MOST)
     if declared > most:
         raise InputError(f"expected at most {most:,} bytes of numbers in a file of {size:,}, got {declared:,}")
 

@@ -1,6 +1,7 @@
 """A student as pure functions of its parameters.
 
 Nothing but the modules' own files knows NNX: a ``Student`` holds a module's graph, parameters are a plain nested dict.
+Flax, which takes half a second, is imported where a network is built: many students predict without theirs.
 """
 
 import dataclasses
@@ -10,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax import Array
 
 from distill_jax.jax_setup import full_precision, require_own_jax
@@ -27,14 +27,20 @@ class Student:
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:
+        from flax import nnx
+
         return nnx.split(nnx.eval_shape(lambda: self.config.module(nnx.Rngs(0))))
 
     def shapes(self) -> Params:
         """Return the parameters' shapes and types, without making any."""
+        from flax import nnx
+
         return nnx.to_pure_dict(self._split[1])
 
     def init(self, seed: int) -> Params:
         """Return new parameters from the notebook's distributions (NumPy arrays); the same for the same seed."""
+        from flax import nnx
+
         module = self.config.module(nnx.Rngs(params=seed))
         return jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.split(module)[1]))
 
@@ -55,6 +61,8 @@ class Student:
             padded_length: the length that the rows stand for, where padding was cut off.
             dropout_rng: the key of the dropout in training; None = no dropout.
         """
+        from flax import nnx
+
         module = nnx.merge(self._split[0], params)
         with full_precision():
             return module(jnp.asarray(inputs), padded_length=padded_length, dropout_rng=dropout_rng)

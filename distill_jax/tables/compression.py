@@ -18,6 +18,7 @@ from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, CountingF
 _BLOCK_BYTES = 1 << 16
 _XZ_MEMORY = 1 << 28  # bytes; xz -9 asks for a quarter of it
 _MEMBERS_NAMED = 6
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # a bit of a member's flags
 
 
@@ -76,6 +77,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
 
     Raises:
         InputError: there are several or none, or it is encrypted.
+        NotImplementedError: it is packed in a way of which the library unpacks a block at once, however large.
     """
     found = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
     if len(found) != 1:
@@ -86,12 +88,26 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
         )
     if found[0].flag_bits & _ENCRYPTED:
         raise InputError(f"data file {path}: {found[0].filename} in it is encrypted; unpack it first")
+    if found[0].compress_type not in _ZIP_METHODS:
+        raise NotImplementedError(f"method {found[0].compress_type}")
     return found[0]
 
 
 def _open_zip(raw: IO[bytes]) -> IO[bytes]:
-    archive = zipfile.ZipFile(raw)
-    return archive.open(_member(archive, raw.name))  # type: ignore[arg-type]
+    with _as_bad_zip():
+        archive = zipfile.ZipFile(raw)
+        return archive.open(_member(archive, raw.name))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _as_bad_zip() -> Iterator[None]:
+    """Raise ``BadZipFile`` for the many things that the library raises about a zip's directory."""
+    try:
+        yield
+    except (InputError, OSError, EOFError, MemoryError, NotImplementedError):
+        raise
+    except Exception as error:
+        raise zipfile.BadZipFile(reason_of(error)) from error
 
 
 class _Packing(NamedTuple):
@@ -197,5 +213,5 @@ def name_within(path: Path, endings: Collection[str]) -> str:
     within = name.removesuffix(path.suffix.lower()) if is_packed(path) else name
     if within.endswith(tuple(endings)) or not name.endswith(_ZIP.suffix) or not zipfile.is_zipfile(path):
         return within
-    with _refusing(path, _ZIP), zipfile.ZipFile(path) as archive:
+    with _refusing(path, _ZIP), _as_bad_zip(), zipfile.ZipFile(path) as archive:
         return _member(archive, path).filename.lower()

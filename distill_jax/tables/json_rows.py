@@ -12,6 +12,7 @@ from distill_jax.tables.rows import NameTwiceError, OnBadRow, RowError, Wanted, 
 from distill_jax.tables.sources import MAX_ROW_BYTES, TextLines, decode_line, not_utf8, row_too_long
 
 _BLOCK_BYTES = 1 << 16
+_LONGEST_WORD = 32  # characters of "-Infinity", or of an escaped character beyond U+FFFF, and some more
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _DECODER, _PLAIN_DECODER = json.JSONDecoder(object_pairs_hook=names_once), json.JSONDecoder()
 Object = tuple[int, int, dict[str, Any]]
@@ -165,7 +166,7 @@ def _value(text: _Characters, where: str) -> Any:
         except RecursionError as error:
             raise InputError(f"{where}: expected a JSON object, got no JSON ({error})") from None
         except ValueError as error:
-            if text.ended or not isinstance(error, json.JSONDecodeError):
+            if text.ended or not _may_go_on(error, text.text):
                 cut = "; is the file truncated?" if text.ended else ""
                 raise InputError(f"{where}: expected a JSON object, got no JSON ({_bare(error)}){cut}") from None
         else:
@@ -175,6 +176,13 @@ def _value(text: _Characters, where: str) -> Any:
         if text.left > MAX_ROW_BYTES:
             raise row_too_long(where)
         text.more()
+
+
+def _may_go_on(error: ValueError, text: str) -> bool:
+    """Whether what is wrong may be that a text is cut where it is read up to."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated string") or error.pos > len(text) - _LONGEST_WORD
 
 
 def _bare(error: ValueError) -> str:

@@ -1,8 +1,10 @@
 """Inputs of some megabytes that are made to take far more memory than they have bytes."""
 
+import bz2
 import contextlib
 import gzip
 import json
+import lzma
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -49,13 +51,30 @@ def different_words(end: bytes) -> Write:
     return write
 
 
-def gzipped(write: Write, times: int) -> Write:
-    """Return what writes the same, ``times`` as large; a name that ends in ``.gz`` has it packed."""
+def packed(write: Write, times: int) -> Write:
+    """Return what writes the same, ``times`` as large, packed as the end of the file's name says."""
     return lambda path, size: write(path, size * times)
 
 
-def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb")  # type: ignore[return-value]
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing, packed as its name says."""
+    if path.suffix == ".zip":
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("a.csv", "w", force_zip64=True) as zipped,
+        ):
+            yield zipped
+        return
+    if path.suffix == ".zst":
+        import pyarrow as pa
+
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            yield stream
+        return
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    with openers.get(path.suffix, open)(path, "wb") as stream:
+        yield stream
 
 
 @contextlib.contextmanager
@@ -111,6 +130,11 @@ def tokenizer_of(words: Callable[[int], str]) -> Write:
         path.write_text(json.dumps({**content, "pre_tokenizer": {"type": "Whitespace"}}))
 
     return write
+
+
+def at_most(limit: int, write: Write) -> Write:
+    """Return what writes the same, of so many bytes at most."""
+    return lambda path, size: write(path, min(size, limit))
 
 
 def zeros_in_an_archive(path: Path, size: int) -> None:

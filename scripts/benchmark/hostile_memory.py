@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ import tyro
 
 from distill_jax.checksums import record_files
 from distill_jax.console import format_table, parse_options, run_command, say
+from distill_jax.data.tokenizer_file import MAX_FILE_BYTES
 from distill_jax.errors import require_range
 from distill_jax.export.format import MANIFEST
 from distill_jax.results_file import ResultsFile
@@ -25,9 +26,10 @@ from scripts.benchmark.hostile_inputs import (
     JSON_ROWS,
     ROWS,
     Write,
+    at_most,
     different_words,
     fill,
-    gzipped,
+    packed,
     parquet_of_a_dictionary,
     parquet_of_huge_values,
     parquet_of_many_columns,
@@ -43,6 +45,9 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _VOCABULARY, _LENGTH, _WIDTH, _ROWS_KEPT = 2_000, 64, 2, 300_000
 _SHORT = b"a b c,class 0\nd e f,class 1\n"
 _REVIEW = b"w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24 w25,class %d\n"
+
+# What is written is a little more than is asked for.
+_LARGEST_TOKENIZER = at_most(MAX_FILE_BYTES * 19 // 20, tokenizer_of(lambda index: f"w{index}"))
 
 # What a file's name says, and how it is filled.
 EXPORT: dict[str, tuple[str, Write]] = {
@@ -60,11 +65,15 @@ EXPORT: dict[str, tuple[str, Write]] = {
         fill(b"word " * 200_000 + b",class 0\n" + b"word " * 200_000 + b",class 1\n", HEADER, ROWS),
     ),
     "wide characters": ("a.csv", fill(b"a" * 400 + "😀,class 0\n".encode() + b"b" * 400 + b",class 1\n", HEADER, ROWS)),
-    "gzip of rows, 3 times as large": ("a.csv.gz", gzipped(fill(_SHORT, HEADER, ROWS), 3)),
+    "gzip of rows, 3 times as large": ("a.csv.gz", packed(fill(_SHORT, HEADER, ROWS), 3)),
     "gzip of rows of 1 MB, 20 times as large": (
         "a.csv.gz",
-        gzipped(fill(b"x" * 1_000_000 + b",class 0\n", HEADER, ROWS), 20),
+        packed(fill(b"x" * 1_000_000 + b",class 0\n", HEADER, ROWS), 20),
     ),
+    **{
+        f"{name} of zeros, 20 times as large": (f"a.csv{suffix}", packed(fill(b"\0", HEADER, ROWS), 20))
+        for name, suffix in (("zip", ".zip"), ("xz", ".xz"), ("zstd", ".zst"), ("bzip2", ".bz2"))
+    },
     "one value": ("a.jsonl", fill(b"good film ", b'{"label": "class 0", "text": "', b'"}\n' + JSON_ROWS)),
     "nested lists": ("a.jsonl", fill(b"[", b'{"text": ')),
     "a list of empty objects": ("a.jsonl", fill(b"{},", b'{"label": "class 0", "text": [', b"0]}\n")),
@@ -76,6 +85,8 @@ EXPORT: dict[str, tuple[str, Write]] = {
     "a dictionary of one value": ("a.parquet", parquet_of_a_dictionary),
     "many columns": ("a.parquet", parquet_of_many_columns),
 }
+# A table's export with a tokenizer that is given.
+TOKENIZE: dict[str, tuple[str, Write]] = {"as many words as may be": ("tokenizer.json", _LARGEST_TOKENIZER)}
 PREDICT: dict[str, tuple[str, Write]] = {
     "short lines": ("a.txt", fill(b"w8 w9\n")),
     "empty lines": ("a.txt", fill(b"\n")),
@@ -94,9 +105,10 @@ TRAIN: dict[str, tuple[str, Write]] = {
     "one vector": ("a.vec", fill(b"1 ", b"w8 ")),
     "many words": ("tokenizer.json", tokenizer_of(lambda index: f"w{index}")),
     "a word of 200,000 characters": ("tokenizer.json", tokenizer_of(lambda index: f"{index}" + "w" * 200_000)),
+    "as many words as may be": ("tokenizer.json", _LARGEST_TOKENIZER),
     "zeros": ("part-00000.npz", zeros_in_an_archive),
 }
-COMMANDS = {"export": EXPORT, "predict": PREDICT, "train": TRAIN}
+COMMANDS = {"export": EXPORT, "tokenize": TOKENIZE, "predict": PREDICT, "train": TRAIN}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +219,7 @@ def _training(folder: Path, run: str) -> list[str]:
 def _cost(command: str, name: str, path: Path, write: Write, size: int, limit: float) -> Cost:
     write(path, size)
     input_bytes = path.stat().st_size
-    words = {"export": _export_words, "predict": _predict_words, "train": _train_words}[command](path)
+    words = _WORDS[command](path)
     errors = path.with_name("errors")
     status, seconds, peak = run_measured(words, path.with_name("output"), errors, limit)
     lines = errors.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
@@ -219,6 +231,15 @@ def _export_words(path: Path) -> list[str]:
     words += ["--text-column", "text", "--label-column", "label", "--precision", "float32"]
     words += ["--teacher", str(path.parent.parent / "teacher"), "--max-rows", str(_ROWS_KEPT)]
     words += ["--max-length", str(_LENGTH)]
+    return [*words, "--output", str(path.with_name("exported"))]
+
+
+def _tokenize_words(path: Path) -> list[str]:
+    """Return an export of a table of answers with the file as its tokenizer."""
+    answers = path.with_name("answers.csv")
+    answers.write_bytes(b"text,pos,neg\n" + b"w8 w9,0.4,0.6\nw9 w10,0.7,0.3\n" * 50)
+    words = [str(_ROOT / "scripts" / "export_logits.py"), "--dataset", "table", "--data", str(answers)]
+    words += ["--text-column", "text", "--teacher-outputs", "pos", "neg", "--tokenizer", str(path)]
     return [*words, "--output", str(path.with_name("exported"))]
 
 
@@ -246,6 +267,14 @@ def _train_words(path: Path) -> list[str]:
     (export / MANIFEST).write_text(json.dumps(manifest))
     record_files(export, MANIFEST)
     return words
+
+
+_WORDS: dict[str, Callable[[Path], list[str]]] = {
+    "export": _export_words,
+    "tokenize": _tokenize_words,
+    "predict": _predict_words,
+    "train": _train_words,
+}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The corpus: one tiny, whole input of each kind that a loader takes, made here."""
 
 import contextlib
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -15,8 +17,9 @@ from scripts.trials.processes import Command, answer_of, run
 
 LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TOKENIZERS = "linear", "cnn", "stopped", "seeds", "finetuned", "tokenizers"
 SCORES, TAGS, SCORES_RUN, TAGS_RUN = "scores", "tags", "scores-run", "tags-run"
-VECTORS, STUDY, CHECKPOINT, BEGUN = "words.vec", "study.db", "notebook.bin", "begun.resume.pt"
+VECTORS, STUDY, CHECKPOINT, BEGUN, PACKED = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "student.djx"
 WIDTH, LENGTH = 8, 24  # of vectors and embeddings; of texts, in tokens
+_DIGEST = re.compile(rb'("sha256": ?")[0-9a-f]{64}')
 WORDS = tuple(f"w{number}" for number in range(60))
 
 
@@ -59,6 +62,8 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
             raise RuntimeError(f"{line}: {ended}")
     if STOPPED in needed:
         _write_stopped(inputs)
+    if PACKED in needed:
+        answer_of(lambda: _write_packed(inputs))
     if BEGUN in needed:
         answer_of(lambda: _write_begun(inputs))
     (inputs / TOKENIZERS).mkdir()
@@ -76,6 +81,12 @@ def _write_stopped(inputs: Path) -> None:
     for name in ("weights.npz", "metrics.json", "test_predictions.npz", CHECKSUMS):
         (folder / name).unlink()
     record_files(folder, "config.json", "tokenizer.json")
+
+
+def _write_packed(inputs: Path) -> None:
+    from distill_jax.packing.pack import pack
+
+    pack(inputs / LINEAR, inputs / EXPORT).student.write(inputs / PACKED)
 
 
 def _write_begun(inputs: Path) -> None:
@@ -122,3 +133,10 @@ def sign_export(folder: Path) -> None:
             text = text.replace(part["sha256"], sha256_file(folder / part["file"]))
     path.write_text(text, errors="surrogateescape")
     sign_run(folder)
+
+
+def sign_packed(path: Path) -> None:
+    """Write the digest of a packed student into it, where it still is one."""
+    content = _DIGEST.sub(rb"\g<1>" + b"0" * 64, path.read_bytes(), count=1)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    path.write_bytes(_DIGEST.sub(rb"\g<1>" + digest, content, count=1))

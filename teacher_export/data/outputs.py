@@ -1,7 +1,5 @@
 """A teacher's answers in a table's row: columns, an object, or a list of votes → classes and numbers."""
 
-import ast
-import json
 import math
 from array import array
 from collections.abc import Collection, Mapping, Sequence
@@ -10,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
-from distill_jax.tables.rows import NameTwiceError, Row, RowError, names_once
+from distill_jax.tables.rows import NameTwiceError, Row, RowError
 from distill_jax.tables.text_columns import require_unicode
+from teacher_export.data.cell_values import parsed_cell
 from teacher_export.data.labels import MAX_CLASSES, canonical_label
 from teacher_export.data.output_checks import CHECKS, NumberKind, refuse
 
@@ -19,7 +18,6 @@ Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""
 
 _LONGEST_NAME = 1_000  # characters
-_LONGEST_LITERAL = 1 << 16  # characters of a Python literal, whose reader has a shallow stack
 _NAMES_KEPT = 100_000
 _FORMS = 'an object such as {"pos": 0.9, "neg": 0.1}, or a list of votes such as ["pos", "neg", "pos"]'
 
@@ -157,14 +155,12 @@ class OutputObjects:
     def _parsed(self, row: Row, text: str) -> Any:
         if not text.strip():
             return None
-        for read in (_json, _literal):
-            try:
-                return read(text.strip())
-            except NameTwiceError as error:
-                raise RowError(f"{self._where(row)}: expected each class's name once, got {error}") from None
-            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-                pass
-        raise RowError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}")
+        try:
+            return parsed_cell(text)
+        except NameTwiceError as error:
+            raise RowError(f"{self._where(row)}: expected each class's name once, got {error}") from None
+        except ValueError:
+            raise RowError(f"{self._where(row)}: expected {_FORMS}, got {text[:60]!r}; {self._many()}") from None
 
     def _of_pairs(self, row: Row, pairs: Sequence[Any]) -> dict[Any, Any]:
         try:
@@ -243,22 +239,6 @@ class Answers:
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return all rows' codes and numbers, one row after the other, and how many each row has."""
         return np.frombuffer(self._codes, np.intc), np.frombuffer(self._values), np.frombuffer(self._lengths, np.int64)
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=names_once)
-
-
-def _literal(text: str) -> Any:
-    """Return what Python writes so; raise ``ValueError`` for a number that it would not write again, or a long text."""
-    if len(text) > _LONGEST_LITERAL:
-        raise ValueError("too long for its reader")
-    node = ast.parse(text, mode="eval").body
-    found = ast.literal_eval(node)
-    if isinstance(node, ast.Dict) and len(found) < len(node.keys):
-        raise NameTwiceError("a name twice")
-    str(found)  # of a number in thousands of hexadecimal digits
-    return found
 
 
 def _number(cell: Any, row: Row, what: str) -> float:

@@ -1,8 +1,7 @@
 """Labels that are no class: a score of a column, or any number of labels of a list, a separated text or 0/1 columns."""
 
 import array
-import ast
-import json
+import contextlib
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.tables.rows import Row, RowError
 from distill_jax.tables.text_columns import require_unicode
+from teacher_export.data.cell_values import parsed_cell
 from teacher_export.data.labels import (
     MAX_CLASSES,
     PANDAS_MISSING,
@@ -174,7 +174,10 @@ class TagLabels:
             return None
         if self._separator is not None and isinstance(cell, str):
             return [part for part in cell.split(self._separator) if part.strip()]
-        value = _parsed(cell) if isinstance(cell, str) else cell
+        value = cell
+        if isinstance(cell, str):
+            with contextlib.suppress(ValueError):
+                value = parsed_cell(cell)
         if isinstance(value, list | tuple):
             return value
         raise RowError(
@@ -265,13 +268,3 @@ class IndicatorLabels:
                 f"{', '.join(map(repr, self.columns[:20]))}"
             )
         return self._rows.dense(rows, [index[name] for name in self.columns], len(names))
-
-
-def _parsed(text: str) -> Any:
-    """Return a list that a text writes as JSON or as Python does; else the text."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text.strip())
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-    return text

@@ -147,8 +147,8 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
     labels = parser.labels_of(rows, source.label_names, config)
     logits, counts, fingerprint = None, OutputCounts(), ""
     if parser.outputs:
-        read, counts, fingerprint = parser.logits(source.label_names)
-        logits = in_drawn_order(read, rows)
+        logits, counts, fingerprint = parser.logits(source.label_names)
+        logits = in_drawn_order(logits, rows)  # the other order is let go before further copies are made
     dataset, source = dataset_of(config, source, drawn, texts, labels, logits)
     say_summary(dataset, source)
     return dataset, counts, fingerprint

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from distill_jax.data.tokenizer import require_plausible_vocabulary
 from distill_jax.errors import InputError, refusing
 from distill_jax.files import read_json
 from distill_jax.tasks import SINGLE_LABEL_NAME
@@ -115,6 +116,8 @@ def load_teacher(
     model.float().eval()
     require_length(source.name, model, saved_tokenizer, max_length)
     tokenizer, rows = cut_texts(saved_tokenizer, max_length), len(model.get_input_embeddings().weight)
+    highest = max(tokenizer.get_vocab().values(), default=0)  # the library writes a tokenizer by a list of so many ids
+    require_plausible_vocabulary(highest + 1, tokenizer, f"teacher {source.name}: its tokenizer")
     if tokenizer.get_vocab_size() > rows:
         raise InputError(
             f"teacher {source.name}: its tokenizer knows {tokenizer.get_vocab_size()} tokens, its embedding table has "

@@ -7,7 +7,7 @@ import pytest
 
 from distill_jax.errors import InputError
 from distill_jax.students.networks.layers import dropout, real_lengths
-from distill_jax.students.params import parameter_count
+from distill_jax.students.params import flat_params, parameter_count
 from distill_jax.students.student import build_student
 from padded import padded_inputs, padded_logits
 from student_options import padding
@@ -154,6 +154,13 @@ def test_parameter_counts(name, expected):
     student = _student(name)
     assert parameter_count(student.init(0)) == expected
     assert parameter_count(student.shapes()) == expected
+
+
+@pytest.mark.parametrize(("name", "pooling"), POOLINGS)
+def test_the_layout_that_a_file_is_held_to_is_the_network_s(name, pooling):
+    student = _student(name, pooling)
+    shapes = {name: (leaf.shape, str(leaf.dtype)) for name, leaf in flat_params(student.shapes()).items()}
+    assert student.config.parameter_layout() == shapes
 
 
 def test_the_notebook_s_sizes():

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tracemalloc
 import zipfile
 
 import pyarrow as pa
@@ -168,6 +169,31 @@ def test_an_encrypted_zip_is_refused(tmp_path):
         content[content.index(magic) + flags] |= 1
     with pytest.raises(InputError, match=r"data file .*: data.csv in it is encrypted; unpack it first"):
         read(written(tmp_path, bytes(content), "data.csv.zip"))
+
+
+@pytest.mark.parametrize("hostile", [0, 1, 255, 65_535])
+@pytest.mark.parametrize("name", ["reviews.zip", "data.csv.zip"])
+def test_whatever_the_directory_of_a_zip_says_its_rows_are_read_or_it_is_refused(tmp_path, name, hostile):
+    whole, refused = zipped(CSV), 0
+    entry = whole.rindex(b"PK\x01\x02") + 4
+    for place in range(entry, entry + 42, 2):
+        path = written(tmp_path, whole[:place] + hostile.to_bytes(2, "little") + whole[place + 2 :], name)
+        try:
+            assert read(path) == ROWS
+        except InputError:
+            refused += 1
+    assert 0 < refused < 21
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_packing_has_no_bound_is_refused(tmp_path, method):
+    """Python's reader unpacks such a member block by block, and a block of thousands of bytes to gigabytes."""
+    path = written(tmp_path, zipped(CSV + bytes(30_000_000), method=method), "data.csv.zip")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"its zip data is packed in a way that is not read .*; unpack it first"):
+        read(path)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_a_zip_packed_in_an_unknown_way_is_refused(tmp_path):

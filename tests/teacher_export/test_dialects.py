@@ -184,6 +184,14 @@ def test_columns_as_pandas_writes_them_are_refused_by_their_name(tmp_path):
     assert texts_of(config(path)) == ROWS
 
 
+def test_what_is_wrong_in_a_large_array_is_said_and_not_that_it_is_large(tmp_path):
+    rows = ['{"text": "a", "label": "b"}', '{"text" "a"}', *['{"text": "a", "label": "b"}'] * 700_000]
+    path = tmp_path / "data.json"
+    path.write_text(f"[{', '.join(rows)}]")
+    with pytest.raises(InputError, match=r"row 2 .*expected a JSON object, got no JSON \(Expecting ':' delimiter\)$"):
+        texts_of(config(path))
+
+
 def test_a_long_row_of_an_array_is_refused_before_it_fills_the_memory(tmp_path):
     path = tmp_path / "data.json"
     path.write_text('[{"text": "a"}, {"text": "' + "x" * (40 << 20))

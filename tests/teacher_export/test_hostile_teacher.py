@@ -192,6 +192,17 @@ def test_a_tokenizer_that_would_end_the_process_is_refused(folder):
         _load(folder)
 
 
+@pytest.mark.parametrize("id_", [2**20, 2**31 - 1, 2**32 - 1])
+def test_a_token_of_an_id_that_takes_gigabytes_to_write_is_refused(folder, id_):
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["vocab"][next(reversed(content["model"]["vocab"]))] = id_
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=r"teacher teacher: its tokenizer: expected ids below [\d,]+ for [\d,]+ tokens"
+    ):
+        _load(folder)
+
+
 def test_a_configuration_nested_without_end_is_one_sentence(folder):
     (folder / "config.json").write_text('{"a": ' + "[" * 900 + "]" * 900 + "}")
     with pytest.raises(InputError):

@@ -204,3 +204,14 @@ def test_answers_are_the_same_however_many_rows_are_computed_at_once(tmp_path, m
     parts = load_answered_task(config, TableTeacherConfig(("y",)))
     assert (whole.fingerprint, whole.counts) == (parts.fingerprint, parts.counts)
     assert _by_text(whole.dataset, "teacher_logits") == _by_text(parts.dataset, "teacher_logits")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [f"[0x{'f' * 5_000}]", f"['a'{', 1' * 30_000}]", f"{'[' * 90}'a'{']' * 90}", "{'a': 1, 'a': 2}", f"{'-' * 9_000}1"],
+    ids=["a long number", "a long literal", "nested", "an object", "signs"],
+)
+def test_a_cell_that_no_reader_of_lists_reads_is_refused_by_its_row(tmp_path, cell):
+    config = _data(tmp_path / "d.jsonl", _rows([["a"], ["b"], cell]), task="multi-label", label_column="y")
+    with pytest.raises(InputError, match=r"row 3 .*column 'y': expected a (list of labels|label's name)"):
+        load_dataset(config)

@@ -63,6 +63,12 @@ def _task_run(folder: Path, draw: random.Random) -> None:
     render_page(table, runs, "report").encode()
 
 
+def _packed(path: Path, _: random.Random) -> None:
+    import distill_jax as dj
+
+    check_model(dj.load(path))
+
+
 def _checkpoint(folder: Path, _: random.Random) -> None:
     import distill_jax as dj
     from distill_jax.runs.checkpoints import load_snapshot
@@ -109,6 +115,8 @@ LOADERS = (
     Loader("run-cnn-signed", corpus.CNN, _run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-scores-signed", corpus.SCORES_RUN, _task_run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-tags-signed", corpus.TAGS_RUN, _task_run, (*_RUN_FILES, "decision.json"), sign=corpus.sign_run),
+    Loader("packed", corpus.PACKED, _packed),
+    Loader("packed-signed", corpus.PACKED, _packed, sign=corpus.sign_packed),
     Loader("checkpoint", corpus.STOPPED, _checkpoint, ("checkpoints/**/*",)),
     Loader("seeds", corpus.SEEDS, _seeds, ("seeds.json", "seed-*/config.json", "seed-*/metrics.json")),
 )

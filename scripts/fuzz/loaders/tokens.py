@@ -33,12 +33,14 @@ def _vectors(path: Path, _: random.Random) -> None:
 
 
 def _windows(path: Path, draw: random.Random) -> None:
-    from distill_jax.data.tokenizer import load_tokenizer
+    from distill_jax.data.tokenizer import load_tokenizer, require_ids_below
     from teacher_export.teacher.tokens import encode
     from teacher_export.teacher.windows import WindowReader, cut_at
 
     length = draw.choice((4, 5, 8, corpus.LENGTH, 300))
-    tokenizer = cut_at(load_tokenizer(path, corpus.LENGTH), length)
+    read = load_tokenizer(path, corpus.LENGTH)
+    require_ids_below(100_000, read, path, "config.json")
+    tokenizer = cut_at(read, length)
     texts = [*TEXTS, *draw.choices([text for text in HOSTILE_TEXTS if "\ud800" not in text], k=3)]
     reader = WindowReader.of(tokenizer, length, draw.choice((0, 1, length // 4, length // 2)))
     tokens, counts, _ = reader.read(texts)

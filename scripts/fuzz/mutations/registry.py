@@ -20,7 +20,7 @@ _KINDS: dict[str, Change] = {
     ".tsv": change_cells,
     ".jsonl": change_json_line,
     ".parquet": change_parquet,
-    ".safetensors": change_safetensors,
+    **dict.fromkeys((".safetensors", ".djx"), change_safetensors),
     **dict.fromkeys((".txt", ".train", ".vec"), change_words),
 }
 
@@ -42,8 +42,9 @@ def mutate(path: Path, draw: Draw, others: list[Path]) -> str:
 
 
 def _structured(path: Path) -> Change | None:
-    change = _KINDS.get(Path(path.stem if path.suffix in PACKINGS else path.name).suffix)
-    return partial(change_packed, change=change) if path.suffix in PACKINGS and change is not None else change
+    if path.suffix in PACKINGS:  # a zip's own name may say nothing of what is in it
+        return partial(change_packed, change=_KINDS[Path(path.stem).suffix or ".csv"])
+    return _KINDS.get(path.suffix)
 
 
 def _attempt(change: Change, path: Path, draw: Draw) -> str | None:
