@@ -308,7 +308,8 @@ def test_standard_input_is_taken_as_lines_whatever_they_are(capsys, tiny_runs):
 def test_help_shows_that_a_file_need_not_be_named(capsys):
     status, output, _ = call(capsys, main, "--help")
     assert status == 0
-    assert "[FILE] --run DIR" in output
+    assert "[OPTIONS] [FILE]" in output
+    assert "--run DIR" in output
     assert "(default: standard input)" in output
 
 

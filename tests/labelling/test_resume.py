@@ -197,7 +197,7 @@ def long_table(tmp_path, monkeypatch):
 @pytest.mark.parametrize("sent", ["kill", "interrupt"])
 def test_several_processes_give_what_one_does_also_when_they_are_ended(capsys, tmp_path, student, long_table, sent):
     output = tmp_path / "out.csv"
-    process = start(tmp_path, *command(student, long_table, output, "--workers", "3"))
+    process = start(tmp_path, *command(student, long_table, output, "--workers", "2"))
     wait_for((tmp_path / "out.csv.part" / "rows").exists, process)
     wait_for(lambda: (tmp_path / "out.csv.part" / "rows").stat().st_size > 10_000, process)
     if sent == "kill":
