@@ -15,7 +15,8 @@ EXTRAS = {
         *("jax", "flax", "optax", "orbax", "jaxtyping", "pandas", "platformdirs"),
         *("scipy", "sklearn", "statsmodels", "tqdm", "altair", "vl_convert"),
     ),
-    "teacher": ("pyarrow", "safetensors", "sentencepiece", "torch", "transformers"),
+    "parquet": ("pyarrow",),
+    "teacher": ("safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
     "bench": ("fasttext",),
 }

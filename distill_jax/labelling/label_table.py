@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, Interrupted
+from distill_jax.extras import are_installed
 from distill_jax.files import real_place
 from distill_jax.labelling import inputs
-from distill_jax.labelling.inputs import InputTable, open_table
+from distill_jax.labelling.inputs import Block, InputTable, open_table
 from distill_jax.labelling.labeller import Labelled, Labeller, Recipe, answer_columns, appended_columns, load_student
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import CsvForm, JsonForm, OutputForm, form_of
@@ -41,15 +42,19 @@ class _Work:
     workers: int
 
     def labelled(self, done: Done) -> Iterator[Labelled]:
-        """Yield the blocks after those that are done, under a bar of the bytes read."""
+        """Yield the blocks after those that are done; on a terminal under a bar of the bytes read."""
+        if not (sys.stderr.isatty() and are_installed("tqdm")):
+            yield from self._labelled(self.table.blocks(), done)
+            return
         started, rows = time.monotonic(), 0
-        size = self.path.stat().st_size
-        with progress(size, "labelling", "B", scale=True, disable=not sys.stderr.isatty()) as bar:
-            blocks = itertools.islice(self.table.blocks(bar.update), done.blocks, None)
-            for each in label_in_order(blocks, self.recipe, self.labeller, self.workers):
+        with progress(self.path.stat().st_size, "labelling", "B", scale=True) as bar:
+            for each in self._labelled(self.table.blocks(bar.update), done):
                 yield each
                 rows += each.rows
                 bar.set_postfix_str(f"{rows / (time.monotonic() - started):,.0f} rows/s", refresh=False)
+
+    def _labelled(self, blocks: Iterator[Block], done: Done) -> Iterator[Labelled]:
+        return label_in_order(itertools.islice(blocks, done.blocks, None), self.recipe, self.labeller, self.workers)
 
     def first(self) -> Labelled:
         """Return the first block's rows."""
