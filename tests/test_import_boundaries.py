@@ -135,7 +135,8 @@ def test_a_shared_module_needs_the_standard_library_and_numpy_alone(path):
 
 ROOM_RULES = {
     "distill_jax/inference": ("distill_jax.training", "distill_jax.reporting", "distill_jax.formats"),
-    "distill_jax/formats": ("distill_jax.training", "distill_jax.reporting"),
+    "distill_jax/labelling": ("distill_jax.training", "distill_jax.reporting"),
+    "distill_jax/formats": ("distill_jax.labelling", "distill_jax.training", "distill_jax.reporting"),
     "distill_jax/reporting": ("distill_jax.training", "distill_jax.inference", "distill_jax.students"),
     # A student names its fast path, which stands in inference.
     "distill_jax/students": ("distill_jax.training", "distill_jax.reporting"),

@@ -22,6 +22,7 @@ from runtime_alone import (
     names_of,
     run_alone,
 )
+from tables import read_table, write_table
 from tiny_export import tiny_texts, tiny_tokenizer
 from tolerances import assert_close
 
@@ -77,12 +78,12 @@ def test_an_extra_s_modules_are_those_of_its_requirements(extra):
     assert set().union(*found.values()) == required
 
 
-def test_every_extra_brings_what_training_needs():
+def test_every_extra_but_that_of_a_file_s_form_brings_what_training_needs():
     def brought(extra):
         ours = [one for one in PROJECT["optional-dependencies"][extra] if one.startswith("distill-jax[")]
         return {extra}.union(*(brought(one.removeprefix("distill-jax[").removesuffix("]")) for one in ours))
 
-    assert {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)} == set()
+    assert {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)} == {"parquet"}
 
 
 _PREDICT = """
@@ -114,6 +115,24 @@ def test_the_command_predicts_with_a_linear_run(runs):
     assert (done.returncode, done.stderr) == (0, "")
     found = [json.loads(line)["label"] for line in done.stdout.splitlines()]
     assert found == dj.load(runs["fasttext"]).predict(TEXTS).tolist()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_command_labels_a_table(runs, tmp_path, workers):
+    rows = [{"text": text} for text in TEXTS if text]
+    table = write_table(tmp_path / "in.csv", rows)
+    arguments = ("--run", runs["fasttext"], table, "--text-column", "text", "--output", tmp_path / "out.csv")
+    done = command_alone("distill_jax.predict", *arguments, "--workers", workers)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = dj.load(runs["fasttext"]).predict([row["text"] for row in rows]).tolist()
+    assert [row["label"] for row in read_table(tmp_path / "out.csv")] == expected
+
+
+def test_parquet_names_its_extra(runs, tmp_path):
+    table = write_table(tmp_path / "in.csv", [{"text": text} for text in TEXTS if text])
+    arguments = ("--run", runs["fasttext"], table, "--text-column", "text", "--output", tmp_path / "out.parquet")
+    sentence = _refused(command_alone("distill_jax.predict", *arguments))
+    assert re.fullmatch(SENTENCE.format("Parquet", extra="parquet"), sentence)
 
 
 def test_the_command_imports_nothing_that_takes_time_and_is_not_used(runs):

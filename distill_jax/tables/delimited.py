@@ -56,6 +56,20 @@ def delimited_rows(
     """Yield a file's rows; an empty field is an empty text."""
     header, records = header_and_records(path, lines, dialect, on_bad_row)
     cells = _picked([header.index(name) for name in columns])
+    for number, line, fields in whole_records(path, lines, dialect, header, records, on_bad_row):
+        if is_wanted(wanted, number):
+            yield Row(path, number, line, cells(fields))
+
+
+def whole_records(
+    path: Path,
+    lines: Lines,
+    dialect: Dialect,
+    header: Sequence[str],
+    records: Iterator[Record],
+    on_bad_row: OnBadRow = refuse,
+) -> Iterator[Record]:
+    """Yield the records that have a field for each column, and whose fields are no rows themselves."""
     for number, line, fields in records:
         if len(fields) != len(header):
             if not (dialect.may_be_short and lines.ended_whole and len(fields) < len(header)):
@@ -67,8 +81,7 @@ def delimited_rows(
             if isinstance(lines, RereadableLines):
                 lines.go_back()
             continue
-        if is_wanted(wanted, number):
-            yield Row(path, number, line, cells(_unescaped(fields) if dialect.has_escapes else fields))
+        yield number, line, _unescaped(fields) if dialect.has_escapes else fields
 
 
 def _unescaped(fields: list[str]) -> list[str]:
@@ -83,7 +96,7 @@ def _picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
     return lambda fields: tuple([fields[index] for index in indices])
 
 
-def _of_other_width(where: str, fields: list[str], header: list[str], lines: Lines) -> RowError:
+def _of_other_width(where: str, fields: list[str], header: Sequence[str], lines: Lines) -> RowError:
     cut = "" if lines.ended_whole else "; the file ends without a line feed there: is it truncated?"
     return RowError(f"{where}: expected {len(header)} fields as in the first line, got {len(fields)}{cut}")
 

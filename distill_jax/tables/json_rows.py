@@ -13,10 +13,11 @@ from distill_jax.tables.sources import MAX_ROW_BYTES, TextLines, decode_line, no
 
 _BLOCK_BYTES = 1 << 16
 _LONGEST_WORD = 32  # characters of "-Infinity", or of an escaped character beyond U+FFFF, and some more
-_BLANKS = re.compile(r"[ \t\r\n]*")
+_WHITE = " \t\r\n"
+_BLANKS = re.compile(f"[{_WHITE}]*")
 _DECODER, _PLAIN_DECODER = json.JSONDecoder(object_pairs_hook=names_once), json.JSONDecoder()
-Object = tuple[int, int, dict[str, Any]]
-"""A row's number, the line where it begins, and the object."""
+Object = tuple[int, int, dict[str, Any], str]
+"""A row's number, the line where it begins, the object, and its text in the file, white space around it left out."""
 
 
 def json_objects(
@@ -47,7 +48,8 @@ def _line_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_r
         if not is_wanted(wanted, number):
             continue
         try:
-            value = json.loads(decode_line(raw), object_pairs_hook=names_once)
+            text = decode_line(raw)
+            value = json.loads(text, object_pairs_hook=names_once)
         except (ValueError, RecursionError) as error:
             on_bad_row(_no_json(place(path, number, lines.number), raw, lines, error))
             continue
@@ -61,7 +63,7 @@ def _line_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_r
                 f"{where}: expected a JSON object a row, got one object of whole columns, as pandas' to_json() writes; "
                 'write it with to_json(…, orient="records", lines=True)'
             )
-        yield number, lines.number, value
+        yield number, lines.number, value, text.strip(_WHITE)
 
 
 def _no_json(where: str, raw: bytes, lines: TextLines, error: Exception) -> RowError:
@@ -137,13 +139,13 @@ def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_
         while separator == ",":
             text.ahead()
             line = text.line
-            value = _value(text, place(path, number, line))
+            value, its_text = _value(text, place(path, number, line))
             if isinstance(value, RowError):
                 on_bad_row(value)
             elif not isinstance(value, dict):
                 on_bad_row(RowError(f"{place(path, number, line)}: expected a JSON object, got {_json_kind(value)}"))
             elif is_wanted(wanted, number):
-                yield number, line, value
+                yield number, line, value, its_text
             number += 1
             separator = text.next()
         if separator != "]":
@@ -154,8 +156,8 @@ def _array_objects(path: Path, stream: IO[bytes], wanted: Wanted | None, on_bad_
         raise InputError(f"data file {path}: line {text.line}: expected nothing after the array, got {rest!r}")
 
 
-def _value(text: _Characters, where: str) -> Any:
-    """Return the next value; of an object that has a name twice the error, as where it ends is known all the same."""
+def _value(text: _Characters, where: str) -> tuple[Any, str]:
+    """Return the next value and its text; of an object that has a name twice the error, as its end is known too."""
     decoder, fault = _DECODER, None
     while True:
         try:
@@ -171,8 +173,9 @@ def _value(text: _Characters, where: str) -> Any:
                 raise InputError(f"{where}: expected a JSON object, got no JSON ({_bare(error)}){cut}") from None
         else:
             if end < len(text.text) or text.ended:  # else a number might go on
+                its_text = text.text[text.at : end]
                 text.use(end)
-                return fault or value
+                return fault or value, its_text
         if text.left > MAX_ROW_BYTES:
             raise row_too_long(where)
         text.more()

@@ -23,19 +23,20 @@ _BATCH_BYTES = 1 << 26
 _PREFIXED = "DELTA_BYTE_ARRAY"  # an encoding in which a few bytes may stand for a value of any size
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def import_pyarrow() -> tuple[Any, Any]:
+    """Return ``pyarrow`` and ``pyarrow.parquet``; ``MissingExtraError`` where they are not installed."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise missing_extra("pyarrow", "reading Parquet") from None
+        raise missing_extra("pyarrow", "Parquet") from None
     return pa, pq
 
 
 @contextlib.contextmanager
 def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple[Any, Any]]:
     """Open a ``pyarrow.parquet.ParquetFile``, and say of what; a packed one is decompressed into a temporary file."""
-    pa, pq = _pyarrow()
+    pa, pq = import_pyarrow()
     with contextlib.ExitStack() as stack:
         source: Any = path
         if is_packed(path):
@@ -52,12 +53,18 @@ def _open_parquet(path: Path, on_bytes: OnBytes | None = None) -> Iterator[tuple
             ) from None
 
 
+def parquet_schema(path: Path) -> Any:
+    """Return a Parquet file's schema, as ``pyarrow.Schema``."""
+    with _open_parquet(path) as (file, _):
+        return file.schema_arrow
+
+
 def parquet_columns(path: Path) -> list[str]:
     """Return the names of a Parquet file's columns, and the paths of those within structs."""
-    with _open_parquet(path) as (file, _):
-        names = list(file.schema_arrow.names)
-        within = (f"{field.name}.{path}" for field in file.schema_arrow for path in _paths_in(field.type))
-        return [*names, *dict.fromkeys(path for path in within if path not in names)]
+    schema = parquet_schema(path)
+    names = list(schema.names)
+    within = (f"{field.name}.{path}" for field in schema for path in _paths_in(field.type))
+    return [*names, *dict.fromkeys(path for path in within if path not in names)]
 
 
 def parquet_note(path: Path, name: str) -> bytes | None:
@@ -69,7 +76,7 @@ def parquet_note(path: Path, name: str) -> bytes | None:
 
 def _paths_in(kind: Any) -> Iterator[str]:
     """Yield the paths of all fields within a struct; no other type has any."""
-    pa, _ = _pyarrow()
+    pa, _ = import_pyarrow()
     if pa.types.is_struct(kind):
         for field in kind:
             yield field.name
@@ -84,31 +91,51 @@ def parquet_rows(
     on_bad_row: OnBadRow = refuse,
 ) -> Iterator[Row]:
     """Yield the rows of a Parquet file; see ``reading.read_rows``."""
-    pa, _ = _pyarrow()
+    for start, batch in parquet_batches(path, list(dict.fromkeys(columns)), on_bytes):
+        yield from rows_of_batch(path, start, batch, columns, wanted, on_bad_row)
+
+
+def parquet_batches(
+    path: Path, columns: list[str] | None, on_bytes: OnBytes | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Yield a Parquet file's record batches, and the number of each one's first row; ``columns`` None = all."""
     size, zipped = path.stat().st_size, is_packed(path)
     with _open_parquet(path, on_bytes) as (file, source):
         _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)
         start = told = 0
-        for read in _batches(file, source, list(dict.fromkeys(columns))):
-            found = {name: _column_at(read, name) for name in columns}
-            batch = pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
-            end = start + batch.num_rows
-            bad = _too_long(path, batch, start)
-            numbers = [number for number in range(start, end) if is_wanted(wanted, number) and number not in bad]
-            if len(numbers) < batch.num_rows:
-                batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))
-            values = [_python_values(path, batch.column(name), numbers, bad) for name in columns]
-            rows = dict(zip(numbers, zip(*values, strict=True), strict=True))
-            for number in sorted({*rows, *bad}) if bad else numbers:
-                if number in bad:
-                    on_bad_row(bad[number])
-                else:
-                    yield Row(path, number, None, rows[number])
-            start = end
+        for batch in _batches(file, source, columns):
+            yield start, batch
+            start += batch.num_rows
             if on_bytes is not None and not zipped:
                 on_bytes(size * start // total - told)
                 told = size * start // total
+
+
+def rows_of_batch(
+    path: Path,
+    start: int,
+    read: Any,
+    columns: Sequence[str],
+    wanted: Wanted | None = None,
+    on_bad_row: OnBadRow = refuse,
+) -> Iterator[Row]:
+    """Yield a record batch's rows, of some of its columns; ``start`` is the first one's number."""
+    pa, _ = import_pyarrow()
+    found = {name: _column_at(read, name) for name in columns}
+    batch = pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
+    bad = _too_long(path, batch, start)
+    everything = range(start, start + batch.num_rows)
+    numbers = [number for number in everything if is_wanted(wanted, number) and number not in bad]
+    if len(numbers) < batch.num_rows:
+        batch = batch.take(pa.array([number - start for number in numbers], pa.int64()))
+    values = [_python_values(path, batch.column(name), numbers, bad) for name in columns]
+    rows = dict(zip(numbers, zip(*values, strict=True), strict=True))
+    for number in sorted({*rows, *bad}) if bad else numbers:
+        if number in bad:
+            on_bad_row(bad[number])
+        else:
+            yield Row(path, number, None, rows[number])
 
 
 def _column_at(batch: Any, path: str) -> Any:
@@ -124,7 +151,7 @@ def _column_at(batch: Any, path: str) -> Any:
 
 def _steps(fields: Any, path: str) -> list[str]:
     """Return the names that lead to a path; a name that has dots goes before a path."""
-    pa, _ = _pyarrow()
+    pa, _ = import_pyarrow()
     if any(field.name == path for field in fields):
         return [path]
     for field in fields:
@@ -166,13 +193,13 @@ def _require_whole_chunks(path: Path, metadata: Any) -> None:
         )
 
 
-def _batches(file: Any, source: Any, columns: list[str]) -> Iterator[Any]:
+def _batches(file: Any, source: Any, columns: list[str] | None) -> Iterator[Any]:
     """Yield record batches, of few rows where their values may be large."""
     names = file.schema_arrow.names
     for index in range(file.num_row_groups):
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
-        wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, columns)]
+        wanted = [chunk for chunk in chunks if columns is None or _is_of(chunk.path_in_schema, columns)]
         rows = [
             _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in names) for chunk in wanted
         ]
@@ -199,7 +226,7 @@ def _rows_at_once(chunk: Any, file: Any, source: Any, group: int, *, is_nested: 
 
 def _largest_in_dictionary(file: Any, source: Any, group: int, column: str) -> int:
     """Return the bytes of the largest value of a chunk's dictionary, which is read without the rows that name it."""
-    pa, pq = _pyarrow()
+    pa, pq = import_pyarrow()
     with pq.ParquetFile(source, metadata=file.metadata, read_dictionary=[column]) as again:
         batch = next(again.iter_batches(batch_size=1, row_groups=[group], columns=[column]), None)
     if batch is None or not pa.types.is_dictionary(batch.column(0).type):
@@ -211,7 +238,7 @@ def _largest(column: Any) -> int:
     """Return the bytes of the largest value of a column of text, or of bytes; 0 for any other column."""
     import pyarrow.compute as pc
 
-    pa, _ = _pyarrow()
+    pa, _ = import_pyarrow()
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     return int(pc.max(pc.binary_length(column)).as_py() or 0) if any(is_(column.type) for is_ in kinds) else 0
 

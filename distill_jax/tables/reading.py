@@ -46,7 +46,7 @@ def column_names(
     if file_format == "json":
         found: dict[str, None] = {}
         with open_data(path) as stream:
-            for index, (_, _, value) in enumerate(json_objects(path, stream, None, on_bad_row), 1):
+            for index, (_, _, value, _) in enumerate(json_objects(path, stream, None, on_bad_row), 1):
                 found |= dict.fromkeys(paths_in(value))
                 if index >= _JSON_ROWS_FOR_COLUMNS and found.keys() >= set(wanted):
                     break
@@ -104,7 +104,7 @@ def read_rows(
     if file_format == "json":
         cells = values_at(columns)
         with open_data(path, on_bytes) as stream:
-            for number, line, value in json_objects(path, stream, wanted, on_bad_row):
+            for number, line, value, _ in json_objects(path, stream, wanted, on_bad_row):
                 yield Row(path, number, line, cells(value))
         return
     if file_format == "fasttext":

@@ -34,7 +34,7 @@ class TextColumns:
         return "blank text" if all(part is None or not part.strip() for part in parts) else None
 
     def text(self, row: Row) -> str:
-        """Return the columns joined."""
+        """Return the columns joined; an empty text where a row has none."""
         return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
 
     def _parts(self, row: Row) -> list[str | None]:

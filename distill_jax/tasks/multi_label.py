@@ -17,6 +17,7 @@ from distill_jax.metrics.resampled_labels import (
 )
 from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import MULTI_LABEL_NAME, SoftLoss
+from distill_jax.tasks.answer_columns import AnswerColumns, LabelsColumns
 from distill_jax.tasks.task import LabelResult, Lines, Metric, Task
 
 if TYPE_CHECKING:
@@ -212,6 +213,10 @@ class MultiLabel(Task):
         from distill_jax.inference.json_lines import LabelsLines
 
         return LabelsLines(label_names, self.answers, self.probabilities, ensure_ascii=ensure_ascii)
+
+    def answer_columns(self, label_names: Sequence[str], *, probabilities: bool) -> AnswerColumns:
+        """Return ``labels``, and each label's probability where that is asked for."""
+        return LabelsColumns(label_names, self.answers, self.probabilities, each=probabilities)
 
     def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":
         """Return the binary cross-entropy, the sum over the labels, [batch]; 0 for unlabelled rows.

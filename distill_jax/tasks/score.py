@@ -26,6 +26,7 @@ from distill_jax.metrics.resampled_regression import (
 )
 from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import AS_THEY_ARE, SCORE_NAME, SoftLoss
+from distill_jax.tasks.answer_columns import AnswerColumns, ScoreColumns
 from distill_jax.tasks.task import Lines, Metric, Task
 
 if TYPE_CHECKING:
@@ -206,6 +207,13 @@ class Score(Task):
 
         del label_names, ensure_ascii
         return ScoreLines()
+
+    def answer_columns(self, label_names: Sequence[str], *, probabilities: bool) -> AnswerColumns:
+        """Return ``score``."""
+        del label_names
+        if probabilities:
+            raise InputError("--probabilities: a student of scores gives numbers and no probabilities; leave it out")
+        return ScoreColumns()
 
     def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":
         """Return the squared error in units of the training scores' variance, [batch]; 0 for unlabelled rows.

@@ -11,6 +11,7 @@ from distill_jax.metrics.calibration import COLDEST, HOTTEST, divergence, fitted
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
 from distill_jax.metrics.resampled_labels import resampled_macro_f1, resampled_subset_accuracy
 from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
+from distill_jax.tasks.answer_columns import AnswerColumns, ClassColumns
 from distill_jax.tasks.task import Lines, Metric, Task
 
 if TYPE_CHECKING:
@@ -173,6 +174,10 @@ class SingleLabel(Task):
         from distill_jax.inference.json_lines import ClassLines
 
         return ClassLines(label_names, self.probabilities, ensure_ascii=ensure_ascii)
+
+    def answer_columns(self, label_names: Sequence[str], *, probabilities: bool) -> AnswerColumns:
+        """Return ``label``, ``confidence``, and each class's probability where that is asked for."""
+        return ClassColumns(label_names, self.probabilities, each=probabilities)
 
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return −log softmax(logits)[label], float64 [n]."""

@@ -14,6 +14,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import AS_THEY_ARE, SoftLoss
+from distill_jax.tasks.answer_columns import AnswerColumns
 
 if TYPE_CHECKING:
     from jax import Array
@@ -273,6 +274,10 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def json_lines(self, label_names: tuple[str, ...], *, ensure_ascii: bool) -> Lines:
         """Return what writes predictions as lines of JSON."""
+
+    @abc.abstractmethod
+    def answer_columns(self, label_names: Sequence[str], *, probabilities: bool) -> AnswerColumns:
+        """Return predictions as columns of a table; ``InputError`` for probabilities that there are none of."""
 
     @abc.abstractmethod
     def label_loss(self, logits: "AnyArray", labels: "AnyArray") -> "Array":

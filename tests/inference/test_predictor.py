@@ -201,7 +201,7 @@ def test_a_byte_order_mark_is_no_text_and_other_separators_end_no_line(capsys, t
 
 
 def test_more_lines_than_are_read_at_once(capsys, tiny_runs, monkeypatch):
-    monkeypatch.setattr("distill_jax.predict._LINES_AT_ONCE", 3)
+    monkeypatch.setattr("distill_jax.labelling.lines._LINES_AT_ONCE", 3)
     content = b"".join(b"w%d\n" % (index % 60) for index in range(8))
     status, output, _ = call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)
     assert status == 0
@@ -221,7 +221,7 @@ def test_what_is_written_at_once_is_bounded_and_the_same_in_all(capsys, tiny_run
         return found
 
     monkeypatch.setattr(JsonLines, "format", noted)
-    monkeypatch.setattr("distill_jax.predict._CHARACTERS_WRITTEN", room)
+    monkeypatch.setattr("distill_jax.labelling.lines._CHARACTERS_WRITTEN", room)
     assert call(capsys, main, "--run", tiny_runs["fasttext"], stdin=content)[1] == whole
     assert max(sizes) <= max(room * 1.2, longest)
 
@@ -308,7 +308,8 @@ def test_standard_input_is_taken_as_lines_whatever_they_are(capsys, tiny_runs):
 def test_help_shows_that_a_file_need_not_be_named(capsys):
     status, output, _ = call(capsys, main, "--help")
     assert status == 0
-    assert "[FILE] --run DIR" in output
+    assert "[OPTIONS] [FILE]" in output
+    assert "--run DIR" in output
     assert "(default: standard input)" in output
 
 
@@ -428,11 +429,11 @@ def test_long_lines_are_predicted_a_few_at_a_time_and_one_without_an_end_is_refu
     status, whole, _ = call(capsys, main, *words, stdin=lines)
     assert status == 0
     at_once = []
-    monkeypatch.setattr("distill_jax.predict._BYTES_AT_ONCE", 300)
+    monkeypatch.setattr("distill_jax.labelling.lines._BYTES_AT_ONCE", 300)
     monkeypatch.setattr(Predictor, "logits", _counting(Predictor.logits, at_once))
     assert call(capsys, main, *words, stdin=lines)[1] == whole
     assert max(at_once) <= 3
-    monkeypatch.setattr("distill_jax.predict._LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("distill_jax.labelling.lines._LONGEST_LINE", 1 << 20)
     status, output, error = call(capsys, main, *words, stdin=b"w1\nw2\n" + b"w3 " * 400_000)
     assert (status, output) == (2, "")
     assert "standard input, line 3: expected a text of at most 1 MiB, got a longer line" in error

@@ -1,0 +1,1 @@
+"""Tables labelled by a student: read in blocks, answered by several processes, written as they came, resumed."""

@@ -1,0 +1,184 @@
+"""A table labelled by a student, from the file to the file."""
+
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distill_jax.console import progress, say, warn
+from distill_jax.errors import InputError, Interrupted
+from distill_jax.extras import are_installed
+from distill_jax.files import real_place
+from distill_jax.labelling import inputs
+from distill_jax.labelling.inputs import Block, InputTable, open_table
+from distill_jax.labelling.labeller import Labelled, Labeller, Recipe, answer_columns, appended_columns, load_student
+from distill_jax.labelling.options import TableOptions
+from distill_jax.labelling.outputs import CsvForm, JsonForm, OutputForm, form_of
+from distill_jax.labelling.part_folder import Done, PartFolder, opened
+from distill_jax.labelling.workers import label_in_order
+from distill_jax.locks import sole_writer
+from distill_jax.processors import usable_processors
+from distill_jax.tables.dialect_options import DialectConfig
+from distill_jax.tables.formats import format_of, say_guesses
+from distill_jax.tables.sources import require_data_file
+
+if TYPE_CHECKING:
+    from distill_jax.inference.predictor import Predictor
+
+_BYTES_A_WORKER = 1 << 22  # what a further worker must have to do, to be worth its start
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What is to be done: a table, and who labels it how."""
+
+    path: Path
+    table: InputTable
+    recipe: Recipe
+    labeller: Labeller
+    workers: int
+
+    def labelled(self, done: Done) -> Iterator[Labelled]:
+        """Yield the blocks after those that are done; on a terminal under a bar of the bytes read."""
+        if not (sys.stderr.isatty() and are_installed("tqdm")):
+            yield from self._labelled(self.table.blocks(), done)
+            return
+        started, rows = time.monotonic(), 0
+        with progress(self.path.stat().st_size, "labelling", "B", scale=True) as bar:
+            for each in self._labelled(self.table.blocks(bar.update), done):
+                yield each
+                rows += each.rows
+                bar.set_postfix_str(f"{rows / (time.monotonic() - started):,.0f} rows/s", refresh=False)
+
+    def _labelled(self, blocks: Iterator[Block], done: Done) -> Iterator[Labelled]:
+        return label_in_order(itertools.islice(blocks, done.blocks, None), self.recipe, self.labeller, self.workers)
+
+    def first(self) -> Labelled:
+        """Return the first block's rows."""
+        return self.labeller.label(next(self.table.blocks()))
+
+
+def label_table(path: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> None:
+    """Write a table's rows and what a student answers to each.
+
+    Args:
+        path: the table.
+        student: the student, in whatever form it lies there.
+        options: what is written, and how.
+        dialect: how a file of separated fields is written.
+
+    Raises:
+        InputError: the table cannot be read, or the output not be written; the message says why.
+        Interrupted: the user's Ctrl-C; what is done is kept.
+    """
+    require_data_file(path, "the file's name")
+    output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
+    file_format = format_of(path, dialect, options.text_column)
+    work = _work(path, load_student(student), student, options, file_format)
+    say_guesses(path, dialect, file_format)
+    started = time.monotonic()
+    if output is None:
+        _to_standard_output(work, started)
+        return
+    with sole_writer(output, "output"):
+        identity = _identity(path, options, dialect)
+        head = work.recipe.form.head(work.table.none())
+        with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
+            _to_part(work, part, head, started)
+            part.finish(work.recipe.form, output)
+
+
+def _work(path: Path, predictor: "Predictor", student: Path, options: TableOptions, file_format: Any) -> _Work:
+    columns = answer_columns(predictor, probabilities=options.probabilities)
+    appended = appended_columns(columns, options.prefix)
+    form = _form(options, appended, predictor.label_names)
+    names = [column.name for column in appended]
+    table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
+    recipe = Recipe(student, options.probabilities, form)
+    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path))
+
+
+def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:
+    if options.output is None:
+        return JsonForm(appended, options.label_separator)
+    form = form_of(options.output, appended, options.label_separator)
+    if isinstance(form, CsvForm) and any(column.kind == "texts" for column in appended):
+        clash = next((name for name in label_names if options.label_separator in name), None)
+        if clash is not None:
+            raise InputError(
+                f"--label-separator {options.label_separator}: the label {clash!r} has it in it; give another, or "
+                "write .jsonl or .parquet, which have lists"
+            )
+    return form
+
+
+def _workers(asked: int, path: Path) -> int:
+    return asked or min(usable_processors(), 1 + path.stat().st_size // _BYTES_A_WORKER)
+
+
+def _place_of(output: Path, path: Path, *, overwrite: bool) -> Path:
+    output = real_place(output, "--output")
+    if output.is_dir():
+        raise InputError(f"--output {output}: expected the name of a file, found a folder")
+    if output.exists():
+        if output.samefile(path):
+            raise InputError(f"--output {output}: it is the table that is read; name another file")
+        if not overwrite:
+            raise InputError(f"--output {output}: it is there already; name another, or replace it with --overwrite")
+    return output
+
+
+def _identity(path: Path, options: TableOptions, dialect: DialectConfig) -> dict[str, Any]:
+    """Return what must be the same for a table under way to be gone on with."""
+    found = path.stat()
+    return {
+        "table": {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns},
+        "text_column": list(options.text_column),
+        "probabilities": options.probabilities,
+        "prefix": options.prefix,
+        "label_separator": options.label_separator,
+        **dataclasses.asdict(dialect),
+        "block": [inputs.BLOCK_ROWS, inputs.BLOCK_CHARACTERS],
+    }
+
+
+def _to_part(work: _Work, part: PartFolder, head: bytes, started: float) -> None:
+    before = part.done.rows
+    if part.done.blocks:
+        part.require_begun_by(work.first(), head)
+        say(f"going on after {before:,} rows")
+    try:
+        for each in work.labelled(part.done):
+            part.write(each)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after {part.done.rows:,} rows, which are kept; the same command with --resume goes on"
+        ) from None
+    _warn_of_missing(part.done)
+    say(_summary(part.done, before, started))
+
+
+def _to_standard_output(work: _Work, started: float) -> None:
+    done = Done()
+    try:
+        for each in work.labelled(Done()):
+            sys.stdout.buffer.write(each.content)
+            sys.stdout.buffer.flush()
+            done.add(each)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted after {done.rows:,} rows") from None
+    _warn_of_missing(done)
+    warn(_summary(done, 0, started))
+
+
+def _warn_of_missing(done: Done) -> None:
+    if done.missing:
+        warn(f"warning: {done.missing:,} of {done.rows:,} rows have no text, and so no answer")
+
+
+def _summary(done: Done, before: int, started: float) -> str:
+    seconds = time.monotonic() - started
+    return f"{done.rows:,} rows labelled ({(done.rows - before) / max(seconds, 1e-9):,.0f} a second)"

@@ -1,0 +1,93 @@
+"""From a block of a table to the bytes that are written of it; whichever process it is done in."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distill_jax.extras import are_installed
+from distill_jax.labelling.inputs import Block
+from distill_jax.labelling.outputs import OutputForm
+from distill_jax.tasks.answer_columns import AnswerColumn, AnswerColumns
+
+if TYPE_CHECKING:
+    from distill_jax.inference.predictor import Predictor
+
+
+def load_student(path: Path) -> "Predictor":
+    """Load a trained student for a command, with JAX set up as commands have it, where it is installed."""
+    if are_installed("jax", "flax", "platformdirs"):  # a linear student needs none of them
+        from distill_jax.jax_setup import configure_jax
+
+        configure_jax()
+    from distill_jax.formats.registry import load
+
+    return load(path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """A block that is done.
+
+    Attributes:
+        content: what is written.
+        rows: how many rows it has.
+        missing: how many of them have no text, and so no answer.
+    """
+
+    content: bytes
+    rows: int
+    missing: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Labeller:
+    """Labels blocks.
+
+    Attributes:
+        predictor: answers.
+        columns: what is written of an answer.
+        form: how it is written.
+    """
+
+    predictor: "Predictor"
+    columns: AnswerColumns
+    form: OutputForm
+
+    def label(self, block: Block) -> Labelled:
+        """Return a block's rows with their answers; a row without a text has none."""
+        texts = [text for text in block.texts if text is not None]
+        values = self.columns.values(self.predictor.logits(texts))
+        if len(texts) < len(block.texts):
+            given = [iter(column) for column in values]
+            values = [[None if text is None else next(its) for text in block.texts] for its in given]
+        return Labelled(self.form.piece(block.rows, values), len(block.rows), len(block.texts) - len(texts))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a labeller is made of, in a process of its own.
+
+    Attributes:
+        student: where it lies.
+        probabilities: whether each label's is written.
+        form: how a table is written.
+    """
+
+    student: Path
+    probabilities: bool
+    form: OutputForm
+
+    def labeller(self, predictor: "Predictor | None" = None) -> Labeller:
+        """Return the labeller; ``predictor`` None = the student is loaded."""
+        predictor = load_student(self.student) if predictor is None else predictor
+        return Labeller(predictor, answer_columns(predictor, probabilities=self.probabilities), self.form)
+
+
+def answer_columns(predictor: "Predictor", *, probabilities: bool) -> AnswerColumns:
+    """Return what a student's answers are as columns."""
+    return predictor.task.answer_columns(predictor.label_names, probabilities=probabilities)
+
+
+def appended_columns(columns: AnswerColumns, prefix: str) -> tuple[AnswerColumn, ...]:
+    """Return the columns of answers with the names that they have in the table."""
+    return tuple(dataclasses.replace(column, name=prefix + column.name) for column in columns.columns)
