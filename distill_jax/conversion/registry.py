@@ -1,0 +1,18 @@
+"""Which forms a packed student can become."""
+
+from distill_jax.conversion.converter import Converter
+from distill_jax.conversion.html import Html
+from distill_jax.errors import InputError
+
+CONVERTERS: dict[str, Converter] = {converter.name: converter for converter in (Html(),)}
+
+
+def converter_named(name: str) -> Converter:
+    """Return the converter of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in CONVERTERS:
+        raise InputError(f"--to: expected one of {', '.join(CONVERTERS)}, got {name!r}")
+    return CONVERTERS[name]
