@@ -20,8 +20,8 @@ _PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 class Arguments:
     """What to predict, and with which student."""
 
-    run: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """The run folder, as python -m distill_jax.train writes it."""
+    run: Annotated[Path, tyro.conf.arg(metavar="PATH", aliases=["--model"])]
+    """The student: the run folder of python -m distill_jax.train, or the packed file of python -m distill_jax.pack."""
     file: Annotated[
         Path | None,
         tyro.conf.Positional,
@@ -76,7 +76,8 @@ def _require_input(arguments: Arguments) -> None:
     """Refuse what can be refused before anything heavy is imported."""
     if not arguments.run.exists():
         raise MissingInputError(
-            f"--run {arguments.run}: there is no such folder; train a student with python -m distill_jax.train"
+            f"--model {arguments.run}: there is no such run folder or packed file; train a student with python -m "
+            "distill_jax.train"
         )
     if arguments.file is not None and not arguments.file.exists():
         raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")

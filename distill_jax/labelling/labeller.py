@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def load_student(path: Path) -> "Predictor":
     """Load a trained student for a command, with JAX set up as commands have it, where it is installed."""
-    if are_installed("jax", "flax", "platformdirs"):  # a linear student needs none of them
+    # A packed file needs none of them, nor does a linear student.
+    if path.is_dir() and are_installed("jax", "flax", "platformdirs"):
         from distill_jax.jax_setup import configure_jax
 
         configure_jax()

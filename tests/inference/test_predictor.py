@@ -263,7 +263,7 @@ def test_labels_that_the_terminal_cannot_show_are_escaped(capsys, run):
 
 def test_what_is_missing_is_named(capsys, tmp_path, run):
     message = refusal(capsys, main, "--run", tmp_path / "none")
-    assert message.startswith(f"--run {tmp_path / 'none'}: there is no such folder; train a student with python -m")
+    assert message.startswith(f"--model {tmp_path / 'none'}: there is no such run folder or packed file; train a")
     message = refusal(capsys, main, "--run", run, tmp_path / "none.txt")
     assert message == f"{tmp_path / 'none.txt'}: expected a file of texts, found no such file"
     assert "expected a file of texts, found a folder" in refusal(capsys, main, "--run", run, tmp_path)

@@ -18,6 +18,7 @@ from distill_jax.packing.search import Candidates
 from distill_jax.packing.usage import Usage
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from packable import UNSEEN
+from runtime_alone import command_alone, modules_of_command
 from tolerances import assert_close
 
 STUDENTS = ("fasttext", "cnn", "bilstm")
@@ -215,3 +216,15 @@ def test_a_packed_student_is_not_packed_or_saved_as_a_run(tmp_path, packable):
     with pytest.raises(InputError, match="it was packed"):
         whole_student(dj.load(tmp_path / "a.djx"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.djx"]
+
+
+def test_a_packed_file_predicts_on_the_command_line_without_jax(tmp_path, packable):
+    run, export = packable["cnn"]
+    pack(run, export).student.write(tmp_path / "a.djx")
+    arguments = ("--model", tmp_path / "a.djx")
+    imported = modules_of_command("distill_jax.predict", *arguments, stdin="w1 w2")
+    assert not imported & {"jax", "pandas", "scipy", "sklearn"}
+    done = command_alone("distill_jax.predict", *arguments, stdin="w1 w2\nw4 w5")
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = dj.load(tmp_path / "a.djx").predict(["w1 w2", "w4 w5"]).tolist()
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == expected
