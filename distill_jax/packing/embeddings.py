@@ -42,6 +42,7 @@ class EmbeddingShrinker(Shrinker):
     """
 
     levels: ClassVar[int] = 20
+    levels_of_all_words: ClassVar[int] = 8
 
     config: StudentConfig
     table_name: str

@@ -37,6 +37,7 @@ class LinearShrinker(Shrinker):
     """
 
     levels: ClassVar[int] = 22
+    levels_of_all_words: ClassVar[int] = 8
 
     config: FastTextConfig
     values: np.ndarray

@@ -11,6 +11,8 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.inference.predictor import Predictor
 from distill_jax.metrics.resampling import Difference, difference, resampled
+from distill_jax.packed.student import PackedStudent
+from distill_jax.packed.vocabulary import vocabulary_ids
 from distill_jax.tasks.task import Task
 
 _MOST_ROWS = 20_000  # of a split: beyond that its intervals are narrow enough
@@ -104,13 +106,10 @@ class Judge:
             judged.append(Judged(split, rows, student.network.start(rows.tokens, _BATCH)()))
         return cls(student.task, student.tokenizer, student.config.pad_id, tuple(judged))
 
-    def answers_of(self, packed: Predictor, known: np.ndarray) -> dict[str, np.ndarray]:
-        """Return a packed student's logits of each split, from texts as its own tokenizer reads them.
-
-        Args:
-            packed: the student.
-            known: bool [ids], the tokens that its tokenizer still has.
-        """
+    def answers_of(self, student: PackedStudent) -> dict[str, np.ndarray]:
+        """Return a packed student's logits of each split, from texts as its own tokenizer reads them."""
+        packed, known = student.predictor(), np.zeros(student.config.vocab_size, bool)
+        known[vocabulary_ids(student.tokenizer)] = True
         return {
             each.split: packed.network.start(self._read(each.examples.tokens, packed, known), _BATCH)()
             for each in self.splits

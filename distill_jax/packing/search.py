@@ -8,7 +8,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.inference.predictor import Predictor
 from distill_jax.packed.student import PackedStudent, whole_student
-from distill_jax.packed.vocabulary import vocabulary_ids, without_unused
+from distill_jax.packed.vocabulary import without_unused
 from distill_jax.packing.loss import Judge
 from distill_jax.packing.shrinker import Shrinker
 from distill_jax.packing.usage import Usage
@@ -37,7 +37,7 @@ class Candidates:
 
     whole: PackedStudent
     shrinker: Shrinker
-    known: np.ndarray
+    cut_tokenizer: str
     judge: Judge | None
     on_candidate: Callable[[Candidate, float | None], None] = lambda _candidate, _points: None
 
@@ -55,17 +55,15 @@ class Candidates:
         if kind is None:
             raise InputError(f"student {predictor.config.name}: with these options it cannot be packed")
         tokenizer = without_unused(whole.tokenizer, usage.tokens > 0)
-        known = np.zeros(predictor.config.vocab_size, bool)
-        known[vocabulary_ids(tokenizer)] = True
-        shrinker = kind.of(predictor.config, predictor.weights(), usage)
-        return cls(dataclasses.replace(whole, tokenizer=tokenizer), shrinker, known, judge)
+        return cls(whole, kind.of(predictor.config, predictor.weights(), usage), tokenizer, judge)
 
     def at(self, level: int) -> Candidate:
         """Return a level's student, with its answers."""
         if level not in self._made:
             shrunk = self.shrinker.at(level)
-            student = dataclasses.replace(self.whole, config=shrunk.config, arrays=shrunk.arrays)
-            logits = {} if self.judge is None else self.judge.answers_of(student.predictor(), self.known)
+            tokenizer = self.whole.tokenizer if level < self.shrinker.levels_of_all_words else self.cut_tokenizer
+            student = dataclasses.replace(self.whole, config=shrunk.config, arrays=shrunk.arrays, tokenizer=tokenizer)
+            logits = {} if self.judge is None else self.judge.answers_of(student)
             self._made[level] = candidate = Candidate(level, student, len(student.to_bytes()), logits)
             self.on_candidate(candidate, self.points(level))
         return self._made[level]

@@ -87,7 +87,9 @@ def test_the_linear_student_keeps_what_says_most(packable):
 @pytest.mark.parametrize("name", STUDENTS)
 def test_words_that_no_text_has_leave_the_tokenizer_and_are_spelt(packable, name):
     run, export = packable[name]
-    student = pack(run, export).student
+    candidates = _candidates(run, export)
+    assert set(UNSEEN) <= set(json.loads(candidates.at(0).student.tokenizer)["model"]["vocab"])
+    student = candidates.at(candidates.shrinker.levels_of_all_words).student
     vocabulary = json.loads(student.tokenizer)["model"]["vocab"]
     assert not set(UNSEEN) & set(vocabulary)
     assert {"f", "##i", "##l", "[UNK]", "w0"} <= set(vocabulary)
