@@ -53,7 +53,13 @@ def main(words: list[str] | None = None) -> None:
         description="Measure a teacher's pass for each family, beside ONNX Runtime's of the same weights and texts.",
     )
     require_range("--repeats", options.repeats, 1, 1000)
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"--output {options.output}: expected a folder, found a file")
     _FOUND.require_replaceable("--output", options.output / TABLE)
+    if options.teacher is not None and not (options.teacher / "config.json").is_file():
+        raise InputError(
+            f"--teacher {options.teacher}: expected a fine-tuned teacher's folder, found no config.json in it"
+        )
     started, repeats = time.perf_counter(), 1 if options.quick else options.repeats
     with tempfile.TemporaryDirectory(prefix="distill-jax-families-") as folder:
         matches = _matches(options, Path(folder))

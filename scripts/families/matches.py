@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.console import warn
+from distill_jax.errors import InputError
 from scripts.benchmark.matches import RefusedError, play
 from scripts.benchmark.rows import Match, Row, RowResult, Side
 from scripts.families.catalogue import Size
@@ -43,10 +44,17 @@ def _side(function: str, settings: dict[str, Any], packages: tuple[str, ...]) ->
 
 
 def results_of(match: Match, repeats: int, advance: Callable[[], object]) -> tuple[list[RowResult], str | None]:
-    """Return a match's results; where ONNX Runtime cannot run the teacher, ours alone and the reason."""
+    """Return a match's results; where ONNX Runtime cannot run the teacher, ours alone and the reason.
+
+    Raises:
+        InputError: we cannot run it either.
+    """
     try:
         return play(match, match.rows, repeats, advance), None
     except RefusedError as error:
         warn(f"{match.rows[0].title}: {error}")
         alone = [dataclasses.replace(row, theirs=None) for row in match.rows if row.theirs == ONNX]
-        return play(match, alone, repeats), str(error)
+        try:
+            return play(match, alone, repeats), str(error)
+        except RefusedError as own:
+            raise InputError(str(own)) from None
