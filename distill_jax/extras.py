@@ -18,7 +18,7 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "teacher": ("safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
-    "bench": ("fasttext",),
+    "bench": ("fasttext", "onnx", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
 }
 

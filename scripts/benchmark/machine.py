@@ -11,7 +11,18 @@ from typing import Any
 from distill_jax.machine import cpu_flags, processor
 from distill_jax.processors import usable_processors
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "tokenizers", "torch", "transformers", "fasttext")
+_PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "fasttext",
+    "onnxruntime",
+)
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 

@@ -48,8 +48,8 @@ def _windows(path: Path, draw: random.Random) -> None:
     require(int(counts.sum()) == len(tokens) and int(tokens.lengths.max()) <= length, "windows of another length")
     cut = encode(tokenizer, texts)
     for row, first in enumerate((np.cumsum(counts) - counts).tolist()):
-        read, whole = (found.ids[found.starts[at] : found.stops[at]] for found, at in ((tokens, first), (cut, row)))
-        require(np.array_equal(read, whole), "a first window that is not the text's beginning")
+        seen, whole = (found.ids[found.starts[at] : found.stops[at]] for found, at in ((tokens, first), (cut, row)))
+        require(np.array_equal(seen, whole), "a first window that is not the text's beginning")
 
 
 def _embeddings(folder: Path, _: random.Random) -> None:
