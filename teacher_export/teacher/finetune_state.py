@@ -1,10 +1,11 @@
 """A fine-tuned teacher's folder: what it was made from, and the state from which a stopped fine-tuning goes on."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from distill_jax.files import (
 from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
+_DIGEST = "sha256"
 STATE = "the state of a begun fine-tuning (delete it to begin anew)"
 _OPTIONS = {
     "task": "--task",
@@ -82,7 +84,10 @@ def read_state(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         return None
     state = load_tensors(path, STATE)
     with refusing(lambda reason: f"{path}: expected {STATE}, got other tensors ({reason})"):
+        written = state.pop(_DIGEST)
         found = dict(json.loads(state["settings"]))
+    if written != _digest(state):  # torch looks at no checksum of what it reads
+        raise InputError(f"{path}: expected {STATE}, got one that is not as it was written")
     require_same_settings(str(path), found, settings)
     return dict(state)
 
@@ -92,7 +97,36 @@ def write_state(folder: Path, settings: dict[str, Any], state: dict[str, Any]) -
     import torch
 
     with atomic_write(state_file(folder)) as stream:
-        torch.save({"settings": json.dumps(settings), **state}, stream)
+        content = {"settings": json.dumps(settings), **state}
+        torch.save({**content, _DIGEST: _digest(content)}, stream)
+
+
+def _digest(value: Any) -> str:
+    """Return the SHA-256 of numbers, texts and tensors in dictionaries and lists, as ``torch.load`` gives them back."""
+    digest = hashlib.sha256()
+    for leaf in _leaves(value):
+        digest.update(leaf)
+    return digest.hexdigest()
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the bytes of everything in a value, each after what it is."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield f"{value.dtype}{tuple(value.shape)}".encode()
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    elif isinstance(value, Mapping):
+        yield f"mapping of {len(value)}".encode()
+        for name, item in value.items():
+            yield repr(name).encode()
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        yield f"list of {len(value)}".encode()
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield repr(value).encode()
 
 
 def save_finetuned(

@@ -27,7 +27,7 @@ from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, Teach
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import require_unseen
-from teacher_export.teacher.windows import MOST_WINDOWS, WindowReader, cut_at, logits_of_windows, mean_of_windows
+from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
@@ -238,7 +238,9 @@ class TransformerLabeller(Labeller):
             return self._logits(encode(self._teacher.tokenizer, texts), asked.where, advance)
         tokens, counts, cut = self._reader.read(texts)
         if cut:
-            warn(f"warning: {asked.where}{cut:,} texts have more than {MOST_WINDOWS} windows; the rest is not read")
+            warn(
+                f"warning: {asked.where}{cut:,} texts have more than {self._reader.most} windows; the rest is not read"
+            )
         where = f"{asked.where}among its windows "
         logits = logits_of_windows(tokens, counts, lambda rows: self._logits(rows, where, lambda _: None))
         advance(len(counts))

@@ -14,8 +14,8 @@ from distill_jax.data.long_texts import CHARACTERS_A_TOKEN, cut_side, tokenizing
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
-MOST_WINDOWS = 256
-"""Windows of a text; what is behind them is not read."""
+MOST_WINDOWS, MOST_TOKENS = 256, 1 << 17
+"""Windows of a text, and the tokens of them all; what is behind them is not read. A text may have two always."""
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 1024, 1 << 20
 
 
@@ -33,10 +33,12 @@ class WindowReader:
     Attributes:
         tokenizer: cuts at the windows' length, and knows their overlap.
         reach: characters of a text that are looked at; far more than its windows may have.
+        most: windows of a text; what is behind them is not read.
     """
 
     tokenizer: Any
     reach: int
+    most: int
 
     @classmethod
     def of(cls, tokenizer: Any, length: int, overlap: int) -> "WindowReader":
@@ -56,8 +58,9 @@ class WindowReader:
                 f"--window-overlap: expected at most {room // 2}, half of the {room} tokens of text in a window, got "
                 f"{overlap}"
             )
-        tokens = length + (MOST_WINDOWS - 1) * (room - overlap)
-        return cls(cut_at(tokenizer, length, overlap), CHARACTERS_A_TOKEN * tokens)
+        most = max(2, min(MOST_WINDOWS, MOST_TOKENS // length))
+        tokens = length + (most - 1) * (room - overlap)
+        return cls(cut_at(tokenizer, length, overlap), CHARACTERS_A_TOKEN * tokens, most)
 
     def read(self, texts: Sequence[str]) -> tuple[Ragged, np.ndarray, int]:
         """Return all windows' tokens, text by text; how many each text has, int64 [texts]; how many texts have more.
@@ -73,8 +76,8 @@ class WindowReader:
                 encodings = self.tokenizer.encode_batch(chunk)
             for encoding in encodings:
                 windows = [encoding, *encoding.overflowing]
-                cut += len(windows) > MOST_WINDOWS or len(texts[len(counts)]) > self.reach
-                rows.append(Ragged.of([each.ids for each in windows[:MOST_WINDOWS]]))
+                cut += len(windows) > self.most or len(texts[len(counts)]) > self.reach
+                rows.append(Ragged.of([each.ids for each in windows[: self.most]]))
                 counts.append(len(rows[-1]))
         return Ragged.concatenate([Ragged.of([]), *rows]), np.array(counts, np.int64), cut
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from teacher_export.teacher import finetune as module
 from teacher_export.teacher.finetune import finetune
 from teacher_export.teacher.finetune_batches import length_batches
 from teacher_export.teacher.finetune_optimizer import make_optimizer, rate_factor
-from teacher_export.teacher.finetune_state import RECORD, read_record, read_state, require_same_settings, state_file
+from teacher_export.teacher.finetune_state import (
+    RECORD,
+    read_record,
+    read_state,
+    require_same_settings,
+    state_file,
+    write_state,
+)
 from teacher_export.teacher.finetune_tasks import Outcome, finetune_task
 from teacher_export.teacher.source import folder_source
 from tiny_teacher import LABEL_NAMES, make_dataset
@@ -86,23 +94,65 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(bare, tmp_path, mon
     assert not state_file(tmp_path / "stopped").exists()
 
 
-@pytest.mark.parametrize("change", ["other weights", "no optimizer", "epoch of a word", "settings of a list"])
-def test_a_state_that_this_version_has_not_written_is_refused_in_one_sentence(bare, tmp_path, monkeypatch, change):
+@pytest.fixture
+def begun(bare, tmp_path, monkeypatch):
+    """The file of a fine-tuning that was killed in its second epoch."""
     with monkeypatch.context() as patch:
         stop_after(patch, 10, Killed())
         with pytest.raises(Killed):
             train(bare, tmp_path / "out")
-    path = state_file(tmp_path / "out")
-    state = torch.load(path, weights_only=True)
-    if change == "other weights":
-        state["model"] = {"weight": torch.zeros(3)}
-    elif change == "no optimizer":
-        del state["optimizer"]
+    return state_file(tmp_path / "out")
+
+
+CHANGES = {
+    "other weights": lambda state: {**state, "model": {"weight": torch.zeros(3)}},
+    "no optimizer": lambda state: {name: value for name, value in state.items() if name != "optimizer"},
+    "epoch of a word": lambda state: {**state, "epoch": "first"},
+    "settings of a list": lambda state: {**state, "settings": "[1]"},
+    "a list": list,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_state_that_this_version_has_not_written_is_refused_in_one_sentence(bare, begun, change, is_signed):
+    state = torch.load(begun, weights_only=True)
+    del state["sha256"]
+    found = CHANGES[change](state)
+    if is_signed and isinstance(found, dict):
+        settings = json.loads(found.pop("settings"))
+        write_state(begun.with_name("out"), settings, found)
     else:
-        state |= {"epoch": "first"} if change == "epoch of a word" else {"settings": "[1]"}
-    torch.save(state, path)
-    with pytest.raises(InputError, match=r"out\.resume\.pt: expected the state of a begun fine-tuning \(delete it to"):
-        train(bare, tmp_path / "out")
+        torch.save(found, begun)
+    with pytest.raises(InputError, match=r"out\.resume\.pt: (expected the state of a|it holds another)"):
+        train(bare, begun.with_name("out"))
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def test_a_state_that_differs_by_a_bit_is_refused_or_is_what_was_written(begun):
+    whole = begun.read_bytes()
+    expected = read_state(begun.with_name("out"), SETTINGS)
+    refused = 0
+    for place in np.random.default_rng(0).integers(0, 8 * len(whole), 150).tolist():
+        content = bytearray(whole)
+        content[place // 8] ^= 1 << place % 8
+        begun.write_bytes(content)
+        try:
+            found = read_state(begun.with_name("out"), SETTINGS)
+        except InputError:
+            refused += 1
+            continue
+        assert same(found, expected)
+    assert refused > 100
 
 
 def test_ctrl_c_says_what_is_kept(bare, tmp_path, monkeypatch):

@@ -74,6 +74,13 @@ def test_a_text_has_so_many_windows_at_most(monkeypatch):
     assert (len(rows), cut) == (7, 2)
 
 
+@pytest.mark.parametrize(("tokens", "most"), [(7, 2), (24, 3), (39, 4), (400, 50)])
+def test_a_text_has_so_many_tokens_in_windows_at_most_and_two_windows_always(monkeypatch, tokens, most):
+    monkeypatch.setattr(windows, "MOST_TOKENS", tokens)
+    rows, counts, cut = WindowReader.of(word_tokenizer(), LENGTH, 0).read(["7 " * 100_000, "7 8"])
+    assert (counts.tolist(), len(rows), cut) == ([most, 1], most + 1, 1)
+
+
 def test_a_mean_is_its_windows_and_of_one_window_the_window_itself():
     logits = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     found = mean_of_windows(logits, np.array([1, 3, 2]))
