@@ -147,12 +147,16 @@ class SingleLabel(Task):
         if not decision:
             return self
         found = decision.get("temperature")
-        temperature = float(found) if isinstance(found, int | float) and not isinstance(found, bool) else 0.0
-        if set(decision) != {"temperature"} or not COLDEST <= temperature <= HOTTEST:
+        if (
+            set(decision) != {"temperature"}
+            or not isinstance(found, int | float)
+            or isinstance(found, bool)
+            or not COLDEST <= found <= HOTTEST
+        ):
             raise InputError(
                 f"expected a temperature from {COLDEST:g} to {HOTTEST:g} and nothing else, got {decision!r}"
             )
-        return dataclasses.replace(self, temperature=temperature)
+        return dataclasses.replace(self, temperature=float(found))
 
     def is_at_chance(self, score: float, labels: np.ndarray) -> bool:
         """Whether an accuracy is not above the most frequent class's share, by a one-sided binomial test."""

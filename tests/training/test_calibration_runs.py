@@ -12,7 +12,6 @@ import distill_jax as dj
 from command_lines import call, refusal
 from distill_jax import compare, predict, report
 from distill_jax.config import TrainConfig
-from distill_jax.inference.logits import predict_logits
 from distill_jax.metrics.calibration import fitted_temperature, reliability_curve
 from distill_jax.reporting.charts import reliability_frame
 from distill_jax.reporting.comparable_runs import read_runs
@@ -57,8 +56,7 @@ def test_every_seed_has_the_temperature_of_its_own_logits_on_the_validation_rows
     validation = dj.Export.open(export).validation
     found = []
     for folder in (runs, runs / "seed-1"):
-        model = dj.load(folder)
-        logits = predict_logits(model.student, model.params, validation.tokens, validation.length)
+        logits = dj.load(folder).network.start(validation.tokens, len(validation))()
         assert temperature(folder) == pytest.approx(fitted_temperature(logits, validation.labels), rel=1e-4)
         found.append(temperature(folder))
     assert found[0] != found[1]
