@@ -10,9 +10,10 @@ import tyro
 
 from distill_jax.console import parse_options, progress, say
 from distill_jax.errors import InputError, require_range
+from distill_jax.extras import require_packages
 from distill_jax.processors import usable_processors
 from distill_jax.results_file import ResultsFile
-from scripts.benchmark.catalogue import packages_of, require_packages
+from scripts.benchmark.catalogue import packages_of
 from scripts.benchmark.machine import describe_machine, describe_versions
 from scripts.benchmark.rows import Match, RowResult
 from scripts.families.catalogue import FAMILIES, FULL, QUICK, Size
@@ -63,7 +64,7 @@ def main(words: list[str] | None = None) -> None:
     started, repeats = time.perf_counter(), 1 if options.quick else options.repeats
     with tempfile.TemporaryDirectory(prefix="distill-jax-families-") as folder:
         matches = _matches(options, Path(folder))
-        require_packages(packages_of((match, match.rows) for match in matches))
+        require_packages(*packages_of((match, match.rows) for match in matches), what="the study")
         measured = _play(matches, repeats, options.output / TABLE, _size(options))
     say("\n" + "\n".join([table(measured), "", *remarks(measured)]))
     say(f"\n{time.perf_counter() - started:.0f} s; every turn is in {options.output / TABLE}")
