@@ -178,8 +178,10 @@ def test_nothing_heavy_is_imported_before_the_arguments_are_valid(arguments):
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize("package", ["torch", "transformers", "pyarrow"])
-def test_a_missing_extra_names_its_install_command(package, tmp_path):
+@pytest.mark.parametrize(
+    ("package", "extra"), [("torch", "teacher"), ("transformers", "teacher"), ("pyarrow", "parquet")]
+)
+def test_a_missing_extra_names_its_install_command(package, extra, tmp_path):
     code = f"""
 import sys
 
@@ -196,7 +198,7 @@ main()
     result = run_script(code=code, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr == (
-        'error: exporting needs the extra teacher: python -m pip install "distill-jax[teacher]" '
+        f'error: exporting needs the extra {extra}: python -m pip install "distill-jax[{extra}]" '
         f"({package} is not installed)\n"
     )
     assert list(tmp_path.iterdir()) == []
