@@ -38,9 +38,9 @@ def _windows(path: Path, draw: random.Random) -> None:
     from teacher_export.teacher.windows import WindowReader, cut_at
 
     length = draw.choice((4, 5, 8, corpus.LENGTH, 300))
-    read = load_tokenizer(path, corpus.LENGTH)
-    require_ids_below(100_000, read, path, "config.json")
-    tokenizer = cut_at(read, length)
+    loaded = load_tokenizer(path, corpus.LENGTH)
+    require_ids_below(100_000, loaded, path, "config.json")
+    tokenizer = cut_at(loaded, length)
     texts = [*TEXTS, *draw.choices([text for text in HOSTILE_TEXTS if "\ud800" not in text], k=3)]
     reader = WindowReader.of(tokenizer, length, draw.choice((0, 1, length // 4, length // 2)))
     tokens, counts, _ = reader.read(texts)
