@@ -75,19 +75,24 @@ def quantised(
 
 def encoded(name: str, array: "np.ndarray | Quantised") -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return what the manifest says of an array, and its streams; an array that is not quantised stays as it is."""
+    about, streams = plain(name, array)
+    return about, {stream: compressed(content) for stream, content in streams.items()}
+
+
+def plain(name: str, array: "np.ndarray | Quantised") -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what ``encoded`` does, with the streams as they are before they are compressed."""
     if isinstance(array, np.ndarray):
-        content = compressed(np.ascontiguousarray(array, "<f4").tobytes())
+        content = np.ascontiguousarray(array, "<f4").tobytes()
         return {"coding": "float32", "shape": list(array.shape)}, {name: content}
     planes, width = _planes(array.integers)
     about: dict[str, Any] = {"coding": "quantised", "shape": list(array.shape), "steps": list(array.steps)}
-    streams = {name: compressed(planes)}
+    streams = {name: planes}
     about["bytes"] = width
-    if len(array.steps) > 1:
-        assert array.groups is not None
-        streams[f"{name}/groups"] = compressed(array.groups.tobytes())
+    if array.groups is not None:
+        streams[f"{name}/groups"] = array.groups.tobytes()
     if array.kept is not None:
         about["kept"] = len(array.integers)
-        streams[f"{name}/kept"] = compressed(np.packbits(array.kept).tobytes())
+        streams[f"{name}/kept"] = np.packbits(array.kept).tobytes()
     return about, streams
 
 

@@ -17,7 +17,7 @@ def tokenizer_streams(tokenizer: str) -> tuple[dict[str, int], dict[str, bytes]]
     """Return the sizes and the streams of a ``tokenizer.json``."""
     about = json.loads(tokenizer)
     contents = {}
-    words = _words(about.get("model", {}))
+    words = words_by_id(about.get("model", {}))
     if words is not None:
         about["model"]["vocab"] = {}
         contents[_VOCABULARY] = "\n".join(words).encode()
@@ -65,7 +65,7 @@ def without_unused(tokenizer: str, used: np.ndarray) -> str:
         used: bool [ids], which are.
     """
     about = json.loads(tokenizer)
-    if _words(about.get("model", {})) is None:
+    if words_by_id(about.get("model", {})) is None:
         return tokenizer
     prefix = about["model"].get("continuing_subword_prefix", "##")
     added = {token["content"] for token in about.get("added_tokens", [])} | {about["model"].get("unk_token")}
@@ -77,7 +77,7 @@ def without_unused(tokenizer: str, used: np.ndarray) -> str:
     return json.dumps(about, ensure_ascii=False)
 
 
-def _words(model: Mapping[str, Any]) -> list[str] | None:
+def words_by_id(model: Mapping[str, Any]) -> list[str] | None:
     """Return a WordPiece vocabulary's words in the order of ids, empty where there is none; None of any other."""
     vocabulary = model.get("vocab")
     if model.get("type") != "WordPiece" or not isinstance(vocabulary, dict) or not vocabulary:
