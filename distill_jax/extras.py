@@ -17,6 +17,7 @@ EXTRAS = {
     ),
     "teacher": ("pyarrow", "safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
+    "serve": ("httptools", "uvicorn", "uvloop"),
     "bench": ("fasttext",),
 }
 
