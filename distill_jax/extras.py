@@ -20,6 +20,7 @@ EXTRAS = {
     "search": ("optuna",),
     "bench": ("fasttext", "onnx", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
+    "serve": ("httptools", "uvicorn", "uvloop"),
 }
 
 

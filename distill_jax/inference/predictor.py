@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
 from distill_jax.extras import are_installed, require_packages
@@ -145,6 +146,20 @@ class Predictor:
 
     def _start(self, texts: list[str], batch_size: int) -> Callable[[], np.ndarray]:
         return self.network.start(self.tokenizer.encode(texts), batch_size)
+
+    def encode(self, texts: list[str]) -> Ragged:
+        """Return the texts' token ids, as the student sees them."""
+        return self.tokenizer.encode(texts)
+
+    def logits_of(self, tokens: Ragged) -> np.ndarray:
+        """Return the logits, float32 [texts, classes], of texts that were encoded (``encode``).
+
+        Raises:
+            InputError: a logit is not finite.
+        """
+        logits = self.network.start(tokens, _batch_size(len(tokens)))()
+        _require_finite(logits)
+        return logits
 
     @property
     def classes_(self) -> np.ndarray:

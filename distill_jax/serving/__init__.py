@@ -1,0 +1,1 @@
+"""The service: packed students that answer over HTTP, as a bare ASGI application under uvicorn."""
