@@ -16,7 +16,6 @@ from distill_jax.options import Flag, Range, check_fields
 if TYPE_CHECKING:
     from distill_jax.packing.loss import SplitLoss
     from distill_jax.packing.pack import Packed
-    from distill_jax.packing.search import Candidate
 
 _SUFFIX = ".djx"
 
@@ -74,7 +73,7 @@ def main() -> None:
         max_bytes=arguments.max_bytes,
         max_loss=arguments.max_loss,
         licence=arguments.licence,
-        on_candidate=_say_candidate,
+        on_level=_say_level,
     )
     for line in _said(packed):
         say(line)
@@ -130,9 +129,8 @@ def _export(arguments: Arguments) -> Path | None:
     return None
 
 
-def _say_candidate(candidate: "Candidate", points: float | None) -> None:
-    lost = "" if points is None else f", {points:+.2f} points lost".replace("-", "−")
-    say(f"  {candidate.bytes:>11,} bytes{lost}")
+def _say_level(level: int, points: float) -> None:
+    say(f"size {level + 1}: {points:+.2f} points lost".replace("-", "−"))
 
 
 def _said(packed: "Packed") -> list[str]:

@@ -1,7 +1,7 @@
 """Pack a trained student: choose how small, say what it costs, write the file."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from distill_jax.packing.facts import run_facts, text_facts
 from distill_jax.packing.loss import Judge, SplitLoss, loss_json
 from distill_jax.packing.search import Candidate, Candidates
 from distill_jax.packing.usage import Usage
+from distill_jax.runs.folder import TOKENIZER, WEIGHTS
+from distill_jax.tasks.task import Task
 
 POINTS = 0.3
 
@@ -46,7 +48,7 @@ def pack(
     max_bytes: int | None = None,
     max_loss: float = POINTS,
     licence: str | None = None,
-    on_candidate: Callable[[Candidate, float | None], None] | None = None,
+    on_level: Callable[[int, float], None] = lambda _level, _points: None,
 ) -> Packed:
     """Return a run's student packed.
 
@@ -56,7 +58,7 @@ def pack(
         max_bytes: the largest file; None = the smallest within ``max_loss``.
         max_loss: what may be lost of the first metric, in hundredths.
         licence: what the file says of how it may be used.
-        on_candidate: is told of every size tried, and of its loss.
+        on_level: is told of each level that is judged, and of what it loses.
 
     Raises:
         InputError: the run is none, or cannot be packed, or the export is another's.
@@ -65,28 +67,40 @@ def pack(
     found = None if export is None else _export_of(predictor.origin.export, export, run)
     usage = Usage.unknown(predictor.config) if found is None else Usage.of(predictor.config, found)
     judge = None if found is None else Judge.of(predictor, _judging(found))
-    candidates = Candidates.of(predictor, usage, judge)
-    if on_candidate is not None:
-        candidates.on_candidate = on_candidate
-    if max_bytes is not None:
-        chosen = candidates.largest_within(max_bytes)
+    candidates = Candidates.of(predictor, usage, judge, on_level)
+    about = {**run_facts(run, predictor), **({} if licence is None else {"licence": licence})}
+    if max_bytes is None:
+        chosen = candidates.at(0) if judge is None else candidates.smallest_within(max_loss)
+        student, losses = _described(chosen, predictor.task, judge, about)
     else:
-        chosen = candidates.smallest_within(max_loss) if judge is not None else candidates.at(0)
-    losses = () if judge is None else tuple(judge.losses(chosen.logits))
-    facts: dict[str, Any] = run_facts(run, predictor)
-    if licence is not None:
-        facts["licence"] = licence
-    task, student = predictor.task, chosen.student
-    if judge is not None:
-        first = judge.splits[0]
-        if not task.decision():
-            task = task.tuned(first.examples.labels, chosen.logits[first.split])
-        student = dataclasses.replace(student, decision=task.decision())
-        facts["scores"] = {loss.split: loss_json(loss) for loss in losses}
-        facts["texts"] = text_facts(student.predictor(), first.examples.tokens, chosen.logits[first.split])
-    student = dataclasses.replace(student, facts=facts)
-    run_bytes = sum((run / name).stat().st_size for name in ("weights.npz", "tokenizer.json") if (run / name).is_file())
+        room = max_bytes
+        while True:  # what is said of a student takes room too
+            student, losses = _described(candidates.largest_within(room), predictor.task, judge, about)
+            beyond = len(student.to_bytes()) - max_bytes
+            if beyond <= 0:
+                break
+            room -= beyond
+    run_bytes = sum((run / name).stat().st_size for name in (WEIGHTS, TOKENIZER) if (run / name).is_file())
     return Packed(student, len(student.to_bytes()), losses, run_bytes)
+
+
+def _described(
+    chosen: Candidate, task: Task, judge: Judge | None, about: Mapping[str, Any]
+) -> tuple[PackedStudent, tuple[SplitLoss, ...]]:
+    """Return a packed student with what is said of it, and what packing costs."""
+    student = dataclasses.replace(chosen.student, facts=dict(about))
+    if judge is None:
+        return student, ()
+    losses, first = tuple(judge.losses(chosen.logits)), judge.splits[0]
+    logits = chosen.logits[first.split]
+    if not task.decision():
+        task = task.tuned(first.examples.labels, logits, first.examples.teacher_logits)
+    student = dataclasses.replace(student, decision=task.decision())
+    facts = {
+        "scores": {loss.split: loss_json(loss) for loss in losses},
+        "texts": text_facts(student.predictor(), first.examples.tokens, logits),
+    }
+    return dataclasses.replace(student, facts={**student.facts, **facts}), losses
 
 
 def _export_of(seen: Any, folder: Path, run: Path) -> Export:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -21,31 +22,45 @@ class Candidate:
     Attributes:
         level: its level; 0 is the largest.
         student: the student.
-        bytes: the size of its file, but for what is said of it there.
         logits: what it says of each split's rows; empty where there are none to judge by.
     """
 
     level: int
     student: PackedStudent
-    bytes: int
     logits: Mapping[str, np.ndarray]
 
+    @cached_property
+    def bytes(self) -> int:
+        """The size of its file, but for what is said of it there."""
+        return len(self.student.to_bytes())
 
-@dataclasses.dataclass
+
+@dataclasses.dataclass(frozen=True)
 class Candidates:
-    """A student's levels, each made once."""
+    """A student's levels.
+
+    Attributes:
+        whole: the student as it is.
+        shrinker: makes it smaller.
+        cut_tokenizer: the tokenizer without the words that no training text has.
+        judge: compares answers; None = there is nothing to compare with.
+        on_level: is told of each level that is judged, and of what it loses.
+    """
 
     whole: PackedStudent
     shrinker: Shrinker
     cut_tokenizer: str
     judge: Judge | None
-    on_candidate: Callable[[Candidate, float | None], None] = lambda _candidate, _points: None
-
-    def __post_init__(self) -> None:
-        self._made: dict[int, Candidate] = {}
+    on_level: Callable[[int, float], None] = lambda _level, _points: None
 
     @classmethod
-    def of(cls, predictor: Predictor, usage: Usage, judge: Judge | None) -> "Candidates":
+    def of(
+        cls,
+        predictor: Predictor,
+        usage: Usage,
+        judge: Judge | None,
+        on_level: Callable[[int, float], None] = lambda _level, _points: None,
+    ) -> "Candidates":
         """Prepare a student's levels.
 
         Raises:
@@ -55,22 +70,30 @@ class Candidates:
         if kind is None:
             raise InputError(f"student {predictor.config.name}: with these options it cannot be packed")
         tokenizer = without_unused(whole.tokenizer, usage.tokens > 0)
-        return cls(whole, kind.of(predictor.config, predictor.weights(), usage), tokenizer, judge)
+        return cls(whole, kind.of(predictor.config, predictor.weights(), usage), tokenizer, judge, on_level)
 
     def at(self, level: int) -> Candidate:
         """Return a level's student, with its answers."""
-        if level not in self._made:
-            shrunk = self.shrinker.at(level)
-            tokenizer = self.whole.tokenizer if level < self.shrinker.levels_of_all_words else self.cut_tokenizer
-            student = dataclasses.replace(self.whole, config=shrunk.config, arrays=shrunk.arrays, tokenizer=tokenizer)
-            logits = {} if self.judge is None else self.judge.answers_of(student)
-            self._made[level] = candidate = Candidate(level, student, len(student.to_bytes()), logits)
-            self.on_candidate(candidate, self.points(level))
-        return self._made[level]
+        shrunk = self.shrinker.at(level)
+        tokenizer = self.whole.tokenizer if level < self.shrinker.levels_of_all_words else self.cut_tokenizer
+        student = dataclasses.replace(self.whole, config=shrunk.config, arrays=shrunk.arrays, tokenizer=tokenizer)
+        return Candidate(level, student, {} if self.judge is None else self.judge.answers_of(student))
 
-    def points(self, level: int) -> float | None:
-        """Return what a level loses, in hundredths of the first metric; None where nothing judges."""
-        return None if self.judge is None else self.judge.points(self.at(level).logits)
+    @cached_property
+    def points(self) -> list[float]:
+        """What each level loses, in hundredths of the first metric; it grows from level to level, or stays.
+
+        What is lost between two levels is less than chance adds on some hundred rows. So the losses are the ascending
+        ones nearest to those found (isotonic regression), in which chance is averaged out.
+        """
+        from sklearn.isotonic import isotonic_regression
+
+        assert self.judge is not None
+        found = []
+        for level in range(self.shrinker.levels):
+            found.append(self.judge.points(self.at(level).logits))
+            self.on_level(level, found[-1])
+        return [float(points) for points in isotonic_regression(np.array(found))]
 
     def largest_within(self, most_bytes: int) -> Candidate:
         """Return the largest student of at most so many bytes.
@@ -78,24 +101,15 @@ class Candidates:
         Raises:
             InputError: the smallest one is larger.
         """
-        smallest = self.at(self.shrinker.levels - 1)
+        low, high = 0, self.shrinker.levels - 1
+        smallest = self.at(high)
         if smallest.bytes > most_bytes:
             raise InputError(f"--max-bytes {most_bytes}: the smallest packed student has {smallest.bytes:,} bytes")
-        return self.at(_first(self.shrinker.levels, lambda level: self.at(level).bytes <= most_bytes))
+        while low < high:  # sizes descend
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.at(middle).bytes <= most_bytes else (middle + 1, high)
+        return self.at(low)
 
     def smallest_within(self, most_points: float) -> Candidate:
-        """Return the smallest student of those up to the first that loses more."""
-        worse = _first(self.shrinker.levels, lambda level: (self.points(level) or 0.0) > most_points)
-        return self.at(max(0, worse - 1))
-
-
-def _first(count: int, holds: Callable[[int], bool]) -> int:
-    """Return the first number below ``count`` for which something holds that holds from there on, by halving."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        """Return the smallest student that loses no more; the largest one where each does."""
+        return self.at(max(0, int(np.searchsorted(self.points, most_points, side="right")) - 1))

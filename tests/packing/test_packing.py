@@ -64,6 +64,8 @@ def test_the_levels_of_a_size_and_of_a_loss_are_found(packable, name):
     assert candidates.largest_within(middle.bytes).bytes <= middle.bytes
     assert candidates.largest_within(10**9).level == 0
     assert candidates.smallest_within(1_000.0).level == candidates.shrinker.levels - 1
+    assert candidates.smallest_within(-1_000.0).level == 0
+    assert candidates.points == sorted(candidates.points)
     with pytest.raises(InputError, match="--max-bytes 10: the smallest packed student has"):
         candidates.largest_within(10)
 
@@ -230,3 +232,11 @@ def test_a_packed_file_predicts_on_the_command_line_without_jax(tmp_path, packab
     assert (done.returncode, done.stderr) == (0, "")
     expected = dj.load(tmp_path / "a.djx").predict(["w1 w2", "w4 w5"]).tolist()
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == expected
+
+
+def test_what_is_said_of_a_student_has_its_room_within_the_size(tmp_path, packable):
+    run, export = packable["fasttext"]
+    bare = _candidates(run, export).at(10).bytes
+    packed = pack(run, export, max_bytes=bare + 100, licence="x" * 2_000)
+    packed.student.write(tmp_path / "a.djx")
+    assert (tmp_path / "a.djx").stat().st_size == packed.bytes <= bare + 100

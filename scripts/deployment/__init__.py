@@ -1,0 +1,1 @@
+"""What a packed student costs where it answers: ``python -m scripts.deployment --help``."""

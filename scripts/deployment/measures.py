@@ -1,0 +1,100 @@
+"""Measurements of a packed student: each in this process on warm students, or in a fresh one."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill_jax.inference.predictor import Predictor
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_ONE_BY_ONE = 2_000
+_BATCH_TURNS = 15
+_COLD = """
+import sys, time
+started = time.perf_counter()
+import distill_jax
+model = distill_jax.load(sys.argv[1])
+model.predict(["What a lovely film."])
+seconds = time.perf_counter() - started
+try:
+    status = open("/proc/self/status").read()
+    resident = int(status.split("VmRSS:")[1].split()[0]) * 1024
+except OSError:
+    resident = 0
+print(seconds, resident)
+"""
+
+
+def cold(path: Path, turns: int) -> dict[str, float]:
+    """Return the median seconds from a process's start to its first answer, and the bytes that it then has."""
+    seconds, resident = [], []
+    for _ in range(turns):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", _COLD, str(path)], check=True, capture_output=True, text=True)
+        seconds.append(time.perf_counter() - started)
+        resident.append(float(done.stdout.split()[1]))
+    return {"seconds": statistics.median(seconds), "resident_bytes": statistics.median(resident)}
+
+
+def one_by_one(model: Predictor, texts: Sequence[str]) -> dict[str, float]:
+    """Return the seconds that a text alone takes, as quantiles over texts; each is met twice, and counted once."""
+    found = []
+    for text in texts[:_ONE_BY_ONE]:
+        model.predict([text])
+        started = time.perf_counter()
+        model.predict([text])
+        found.append(time.perf_counter() - started)
+    low, high = np.quantile(found, [0.5, 0.99]).tolist()
+    return {"p50": low, "p99": high}
+
+
+def by_batch(model: Predictor, texts: Sequence[str]) -> dict[int, float]:
+    """Return the seconds a text takes among others, by how many they are: the quickest of several turns."""
+    found = {}
+    for size in BATCHES:
+        turns = []
+        for turn in range(_BATCH_TURNS):
+            batch = [texts[(turn * size + place) % len(texts)] for place in range(size)]
+            started = time.perf_counter()
+            model.predict(batch)
+            turns.append(time.perf_counter() - started)
+        found[size] = min(turns) / size
+    return found
+
+
+def rates(first: Predictor, second: Predictor, texts: Sequence[str], turns: int) -> tuple[list[float], list[float]]:
+    """Return the texts a second of two students, turn about, each with a tokenizer that has met no word."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for model in (first, second):
+        model.predict(list(texts))  # programs are compiled
+    for _ in range(turns):
+        for model, rates_ in zip((first, second), found, strict=True):
+            anew = model.anew()
+            started = time.perf_counter()
+            anew.predict(list(texts))
+            rates_.append(len(texts) / (time.perf_counter() - started))
+    return found
+
+
+def measured(
+    packed: Path, run: Path, model: Predictor, whole: Predictor, texts: Sequence[str], turns: int
+) -> dict[str, Any]:
+    """Return all that is measured of a packed student beside the run that it comes from, as JSON values."""
+    ours, theirs = rates(model, whole, texts, turns)
+    ratio = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+    found = {
+        "bytes": packed.stat().st_size,
+        "cold": {"packed": cold(packed, 3 * turns), "run": cold(run, turns)},
+        "one_text": {"packed": one_by_one(model, texts), "run": one_by_one(whole, texts)},
+        "seconds_a_text_by_batch": by_batch(model, texts),
+        "texts_per_second": {"packed": statistics.median(ours), "run": statistics.median(theirs)},
+        "ratio": {"median": statistics.median(ratio), "least": min(ratio), "most": max(ratio)},
+    }
+    return json.loads(json.dumps(found))
