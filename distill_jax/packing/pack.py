@@ -75,11 +75,14 @@ def pack(
     else:
         room = max_bytes
         while True:  # what is said of a student takes room too
-            student, losses = _described(candidates.largest_within(room), predictor.task, judge, about)
-            beyond = len(student.to_bytes()) - max_bytes
-            if beyond <= 0:
+            chosen = candidates.largest_within(room)
+            student, losses = _described(chosen, predictor.task, judge, about)
+            size = len(student.to_bytes())
+            if size <= max_bytes:
                 break
-            room -= beyond
+            if chosen.bytes > room:
+                raise InputError(f"--max-bytes {max_bytes}: the smallest packed student has {size:,} bytes")
+            room -= size - max_bytes
     run_bytes = sum((run / name).stat().st_size for name in (WEIGHTS, TOKENIZER) if (run / name).is_file())
     return Packed(student, len(student.to_bytes()), losses, run_bytes)
 

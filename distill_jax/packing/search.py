@@ -96,15 +96,8 @@ class Candidates:
         return [float(points) for points in isotonic_regression(np.array(found))]
 
     def largest_within(self, most_bytes: int) -> Candidate:
-        """Return the largest student of at most so many bytes.
-
-        Raises:
-            InputError: the smallest one is larger.
-        """
+        """Return the largest student of at most so many bytes; the smallest one where each has more."""
         low, high = 0, self.shrinker.levels - 1
-        smallest = self.at(high)
-        if smallest.bytes > most_bytes:
-            raise InputError(f"--max-bytes {most_bytes}: the smallest packed student has {smallest.bytes:,} bytes")
         while low < high:  # sizes descend
             middle = (low + high) // 2
             low, high = (low, middle) if self.at(middle).bytes <= most_bytes else (middle + 1, high)

@@ -66,8 +66,9 @@ def test_the_levels_of_a_size_and_of_a_loss_are_found(packable, name):
     assert candidates.smallest_within(1_000.0).level == candidates.shrinker.levels - 1
     assert candidates.smallest_within(-1_000.0).level == 0
     assert candidates.points == sorted(candidates.points)
+    assert candidates.largest_within(10).level == candidates.shrinker.levels - 1
     with pytest.raises(InputError, match="--max-bytes 10: the smallest packed student has"):
-        candidates.largest_within(10)
+        pack(*packable[name], max_bytes=10)
 
 
 def test_the_linear_student_keeps_what_says_most(packable):
@@ -165,7 +166,7 @@ def test_the_command_says_what_it_costs_and_writes(capsys, tmp_path, packable):
 
 def test_a_clear_loss_is_not_written_without_force(capsys, tmp_path, packable):
     run, export = packable["fasttext"]
-    smallest = _candidates(run, export).at(21).bytes + 100
+    smallest = pack(run, export, max_loss=1_000).bytes
     options = (run, "--export", export, "--output", tmp_path / "a.djx", "--max-bytes", smallest)
     status, _, error = call(capsys, main, *options)
     assert status == 2
@@ -237,6 +238,6 @@ def test_a_packed_file_predicts_on_the_command_line_without_jax(tmp_path, packab
 def test_what_is_said_of_a_student_has_its_room_within_the_size(tmp_path, packable):
     run, export = packable["fasttext"]
     bare = _candidates(run, export).at(10).bytes
-    packed = pack(run, export, max_bytes=bare + 100, licence="x" * 2_000)
+    packed = pack(run, export, max_bytes=bare + 4_500, licence="x" * 2_000)
     packed.student.write(tmp_path / "a.djx")
-    assert (tmp_path / "a.djx").stat().st_size == packed.bytes <= bare + 100
+    assert (tmp_path / "a.djx").stat().st_size == packed.bytes <= bare + 4_500
