@@ -1,4 +1,4 @@
-# make demo   the whole job on real data: data, teacher, logits, four students, report (a few minutes on two cores)
+# make demo   the whole job on real data: data, teacher, logits, four students, report, a packed file (a few minutes on two cores)
 # make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (25 minutes on two quiet cores)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test (make test-gpu: the tests that hold on a GPU, there)
@@ -15,7 +15,7 @@ RECIPE ?= best
 
 help:
 	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
-	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html (RECIPE=notebook: the notebook's)"
+	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html, a packed file (RECIPE=notebook: the notebook's)"
 	@echo "make best      with a transfer set and three seeds a student, runs/best/report.html"
 	@echo "make benchmark speed beside torch and fastText's C++, into benchmarks/"
 	@echo "make test      linters, types and every test"
@@ -41,6 +41,7 @@ demo: $(STAMP)
 	  done; \
 	done
 	$(BIN)/python -m distill_jax.report runs/demo
+	$(BIN)/python -m distill_jax.pack runs/demo/fasttext-distil
 
 best: $(STAMP)
 	$(BIN)/python scripts/export_logits.py --output exports/best --validation-fraction 0.1 --unlabelled demo --augment 20

@@ -1,6 +1,6 @@
 """The optional extras: what each of them installs, and the one sentence where something of one is missing.
 
-What predicting with the linear student needs is always installed. Shared by both halves; standard library only.
+What predicting needs is always installed. Shared by both halves; standard library only.
 """
 
 import contextlib

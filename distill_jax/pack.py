@@ -1,12 +1,13 @@
 """``python -m distill_jax.pack``: a trained student as one small file that answers without JAX."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from distill_jax.console import format_table, parse_options, run_command, say, warn
+from distill_jax.console import format_table, parse_options, path_word, run_command, say, shell_line, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.extras import require_extra
 from distill_jax.files import real_place
@@ -88,6 +89,20 @@ def main() -> None:
         _require_replaceable(output)
         packed.student.write(output)
     say(f"wrote {output} ({packed.bytes:,} bytes; the run's weights and tokenizer: {packed.run_bytes:,})")
+    say("it answers with:")
+    for line in _ways(output):
+        say(f"  {line}")
+
+
+def _ways(output: Path) -> list[str]:
+    """Return three ways to use a packed file, to paste; ``pip install distill-jax`` is enough for the first two."""
+    text, path = "What a lovely film.", path_word(output)
+    code = f"import distill_jax; print(distill_jax.load({str(output)!r}).predict([{text!r}]))"
+    return [
+        f"echo {shlex.quote(text)} | python -m distill_jax.predict --model {path}",
+        shell_line(["python", "-c", code]),
+        f"python -m distill_jax.serve {path}    # the extra serve",
+    ]
 
 
 def _output(arguments: Arguments) -> Path:
