@@ -78,6 +78,7 @@ class Page {
   showAnswer() {
     const { logits, shares, answered } = this.answer;
     byId("answer").textContent = this.inWords();
+    byId("class").options[0].text = `its answer (${this.names[this.foremost()]})`;
     if (!shares) {
       byId("classes").hidden = true;
       return;
@@ -142,15 +143,18 @@ class Page {
   }
 
   howTold(exact) {
-    const told = exact
-      ? "What each word adds to the class’s logit, exactly; what several words add together they share"
-      : "By how much the class’s logit falls where the word is left out";
-    return `${told}${this.student.task.relative ? ", less what it adds to the mean of all classes" : ""}.`;
+    const what = `the class’s logit${this.student.task.relative ? ", less the mean of all classes’" : ""}`;
+    return exact
+      ? `What each word adds to ${what}: exactly, and what several words add together they share.`
+      : `By how much each word raises ${what}: what the student says with it and without it.`;
   }
 
   chosen() {
     const chosen = byId("class").value;
-    if (chosen !== "") return Number(chosen);
+    return chosen === "" ? this.foremost() : Number(chosen);
+  }
+
+  foremost() {
     const { logits } = this.answer;
     return logits.indexOf(Math.max(...logits));
   }

@@ -14,6 +14,8 @@ class Tokenizer {
     this.marks = classOf(marks);
     const joined = settings.normalizer.clean ? `|[${rangesOf(deleted)}]` : "";  // what is deleted cuts nothing
     this.stretch = new RegExp(`(?:\\P{White_Space}${joined})+`, "gu");
+    const mark = `[${rangesOf(punctuation)}]`;
+    this.edges = new RegExp(`^(${mark}*)(.*?)(${mark}*)$`, "su");
   }
 
   /**
@@ -43,7 +45,7 @@ class Tokenizer {
     return { ids: tokens.map(([id]) => id), owners: tokens.map(([, owner]) => owner), words };
   }
 
-  /** Yield [start, stop] of what stands between white space, and [start, stop, id] of added tokens. */
+  /** Yield [start, stop] of words and of the punctuation around them, and [start, stop, id] of added tokens. */
   *stretches(text) {
     let start = 0;
     for (let place = 0; place < text.length; ) {
@@ -61,7 +63,11 @@ class Tokenizer {
 
   *between(text, start, stop) {
     for (const match of text.slice(start, stop).matchAll(this.stretch)) {
-      yield [start + match.index, start + match.index + match[0].length];
+      let place = start + match.index;
+      for (const part of match[0].match(this.edges).slice(1)) {
+        if (part) yield [place, place + part.length];
+        place += part.length;
+      }
     }
   }
 
