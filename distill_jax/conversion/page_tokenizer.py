@@ -1,5 +1,6 @@
 """What a page is told of a tokenizer, so that its own code cuts texts exactly as the ``tokenizers`` library does."""
 
+import functools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -53,6 +54,7 @@ def page_tokenizer(tokenizer: Tokenizer, max_length: int) -> tuple[dict[str, Any
     return settings, "\n".join(words or ()).encode()
 
 
+@functools.cache
 def characters() -> dict[str, list[int]]:
     """Return the characters that the library treats apart, as ranges [first, last, first, last, …] of their codes.
 
