@@ -11,6 +11,7 @@ from distill_jax.conversion.html import Html
 from distill_jax.convert import main
 from distill_jax.errors import InputError
 from page_students import page_student, page_tokenizer_of
+from runtime_alone import command_alone
 
 
 @pytest.fixture
@@ -25,6 +26,12 @@ def test_the_command_writes_a_page_beside_the_packed_file(capsys, packed):
     page = packed.with_suffix(".html")
     assert (status, said) == (0, f"wrote {page} ({page.stat().st_size:,} bytes)\n")
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_page_is_written_where_the_runtime_alone_is_installed(packed):
+    done = command_alone("distill_jax.convert", packed, "--to", "html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert packed.with_suffix(".html").read_bytes() == Html().files(page_student("fasttext"))["page.html"]
 
 
 def test_the_same_student_makes_the_same_page():

@@ -25,8 +25,8 @@ CONTRAST = """
     .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
     .reduce((sum, value, place) => sum + value * [0.2126, 0.7152, 0.0722][place], 0);
   const paper = over(getComputedStyle(document.body).backgroundColor, [0, 0, 0]);
-  const texts = [...document.querySelectorAll(".word, .note, .answer, .name, .number, .lead, footer, label, h1, h2, h3")];
-  return texts.filter((one) => one.checkVisibility() && one.textContent).map((one) => {
+  const texts = ".word, .note, .answer, .name, .number, .lead, footer, label, h1, h2, h3";
+  return [...document.querySelectorAll(texts)].filter((one) => one.checkVisibility() && one.textContent).map((one) => {
     const style = getComputedStyle(one), ground = over(style.backgroundColor, paper);
     const [dark, bright] = [light(ground), light(over(style.color, ground))].sort((one, other) => one - other);
     return [one.className || one.localName, (bright + 0.05) / (dark + 0.05)];

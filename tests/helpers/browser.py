@@ -1,4 +1,4 @@
-"""Chromium without a window, by Playwright; a test that asks for it is skipped, with the reason, where there is none."""
+"""Chromium without a window, by Playwright; where there is none, a test that asks for it is skipped and says why."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Packed students with made parameters, and a BERT-style tokenizer whose vocabulary has more than words of one language."""
+"""Packed students with made parameters, and a BERT-style tokenizer with words of several languages."""
 
 import string
 

@@ -111,13 +111,15 @@ class Page {
     const pieces = [];
     let end = 0;
     words.forEach(([start, stop], word) => {
-      pieces.push(this.text.slice(end, start), this.wordElement(this.text.slice(start, stop), values[word], most, seen[word]));
+      const shown = this.text.slice(start, stop);
+      pieces.push(this.text.slice(end, start), this.wordElement(shown, values[word], most, seen[word]));
       end = stop;
     });
     byId("words").replaceChildren(...pieces, this.text.slice(end));
     byId("words").classList.remove("waiting");
     byId("cut").hidden = seen.every(Boolean);
-    byId("cut").textContent = `The student sees ${this.student.maxLength} tokens of a text; the words in italics are not among them.`;
+    byId("cut").textContent =
+      `The student sees ${this.student.maxLength} tokens of a text; what is in italics is not among them.`;
     this.showStrongest(values, most);
     byId("how").textContent = this.howTold(exact);
   }
@@ -133,7 +135,8 @@ class Page {
 
   showStrongest(values, most) {
     const { words } = this.explanation;
-    const order = [...values.keys()].filter((word) => values[word]).sort((one, other) => Math.abs(values[other]) - Math.abs(values[one]));
+    const order = [...values.keys()].filter((word) => values[word]);
+    order.sort((one, other) => Math.abs(values[other]) - Math.abs(values[one]));
     byId("strongest").replaceChildren(...order.slice(0, STRONGEST).map((word) => element(
       "li", values[word] < 0 ? "against" : "for",
       element("span", "name", this.text.slice(...words[word])),

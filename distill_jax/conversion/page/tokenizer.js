@@ -31,13 +31,13 @@ class Tokenizer {
     let tokens = [];
     const words = [];
     for (const [start, stop, id] of this.stretches(text)) {
-      if (tokens.length >= room && fromTheRight) {
-        words.push([start, stop]);
-        continue;
+      if (tokens.length >= room && fromTheRight) {  // the rest of the text is as one word
+        words.push([start, text.length]);
+        break;
       }
       const ids = id === undefined ? this.idsOf(text.slice(start, stop)) : [id];
       for (const one of ids) tokens.push([one, words.length]);
-      words.push([start, stop]);
+      if (ids.length) words.push([start, stop]);
     }
     tokens = fromTheRight ? tokens.slice(0, room) : tokens.slice(Math.max(tokens.length - room, 0));
     const around = (ids) => ids.map((id) => [id, -1]);
@@ -108,7 +108,8 @@ class Tokenizer {
 }
 
 // What the library takes for Chinese; it differs from BERT's own list by one digit.
-const CHINESE = /[㐀-䶿一-鿿豈-﫿\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
+const CHINESE =
+  /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
 
 /** Return half of a pair without the other half as what the library is given for it. */
 function wellFormed(text) {
