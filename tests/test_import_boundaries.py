@@ -139,6 +139,12 @@ ROOM_RULES = {
     "distill_jax/inference": ("distill_jax.training", "distill_jax.reporting", "distill_jax.formats"),
     "distill_jax/labelling": ("distill_jax.training", "distill_jax.reporting"),
     "distill_jax/formats": ("distill_jax.labelling", "distill_jax.training", "distill_jax.reporting"),
+    "distill_jax/conversion": (
+        "distill_jax.packing",
+        "distill_jax.runs",
+        "distill_jax.training",
+        "distill_jax.reporting",
+    ),
     "distill_jax/reporting": ("distill_jax.training", "distill_jax.inference", "distill_jax.students"),
     # A student names its fast path, which stands in inference.
     "distill_jax/students": ("distill_jax.training", "distill_jax.reporting"),

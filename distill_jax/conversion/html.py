@@ -1,7 +1,7 @@
 """A student as one static page: its tokenizer, its numbers and its explanation, in plain JavaScript.
 
-The page holds the packed file's own streams, deflated, for a browser inflates that by itself. Names of classes and pieces
-of words are in there too, so that nothing of the student's is ever read as HTML but the page's title.
+The page holds the packed file's own streams, deflated, for a browser inflates that by itself. Names of classes and
+pieces of words are in there too, so that nothing of the student's is ever read as HTML but the page's title.
 """
 
 import base64

@@ -1,5 +1,6 @@
 """What a page is told of a tokenizer, so that its own code cuts texts exactly as the ``tokenizers`` library does."""
 
+import functools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +12,7 @@ from distill_jax.errors import InputError
 from distill_jax.packed.vocabulary import words_by_id
 
 _BETWEEN = "0"  # no step makes anything of it
-_CHARACTERS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and chr(code) != _BETWEEN]
+_PLANES = (range(0xD800), range(0xE000, 0x30000), range(0xE0000, 0xE1000), range(0xF0000, 0x110000))  # of any use
 _OPTIONS = ("single_word", "lstrip", "rstrip", "normalized")
 
 
@@ -53,27 +54,29 @@ def page_tokenizer(tokenizer: Tokenizer, max_length: int) -> tuple[dict[str, Any
     return settings, "\n".join(words or ()).encode()
 
 
+@functools.cache
 def characters() -> dict[str, list[int]]:
     """Return the characters that the library treats apart, as ranges [first, last, first, last, …] of their codes.
 
     ``deleted`` is what cleaning deletes, ``punctuation`` where words are cut, ``decomposed`` what is taken apart where
     accents are stripped, and ``marks`` what is then left out.
     """
-    pieces = {piece for piece, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(_BETWEEN.join(_CHARACTERS))}
-    stripped = _normalized(strip_accents=True)
+    every = [character for plane in _PLANES for character in map(chr, plane) if character != _BETWEEN]
+    pieces = {piece for piece, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(_BETWEEN.join(every))}
+    cleaned, stripped = _normalized(every, clean_text=True), _normalized(every, strip_accents=True)
     return {
-        "deleted": _ranges(character for character, found in _normalized(clean_text=True).items() if not found),
-        "punctuation": _ranges(character for character in _CHARACTERS if character in pieces),
-        "decomposed": _ranges(character for character, found in stripped.items() if found not in ("", character)),
-        "marks": _ranges(character for character, found in stripped.items() if not found),
+        "deleted": _ranges(character for character in every if not cleaned[character]),
+        "punctuation": _ranges(character for character in every if character in pieces),
+        "decomposed": _ranges(character for character in every if stripped[character] not in ("", character)),
+        "marks": _ranges(character for character in every if not stripped[character]),
     }
 
 
-def _normalized(**steps: bool) -> dict[str, str]:
+def _normalized(characters: list[str], **steps: bool) -> dict[str, str]:
     """Return what the library's normalizer makes of each character by some of its steps alone."""
-    every = {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False}
-    normalizer = normalizers.BertNormalizer(**{**every, **steps})
-    return dict(zip(_CHARACTERS, normalizer.normalize_str(_BETWEEN.join(_CHARACTERS)).split(_BETWEEN), strict=True))
+    none = {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False, "lowercase": False}
+    normalizer = normalizers.BertNormalizer(**{**none, **steps})
+    return dict(zip(characters, normalizer.normalize_str(_BETWEEN.join(characters)).split(_BETWEEN), strict=True))
 
 
 def _ranges(found: Iterable[str]) -> list[int]:

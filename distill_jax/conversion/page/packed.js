@@ -1,5 +1,5 @@
-// The packed file's manifest and streams, as docs/packed-format.md describes them; but all together, and deflated, which a
-// browser inflates by itself.
+// The packed file's manifest and streams, as docs/packed-format.md describes them; but all together, and deflated, which
+// a browser inflates by itself.
 
 async function readPacked() {
   const deflated = bytesOfBase64(document.getElementById("student").textContent.trim());
@@ -22,7 +22,9 @@ function bytesOfBase64(text) {
 /** Return the parameters by name, each a `Matrix`. */
 function readArrays({ manifest, streams }) {
   const arrays = {};
-  for (const [name, about] of Object.entries(manifest.arrays)) arrays[name] = readArray(`weights/${name}`, about, streams);
+  for (const [name, about] of Object.entries(manifest.arrays)) {
+    arrays[name] = readArray(`weights/${name}`, about, streams);
+  }
   return arrays;
 }
 

@@ -78,6 +78,7 @@ class Page {
   showAnswer() {
     const { logits, shares, answered } = this.answer;
     byId("answer").textContent = this.inWords();
+    byId("class").options[0].text = `its answer (${this.names[this.foremost()]})`;
     if (!shares) {
       byId("classes").hidden = true;
       return;
@@ -110,13 +111,15 @@ class Page {
     const pieces = [];
     let end = 0;
     words.forEach(([start, stop], word) => {
-      pieces.push(this.text.slice(end, start), this.wordElement(this.text.slice(start, stop), values[word], most, seen[word]));
+      const shown = this.text.slice(start, stop);
+      pieces.push(this.text.slice(end, start), this.wordElement(shown, values[word], most, seen[word]));
       end = stop;
     });
     byId("words").replaceChildren(...pieces, this.text.slice(end));
     byId("words").classList.remove("waiting");
     byId("cut").hidden = seen.every(Boolean);
-    byId("cut").textContent = `The student sees ${this.student.maxLength} tokens of a text; the words in italics are not among them.`;
+    byId("cut").textContent =
+      `The student sees ${this.student.maxLength} tokens of a text; what is in italics is not among them.`;
     this.showStrongest(values, most);
     byId("how").textContent = this.howTold(exact);
   }
@@ -132,7 +135,8 @@ class Page {
 
   showStrongest(values, most) {
     const { words } = this.explanation;
-    const order = [...values.keys()].filter((word) => values[word]).sort((one, other) => Math.abs(values[other]) - Math.abs(values[one]));
+    const order = [...values.keys()].filter((word) => values[word]);
+    order.sort((one, other) => Math.abs(values[other]) - Math.abs(values[one]));
     byId("strongest").replaceChildren(...order.slice(0, STRONGEST).map((word) => element(
       "li", values[word] < 0 ? "against" : "for",
       element("span", "name", this.text.slice(...words[word])),
@@ -142,15 +146,18 @@ class Page {
   }
 
   howTold(exact) {
-    const told = exact
-      ? "What each word adds to the class’s logit, exactly; what several words add together they share"
-      : "By how much the class’s logit falls where the word is left out";
-    return `${told}${this.student.task.relative ? ", less what it adds to the mean of all classes" : ""}.`;
+    const what = `the class’s logit${this.student.task.relative ? ", less the mean of all classes’" : ""}`;
+    return exact
+      ? `What each word adds to ${what}: exactly, and what several words add together they share.`
+      : `By how much each word raises ${what}: what the student says with it and without it.`;
   }
 
   chosen() {
     const chosen = byId("class").value;
-    if (chosen !== "") return Number(chosen);
+    return chosen === "" ? this.foremost() : Number(chosen);
+  }
+
+  foremost() {
     const { logits } = this.answer;
     return logits.indexOf(Math.max(...logits));
   }

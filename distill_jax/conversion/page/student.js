@@ -1,6 +1,6 @@
-// A student: from a text to its answer, and to what each word did. `students` has a class for each architecture, made of
-// the configuration, the parameters and the longest text; `logits(ids)` is all that it must have. One with `explain` says
-// exactly what each word adds.
+// A student: from a text to its answer, and to what each word did. `students` has a class for each architecture, made
+// of the configuration, the parameters and the longest text; `logits(ids)` is all that it must have. One with `explain`
+// says exactly what each word adds.
 
 const students = {};
 
@@ -74,16 +74,17 @@ class Student {
   }
 
   /**
-   * Yield while it works, and return what each word did: words [start, stop], seen (whether the student saw them), parts
-   * (by word and class, in logits). A student that adds nothing up is asked what it says without each word.
+   * Yield while it works, and return what each word did: words [start, stop], seen (whether the student saw them),
+   * parts (by word and class, in logits). A student that adds nothing up is asked what it says without each word.
    */
   *explain(text) {
     const { ids, owners, words } = this.tokenizer.encode(text);
     const present = new Set(owners);
     const seen = words.map((_, word) => present.has(word));
     if (this.network.explain) {
-      const { parts } = this.network.explain(ids, owners, words.length);
-      return { words, seen, exact: true, parts: parts.map((part) => [...part.map((value) => this.task.scaled(value))]) };
+      const computed = this.network.explain(ids, owners, words.length).parts;
+      const parts = computed.map((part) => Array.from(part, (value) => this.task.scaled(value)));
+      return { words, seen, exact: true, parts };
     }
     const whole = this.outputs(ids);
     const parts = [];

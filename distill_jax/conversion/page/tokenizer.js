@@ -14,6 +14,8 @@ class Tokenizer {
     this.marks = classOf(marks);
     const joined = settings.normalizer.clean ? `|[${rangesOf(deleted)}]` : "";  // what is deleted cuts nothing
     this.stretch = new RegExp(`(?:\\P{White_Space}${joined})+`, "gu");
+    const mark = `[${rangesOf(punctuation)}]`;
+    this.edges = new RegExp(`^(${mark}*)(.*?)(${mark}*)$`, "su");
   }
 
   /**
@@ -29,13 +31,13 @@ class Tokenizer {
     let tokens = [];
     const words = [];
     for (const [start, stop, id] of this.stretches(text)) {
-      if (tokens.length >= room && fromTheRight) {
-        words.push([start, stop]);
-        continue;
+      if (tokens.length >= room && fromTheRight) {  // the rest of the text is as one word
+        words.push([start, text.length]);
+        break;
       }
       const ids = id === undefined ? this.idsOf(text.slice(start, stop)) : [id];
       for (const one of ids) tokens.push([one, words.length]);
-      words.push([start, stop]);
+      if (ids.length) words.push([start, stop]);
     }
     tokens = fromTheRight ? tokens.slice(0, room) : tokens.slice(Math.max(tokens.length - room, 0));
     const around = (ids) => ids.map((id) => [id, -1]);
@@ -43,7 +45,7 @@ class Tokenizer {
     return { ids: tokens.map(([id]) => id), owners: tokens.map(([, owner]) => owner), words };
   }
 
-  /** Yield [start, stop] of what stands between white space, and [start, stop, id] of added tokens. */
+  /** Yield [start, stop] of words and of the punctuation around them, and [start, stop, id] of added tokens. */
   *stretches(text) {
     let start = 0;
     for (let place = 0; place < text.length; ) {
@@ -61,7 +63,11 @@ class Tokenizer {
 
   *between(text, start, stop) {
     for (const match of text.slice(start, stop).matchAll(this.stretch)) {
-      yield [start + match.index, start + match.index + match[0].length];
+      let place = start + match.index;
+      for (const part of match[0].match(this.edges).slice(1)) {
+        if (part) yield [place, place + part.length];
+        place += part.length;
+      }
     }
   }
 
@@ -102,7 +108,8 @@ class Tokenizer {
 }
 
 // What the library takes for Chinese; it differs from BERT's own list by one digit.
-const CHINESE = /[㐀-䶿一-鿿豈-﫿\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
+const CHINESE =
+  /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
 
 /** Return half of a pair without the other half as what the library is given for it. */
 function wellFormed(text) {

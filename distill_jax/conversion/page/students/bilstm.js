@@ -1,5 +1,5 @@
-// Tang's BiLSTM: what a token adds to the gates is computed once. distill_jax/inference/networks/bilstm.py is the same in
-// NumPy.
+// Tang's BiLSTM: what a token adds to the gates is computed once. distill_jax/inference/networks/bilstm.py is the same
+// in NumPy.
 
 students.bilstm = class {
   constructor(config, arrays) {

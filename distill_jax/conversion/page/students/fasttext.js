@@ -16,7 +16,7 @@ students.fasttext = class {
     return this.explain(ids, ids.map(() => 0), 1).logits;
   }
 
-  /** Return the logits, and each word's exact part of each: a part of an n-gram is shared by the words that it is of. */
+  /** Return the logits, and each word's exact part of each; an n-gram's is shared by the words that it is of. */
   explain(ids, owners, count) {
     const classes = this.bias.length;
     const parts = Array.from({ length: count }, () => new Float64Array(classes));
