@@ -98,7 +98,7 @@ def _work(path: Path, predictor: "Predictor", student: Path, options: TableOptio
     names = [column.name for column in appended]
     table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
     recipe = Recipe(student, options.probabilities, form)
-    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path))
+    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path, predictor))
 
 
 def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:
@@ -115,7 +115,9 @@ def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[s
     return form
 
 
-def _workers(asked: int, path: Path) -> int:
+def _workers(asked: int, path: Path, predictor: "Predictor") -> int:
+    if asked == 0 and predictor.network.uses_all_processors:
+        return 1
     return asked or min(usable_processors(), 1 + path.stat().st_size // _BYTES_A_WORKER)
 
 
