@@ -1,5 +1,6 @@
 """A table labelled by a student, from the file to the file."""
 
+import contextlib
 import dataclasses
 import itertools
 import sys
@@ -78,16 +79,21 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
     output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
     file_format = format_of(path, dialect, options.text_column)
     work = _work(path, load_student(student), student, options, file_format)
-    say_guesses(path, dialect, file_format)
+    head = work.recipe.form.head(work.table.none())
+    with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+        say_guesses(path, dialect, file_format)
     started = time.monotonic()
     if output is None:
         _to_standard_output(work, started)
         return
     with sole_writer(output, "output"):
         identity = _identity(path, options, dialect)
-        head = work.recipe.form.head(work.table.none())
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
             _to_part(work, part, head, started)
+            if _identity(path, options, dialect) != identity:
+                raise InputError(
+                    f"data file {path}: it was changed while it was being read; start anew with --overwrite"
+                )
             part.finish(work.recipe.form, output)
 
 
