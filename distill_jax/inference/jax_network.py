@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -26,6 +26,7 @@ class JaxNetwork(Network):
         max_length: the tokens of a text that it sees.
     """
 
+    uses_all_processors: ClassVar[bool] = True
     config: StudentConfig
     params: Params
     max_length: int

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,7 +10,13 @@ from distill_jax.data.ragged import Ragged
 
 
 class Network(abc.ABC):
-    """A trained student without its tokenizer: from rows of tokens to logits. Threads may share one."""
+    """A trained student without its tokenizer: from rows of tokens to logits. Threads may share one.
+
+    Attributes:
+        uses_all_processors: whether it computes on all of them by itself, so that further processes gain nothing.
+    """
+
+    uses_all_processors: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 from distill_jax.errors import InputError
 from distill_jax.labelling.rows import ArrowRows, FieldRows, ObjectRows, Rows
 from distill_jax.tables.byte_streams import OnBytes
-from distill_jax.tables.delimited import Dialect, Record, header_and_records, lines_of, whole_records
+from distill_jax.tables.delimited import Dialect, Record, header_and_records, lines_of, picked, whole_records
 from distill_jax.tables.json_rows import json_objects
 from distill_jax.tables.parquet import import_pyarrow, parquet_batches, parquet_columns, parquet_schema, rows_of_batch
 from distill_jax.tables.paths import values_at
 from distill_jax.tables.reading import TableFormat, column_names, require_columns
 from distill_jax.tables.rows import Row, place
 from distill_jax.tables.sources import open_data
-from distill_jax.tables.text_columns import TextColumns
+from distill_jax.tables.text_columns import TextColumns, joined
 
 BLOCK_ROWS = 16_384
 BLOCK_CHARACTERS = 1 << 23
@@ -122,12 +122,10 @@ class _DelimitedTable:
             yield Block(FieldRows(self._header, rows), texts)
 
     def _rows(self, on_bytes: OnBytes | None) -> Iterator[tuple[list[str], str | None, int]]:
-        text = TextColumns(self._names, 0)
-        places = [self._header.index(name) for name in self._names]
+        parts = picked([self._header.index(name) for name in self._names])
         with self._records(on_bytes) as (_, records):
-            for number, line, fields in records:
-                row = Row(self._path, number, line, tuple([fields[place] for place in places]))
-                yield fields, text.text(row) or None, sum(map(len, fields))
+            for _, _, fields in records:
+                yield fields, joined(parts(fields)) or None, sum(map(len, fields))
 
     @contextlib.contextmanager
     def _records(self, on_bytes: OnBytes | None) -> Iterator[tuple[list[str], Iterator[Record]]]:

@@ -1,5 +1,6 @@
 """A table labelled by a student, from the file to the file."""
 
+import contextlib
 import dataclasses
 import itertools
 import sys
@@ -78,16 +79,21 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
     output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
     file_format = format_of(path, dialect, options.text_column)
     work = _work(path, load_student(student), student, options, file_format)
-    say_guesses(path, dialect, file_format)
+    head = work.recipe.form.head(work.table.none())
+    with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+        say_guesses(path, dialect, file_format)
     started = time.monotonic()
     if output is None:
         _to_standard_output(work, started)
         return
     with sole_writer(output, "output"):
         identity = _identity(path, options, dialect)
-        head = work.recipe.form.head(work.table.none())
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
             _to_part(work, part, head, started)
+            if _identity(path, options, dialect) != identity:
+                raise InputError(
+                    f"data file {path}: it was changed while it was being read; start anew with --overwrite"
+                )
             part.finish(work.recipe.form, output)
 
 
@@ -98,7 +104,7 @@ def _work(path: Path, predictor: "Predictor", student: Path, options: TableOptio
     names = [column.name for column in appended]
     table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
     recipe = Recipe(student, options.probabilities, form)
-    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path))
+    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path, predictor))
 
 
 def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:
@@ -115,7 +121,9 @@ def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[s
     return form
 
 
-def _workers(asked: int, path: Path) -> int:
+def _workers(asked: int, path: Path, predictor: "Predictor") -> int:
+    if asked == 0 and predictor.network.uses_all_processors:
+        return 1
     return asked or min(usable_processors(), 1 + path.stat().st_size // _BYTES_A_WORKER)
 
 

@@ -30,7 +30,8 @@ class TableOptions:
     label_separator: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ";"
     """What stands between several labels of a row in CSV and TSV."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 0
-    """Processes that label; 0 = as many as there are processors, fewer for a small table."""
+    """Processes that label; 0 = as many as there are processors, fewer for a small table, and one where JAX computes,
+    which uses all processors itself."""
     resume: Annotated[bool, Flag()] = False
     """Go on with an interrupted output; where there is none, start one."""
     overwrite: Annotated[bool, Flag()] = False

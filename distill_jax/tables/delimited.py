@@ -55,7 +55,7 @@ def delimited_rows(
 ) -> Iterator[Row]:
     """Yield a file's rows; an empty field is an empty text."""
     header, records = header_and_records(path, lines, dialect, on_bad_row)
-    cells = _picked([header.index(name) for name in columns])
+    cells = picked([header.index(name) for name in columns])
     for number, line, fields in whole_records(path, lines, dialect, header, records, on_bad_row):
         if is_wanted(wanted, number):
             yield Row(path, number, line, cells(fields))
@@ -89,7 +89,7 @@ def _unescaped(fields: list[str]) -> list[str]:
     return [field.replace("\\n", "\n") for field in fields]
 
 
-def _picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+def picked(indices: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
     """Return what makes a tuple of some of a record's fields."""
     if len(indices) > 1:
         return operator.itemgetter(*indices)

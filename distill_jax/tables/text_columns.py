@@ -1,6 +1,7 @@
 """The text of a table's rows: a column, or several together, with what is no text told apart."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from distill_jax.tables.rows import Row, RowError
@@ -35,10 +36,15 @@ class TextColumns:
 
     def text(self, row: Row) -> str:
         """Return the columns joined; an empty text where a row has none."""
-        return TEXT_SEPARATOR.join(part for part in self._parts(row) if part and part.strip())
+        return joined(self._parts(row))
 
     def _parts(self, row: Row) -> list[str | None]:
         return [as_text(value, row, name) for value, name in zip(row.cells[self._cells], self._names, strict=True)]
+
+
+def joined(parts: Iterable[str | None]) -> str:
+    """Return texts with a blank line between them, those that are missing or blank left out."""
+    return TEXT_SEPARATOR.join([part for part in parts if part and not part.isspace()])
 
 
 def as_text(value: Any, row: Row, column: str) -> str | None:

@@ -135,9 +135,9 @@ def test_columns_of_one_name_stay_in_csv_and_are_refused_elsewhere(capsys, tmp_p
     path.write_text("x,body,x\n1,w1,2\n")
     label(capsys, student, path, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("x,body,x,label,confidence\n1,w1,2,")
-    for name in ("out.jsonl", "out.parquet"):
-        options = ("--run", student, path, "--text-column", "body", "--output", tmp_path / name)
-        assert "the table has several columns 'x'" in refusal(capsys, main, *options)
+    for options in ([], ["--output", tmp_path / "out.jsonl"], ["--output", tmp_path / "out.parquet"]):
+        words = ("--run", student, path, "--text-column", "body", *options)
+        assert "the table has several columns 'x'" in refusal(capsys, main, *words)
 
 
 def test_json_stays_as_it_stands_byte_for_byte(capsys, tmp_path, student):
@@ -246,6 +246,13 @@ def test_a_dialect_is_read_and_what_is_written_is_csv(capsys, tmp_path, student)
     ((header, row),) = [list(csv.reader(io.StringIO((tmp_path / "out.csv").read_text())))]
     assert header == ["body", "x", "label", "confidence"]
     assert row[:2] == ["w1", '"é"']
+
+
+def test_standard_output_has_lines_of_json_alone(capsysbinary, tmp_path, student):
+    (tmp_path / "in.csv").write_text("x;body\n1;w1\n")
+    status, out, error = call(capsysbinary, main, "--run", student, tmp_path / "in.csv", "--text-column", "body")
+    assert (status, [json.loads(line)["x"] for line in out.splitlines()]) == (0, ["1"])
+    assert b"separated by semicolons, as its first line shows" in error
 
 
 def test_a_table_without_rows_stays_one(capsys, tmp_path, student):

@@ -144,6 +144,19 @@ def test_what_is_not_ours_is_never_deleted(capsys, tmp_path, student, table, the
     assert (elsewhere / "journal.json").exists()
 
 
+def test_a_table_that_changes_while_it_is_read_is_never_whole(capsys, tmp_path, monkeypatch, student, table):
+    label = Labeller.label
+
+    def meanwhile(self, block):
+        os.utime(table, ns=(1, 1))
+        return label(self, block)
+
+    monkeypatch.setattr(Labeller, "label", meanwhile)
+    message = refusal(capsys, main, *command(student, table, tmp_path / "out.csv"))
+    assert message == f"data file {table}: it was changed while it was being read; start anew with --overwrite"
+    assert not (tmp_path / "out.csv").exists()
+
+
 _SMALL = """
 import sys
 from distill_jax.labelling import inputs, part_folder
