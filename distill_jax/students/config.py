@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from flax import nnx
 
+    from distill_jax.conversion.onnx.network import OnnxNetwork
     from distill_jax.data.ragged import Ragged
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
@@ -178,6 +179,10 @@ class StudentConfig(abc.ABC):
 
     def shrinker(self) -> "type[Shrinker] | None":
         """Return how the student is packed; None = not at all."""
+        return None
+
+    def onnx_network(self) -> "type[OnnxNetwork[Any]] | None":
+        """Return what makes an ONNX graph of the student; None = nothing does."""
         return None
 
     def takes_sparse_steps(self, optimizer: str) -> bool:
