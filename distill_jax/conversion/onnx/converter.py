@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from distill_jax.conversion.about import about
 from distill_jax.conversion.converter import Converter
 from distill_jax.conversion.onnx.graph import Graph
 from distill_jax.conversion.onnx.network import OnnxNetwork
@@ -66,7 +67,7 @@ def onnx_model(student: PackedStudent) -> "onnx.ModelProto":
         ir_version=_IR_VERSION,
         producer_name="distill-jax",
     )
-    onnx.helper.set_model_props(model, _metadata(student))
+    onnx.helper.set_model_props(model, {name: _text(value) for name, value in about(student).items()})
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -86,13 +87,5 @@ def _add_outputs(graph: Graph, network: "OnnxNetwork[Any]", task: Task) -> None:
         graph.named("probabilities", graph.add("Sigmoid", logits))
 
 
-def _metadata(student: PackedStudent) -> dict[str, str]:
-    """Return what a program that has the model alone must know."""
-    about = {
-        "task": student.config.task,
-        "label_names": json.dumps(student.label_names, ensure_ascii=False),
-        "decision": json.dumps(student.decision),
-        "pad_id": str(student.config.pad_id),
-        "max_length": str(student.max_length),
-    }
-    return about | ({"licence": str(student.facts["licence"])} if "licence" in student.facts else {})
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
