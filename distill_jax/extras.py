@@ -18,7 +18,8 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "teacher": ("safetensors", "sentencepiece", "torch", "transformers"),
     "search": ("optuna",),
-    "bench": ("fasttext", "onnx", "onnxruntime", "onnxscript"),
+    "onnx": ("onnx",),
+    "bench": ("fasttext", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
     "serve": ("httptools", "uvicorn", "uvloop"),
 }

@@ -83,7 +83,7 @@ def test_every_extra_but_that_of_a_file_s_form_brings_what_training_needs():
         ours = [one for one in PROJECT["optional-dependencies"][extra] if one.startswith("distill-jax[")]
         return {extra}.union(*(brought(one.removeprefix("distill-jax[").removesuffix("]")) for one in ours))
 
-    assert {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)} == {"parquet"}
+    assert {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)} == {"onnx", "parquet"}
 
 
 _PREDICT = """

@@ -12,7 +12,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 
 _MULTIPLIER = 116_049_371  # of fastText's own hash of n-grams
-_FACTOR = np.uint64(_MULTIPLIER)
+FACTOR = np.uint64(_MULTIPLIER)
 _WORD = (1 << 64) - 1
 
 
@@ -41,7 +41,7 @@ def hashed_ngrams(tokens: Ragged, ngrams: int, *, vocab_size: int, buckets: int,
     positions, hashes, whole = np.arange(len(ids)), ids.astype(np.uint64), real
     for extra in range(1, min(ngrams, len(ids))):
         left = len(ids) - extra
-        hashes = hashes[:left] * _FACTOR + ids[extra:].astype(np.uint64)  # modulo 2^64, as in C
+        hashes = hashes[:left] * FACTOR + ids[extra:].astype(np.uint64)  # modulo 2^64, as in C
         whole = whole[:left] & real[extra:] & (positions[extra:] < ends[:left])
         found[:left, extra][whole] = vocab_size + (hashes[whole] % np.uint64(buckets)).astype(np.int32)
     return Ragged(found, tokens.lengths)

@@ -11,6 +11,7 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.conversion.onnx.bilstm import OnnxBiLstm
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.packing.shrinker import Shrinker
@@ -86,6 +87,12 @@ class BiLstmConfig(StudentConfig):
         from distill_jax.inference.gate_lookup import GateLookup
 
         return GateLookup
+
+    def onnx_network(self) -> "type[OnnxBiLstm]":
+        """Return ONNX's own LSTM."""
+        from distill_jax.conversion.onnx.bilstm import OnnxBiLstm
+
+        return OnnxBiLstm
 
     @classmethod
     def torch_layout(cls) -> "TorchLayout":

@@ -11,6 +11,7 @@ from distill_jax.students.config import StudentConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.conversion.onnx.cnn import OnnxCnn
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
     from distill_jax.packing.shrinker import Shrinker
@@ -82,6 +83,12 @@ class CnnConfig(StudentConfig):
         from distill_jax.inference.window_lookup import WindowLookup
 
         return WindowLookup
+
+    def onnx_network(self) -> "type[OnnxCnn]":
+        """Return the convolutions as nodes."""
+        from distill_jax.conversion.onnx.cnn import OnnxCnn
+
+        return OnnxCnn
 
     @classmethod
     def torch_layout(cls) -> "TorchLayout":

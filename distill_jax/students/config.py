@@ -18,7 +18,9 @@ from distill_jax.tasks import AS_THEY_ARE, SINGLE_LABEL_NAME
 if TYPE_CHECKING:
     import numpy as np
     from flax import nnx
+    from jax import Array
 
+    from distill_jax.conversion.onnx.network import OnnxNetwork
     from distill_jax.data.ragged import Ragged
     from distill_jax.inference.network import Network
     from distill_jax.inference.token_lookup import TokenLookup
@@ -129,6 +131,10 @@ class StudentConfig(abc.ABC):
         """Return what the network is fed, a batch at a time and padded, for rows of tokens; inputs stay as they are."""
         return tokens
 
+    def traced_inputs(self, ids: "Array") -> "Array":
+        """Return the same as ``inputs``, padded, of padded rows [batch, length] within a program of JAX's."""
+        return ids
+
     def compacted(self, tokens: "np.ndarray", pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""
         return dataclasses.replace(self, vocab_size=len(tokens), pad_id=pad_id)
@@ -180,6 +186,10 @@ class StudentConfig(abc.ABC):
         """Return how the student is packed; None = not at all."""
         return None
 
+    def onnx_network(self) -> "type[OnnxNetwork[Any]] | None":
+        """Return what makes an ONNX graph of the student; None = nothing does."""
+        return None
+
     def takes_sparse_steps(self, optimizer: str) -> bool:
         """Whether a training step touches its tokens' rows alone (``sparse_sgd``)."""
         return self.is_linear and optimizer == "sgd"
@@ -228,6 +238,13 @@ class BagConfig(StudentConfig):
         if self.ngrams == 1 or tokens.ids.ndim == 2:
             return tokens
         return hashed_ngrams(tokens, self.ngrams, vocab_size=self.vocab_size, buckets=self.buckets, pad_id=self.pad_id)
+
+    def traced_inputs(self, ids: "Array") -> "Array":
+        """Return the tokens, or with n-grams their buckets beside them, [batch, length, ngrams]."""
+        from distill_jax.students.networks.ngrams import traced_ngrams
+
+        sizes = {"vocab_size": self.vocab_size, "buckets": self.buckets, "pad_id": self.pad_id}
+        return ids if self.ngrams == 1 else traced_ngrams(ids, self.ngrams, **sizes)
 
     def compacted(self, tokens: "np.ndarray", pad_id: int) -> Self:
         """Return the student over some of the ids: ``tokens`` [kept], ascending; ``pad_id`` is the place among them."""

@@ -11,6 +11,7 @@ from distill_jax.students.config import BagConfig
 if TYPE_CHECKING:
     from flax import nnx
 
+    from distill_jax.conversion.onnx.linear import OnnxLinear
     from distill_jax.inference.token_scores import TokenScores
     from distill_jax.packing.shrinker import Shrinker
     from distill_jax.students.torch_state import TorchLayout
@@ -89,6 +90,12 @@ class FastTextConfig(BagConfig):
         from distill_jax.packing.linear import LinearShrinker
 
         return LinearShrinker if self.is_linear else None
+
+    def onnx_network(self) -> "type[OnnxLinear] | None":
+        """Return the bag as nodes; None with ``mean-max-min``."""
+        from distill_jax.conversion.onnx.linear import OnnxLinear
+
+        return OnnxLinear if self.is_linear else None
 
     @classmethod
     def torch_layout(cls) -> "TorchLayout":

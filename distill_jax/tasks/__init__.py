@@ -11,4 +11,5 @@ MULTI_LABEL_NAME: TaskName = "multi-label"
 SCORE_NAME: TaskName = "score"
 AS_THEY_ARE = (0.0, 1.0)
 """The standardisation of what is not standardised: mean 0, deviation 1."""
+Link = Literal["softmax", "sigmoid"]
 SoftLoss = Literal["mse", "kl"]

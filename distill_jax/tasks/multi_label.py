@@ -16,7 +16,7 @@ from distill_jax.metrics.resampled_labels import (
     resampled_subset_accuracy,
 )
 from distill_jax.metrics.resampling import Resampler
-from distill_jax.tasks import MULTI_LABEL_NAME, SoftLoss
+from distill_jax.tasks import MULTI_LABEL_NAME, Link, SoftLoss
 from distill_jax.tasks.answer_columns import AnswerColumns, LabelsColumns
 from distill_jax.tasks.task import LabelResult, Lines, Metric, Task
 
@@ -46,6 +46,7 @@ class MultiLabel(Task):
     history_scores: ClassVar[tuple[str, str]] = ("f1_micro", "f1_macro")
     history_titles: ClassVar[tuple[str, str]] = ("micro F1", "macro F1")
     selected_by: ClassVar[str] = "f1_micro"
+    link: ClassVar[Link | None] = "sigmoid"
 
     thresholds: tuple[float, ...] | None = None
 

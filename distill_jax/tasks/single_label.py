@@ -10,7 +10,7 @@ from distill_jax.errors import InputError
 from distill_jax.metrics.calibration import COLDEST, HOTTEST, divergence, fitted_temperature
 from distill_jax.metrics.classification import accuracy, cross_entropies, macro_f1
 from distill_jax.metrics.resampled_labels import resampled_macro_f1, resampled_subset_accuracy
-from distill_jax.tasks import SINGLE_LABEL_NAME, SoftLoss
+from distill_jax.tasks import SINGLE_LABEL_NAME, Link, SoftLoss
 from distill_jax.tasks.answer_columns import AnswerColumns, ClassColumns
 from distill_jax.tasks.task import Lines, Metric, Task
 
@@ -42,6 +42,7 @@ class SingleLabel(Task):
     history_titles: ClassVar[tuple[str, str]] = ("accuracy", "macro F1")
     selected_by: ClassVar[str] = "f1_macro"
     has_classes: ClassVar[bool] = True
+    link: ClassVar[Link | None] = "softmax"
 
     temperature: float | None = None
 

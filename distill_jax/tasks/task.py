@@ -13,7 +13,7 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.metrics.resampling import Resampler
-from distill_jax.tasks import AS_THEY_ARE, SoftLoss
+from distill_jax.tasks import AS_THEY_ARE, Link, SoftLoss
 from distill_jax.tasks.answer_columns import AnswerColumns
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Task(abc.ABC):
         history_titles: the same, as people read them.
         selected_by: which of them chooses the best epoch of a training on labels.
         has_classes: whether each row has one of several classes, so that there is a confusion matrix.
+        link: what makes probabilities of logits, where these are divided by ``temperature``; None = there are none.
         soft_losses: how its logits can be compared with a teacher's.
         distance_name: what ``distance`` is, in a word or two.
         reliability_words: what the bins of ``reliability`` are, as a sentence.
@@ -95,6 +96,7 @@ class Task(abc.ABC):
     history_titles: ClassVar[tuple[str, str]]
     selected_by: ClassVar[str]
     has_classes: ClassVar[bool] = False
+    link: ClassVar[Link | None] = None
     soft_losses: ClassVar[tuple[SoftLoss, ...]] = ("mse", "kl")
     distance_name: ClassVar[str] = "divergence"
     reliability_words: ClassVar[str] = ""
