@@ -31,6 +31,8 @@ class Arguments:
     """Passes over the training rows."""
     threads: int = 1
     """Threads of the training; the same numbers every time with one alone."""
+    cutoff: int = 0
+    """Keep so many words and n-grams, train them anew and quantise them, as for an .ftz file; 0 = keep all."""
 
 
 def main() -> None:
@@ -47,9 +49,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = write_fasttext_file(Path(folder) / "train.txt", _lines(texts, train), train.labels)
         for ngrams in arguments.ngrams:
-            predicted = in_new_process(_predict, path, arguments, ngrams, _lines(texts, test))
+            predicted, size = in_new_process(_predict, path, arguments, ngrams, _lines(texts, test))
             scores = f"accuracy {accuracy(test.labels, predicted):.3f}, macro F1 {macro_f1(test.labels, predicted):.3f}"
-            say(f"fasttext, n-grams up to {ngrams}: {scores}")
+            say(f"fasttext, n-grams up to {ngrams}: {scores}, {size:,} bytes")
 
 
 def _lines(texts: Sequence[str], rows: Examples) -> list[str]:
@@ -58,8 +60,8 @@ def _lines(texts: Sequence[str], rows: Examples) -> list[str]:
     return [" ".join(texts[row].split()) for row in rows.example_ids.tolist()]
 
 
-def _predict(path: Path, arguments: Arguments, ngrams: int, texts: list[str]) -> np.ndarray:
-    """Return the classes that fastText's C++, trained on a file, names for texts, int [n]."""
+def _predict(path: Path, arguments: Arguments, ngrams: int, texts: list[str]) -> tuple[np.ndarray, int]:
+    """Return the classes that fastText's C++, trained on a file, names for texts, int [n], and its file's size."""
     model = train_cpp(
         path,
         epochs=arguments.epochs,
@@ -68,7 +70,13 @@ def _predict(path: Path, arguments: Arguments, ngrams: int, texts: list[str]) ->
         rate=arguments.rate,
         ngrams=ngrams,
     )
-    return np.array([int(labels[0].removeprefix("__label__")) for labels in model.predict(texts)[0]])
+    saved = path.with_suffix(".bin")
+    if arguments.cutoff:
+        model.quantize(input=str(path), cutoff=arguments.cutoff, retrain=True, qnorm=True)
+        saved = path.with_suffix(".ftz")
+    model.save_model(str(saved))
+    classes = [int(labels[0].removeprefix("__label__")) for labels in model.predict(texts)[0]]
+    return np.array(classes), saved.stat().st_size
 
 
 if __name__ == "__main__":
