@@ -152,6 +152,11 @@ def _said(packed: "Packed") -> list[str]:
     lines = []
     for loss in packed.losses:
         lines += ["", *_split_lines(loss)]
+    for split, (before, after) in packed.student.facts.get("calibration_errors", {}).items():
+        temperature = packed.student.decision["temperature"]
+        lines.append(
+            f"calibration error on the {split} rows: {before:.3f}, at temperature {temperature:.2f} {after:.3f}"
+        )
     return [*lines, ""] if lines else []
 
 

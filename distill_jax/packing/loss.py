@@ -10,6 +10,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.inference.predictor import Predictor
+from distill_jax.metrics.calibration import reliability_curve
 from distill_jax.metrics.resampling import Difference, difference, resampled
 from distill_jax.packed.student import PackedStudent
 from distill_jax.packed.vocabulary import vocabulary_ids
@@ -181,6 +182,17 @@ def expected_loss(task: Task, teacher: np.ndarray | None, before: np.ndarray, af
     probabilities, rows = task.undecided().probabilities(teacher), np.arange(len(teacher))
     chosen = [probabilities[rows, task.answers(logits)] for logits in (before, after)]
     return float(np.mean(chosen[0] - chosen[1]))
+
+
+def calibration_errors(task: Task, judged: Judged, logits: np.ndarray) -> tuple[float, float] | None:
+    """Return a split's expected calibration error before the task's temperature and after it; None = there is none."""
+    temperature = task.decision().get("temperature")
+    known = task.is_labelled(judged.examples.labels)
+    if temperature is None or not known.any():
+        return None
+    labels = judged.examples.labels[known]
+    before, after = (reliability_curve(logits[known] / each, labels) for each in (1.0, temperature))
+    return before.expected_calibration_error, after.expected_calibration_error
 
 
 def loss_json(loss: SplitLoss) -> dict[str, Any]:

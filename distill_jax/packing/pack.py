@@ -11,7 +11,7 @@ from distill_jax.errors import InputError
 from distill_jax.formats.registry import load
 from distill_jax.packed.student import PackedStudent
 from distill_jax.packing.facts import run_facts, text_facts
-from distill_jax.packing.loss import Judge, SplitLoss, loss_json
+from distill_jax.packing.loss import Judge, SplitLoss, calibration_errors, loss_json
 from distill_jax.packing.search import Candidate, Candidates
 from distill_jax.packing.usage import Usage
 from distill_jax.runs.folder import TOKENIZER, WEIGHTS
@@ -99,8 +99,10 @@ def _described(
     if not task.decision():
         task = task.tuned(first.examples.labels, logits, first.examples.teacher_logits)
     student = dataclasses.replace(student, decision=task.decision())
+    errors = {each.split: calibration_errors(task, each, chosen.logits[each.split]) for each in judge.splits}
     facts = {
         "scores": {loss.split: loss_json(loss) for loss in losses},
+        "calibration_errors": {split: list(pair) for split, pair in errors.items() if pair is not None},
         "texts": text_facts(student.predictor(), first.examples.tokens, logits),
     }
     return dataclasses.replace(student, facts={**student.facts, **facts}), losses

@@ -10,6 +10,7 @@ import distill_jax as dj
 from command_lines import call
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError
+from distill_jax.metrics.calibration import reliability_curve
 from distill_jax.pack import main
 from distill_jax.packed.student import read_packed, whole_student
 from distill_jax.packing.loss import Judge, agreement_of, expected_loss
@@ -137,6 +138,13 @@ def test_scores_and_facts_stand_in_the_file(tmp_path, packable):
     assert low <= accuracy["change"] <= high
     assert sum(facts["texts"]["label_shares"]) == pytest.approx(1)
     assert facts["texts"]["unknown_share"] == 0
+    logits, temperature = (
+        model.network.start(test.tokens, 256)(),
+        read_packed(tmp_path / "student.djx").decision["temperature"],
+    )
+    before, after = (reliability_curve(logits / each, test.labels) for each in (1, temperature))
+    found = facts["calibration_errors"]["test"]
+    assert found == pytest.approx([before.expected_calibration_error, after.expected_calibration_error])
     assert (tmp_path / "student.djx").stat().st_size == packed.bytes
 
 
