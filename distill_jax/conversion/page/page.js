@@ -77,6 +77,7 @@ class Page {
 
   showAnswer() {
     const { logits, shares, answered } = this.answer;
+    const { thresholds } = this.student.task;
     byId("answer").textContent = this.inWords();
     byId("class").options[0].text = `its answer (${this.names[this.foremost()]})`;
     if (!shares) {
@@ -88,16 +89,19 @@ class Page {
     byId("classes").replaceChildren(...shown.map((index) => element(
       "li", answered.includes(index) ? "answered" : "",
       element("span", "name", this.names[index]),
-      bar(shares[index], this.student.task.thresholds?.[index]),
+      bar(shares[index], thresholds?.[index]),
       element("span", "number", percent(shares[index])),
     )));
-    byId("more").hidden = shown.length === shares.length;
-    byId("more").textContent = `and ${shares.length - shown.length} classes that are less probable`;
+    byId("more").textContent = [
+      shown.length < shares.length ? `The ${shown.length} most probable of ${shares.length}.` : "",
+      thresholds ? "The line in a bar is the probability from which on the label is answered." : "",
+    ].join(" ").trim();
+    byId("more").hidden = !byId("more").textContent;
   }
 
   inWords() {
     const { logits, shares, answered } = this.answer;
-    if (!shares) return `${this.names[0]}: ${logits[0].toPrecision(4)}`;
+    if (!shares) return `${this.names[0]}: ${logits[0].toPrecision(4).replace("-", "−")}`;
     if (!answered.length) return "none of them";
     return answered.map((index) => `${this.names[index]}, ${percent(shares[index])}`).join(" · ");
   }
@@ -146,7 +150,7 @@ class Page {
   }
 
   howTold(exact) {
-    const what = `the class’s logit${this.student.task.relative ? ", less the mean of all classes’" : ""}`;
+    const { what } = this.student.task;
     return exact
       ? `What each word adds to ${what}: exactly, and what several words add together they share.`
       : `By how much each word raises ${what}: what the student says with it and without it.`;

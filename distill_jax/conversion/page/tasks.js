@@ -1,5 +1,5 @@
 // The tasks: how logits become an answer. `shares` are what bars show, `answered` the classes that are the answer,
-// `least` the part of a logit that is tinted fully where no word's is larger.
+// `what` a word adds to, `least` the part of it that is tinted fully where no word's is larger.
 
 const tasks = {
   "single-label": ({ decision }) => {
@@ -7,6 +7,7 @@ const tasks = {
     return {
       ...asTheyAre,
       relative: true,
+      what: "the class’s logit, less the mean of all classes’",
       shares: (logits) => {
         const highest = Math.max(...logits);
         const exponentials = Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
@@ -34,6 +35,7 @@ const tasks = {
     return {
       ...asTheyAre,
       outputs: (computed) => computed.map((value) => Math.fround(value * Math.fround(deviation)) + Math.fround(mean)),
+      what: "the score",
       scaled: (part) => part * deviation,
       least: 0.2 * deviation,
       shares: () => null,
@@ -42,4 +44,9 @@ const tasks = {
   },
 };
 
-const asTheyAre = { outputs: (computed) => computed, scaled: (part) => part, least: 0.2 };
+const asTheyAre = {
+  what: "the label’s logit",
+  outputs: (computed) => computed,
+  scaled: (part) => part,
+  least: 0.2,
+};
