@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -246,6 +247,15 @@ def test_a_dialect_is_read_and_what_is_written_is_csv(capsys, tmp_path, student)
     ((header, row),) = [list(csv.reader(io.StringIO((tmp_path / "out.csv").read_text())))]
     assert header == ["body", "x", "label", "confidence"]
     assert row[:2] == ["w1", '"é"']
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_is_shown_how_far_it_is_and_no_other(capsys, monkeypatch, tmp_path, student, is_terminal):
+    path = write_table(tmp_path / "in.csv", rows_of_texts(no_text={}))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    _, error = label(capsys, student, path, tmp_path / "out.csv")
+    assert ("labelling: 100%" in error, " rows/s" in error) == (is_terminal, is_terminal)
+    assert is_terminal or not error
 
 
 def test_standard_output_has_lines_of_json_alone(capsysbinary, tmp_path, student):
