@@ -18,7 +18,8 @@ class Arguments:
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """The packed student, as python -m distill_jax.pack writes it."""
     to: Annotated[str, tyro.conf.arg(metavar="FORM")]
-    """The form: html, one static page."""
+    """The form: html, one static page; onnx or stablehlo, a folder with a model of token ids and its tokenizer; card, a
+    folder for a model hub."""
     output: Annotated[
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: FILE with the form's suffix)")
     ] = None

@@ -78,12 +78,13 @@ def test_an_extra_s_modules_are_those_of_its_requirements(extra):
     assert set().union(*found.values()) == required
 
 
-def test_every_extra_but_that_of_a_file_s_form_brings_what_training_needs():
+def test_every_extra_but_those_for_which_a_packed_file_is_enough_brings_what_training_needs():
     def brought(extra):
         ours = [one for one in PROJECT["optional-dependencies"][extra] if one.startswith("distill-jax[")]
         return {extra}.union(*(brought(one.removeprefix("distill-jax[").removesuffix("]")) for one in ours))
 
-    assert {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)} == {"onnx", "parquet"}
+    without = {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)}
+    assert without == {"onnx", "parquet", "serve"}
 
 
 _PREDICT = """
