@@ -10,6 +10,7 @@ import tyro
 from distill_jax.console import parse_options, run_command, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.labelling.options import TableOptions
+from distill_jax.options import Flag
 from distill_jax.tables.dialect_options import DialectConfig
 
 _TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xls", ".xlsx"})
@@ -28,6 +29,8 @@ class Arguments:
         tyro.conf.arg(metavar="[FILE]", help_behavior_hint="(default: standard input)"),
     ] = None
     """A UTF-8 file with a text on each line; with --text-column a table."""
+    explain: Annotated[bool, Flag()] = False
+    """Say of each word of a line how much it speaks for the answer ("why", the highest first)."""
     table: TableOptions = dataclasses.field(default_factory=TableOptions)
     dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
@@ -35,6 +38,8 @@ class Arguments:
         given = [*self.table.given(), *self.dialect.given()]
         if given and not self.table.text_column:
             raise InputError(f"{given[0]} goes with a table; name its column of texts with --text-column")
+        if self.explain and self.table.text_column:
+            raise InputError("--explain goes with a text on each line, got a table; leave one of the two out")
         if self.table.text_column and self.file is None:
             raise InputError("--text-column goes with the file of a table, got standard input; name the file")
 
@@ -66,10 +71,10 @@ def main() -> None:
         is_keyboard = sys.stdin.isatty()
         if is_keyboard:
             warn("reading texts from the keyboard, one a line; Ctrl-D ends")
-        label_lines(predictor, sys.stdin.buffer, "standard input", as_they_come=is_keyboard)
+        label_lines(predictor, sys.stdin.buffer, "standard input", as_they_come=is_keyboard, explain=arguments.explain)
         return
     with arguments.file.open("rb") as stream:
-        label_lines(predictor, stream, str(arguments.file))
+        label_lines(predictor, stream, str(arguments.file), explain=arguments.explain)
 
 
 def _require_input(arguments: Arguments) -> None:

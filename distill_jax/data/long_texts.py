@@ -42,11 +42,11 @@ def encode_kept(
         side: ``right`` where texts' beginnings are kept, ``left`` where their ends are.
     """
     reach = CHARACTERS_A_TOKEN * longest
-    rows = encode([_part(text, reach, side) for text in texts])
+    rows = encode([part_of(text, reach, side) for text in texts])
     pending = [index for index, text in enumerate(texts) if len(text) > reach]
     while pending:
         reach *= 2
-        again = encode([_part(texts[index], reach, side) for index in pending])
+        again = encode([part_of(texts[index], reach, side) for index in pending])
         before = rows.take(np.array(pending))
         place = np.arange(len(rows))
         place[pending] = len(rows) + np.arange(len(pending))
@@ -59,7 +59,8 @@ def encode_kept(
     return rows
 
 
-def _part(text: str, reach: int, side: str) -> str:
+def part_of(text: str, reach: int, side: str) -> str:
+    """Return no more of a text than the characters on the side that is kept."""
     return text[-reach:] if side == "left" else text[:reach]
 
 

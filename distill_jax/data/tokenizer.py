@@ -26,6 +26,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from distill_jax.data.long_texts import cut_side, encode_kept, tokenizing
+from distill_jax.data.pieces import Pieces, pieces_of
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import InputError, MissingInputError, refusing
@@ -98,6 +99,11 @@ class FastTokenizer:
     def encode(self, texts: Iterable[str]) -> Ragged:
         """Return the texts' token ids, in their order; of a long text no more is looked at than those take."""
         return encode_kept(list(texts), self._encode, self._max_length, self._side)
+
+    def pieces(self, text: str) -> Pieces:
+        """Return the pieces of a text, of which ``encode`` gives the ids, and where they stand in it."""
+        ids = self.encode([text]).ids.tolist()
+        return pieces_of(self._tokenizer, text, ids, self._max_length, self._side)
 
     def _encode(self, texts: list[str]) -> Ragged:
         if self._words is None or not texts:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference.explanation.features import Features
 
 
 class Network(abc.ABC):
@@ -31,3 +32,12 @@ class Network(abc.ABC):
             tokens: rows of token ids, special ones included, none longer than the student sees.
             batch_size: the rows that a compiled program takes; others ask for nothing of the kind.
         """
+
+    def features(self, row: Ragged) -> Features | None:
+        """Return what a row's logits are the sum of; None where they are no sum over stretches of tokens.
+
+        Args:
+            row: one row of token ids, as for ``start``, the features' sum being the logits that it gives.
+        """
+        del row
+        return None

@@ -4,8 +4,9 @@ import copy
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from distill_jax.inference.text_input import text_chunks
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.params import Params, flat_params, nested_params
 from distill_jax.tasks.task import Task
+
+if TYPE_CHECKING:
+    from distill_jax.inference.explanation.explainer import Explainer
+    from distill_jax.inference.explanation.explanation import Explanation, Method
 
 _TEXTS_AT_ONCE = 4096
 _STARTED_AT_ONCE = 2
@@ -182,6 +187,35 @@ class Predictor:
         That is the name of the most probable class; of labels a tuple of names; a score as a number.
         """
         return self.task.named(self.task.answers(self.logits(texts)), self.label_names)
+
+    def explain(self, texts: Iterable[str], method: "Method | None" = None) -> "list[Explanation]":
+        """Return why each text gets its answer: what each of its words adds to each class's logit.
+
+        Args:
+            texts: as for ``logits``.
+            method: ``features``, what the network adds up: of a linear student exactly its tokens and n-grams, of a CNN
+                the windows that its filters took; ``leave-one-out``, what the logits lose without each word, for any
+                student; None = the first where there is such a sum, else the second.
+
+        Raises:
+            InputError: there is no such sum, or as for ``logits``.
+
+        Example:
+            >>> import distill_jax as dj
+            >>> model = dj.load("runs/demo/fasttext-distil")
+            >>> (explanation,) = model.explain(["What a lovely film."])
+            >>> sorted(word for word, _ in explanation.why())
+            ['.', 'What', 'a', 'film', 'lovely']
+        """
+        return list(self.explainer.explain(texts, method))
+
+    @cached_property
+    def explainer(self) -> "Explainer":
+        """What explains its answers, one after the other, in NumPy where the student has such a network."""
+        from distill_jax.inference.explanation.explainer import Explainer
+
+        numpy_s = None if self.params is None else self.config.numpy_network(self.params, self.max_length)
+        return Explainer(self.label_names, self.task, self.network if numpy_s is None else numpy_s, self.tokenizer)
 
     def labels(self, texts: Iterable[str]) -> list[Any]:
         """Return what ``predict`` does as a list: version 0.1's name for it."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from distill_jax.data.ngrams import ngrams_of_row
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference.explanation.features import Features
 from distill_jax.inference.network import Network
 from distill_jax.inference.table import Table
 from distill_jax.students.fasttext import FastTextConfig
@@ -81,6 +82,18 @@ class TokenScores(Network):
             real = (inputs.ids != self.config.pad_id).astype(np.int64)
             means = sums / np.maximum(_sums(real, inputs.lengths), 1)[:, None]
         return self.config.labelling.outputs((means + self.bias).astype(self.dtype))
+
+    def features(self, row: Ragged) -> Features:
+        """Return the tokens and the n-grams of a row, which is all that its logits are made of."""
+        ids = self.config.inputs(row).ids.reshape(len(row.ids), -1)
+        first, extra = np.nonzero((ids != self.config.pad_id) | (np.arange(ids.shape[1]) == 0))
+        found = ids[first, extra]
+        rows = found if self.places is None else self.places[found]
+        divisor = self.padded_length or max(1, np.count_nonzero(found != self.config.pad_id))
+        parts = self.scores[:, rows].T / divisor
+        says = (extra == 0) | (parts != 0).any(axis=1)  # of n-grams most were never learnt, or not kept
+        stops = first + extra + 1
+        return Features(first[says], stops[says], parts[says], self.bias).of_task(self.config.labelling)
 
     def _logits_of_one(self, ids: list[int]) -> np.ndarray:
         """Return the logits of a short row, [1, classes]: to the bit those that it has among others."""

@@ -1,5 +1,6 @@
 """Texts, one a line, labelled as they come: a JSON line for each."""
 
+import json
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -25,7 +26,9 @@ _BEGINNINGS = {
 }
 
 
-def label_lines(predictor: "Predictor", stream: IO[bytes], where: str, *, as_they_come: bool = False) -> None:
+def label_lines(
+    predictor: "Predictor", stream: IO[bytes], where: str, *, as_they_come: bool = False, explain: bool = False
+) -> None:
     """Write a JSON line for each line of a stream.
 
     Args:
@@ -33,6 +36,7 @@ def label_lines(predictor: "Predictor", stream: IO[bytes], where: str, *, as_the
         stream: texts, one a line.
         where: what messages call it.
         as_they_come: answer each line before the next is read.
+        explain: write of each text's words how much they speak for its answer, too.
 
     Raises:
         InputError: a line is too long, or no UTF-8; or the stream is no text.
@@ -45,8 +49,17 @@ def label_lines(predictor: "Predictor", stream: IO[bytes], where: str, *, as_the
         # A thousand classes of long names are lines of a mebibyte: so many of them as memory has room for.
         rows = max(1, _CHARACTERS_WRITTEN // len(lines.format(logits[:1])))
         for start in range(0, len(logits), rows):
-            sys.stdout.write(lines.format(logits[start : start + rows]))
+            answers = lines.format(logits[start : start + rows])
+            sys.stdout.writelines(
+                _with_reasons(predictor, texts[start : start + rows], answers, escape=escape) if explain else [answers]
+            )
         sys.stdout.flush()
+
+
+def _with_reasons(predictor: "Predictor", texts: list[str], answers: str, *, escape: bool) -> Iterator[str]:
+    """Yield the texts' lines with ``why`` at their ends."""
+    for line, explanation in zip(answers.split("\n")[:-1], predictor.explainer.explain(texts), strict=True):
+        yield f'{line[:-1]}, "why": {json.dumps(explanation.why_json(), ensure_ascii=escape)}}}\n'
 
 
 def _blocks(stream: IO[bytes], where: str, at_once: int) -> Iterator[list[str]]:

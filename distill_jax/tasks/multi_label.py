@@ -100,6 +100,10 @@ class MultiLabel(Task):
         found[:] = [tuple(names[row.astype(bool)]) for row in answers]
         return found
 
+    def answered(self, logits: np.ndarray) -> list[int]:
+        """Return the labels from their thresholds on."""
+        return np.flatnonzero(self.answers(logits)).tolist()
+
     def losses(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the binary cross-entropy, the sum over the labels, float64 [n]."""
         logits = logits.astype(np.float64)

@@ -72,6 +72,18 @@ class SingleLabel(Task):
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
+    def answered(self, logits: np.ndarray) -> list[int]:
+        """Return the class."""
+        return [int(self.answers(logits))]
+
+    def evidence(self, logits: np.ndarray, label: int) -> np.ndarray:
+        """Return by how much each logit raises the log-odds of a class: the others lower it as they are probable."""
+        others = logits.astype(np.float64)
+        others[label] = -np.inf
+        weights = -self.probabilities(others[None])[0]
+        weights[label] = 1
+        return np.asarray(weights)
+
     def named(self, answers: np.ndarray, label_names: Sequence[str]) -> np.ndarray:
         """Return the classes' names."""
         return np.array(label_names, object)[answers]

@@ -181,6 +181,19 @@ class Task(abc.ABC):
     def named(self, answers: np.ndarray, label_names: Sequence[str]) -> np.ndarray:
         """Return answers as a user reads them: names, lists of names, or numbers, [n]."""
 
+    @abc.abstractmethod
+    def answered(self, logits: np.ndarray) -> list[int]:
+        """Return the labels that one row's answer is made of; ``logits`` [classes]."""
+
+    def evidence(self, logits: np.ndarray, label: int) -> np.ndarray:
+        """Return by how much each logit of one row, as it rises, speaks for a label of it, float64 [classes].
+
+        Args:
+            logits: the row's, [classes].
+            label: of which this is asked.
+        """
+        return np.asarray(np.arange(len(logits)) == label, np.float64)
+
     def references(self, labels: np.ndarray, teacher_logits: np.ndarray | None) -> np.ndarray:
         """Return what a split's answers are judged by: its labels; where no row has one, the teacher's answers."""
         if teacher_logits is None or self.is_labelled(labels).any():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.inference.explanation.features import Features
 from distill_jax.inference.network import Network
 from distill_jax.inference.networks.batches import by_batches, distinct, still_reading
 from distill_jax.inference.table import Table
@@ -81,6 +82,30 @@ class NumpyCnn(Network):
         beyond = len(occurring) if self.config.mask_padding else int(places[-1])
         rows = Ragged(places[:-1], tokens.lengths)
         return by_batches(rows, self.config.num_labels, lambda batch: self._logits(batch, shares, beyond))
+
+    def features(self, row: Ragged) -> Features:
+        """Return the windows that filters took of a row, with what those filters add to the logits."""
+        tokens = row.trimmed(self.config.pad_id).ids
+        padded = np.append(tokens, [self.config.pad_id] * len(self.kernels))
+        embedded = self.table.values[self.table.rows(padded)]
+        if self.config.mask_padding:
+            embedded[len(tokens) :] = 0
+        counts = self._starts(np.array([len(tokens)]))[0]
+        windows = int(counts.max())
+        response = np.zeros((windows, len(self.bias)), np.float32)
+        for place, kernel in enumerate(self.kernels):
+            response[:, : kernel.shape[1]] += embedded[place : place + windows] @ kernel
+        self._forget(response, counts <= np.arange(windows)[:, None])
+        active = np.maximum(response.max(axis=0) + self.bias, 0)
+        took = np.flatnonzero(active)
+        heights = np.array(sorted(self.config.filter_heights, reverse=True)).repeat(self.config.filters)[took]
+        starts = response.argmax(axis=0)[took]
+        stretches = np.minimum(np.stack([starts, starts + heights]), len(tokens))
+        (first, stops), of_filter = np.unique(stretches, axis=1, return_inverse=True)
+        kernel, bias = self.output
+        parts = np.zeros((len(first), len(bias)))
+        np.add.at(parts, of_filter, active[took, None].astype(np.float64) * kernel[took])
+        return Features(first, stops, parts, bias.astype(np.float64)).of_task(self.config.labelling)
 
     def _logits(self, batch: Ragged, shares: list[np.ndarray], beyond: int) -> np.ndarray:
         """Return the logits of texts, the longest first, whose tokens are rows of ``shares``."""
