@@ -55,19 +55,6 @@ class SplitLoss:
     expected: float | None
 
     @property
-    def points(self) -> float:
-        """What is lost of the first metric, in hundredths; below 0 = gained.
-
-        Rows that change their answer are near a tie, so that their labels say little of it: a thousand rows tell half
-        a point from nothing. The teacher's probabilities of both answers say the same in expectation, far more surely.
-        """
-        if self.expected is not None:
-            return 100 * self.expected
-        if not self.metrics:
-            return 100 * (1 - (self.agreement or 1.0))
-        return -100 * self.metrics[0].change.interval.value
-
-    @property
     def clear_points(self) -> float:
         """What is lost of the first metric at least, with 97.5 % certainty by the labels, in hundredths."""
         return -100 * self.metrics[0].change.interval.high if self.metrics else 0.0
@@ -131,12 +118,21 @@ class Judge:
         return [self._loss(each, logits[each.split]) for each in self.splits]
 
     def points(self, logits: Mapping[str, np.ndarray]) -> float:
-        """Return what is lost on the first split, in hundredths, without intervals."""
-        each = self.splits[0]
-        expected = expected_loss(self.task, each.examples.teacher_logits, each.before, logits[each.split])
+        """Return what is lost of the first metric on the first split, in hundredths; below 0 = gained.
+
+        Rows that change their answer are near a tie, so that their labels say little of it: a thousand rows tell half
+        a point from nothing. The teacher's probabilities of both answers say the same in expectation, far more surely.
+        """
+        task, each = self.task, self.splits[0]
+        after, labels = logits[each.split], each.examples.labels
+        expected = expected_loss(task, each.examples.teacher_logits, each.before, after)
+        known = task.is_labelled(labels)
         if expected is not None:
             return 100 * expected
-        return self._loss(each, logits[each.split]).points
+        if known.any():
+            before, found = (task.metrics[0].of(labels[known], which[known]) for which in (each.before, after))
+            return 100 * (before - found)
+        return 100 * (1 - (agreement_of(task, each.before, after) or 1.0))
 
     def _loss(self, each: Judged, after: np.ndarray) -> SplitLoss:
         task, examples = self.task, each.examples
