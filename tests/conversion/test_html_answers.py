@@ -12,6 +12,9 @@ async (text) => {
   for (;;) { const { done, value } = steps.next(); if (done) return value; }
 }
 """
+_EVIDENCE = f"""
+async ([text, label]) => (await student).evidence(await ({_EXPLAINED})(text), label)
+"""
 
 
 def texts_of(rows, seed=0):
@@ -86,6 +89,19 @@ def test_a_word_s_part_is_what_the_logits_lose_without_it(open_page, kind, task)
         ["The film is good", "film is good", "The is good", "The film good", "The film is"]
     )
     np.testing.assert_allclose(found["parts"], logits[0] - logits[1:], atol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("kind", ["fasttext", "bilstm"])
+def test_words_speak_for_a_class_as_much_as_python_s_explanation_says(open_page, kind, task):
+    decision = {"temperature": 1.7} if task == "single-label" else {}
+    student, text = page_student(kind, task=task, decision=decision), "the film good bad istanbul cafe"
+    page = open_page(student)
+    method = None if kind == "fasttext" else "leave-one-out"
+    (told,) = student.predictor().explain([text], method=method)
+    for label in range(3):
+        found = page.evaluate(_EVIDENCE, [text, label])
+        np.testing.assert_allclose(found, told.evidence(label), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["fasttext", "cnn"])
