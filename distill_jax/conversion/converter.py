@@ -55,9 +55,10 @@ class Converter(ABC):
         files = self.files(student)
         size = sum(map(len, files.values()))
         if self.most_bytes is not None and size > self.most_bytes and not of_any_size:
+            packed = len(student.to_bytes()) * self.most_bytes // size
             raise InputError(
                 f"{self.name} {path}: expected at most {self.most_bytes:,} bytes, got {size:,}; make a smaller packed "
-                f"file (python -m distill_jax.pack RUN --max-bytes N), or write it all the same (--force)"
+                f"file (python -m distill_jax.pack RUN --max-bytes {packed}), or write it all the same (--force)"
             )
         with sole_writer(path, self.name):
             require_free(path, self.name)

@@ -58,14 +58,16 @@ def page_tokenizer(tokenizer: Tokenizer, max_length: int) -> tuple[dict[str, Any
 def characters() -> dict[str, list[int]]:
     """Return the characters that the library treats apart, as ranges [first, last, first, last, …] of their codes.
 
-    ``deleted`` is what cleaning deletes, ``punctuation`` where words are cut, ``decomposed`` what is taken apart where
-    accents are stripped, and ``marks`` what is then left out.
+    ``deleted`` is what cleaning deletes, ``chinese`` what is a word by itself, ``punctuation`` where words are cut,
+    ``decomposed`` what is taken apart where accents are stripped, and ``marks`` what is then left out.
     """
     every = [character for plane in _PLANES for character in map(chr, plane) if character != _BETWEEN]
     pieces = {piece for piece, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(_BETWEEN.join(every))}
     cleaned, stripped = _normalized(every, clean_text=True), _normalized(every, strip_accents=True)
+    spaced = _normalized(every, handle_chinese_chars=True)
     return {
         "deleted": _ranges(character for character in every if not cleaned[character]),
+        "chinese": _ranges(character for character in every if spaced[character] != character),
         "punctuation": _ranges(character for character in every if character in pieces),
         "decomposed": _ranges(character for character in every if stripped[character] not in ("", character)),
         "marks": _ranges(character for character in every if not stripped[character]),

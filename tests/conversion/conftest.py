@@ -1,6 +1,6 @@
 import pytest
 
-from browser import chromium, launched, loaded
+from browser import launched, loaded, require_browser
 from distill_jax.conversion.html import Html
 from page_students import page_student
 
@@ -8,7 +8,7 @@ from page_students import page_student
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium without a window."""
-    chromium()
+    require_browser()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,6 +1,7 @@
 """The command and what a page is made of, without a browser."""
 
 import json
+import re
 
 import pytest
 from tokenizers import AddedToken, Tokenizer
@@ -60,10 +61,11 @@ def test_a_file_that_is_no_packed_student_is_refused(capsys, tmp_path):
 
 
 def test_a_page_of_more_than_a_megabyte_is_written_by_force_alone(capsys, packed):
-    page_student("cnn", embedding_dim=300, filters=900).write(packed)
+    page_student("cnn", embedding_dim=100, filters=400).write(packed)
     sentence = refusal(capsys, main, packed, "--to", "html")
     assert "expected at most 1,000,000 bytes" in sentence
-    assert "--max-bytes" in sentence
+    suggested = int(re.search(r"--max-bytes (\d+)", sentence)[1])
+    assert 0.5e6 < suggested < packed.stat().st_size
     assert not packed.with_suffix(".html").exists()
     assert call(capsys, main, packed, "--to", "html", "--force")[0] == 0
     assert packed.with_suffix(".html").stat().st_size > 1_000_000

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from distill_jax.packed.student import read_packed
-from distill_jax.packing.pack import pack
 from page_students import LENGTH, OPTIONS, WORDS, page_student
 
 _ANSWERS = "async (texts) => { const s = await student; return texts.map((text) => s.answer(text)); }"
@@ -13,6 +11,9 @@ async (text) => {
   const s = await student, steps = s.explain(text);
   for (;;) { const { done, value } = steps.next(); if (done) return value; }
 }
+"""
+_EVIDENCE = f"""
+async ([text, label]) => (await student).evidence(await ({_EXPLAINED})(text), label)
 """
 
 
@@ -30,22 +31,6 @@ def test_logits_and_probabilities_are_numpy_s(open_page, kind):
     np.testing.assert_allclose([one["logits"] for one in found], predictor.logits(texts), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose([one["shares"] for one in found], predictor.predict_proba(texts), atol=1e-5)
     assert [student.label_names[one["answered"][0]] for one in found] == predictor.predict(texts).tolist()
-
-
-@pytest.mark.parametrize("name", ["fasttext", "cnn", "bilstm"])
-def test_the_labels_of_a_whole_test_split_are_those_of_the_packed_file(open_page, packable, tmp_path, name):
-    run, export = packable[name]
-    path = tmp_path / "student.djx"
-    pack(run, export, max_loss=5).student.write(path)
-    student = read_packed(path)
-    predictor = student.predictor()
-    from distill_jax.data.exports import Export
-
-    texts = predictor.tokenizer.decode(Export.open(export).test.tokens, predictor.config.pad_id)
-    found = open_page(student).evaluate(_ANSWERS, texts)
-    labels = [student.label_names[one["answered"][0]] for one in found]
-    assert len(set(labels)) > 1
-    assert labels == predictor.predict(texts).tolist()
 
 
 @pytest.mark.parametrize("kind", ["fasttext", "cnn", "bilstm"])
@@ -104,6 +89,19 @@ def test_a_word_s_part_is_what_the_logits_lose_without_it(open_page, kind, task)
         ["The film is good", "film is good", "The is good", "The film good", "The film is"]
     )
     np.testing.assert_allclose(found["parts"], logits[0] - logits[1:], atol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("kind", ["fasttext", "bilstm"])
+def test_words_speak_for_a_class_as_much_as_python_s_explanation_says(open_page, kind, task):
+    decision = {"temperature": 1.7} if task == "single-label" else {}
+    student, text = page_student(kind, task=task, decision=decision), "the film good bad istanbul cafe"
+    page = open_page(student)
+    method = None if kind == "fasttext" else "leave-one-out"
+    (told,) = student.predictor().explain([text], method=method)
+    for label in range(3):
+        found = page.evaluate(_EVIDENCE, [text, label])
+        np.testing.assert_allclose(found, told.evidence(label), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["fasttext", "cnn"])

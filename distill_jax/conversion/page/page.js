@@ -109,8 +109,8 @@ class Page {
   /** Show what each word did for the class that is chosen. */
   showParts() {
     if (!this.explanation) return;
-    const { words, seen, parts, exact } = this.explanation;
-    const values = parts.map((part) => this.student.spokeFor(part, this.chosen()));
+    const { words, seen, exact } = this.explanation;
+    const values = this.student.evidence(this.explanation, this.chosen());
     const most = Math.max(...values.map(Math.abs), this.student.task.least);
     const pieces = [];
     let end = 0;
@@ -152,8 +152,8 @@ class Page {
   howTold(exact) {
     const { what } = this.student.task;
     return exact
-      ? `What each word adds to ${what}: exactly, and what several words add together they share.`
-      : `By how much each word raises ${what}: what the student says with it and without it.`;
+      ? `What each word adds to ${what}; what several words add together they share.`
+      : `What each word adds to ${what}: the difference between the text with it and without it.`;
   }
 
   chosen() {

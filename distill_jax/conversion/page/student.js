@@ -61,10 +61,10 @@ class Student {
     return this.task.outputs(Float32Array.from(this.network.logits(ids)));
   }
 
-  /** Return what of a word's parts speaks for a class: of classes that exclude each other, the lead over their mean. */
-  spokeFor(part, index) {
-    const mean = part.reduce((sum, value) => sum + value, 0) / part.length;
-    return this.task.relative ? part[index] - mean : part[index];
+  /** Return how much each word of an explanation speaks for a class. */
+  evidence({ logits, parts }, label) {
+    const weights = this.task.evidence(logits, label);
+    return parts.map((part) => part.reduce((sum, value, index) => sum + value * weights[index], 0));
   }
 
   /** Return the answer: logits, what is shown of each class, which are answered. */
@@ -74,25 +74,25 @@ class Student {
   }
 
   /**
-   * Yield while it works, and return what each word did: words [start, stop], seen (whether the student saw them),
-   * parts (by word and class, in logits). A student that adds nothing up is asked what it says without each word.
+   * Yield while it works, and return what each word did: logits, words [start, stop], seen (whether the student saw
+   * them), parts (by word and class, in logits). A student that adds nothing up is asked what it says without each word.
    */
   *explain(text) {
     const { ids, owners, words } = this.tokenizer.encode(text);
     const present = new Set(owners);
     const seen = words.map((_, word) => present.has(word));
+    const logits = [...this.outputs(ids)];
     if (this.network.explain) {
       const computed = this.network.explain(ids, owners, words.length).parts;
       const parts = computed.map((part) => Array.from(part, (value) => this.task.scaled(value)));
-      return { words, seen, exact: true, parts };
+      return { logits, words, seen, exact: true, parts };
     }
-    const whole = this.outputs(ids);
     const parts = [];
     for (let word = 0; word < words.length; word++) {
-      const without = seen[word] ? this.outputs(ids.filter((_, place) => owners[place] !== word)) : whole;
-      parts.push([...whole].map((logit, index) => logit - without[index]));
+      const without = seen[word] ? this.outputs(ids.filter((_, place) => owners[place] !== word)) : logits;
+      parts.push(logits.map((logit, index) => logit - without[index]));
       yield;
     }
-    return { words, seen, exact: false, parts };
+    return { logits, words, seen, exact: false, parts };
   }
 }

@@ -1,18 +1,23 @@
 // The tasks: how logits become an answer. `shares` are what bars show, `answered` the classes that are the answer,
-// `what` a word adds to, `least` the part of it that is tinted fully where no word's is larger.
+// `evidence` by how much each logit, as it rises, speaks for a class, `what` a word adds to, `least` the part that is
+// tinted fully where no word's is larger.
 
 const tasks = {
   "single-label": ({ decision }) => {
     const temperature = decision.temperature ?? 1;
+    const shares = (logits) => {
+      const highest = Math.max(...logits);
+      const exponentials = Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
+      const sum = exponentials.reduce((total, one) => total + one, 0);
+      return exponentials.map((one) => one / sum);
+    };
     return {
       ...asTheyAre,
-      relative: true,
-      what: "the class’s logit, less the mean of all classes’",
-      shares: (logits) => {
-        const highest = Math.max(...logits);
-        const exponentials = Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
-        const sum = exponentials.reduce((total, one) => total + one, 0);
-        return exponentials.map((one) => one / sum);
+      what: "the class’s log-odds, the other classes counting as they are probable",
+      shares,
+      evidence: (logits, label) => {  // by how much each logit raises the log-odds of a class
+        const others = shares(Array.from(logits, (logit, index) => (index === label ? -Infinity : logit)));
+        return others.map((share, index) => (index === label ? 1 : -share));
       },
       answered: (logits) => [logits.indexOf(Math.max(...logits))],
     };
@@ -48,5 +53,6 @@ const asTheyAre = {
   what: "the label’s logit",
   outputs: (computed) => computed,
   scaled: (part) => part,
+  evidence: (logits, label) => Array.from(logits, (_, index) => (index === label ? 1 : 0)),
   least: 0.2,
 };

@@ -7,8 +7,9 @@ class Tokenizer {
     this.settings = settings;
     this.vocabulary = vocabulary;  // Map: piece → id
     this.added = [...settings.added].sort(([one], [other]) => other.length - one.length);
-    const { deleted, punctuation, decomposed, marks } = settings.characters;
+    const { deleted, chinese, punctuation, decomposed, marks } = settings.characters;
     this.deleted = classOf(deleted);
+    this.chinese = classOf(chinese);
     this.punctuation = classOf(punctuation);
     this.decomposed = classOf(decomposed);
     this.marks = classOf(marks);
@@ -78,7 +79,7 @@ class Tokenizer {
   normalized(text) {
     const { clean, chinese, strip, lowercase } = this.settings.normalizer;
     if (clean) text = text.replace(this.deleted, "").replace(/\p{White_Space}/gu, " ");
-    if (chinese) text = text.replace(CHINESE, " $& ");
+    if (chinese) text = text.replace(this.chinese, " $& ");
     if (strip) text = text.replace(this.decomposed, (one) => one.normalize("NFD")).replace(this.marks, "");
     if (lowercase) text = Array.from(text, (character) => character.toLowerCase()).join("");  // each by itself
     return text;
@@ -106,10 +107,6 @@ class Tokenizer {
     return ids;
   }
 }
-
-// What the library takes for Chinese; it differs from BERT's own list by one digit.
-const CHINESE =
-  /[\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu;
 
 /** Return half of a pair without the other half as what the library is given for it. */
 function wellFormed(text) {
