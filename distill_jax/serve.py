@@ -10,7 +10,7 @@ import tyro
 from distill_jax.console import parse_options, run_command
 from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
-from distill_jax.options import Range
+from distill_jax.options import Flag, Range
 from distill_jax.processors import usable_processors
 
 # A worker is one processor's: threads of a matrix product would stand in the other workers' way.
@@ -48,8 +48,8 @@ class Arguments:
     """How long new clients are still answered after SIGTERM, while /ready says 503, so that a load balancer notices."""
     finish_seconds: Annotated[float, Range(1, 86_400)] = 30.0
     """How long requests under way may take after that."""
-    log_requests: bool = True
-    """Write a line of JSON on standard error for each request; texts never stand in it."""
+    log_requests: Annotated[bool, Flag()] = False
+    """Write a line of JSON on standard error for each request too; texts never stand in it."""
 
 
 def main() -> None:

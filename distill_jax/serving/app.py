@@ -37,7 +37,7 @@ class App:
     """
 
     def __init__(
-        self, models: Sequence[Model], limits: Limits, metrics: Metrics | None = None, *, log_requests: bool = True
+        self, models: Sequence[Model], limits: Limits, metrics: Metrics | None = None, *, log_requests: bool = False
     ) -> None:
         self.draining = False
         self._models, self._limits, self._log_requests = models, limits, log_requests
