@@ -187,7 +187,7 @@ class App:
                 yield part
 
     def _require_room(self) -> None:
-        if self._under_way >= self._limits.under_way:
+        if self._under_way >= self._limits.max_under_way:
             raise too_busy(self._limits)
 
     @contextlib.contextmanager

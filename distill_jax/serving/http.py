@@ -58,13 +58,13 @@ class Request:
             ClientGone: the client went away.
         """
         said = self.header(b"content-length")
-        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.body_bytes:
+        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.max_body_bytes:
             raise too_large(self._limits)
         body, more = await self._part()
-        while more and len(body) <= self._limits.body_bytes:
+        while more and len(body) <= self._limits.max_body_bytes:
             part, more = await self._part()
             body += part
-        if len(body) > self._limits.body_bytes:
+        if len(body) > self._limits.max_body_bytes:
             raise too_large(self._limits)
         return bytes(body)
 
@@ -83,7 +83,7 @@ class Request:
     async def _part(self) -> tuple[bytearray, bool]:
         """Return the body's next part, and whether there are more."""
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(self._limits.read_seconds):
                 message = await self._receive()
         except TimeoutError:
             raise too_slow(self._limits) from None

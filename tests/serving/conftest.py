@@ -26,7 +26,7 @@ FACTS = {
         "confidence": dict(zip(_LEVELS, (0.34, 0.345, 0.35, 0.36, 0.4), strict=True)),
     },
 }
-LIMITS = Limits(body_bytes=20_000, texts=200, characters=1_000, under_way=4, seconds=0.2)
+LIMITS = Limits(max_body_bytes=20_000, max_texts=200, max_characters=1_000, max_under_way=4, read_seconds=0.2)
 OPTIONS = {
     "linear": {"name": "fasttext", "mask_padding": True, "ngrams": 2, "buckets": 64},
     "cnn": {"mask_padding": True},

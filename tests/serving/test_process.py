@@ -59,8 +59,7 @@ class Service:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        status = self.process.wait(60)
-        return status
+        return self.process.wait(60)
 
 
 @contextlib.contextmanager
@@ -174,7 +173,7 @@ def test_a_port_that_is_taken_and_a_file_that_is_none_are_refused_in_one_sentenc
     assert "none.djx" in refused(tmp_path / "none.djx")
     assert "expected a file, found none" in refused(tmp_path / "missing.djx")
     assert "at least one packed student" in refused()
-    assert "--workers" in refused(packed["linear"], "--workers", 0)
+    assert "--workers" in refused(packed["linear"], "--workers", -1)
 
 
 def test_without_the_extra_it_says_what_to_install(packed):
