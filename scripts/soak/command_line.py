@@ -22,8 +22,8 @@ from scripts.soak.requests import pool_of_texts
 
 DESCRIPTION = """Send a service many requests, some of them malformed, over several connections.
 
-Each answer is looked at: a text must get the answer that the student gives it alone; what is malformed one sentence and
-a status from 400 to 499; and the service's memory must not grow after the first tenth. Exit status 1: one of it failed."""
+Each answer is looked at: a text must get the answer that the student gives it alone; what is malformed one sentence
+and a status from 400 to 499. The service's memory must not grow after the first tenth. Exit status 1: it failed."""
 _FOUND = ResultsFile("scripts.soak", frozenset({"machine", "soak"}))
 _POOL, _ROUNDS = 3_000, 10
 

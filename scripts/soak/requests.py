@@ -3,40 +3,12 @@
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-_WORDS = [
-    "a",
-    "the",
-    "film",
-    "story",
-    "acting",
-    "plot",
-    "is",
-    "was",
-    "not",
-    "never",
-    "very",
-    "quite",
-    "charming",
-    "awful",
-    "dull",
-    "bright",
-    "slow",
-    "funny",
-    "sad",
-    "ending",
-    "director",
-    "scene",
-    "music",
-    "naïve",
-    "über",
-    "電影",
-    "✓",
-    "42",
-    "it's",
-    "good/bad",
-]
+_SENTENCE = (
+    "a the film story acting plot is was not never very quite charming awful dull bright slow funny sad ending "
+    "director scene music naïve über 電影 ✓ 42 it's good/bad"
+)
 _JSON, _PLAIN, _LINES = "application/json", "text/plain", "application/x-ndjson"
 
 
@@ -67,7 +39,8 @@ def _ask(body: bytes, texts: Sequence[str] | None, kind: str = _JSON, line: str 
 
 def pool_of_texts(rng: random.Random, size: int) -> list[str]:
     """Return texts of 0 to 60 words."""
-    return [" ".join(rng.choices(_WORDS, k=rng.randrange(61))) for _ in range(size)]
+    words = _SENTENCE.split()
+    return [" ".join(rng.choices(words, k=rng.randrange(61))) for _ in range(size)]
 
 
 def good(rng: random.Random, pool: Sequence[str]) -> Ask:
@@ -84,36 +57,32 @@ def good(rng: random.Random, pool: Sequence[str]) -> Ask:
 
 def malformed(rng: random.Random, pool: Sequence[str]) -> Ask:
     """Return a request to be refused, of a kind drawn at random."""
-    return rng.choice(_KINDS)(rng, rng.choice(pool) + "x")
+    kind = rng.randrange(len(_FIXED) + 3)
+    if kind < len(_FIXED):
+        return _FIXED[kind]
+    whole = json.dumps({"texts": [rng.choice(pool)]}).encode()
+    if kind == len(_FIXED):
+        return _ask(whole[: rng.randrange(len(whole) - 1)], None)
+    if kind == len(_FIXED) + 1:
+        place = rng.randrange(len(whole))
+        return _ask(whole[:place] + b"\xff" + whole[place + 1 :], None)
+    return _ask(b"[" * rng.randrange(1, 100_000), None)
 
 
-def _cut(rng: random.Random, text: str) -> Ask:
-    whole = json.dumps({"texts": [text]}).encode()
-    return _ask(whole[: rng.randrange(len(whole) - 1)], None)
-
-
-def _flipped(rng: random.Random, text: str) -> Ask:
-    body = bytearray(json.dumps({"texts": [text]}).encode())
-    body[rng.randrange(12)] = 0xFF
-    return _ask(bytes(body), None)
-
-
-def _value(value: object) -> Callable[[random.Random, str], Ask]:
-    return lambda rng, text: _ask(json.dumps(value).replace("TEXT", text[:20].replace('"', "")).encode(), None)
-
-
-_KINDS: tuple[Callable[[random.Random, str], Ask], ...] = (
-    _cut,
-    _flipped,
-    *map(_value, ({"texts": "TEXT"}, {"texts": [["TEXT", "TEXT"]]}, {"texts": [None]}, {"texts": [1]}, ["TEXT"], {})),
-    lambda rng, text: _ask(b'{"texts": ["\\ud800"]}', None),
-    lambda rng, text: _ask(b"[" * rng.randrange(1, 100_000), None),
-    lambda rng, text: _ask(b'{"texts": [' + b"9" * 10_000 + b"]}", None),
-    lambda rng, text: _ask(json.dumps({"texts": [text] * 2_000}).encode(), None),
-    lambda rng, text: _ask(json.dumps({"texts": ["a" * 100_001]}).encode(), None),
-    lambda rng, text: _ask(b"\0" * 99, None, _PLAIN),
-    lambda rng, text: _ask(text.encode(), None, "application/x-www-form-urlencoded"),
-    lambda rng, text: _ask(b"{}", None, line="PUT /predict"),
-    lambda rng, text: _ask(b"{}", None, line="POST /models/none/predict"),
-    lambda rng, text: _ask(b"{}", None, line="POST /%00%ff%2e%2e/"),
+_VALUES = ({"texts": "a"}, {"texts": [["a", "b"]]}, {"texts": [None]}, {"texts": [1]}, {"texts": [], "b": 1}, ["a"], {})
+_BODIES = (
+    b'{"texts": ["\\ud800"]}',
+    b'{"texts": [' + b"9" * 10_000 + b"]}",
+    b'{"texts": [NaN]}',
+    b'{"texts": [], "texts": []}',
+    json.dumps({"texts": ["a"] * 2_000}).encode(),
+    json.dumps({"texts": ["a" * 100_001]}).encode(),
+    json.dumps({"texts": ["a"]}).encode("utf-16"),
+)
+_FIXED = (
+    *(_ask(json.dumps(value).encode(), None) for value in _VALUES),
+    *(_ask(body, None) for body in _BODIES),
+    _ask(b"\0" * 99, None, _PLAIN),
+    _ask(b"texts=a", None, "application/x-www-form-urlencoded"),
+    *(_ask(b"{}", None, line=line) for line in ("PUT /predict", "POST /models/none/predict", "POST /%00%ff%2e%2e/")),
 )
