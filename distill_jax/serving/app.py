@@ -37,7 +37,7 @@ class App:
     """
 
     def __init__(
-        self, models: Sequence[Model], limits: Limits, metrics: Metrics | None = None, *, log_requests: bool = True
+        self, models: Sequence[Model], limits: Limits, metrics: Metrics | None = None, *, log_requests: bool = False
     ) -> None:
         self.draining = False
         self._models, self._limits, self._log_requests = models, limits, log_requests
@@ -187,7 +187,7 @@ class App:
                 yield part
 
     def _require_room(self) -> None:
-        if self._under_way >= self._limits.under_way:
+        if self._under_way >= self._limits.max_under_way:
             raise too_busy(self._limits)
 
     @contextlib.contextmanager

@@ -53,37 +53,31 @@ def text_of_line(line: bytes, number: int, limits: Limits) -> str:
         Refused: as ``texts_of_json``.
     """
     where = f"line {number}"
-    if len(line) > limits.body_bytes:
+    if len(line) > limits.max_body_bytes:
         raise too_large(limits, where)
     found = _decoded(line, where)
     if not isinstance(found, dict) or set(found) != {"text"}:
         raise Refused(422, f'{where}: expected an object {{"text": …}}, got {_shown(found)}')
-    try:
-        return _checked([found["text"]], limits)[0]
-    except Refused as refused:
-        raise Refused(refused.status, f"{where}, {refused}") from None
+    return _text(found["text"], f"{where}, text", limits)
 
 
 def _checked(texts: list[Any], limits: Limits) -> list[str]:
-    """Return texts that are strings, no more and no longer than allowed, without half surrogate pairs."""
-    if len(texts) > limits.texts:
-        raise Refused(422, f"texts: expected at most {limits.texts:,}, got {len(texts):,}; send several requests")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            pairs = "; a pair of texts is not read" if isinstance(text, list) else ""
-            raise Refused(422, f"texts[{index}]: expected a string, got {_kind(text)}{pairs}")
-        if len(text) > limits.characters:
-            raise Refused(
-                422,
-                f"texts[{index}]: expected at most {limits.characters:,} characters, got {len(text):,}; cut it, the "
-                "student sees its beginning alone",
-            )
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        index = next(index for index, text in enumerate(texts) if _HALVES.search(text))
-        raise Refused(422, f"texts[{index}]: expected text, got half a surrogate pair; leave it out") from None
-    return texts
+    """Return texts that are strings, no more and no longer than allowed."""
+    if len(texts) > limits.max_texts:
+        raise Refused(422, f"texts: expected at most {limits.max_texts:,}, got {len(texts):,}; send several requests")
+    return [_text(text, f"texts[{index}]", limits) for index, text in enumerate(texts)]
+
+
+def _text(text: object, where: str, limits: Limits) -> str:
+    if not isinstance(text, str):
+        pairs = "; a pair of texts is not read" if isinstance(text, list) else ""
+        raise Refused(422, f"{where}: expected a string, got {_kind(text)}{pairs}")
+    if len(text) > limits.max_characters:
+        most = f"{limits.max_characters:,} characters"
+        raise Refused(422, f"{where}: expected at most {most}, got {len(text):,}; the student sees its beginning alone")
+    if not text.isascii() and _HALVES.search(text):
+        raise Refused(422, f"{where}: expected text, got half a surrogate pair; leave it out")
+    return text
 
 
 def _utf8(content: bytes, where: str) -> str:

@@ -26,11 +26,12 @@ class Request:
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         self.method, self.path = str(scope["method"]), str(scope["path"])
-        self._headers, self._receive, self._limits = scope["headers"], receive, limits
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._receive, self._limits = receive, limits
 
     def header(self, name: bytes) -> str:
         """Return a header's value, by its name in lower case; '' = it is not there."""
-        return next((value.decode("latin-1") for each, value in self._headers if each == name), "")
+        return self._headers.get(name, b"").decode("latin-1")
 
     def media_type(self, allowed: tuple[str, ...]) -> str:
         """Return which of the allowed types the body says that it is.
@@ -57,15 +58,15 @@ class Request:
             ClientGone: the client went away.
         """
         said = self.header(b"content-length")
-        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.body_bytes:
+        if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.max_body_bytes:
             raise too_large(self._limits)
-        parts, size = [], 0
-        async for part in self.parts():
-            size += len(part)
-            if size > self._limits.body_bytes:
-                raise too_large(self._limits)
-            parts.append(part)
-        return b"".join(parts)
+        body, more = await self._part()
+        while more and len(body) <= self._limits.max_body_bytes:
+            part, more = await self._part()
+            body += part
+        if len(body) > self._limits.max_body_bytes:
+            raise too_large(self._limits)
+        return bytes(body)
 
     async def parts(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes.
@@ -76,15 +77,19 @@ class Request:
         """
         more = True
         while more:
-            try:
-                async with asyncio.timeout(self._limits.seconds):
-                    message = await self._receive()
-            except TimeoutError:
-                raise too_slow(self._limits) from None
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            more = message.get("more_body", False)
-            yield message.get("body", b"")
+            part, more = await self._part()
+            yield bytes(part)
+
+    async def _part(self) -> tuple[bytearray, bool]:
+        """Return the body's next part, and whether there are more."""
+        try:
+            async with asyncio.timeout(self._limits.read_seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise too_slow(self._limits) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        return bytearray(message.get("body", b"")), message.get("more_body", False)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""What the service takes from a client, and the one sentence by which it refuses the rest."""
+"""What the service takes from a client, the one sentence by which it refuses the rest, and how it ends."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 from distill_jax.errors import one_line
+from distill_jax.options import Range, check_fields
 
 RETRY_AFTER = 1  # seconds
 
@@ -12,19 +14,40 @@ RETRY_AFTER = 1  # seconds
 class Limits:
     """How much one client may ask for.
 
-    Attributes:
-        body_bytes: of a request's body; of a stream, of each of its lines.
-        texts: in a request; a stream has any number of them.
-        characters: of a text.
-        under_way: requests that a worker answers at once.
-        seconds: for a client to send the next part of a body.
+    Raises:
+        InputError: a value is out of its range.
     """
 
-    body_bytes: int = 4 << 20
-    texts: int = 1_024
-    characters: int = 100_000
-    under_way: int = 64
-    seconds: float = 30.0
+    max_body_bytes: Annotated[int, Range(1, 2**31)] = 4 << 20
+    """The largest body of a request, and the longest line of a stream."""
+    max_texts: Annotated[int, Range(1, 2**20)] = 1_024
+    """The texts of a request; a stream has any number."""
+    max_characters: Annotated[int, Range(1, 2**31)] = 100_000
+    """The characters of a text."""
+    max_under_way: Annotated[int, Range(1, 2**20)] = 64
+    """Requests that a worker answers at once; others get status 429."""
+    read_seconds: Annotated[float, Range(0, 86_400, low_open=True)] = 30.0
+    """How long the next part of a request's body may take."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a worker ends.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    drain_seconds: Annotated[float, Range(0, 86_400)] = 0.0
+    """How long new clients are still answered after SIGTERM, while /ready says 503, so that a load balancer notices."""
+    finish_seconds: Annotated[float, Range(1, 86_400)] = 30.0
+    """How long requests under way may take after that."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -50,18 +73,22 @@ class ClientGone(Exception):  # noqa: N818 - it is no fault
 
 def too_large(limits: Limits, what: str = "body") -> Refused:
     """Return the refusal of a body, or of a line of a stream, that is too long."""
-    return Refused(413, f"{what}: expected at most {limits.body_bytes:,} bytes, got more; send fewer texts at a time")
+    return Refused(
+        413, f"{what}: expected at most {limits.max_body_bytes:,} bytes, got more; send fewer texts at a time"
+    )
 
 
 def too_slow(limits: Limits) -> Refused:
     """Return the refusal of a client that began a body and does not go on."""
-    return Refused(408, f"body: expected its next part within {limits.seconds:g} seconds, got nothing; send it again")
+    return Refused(
+        408, f"body: expected its next part within {limits.read_seconds:g} seconds, got nothing; send it again"
+    )
 
 
 def too_busy(limits: Limits) -> Refused:
     """Return the refusal of a request while many others are answered."""
     return Refused(
         429,
-        f"server: {limits.under_way} requests are under way, and it answers no more at once; ask again in a second",
+        f"server: {limits.max_under_way} requests are under way, and it answers no more at once; ask again in a second",
         {"Retry-After": str(RETRY_AFTER)},
     )

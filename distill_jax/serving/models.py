@@ -49,6 +49,7 @@ def _read_model(file: Path) -> Model:
         raise InputError(f"{file}: expected a packed student, got a folder; make one: python -m distill_jax.pack RUN")
     student = read_packed(file)
     predictor = student.predictor(f"packed student {file}")
+    predictor.logits(["what is made at the first text is made before a client waits for it"])
     content = file.read_bytes()
     about = {
         "model": file.stem,

@@ -28,8 +28,8 @@ def openapi(models: Sequence[Model], limits: Limits) -> dict[str, Any]:
     """
     texts = {
         "type": "array",
-        "maxItems": limits.texts,
-        "items": {"type": "string", "maxLength": limits.characters},
+        "maxItems": limits.max_texts,
+        "items": {"type": "string", "maxLength": limits.max_characters},
         "example": [_TEXT],
     }
     paths: dict[str, Any] = {}
@@ -66,8 +66,8 @@ def openapi(models: Sequence[Model], limits: Limits) -> dict[str, Any]:
 
 def _description(limits: Limits) -> str:
     return (
-        f"Students that answer. A request has at most {limits.body_bytes:,} bytes and {limits.texts:,} texts of "
-        f'{limits.characters:,} characters. What is refused gets one sentence, as {{"error": …}}.'
+        f"Students that answer. A request has at most {limits.max_body_bytes:,} bytes and {limits.max_texts:,} texts "
+        f'of {limits.max_characters:,} characters. What is refused gets one sentence, as {{"error": …}}.'
     )
 
 

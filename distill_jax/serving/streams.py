@@ -31,7 +31,7 @@ async def answers(parts: AsyncIterator[bytes], batches: Batches, limits: Limits)
     """
     number = 0
     try:
-        async for lines in lines_of(parts, limits.body_bytes):
+        async for lines in lines_of(parts, limits.max_body_bytes):
             for start in range(0, len(lines), TEXTS_AT_ONCE):
                 chunk = lines[start : start + TEXTS_AT_ONCE]
                 numbered = enumerate(chunk, number + 1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import gc
 import os
 import signal
@@ -16,24 +15,12 @@ import uvicorn
 
 from distill_jax.errors import InputError
 from distill_jax.serving.app import App
+from distill_jax.serving.limits import Ending
 from distill_jax.serving.logs import log, take_over_logging
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WAITING = 2_048  # connections that wait to be accepted
 _RESTART_AFTER = 1.0  # seconds
-
-
-@dataclasses.dataclass(frozen=True)
-class Ending:
-    """How a worker ends.
-
-    Attributes:
-        drain_seconds: how long it still answers new clients while ``/ready`` says that it will not.
-        finish_seconds: how long requests under way may take then.
-    """
-
-    drain_seconds: float = 0.0
-    finish_seconds: float = 30.0
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -1,0 +1,183 @@
+"""The service as a process: it answers over a socket, and ends without losing a request."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from command_lines import ROOT
+from distill_jax.extras import EXTRAS, are_installed
+from runtime_alone import command_alone
+
+pytestmark = pytest.mark.skipif(
+    not are_installed(*EXTRAS["serve"]), reason="needs the extra serve: pip install 'distill-jax[serve]'"
+)
+_JSON = {"Content-Type": "application/json"}
+_BODY = json.dumps({"texts": ["w1 w2"]})
+
+
+class Service:
+    """A service that listens."""
+
+    def __init__(self, *words):
+        command = [sys.executable, "-m", "distill_jax.serve", "--port", "0", *map(str, words)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        self.log, self._reader = [], threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.port = self.wait_for("listening")["port"]
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.log.append(json.loads(line))
+
+    def wait_for(self, event, count=1):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found = [line for line in self.log if line["event"] == event]
+            if len(found) >= count:
+                return found[-1]
+            time.sleep(0.01)
+        raise AssertionError((event, self.log))
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, method, path, body=None, headers=_JSON):
+        with contextlib.closing(self.connect()) as connection:
+            connection.request(method, path, body, headers if body else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextlib.contextmanager
+def service(*words):
+    """Yield a service; it is killed where the test fails."""
+    found = Service(*words)
+    try:
+        yield found
+    finally:
+        found.process.kill()
+        found.process.wait()
+        found._reader.join(60)
+        found.process.stderr.close()
+
+
+@contextlib.contextmanager
+def half_sent(server):
+    """Yield a connection that has sent all of a request but the body's end."""
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 30)) as connection:
+        head = ["POST /predict HTTP/1.1", "Host: it", "Content-Type: application/json", f"Content-Length: {len(_BODY)}"]
+        connection.sendall("\r\n".join([*head, "", _BODY[:5]]).encode())
+        time.sleep(0.3)
+        yield connection
+
+
+def _answer(connection):
+    found = http.client.HTTPResponse(connection)
+    found.begin()
+    return found.status, json.loads(found.read())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_it_when_requests_under_way_are_answered(packed, workers, number):
+    with service(packed["linear"], "--workers", workers) as server:
+        assert server.ask("POST", "/predict", _BODY)[0] == 200
+        with half_sent(server) as connection:
+            server.process.send_signal(number)
+            server.wait_for("draining", workers)
+            connection.sendall(_BODY[5:].encode())
+            status, found = _answer(connection)
+        assert (status, len(found["predictions"])) == (200, 1)
+        assert server.process.wait(60) == 0
+        with pytest.raises(ConnectionRefusedError):
+            server.connect().connect()
+
+
+def test_while_it_drains_it_is_not_ready_and_answers_all_the_same(packed):
+    with service(packed["linear"], "--workers", 1, "--drain-seconds", 60) as server:
+        assert server.ask("GET", "/ready")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("draining")
+        assert server.ask("GET", "/ready") == (503, b'{"status": "draining"}')
+        assert server.ask("GET", "/health")[0] == 200
+        assert server.ask("POST", "/predict", _BODY)[0] == 200
+        assert server.end() == 0  # a second signal does not wait
+
+
+def test_a_worker_that_dies_is_replaced_and_its_numbers_stay(packed):
+    with service(packed["linear"], "--workers", 1 + 1) as server:
+        for _ in range(10):
+            assert server.ask("POST", "/predict", _BODY)[0] == 200
+        time.sleep(1.5)  # what was answered is counted each second
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if not children.exists():
+            pytest.skip("this system does not name a process's children")
+        victim = int(children.read_text().split()[0])
+        os.kill(victim, signal.SIGKILL)
+        assert server.wait_for("worker died")["died"] == victim
+        time.sleep(1.5)
+        for _ in range(10):
+            assert server.ask("POST", "/predict", _BODY)[0] == 200
+        time.sleep(1.5)
+        metrics = server.ask("GET", "/metrics")[1].decode()
+        assert 'distill_texts_total{model="linear"} 20' in metrics.splitlines()
+        assert server.end() == 0
+
+
+def test_several_students_answer_under_their_names_and_every_line_of_the_log_is_json(packed):
+    names = ("linear", "cnn", "bilstm")
+    with service(*(packed[name] for name in names), "--workers", 1, "--log-requests") as server:
+        for name in names:
+            assert server.ask("POST", f"/models/{name}/predict", _BODY)[0] == 200
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 30)) as connection:
+            connection.sendall(b"no HTTP at all\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400")
+        assert server.end() == 0
+    assert server.process.stderr.closed
+    assert [line["path"] for line in server.log if line["event"] == "request"] == [
+        f"/models/{name}/predict" for name in names
+    ]
+    assert {"listening", "draining", "ended"} <= {line["event"] for line in server.log}
+
+
+def test_a_port_that_is_taken_and_a_file_that_is_none_are_refused_in_one_sentence(packed, tmp_path):
+    def refused(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "distill_jax.serve", *map(str, words)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        return line
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "cannot listen there" in refused(packed["linear"], "--port", taken.getsockname()[1])
+    (tmp_path / "none.djx").write_bytes(b"nothing")
+    assert "none.djx" in refused(tmp_path / "none.djx")
+    assert "expected a file, found none" in refused(tmp_path / "missing.djx")
+    assert "at least one packed student" in refused()
+    assert "--workers" in refused(packed["linear"], "--workers", -1)
+
+
+def test_without_the_extra_it_says_what_to_install(packed):
+    done = command_alone("distill_jax.serve", packed["linear"])
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith('error: serving needs the extra serve: python -m pip install "distill-jax[serve]"')
