@@ -104,8 +104,8 @@ def _certainty(student: PackedStudent) -> Iterator[str]:
     temperature = student.decision.get("temperature")
     if temperature is not None:
         yield (
-            f"Logits are divided by {temperature:.3f} before they become probabilities: the temperature under which the "
-            "labels of the validation rows are the likeliest."
+            f"Logits are divided by {temperature:.3f} before they become probabilities: the temperature under which the"
+            " labels of the validation rows are the likeliest."
         )
     elif student.config.labelling.link == "softmax":
         yield "No calibration temperature was fitted: probabilities are the softmax of the logits."
