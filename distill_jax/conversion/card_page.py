@@ -114,9 +114,9 @@ def _certainty(student: PackedStudent) -> Iterator[str]:
         rows = [[plain(split), _number(before), _number(after)] for split, (before, after) in errors.items()]
         yield from ("", *table(("expected calibration error", "without a temperature", "with it"), rows))
     if "thresholds" in student.decision:
-        rows = zip(student.label_names, student.decision["thresholds"], strict=True)
+        thresholds = zip(student.label_names, student.decision["thresholds"], strict=True)
         head = ("label", "answered from this probability on")
-        yield from ("", *table(head, [(plain(name), f"{threshold:.3f}") for name, threshold in rows]))
+        yield from ("", *table(head, [(plain(name), f"{threshold:.3f}") for name, threshold in thresholds]))
     confidence = student.facts.get("texts", {}).get("confidence")
     if confidence:
         low, middle, high = (f"{confidence[level]:.2f}" for level in _LEVELS)
