@@ -104,15 +104,19 @@ def _certainty(student: PackedStudent) -> Iterator[str]:
     temperature = student.decision.get("temperature")
     if temperature is not None:
         yield (
-            f"Logits are divided by {temperature:.3f} before they become probabilities: the temperature under which the "
-            "labels of the validation rows are the likeliest."
+            f"Logits are divided by {temperature:.3f} before they become probabilities: the temperature under which the"
+            " labels of the validation rows are the likeliest."
         )
     elif student.config.labelling.link == "softmax":
         yield "No calibration temperature was fitted: probabilities are the softmax of the logits."
+    errors = student.facts.get("calibration_errors", {})
+    if errors:
+        rows = [[plain(split), _number(before), _number(after)] for split, (before, after) in errors.items()]
+        yield from ("", *table(("expected calibration error", "without a temperature", "with it"), rows))
     if "thresholds" in student.decision:
-        rows = zip(student.label_names, student.decision["thresholds"], strict=True)
+        thresholds = zip(student.label_names, student.decision["thresholds"], strict=True)
         head = ("label", "answered from this probability on")
-        yield from table(head, [(plain(name), f"{threshold:.3f}") for name, threshold in rows])
+        yield from ("", *table(head, [(plain(name), f"{threshold:.3f}") for name, threshold in thresholds]))
     confidence = student.facts.get("texts", {}).get("confidence")
     if confidence:
         low, middle, high = (f"{confidence[level]:.2f}" for level in _LEVELS)

@@ -19,4 +19,4 @@ def padding_tokenizer(student: PackedStudent) -> str:
     pad_id = student.config.pad_id
     require_ids_below(student.config.vocab_size, tokenizer, path, "packed student")
     tokenizer.enable_padding(direction="right", pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id) or "[PAD]")
-    return str(tokenizer.to_str(pretty=True))
+    return str(tokenizer.to_str())

@@ -39,6 +39,7 @@ FACTS = {
             "teacher_agreement": [0.65, 0.64],
         },
     },
+    "calibration_errors": {"validation": [0.1234, 0.0321]},
     "texts": {
         "rows": 1100,
         "tokens": {"0.05": 10.0, "0.5": 24.0, "0.95": 48.0},
@@ -92,6 +93,7 @@ def test_the_page_says_scores_with_intervals_sizes_teacher_data_and_limits():
         "ef" * 32,
         "teacher big",
         "divided by 1.700",
+        "| validation | 0.1234 | 0.0321 |",
         "from 0.30 to 0.90",
         "98.0 % of the rows; the teacher's for 64.0 %",
         "first 16 tokens",
