@@ -142,7 +142,7 @@ def test_the_command_imports_nothing_that_takes_time_and_is_not_used(runs):
     assert imported & {"huggingface_hub", "jax", "pandas", "pyarrow", "tqdm"} == set()
 
 
-@pytest.mark.parametrize("module", ["train", "predict", "report", "compare", "pack", "convert"])
+@pytest.mark.parametrize("module", ["train", "predict", "report", "compare", "pack", "convert", "choose"])
 def test_every_command_explains_itself(module):
     done = command_alone(f"distill_jax.{module}", "--help")
     assert (done.returncode, done.stderr) == (0, "")

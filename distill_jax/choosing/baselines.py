@@ -1,0 +1,100 @@
+"""What a user could do instead: words and pairs of words, weighted by TF-IDF, and a linear model of scikit-learn."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from distill_jax.tasks.task import Task
+
+_NEVER = -1e6  # the logit of a class that no training row has
+_FLOAT_BYTES, _STRENGTH = 4, 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """A trained baseline.
+
+    Attributes:
+        name: what it is.
+        words: the vectoriser of texts.
+        of_features: from its vectors to logits, float [texts, classes].
+        numbers: how many numbers the linear model has.
+    """
+
+    name: str
+    words: Any
+    of_features: Callable[[Any], np.ndarray]
+    numbers: int
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        """Return logits, float64 [texts, classes]."""
+        return np.asarray(self.of_features(self.words.transform(texts)), np.float64)
+
+    @property
+    def bytes(self) -> int:
+        """What its numbers take as float32, and its words as UTF-8, a line each."""
+        words = sum(len(word.encode()) + 1 for word in self.words.vocabulary_)
+        return _FLOAT_BYTES * (self.numbers + len(self.words.vocabulary_)) + words
+
+
+def trained_baselines(
+    task: "Task", texts: list[str], labels: np.ndarray, teacher_logits: np.ndarray | None, num_labels: int
+) -> list[Baseline]:
+    """Return a baseline of the labels, where there are any, and one of the teacher's logits.
+
+    Args:
+        task: the students'.
+        texts: the training texts.
+        labels: theirs.
+        teacher_logits: float32 [texts, classes]; None = there is no teacher.
+        num_labels: classes.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    try:
+        features = words.fit_transform(texts)
+    except ValueError:  # no word occurs twice
+        return []
+    found, known = [], np.flatnonzero(task.is_labelled(labels))
+    if len(known):
+        found.append(_of_labels(words, features[known], labels[known], num_labels))
+    if teacher_logits is not None:
+        found.append(_ridge("TF-IDF + ridge on the teacher's logits", words, features, teacher_logits))
+    return found
+
+
+def _of_labels(words: Any, features: Any, labels: np.ndarray, num_labels: int) -> Baseline:
+    if np.issubdtype(labels.dtype, np.floating):
+        return _ridge("TF-IDF + ridge on labels", words, features, labels[:, None])
+    sides = labels[:, None] == np.arange(num_labels) if labels.ndim == 1 else labels > 0
+    models = [_logistic(features, side) for side in sides.T]
+
+    def logits(vectors: Any) -> np.ndarray:
+        return np.stack([model(vectors) for model in models], axis=1)
+
+    return Baseline("TF-IDF + logistic regression on labels", words, logits, num_labels * (features.shape[1] + 1))
+
+
+def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
+    """Return the log-odds of a class against the rest."""
+    from sklearn.linear_model import LogisticRegression
+
+    if side.all() or not side.any():
+        constant = _NEVER if not side.any() else -_NEVER
+        return lambda vectors: np.full(vectors.shape[0], constant)
+    return LogisticRegression(C=_STRENGTH, max_iter=1_000).fit(features, side).decision_function
+
+
+def _ridge(name: str, words: Any, features: Any, targets: np.ndarray) -> Baseline:
+    from sklearn.linear_model import Ridge
+
+    model = Ridge().fit(features, targets)
+
+    def logits(vectors: Any) -> np.ndarray:
+        return model.predict(vectors).reshape(-1, targets.shape[1])
+
+    return Baseline(name, words, logits, targets.shape[1] * (features.shape[1] + 1))

@@ -1,0 +1,1 @@
+"""Whether explanations name the words that matter."""
