@@ -87,7 +87,7 @@ class Metrics:
         below = self._numbers.total("seconds").cumsum()
         bounds = (*map(str, _SECONDS), "+Inf")
         buckets = [("_bucket", {"le": bound}, count) for bound, count in zip(bounds, below, strict=True)]
-        ends = [("_sum", {}, self._numbers.total("seconds sum")[0]), ("_count", {}, below[-1])]
+        ends: _Samples = [("_sum", {}, self._numbers.total("seconds sum")[0]), ("_count", {}, below[-1])]
         yield "predict_seconds", "histogram", "Seconds from a request's headers to its answer.", [*buckets, *ends]
 
     def _of_models(self) -> Iterator[tuple[str, str, str, _Samples]]:

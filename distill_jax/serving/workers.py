@@ -91,7 +91,7 @@ class _Worker:
         self._app, self._listening, self._ending = app, listening, ending
         self._server = _Server(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # ASGI's own types of scopes
+                app,
                 http="httptools",
                 ws="none",
                 lifespan="on",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 from collections.abc import Sequence
+from typing import Any
 
 _SENTENCE = (
     "a the film story acting plot is was not never very quite charming awful dull bright slow funny sad ending "
@@ -69,7 +70,15 @@ def malformed(rng: random.Random, pool: Sequence[str]) -> Ask:
     return _ask(b"[" * rng.randrange(1, 100_000), None)
 
 
-_VALUES = ({"texts": "a"}, {"texts": [["a", "b"]]}, {"texts": [None]}, {"texts": [1]}, {"texts": [], "b": 1}, ["a"], {})
+_VALUES: tuple[Any, ...] = (
+    {"texts": "a"},
+    {"texts": [["a", "b"]]},
+    {"texts": [None]},
+    {"texts": [1]},
+    {"texts": [], "b": 1},
+    ["a"],
+    {},
+)
 _BODIES = (
     b'{"texts": ["\\ud800"]}',
     b'{"texts": [' + b"9" * 10_000 + b"]}",
