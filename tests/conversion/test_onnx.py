@@ -1,6 +1,7 @@
 """The ONNX model is NumPy's network, whatever the batch; its tokenizer's output is its input."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from command_lines import call, refusal
+from command_lines import ROOT, call, refusal
 from distill_jax.conversion.onnx.converter import onnx_model
 from distill_jax.conversion.registry import converter_named
 from distill_jax.convert import main as convert
@@ -145,3 +146,14 @@ def test_what_lies_there_is_not_replaced(tmp_path, capsys):
     message = refusal(capsys, convert, tmp_path / "student.djx", "--to", "onnx")
     assert str(tmp_path / "student-onnx") in message
     assert [path.name for path in (tmp_path / "student-onnx").iterdir()] == ["mine.txt"]
+
+
+def test_the_documented_lines_answer_with_it(tmp_path, capsys, monkeypatch):
+    packed_student("cnn").write(tmp_path / "student.djx")
+    call(capsys, convert, tmp_path / "student.djx", "--to", "onnx")
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import json.*?onnxruntime.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    expected = packed_student("cnn").predictor().predict(["What a lovely film.", "Never again."])
+    assert capsys.readouterr().out.splitlines() == [str(list(expected))]
