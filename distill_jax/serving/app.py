@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
+from typing import Any
 
+from distill_jax.errors import InputError
 from distill_jax.serving.batches import Batches
 from distill_jax.serving.bodies import JSON, LINES, PLAIN, texts_of_json, texts_of_lines
 from distill_jax.serving.http import Receive, Request, Response, Scope, Send, json_response, refusal
@@ -15,7 +18,7 @@ from distill_jax.serving.logs import log, log_fault
 from distill_jax.serving.metrics import MEDIA_TYPE, Metrics
 from distill_jax.serving.models import Model
 from distill_jax.serving.openapi import openapi
-from distill_jax.serving.pages import HTML, PAGE_HEADERS, ask_page, paths_page
+from distill_jax.serving.pages import HTML, PAGE_HEADERS, own_page, paths_page
 from distill_jax.serving.streams import answers
 
 _Handler = Callable[[Request], Awaitable[Response]]
@@ -44,15 +47,15 @@ class App:
         self._metrics = metrics or Metrics(models)
         self._thread = ThreadPoolExecutor(1, "predict")
         self._under_way = 0
+        self._own_page: bytes | None = None
         self._routes = {path: (endpoint, method, handler) for path, endpoint, method, handler in self._all_routes()}
 
     def _all_routes(self) -> list[tuple[str, str, str, _Handler]]:
         names = [model.name for model in self._models]
         document = json.dumps(openapi(self._models, self._limits), ensure_ascii=False).encode()
-        page = Response(ask_page(names).encode(), HTML, headers=PAGE_HEADERS)
         docs = Response(paths_page(json.loads(document)).encode(), HTML, headers=PAGE_HEADERS)
         routes: list[tuple[str, str, str, _Handler]] = [
-            ("/", "pages", "GET", _always(page)),
+            ("/", "pages", "GET", self._page),
             ("/docs", "pages", "GET", _always(docs)),
             ("/openapi.json", "pages", "GET", _always(Response(document))),
             ("/health", "health", "GET", _always(json_response({"status": "ok"}))),
@@ -126,6 +129,8 @@ class App:
             return endpoint, refusal(refused)
         except ClientGone:
             raise
+        except InputError as error:
+            return endpoint, refusal(Refused(422, str(error)))
         except Exception as error:  # noqa: BLE001 - a fault of ours is an answer too, and the worker lives on
             log_fault(error, path=request.path)
             return endpoint, refusal(Refused(500, "server: a fault of ours; its log says where"))
@@ -145,6 +150,16 @@ class App:
         if self.draining:
             return json_response({"status": "draining"}, 503)
         return json_response({"status": "ready"})
+
+    async def _page(self, request: Request) -> Response:
+        """Return the first student's own page, or, where a page cannot compute it, one that asks this server."""
+        del request
+        if self._own_page is None:
+            self._own_page = (await self._beside(own_page, self._models)).encode()
+        return Response(self._own_page, HTML, headers=PAGE_HEADERS)
+
+    async def _beside(self, work: Callable[..., Any], *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def _metrics_text(self, request: Request) -> Response:
         del request
@@ -167,17 +182,14 @@ class App:
         return predict
 
     def _explaining(self, model: Model) -> _Handler:
-        explain = getattr(model.predictor, "explain", None)
+        limits = dataclasses.replace(self._limits, max_texts=self._limits.max_explained)
 
         async def answer(request: Request) -> Response:
             request.media_type((JSON,))
             self._require_room()
             with self._admitted():
-                texts = texts_of_json(await request.body(), self._limits)
-                if explain is None:
-                    raise Refused(501, "explain: this version does not say why; /predict gives the probabilities")
-                found = await asyncio.get_running_loop().run_in_executor(self._thread, explain, texts)
-                return json_response({"explanations": [each.to_json() for each in found]})
+                texts = texts_of_json(await request.body(), limits)
+                return json_response({"explanations": await self._beside(_explanations, model, texts)})
 
         return answer
 
@@ -197,6 +209,10 @@ class App:
             yield
         finally:
             self._under_way -= 1
+
+
+def _explanations(model: Model, texts: list[str]) -> list[dict[str, Any]]:
+    return [explanation.to_json() for explanation in model.predictor.explain(texts)]
 
 
 def _always(response: Response) -> _Handler:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
+from distill_jax.errors import InputError
 from distill_jax.serving.models import Model
 
 TEXTS_AT_ONCE = 128
@@ -30,7 +31,11 @@ class Batches:
         self._batch: asyncio.Task[list[str]] | None = None
 
     async def answer(self, texts: list[str]) -> list[str]:
-        """Return a JSON object for each text, as ``python -m distill_jax.predict`` writes them."""
+        """Return a JSON object for each text, as ``python -m distill_jax.predict`` writes them.
+
+        Raises:
+            InputError: the student can do nothing with one of them.
+        """
         if len(texts) > _FEW:
             return await self._answer_beside(texts)
         if not texts:
@@ -40,11 +45,17 @@ class Batches:
             self._batch = asyncio.create_task(self._answer_batch(self._texts))  # begins after what is ready now
         batch, start = self._batch, len(self._texts)
         self._texts += texts
-        lines = await asyncio.shield(batch)  # a client that goes away takes no other's answer along
+        try:
+            lines = await asyncio.shield(batch)  # a client that goes away takes no other's answer along
+        except InputError:  # of these texts, or of those that came with them
+            return self._answer_now(texts)
         return lines[start : start + len(texts)]
 
     async def _answer_batch(self, texts: list[str]) -> list[str]:
         self._batch = None
+        return self._answer_now(texts)
+
+    def _answer_now(self, texts: list[str]) -> list[str]:
         found = list[str]()
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             found += self._noted(*self._compute(texts[start : start + TEXTS_AT_ONCE]))

@@ -22,6 +22,8 @@ class Limits:
     """The largest body of a request, and the longest line of a stream."""
     max_texts: Annotated[int, Range(1, 2**20)] = 1_024
     """The texts of a request; a stream has any number."""
+    max_explained: Annotated[int, Range(1, 2**20)] = 32
+    """The texts of a request to /explain, each of which may take as long as a hundred."""
     max_characters: Annotated[int, Range(1, 2**31)] = 100_000
     """The characters of a text."""
     max_under_way: Annotated[int, Range(1, 2**20)] = 64

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError
+from distill_jax.conversion.card_page import card_page
+from distill_jax.errors import InputError, refusing
 from distill_jax.inference.predictor import Predictor
 from distill_jax.packed.student import PackedStudent, read_packed
 from distill_jax.serving.drift import Drift
@@ -18,12 +19,14 @@ class Model:
 
     Attributes:
         name: its file's, without the suffix.
+        packed: what its file holds.
         predictor: what answers.
         about: what ``/info`` says of it.
         drift: what compares the texts that it is given with those that it was made for.
     """
 
     name: str
+    packed: PackedStudent
     predictor: Predictor
     about: Mapping[str, Any]
     drift: Drift
@@ -49,7 +52,7 @@ def _read_model(file: Path) -> Model:
         raise InputError(f"{file}: expected a packed student, got a folder; make one: python -m distill_jax.pack RUN")
     student = read_packed(file)
     predictor = student.predictor(f"packed student {file}")
-    predictor.logits(["what is made at the first text is made before a client waits for it"])
+    predictor.logits([""])  # what is made at the first text is made before a client waits for it
     content = file.read_bytes()
     about = {
         "model": file.stem,
@@ -59,9 +62,11 @@ def _read_model(file: Path) -> Model:
     }
     try:
         drift = Drift(file.stem, predictor, student.facts)
+        with refusing(lambda reason: f"expected facts as distill_jax.pack writes them ({reason})"):
+            about["card"] = card_page(student, file.stem, file.name, len(content))
     except InputError as error:
         raise InputError(f"packed student {file}: {error}") from error
-    return Model(file.stem, predictor, about, drift)
+    return Model(file.stem, student, predictor, about, drift)
 
 
 def _about(student: PackedStudent, predictor: Predictor) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def openapi(models: Sequence[Model], limits: Limits) -> dict[str, Any]:
             "additionalProperties": False,
             "properties": {"texts": texts},
         },
+        "FewTexts": {**_object(texts={**texts, "maxItems": limits.max_explained}), "additionalProperties": False},
         "Error": _object(error={"type": "string"}),
     }
     return {
@@ -101,14 +102,14 @@ def _explain(model: Model) -> dict[str, Any]:
         "summary": f"What each word did to the answer of {model.name}.",
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": {"$ref": "#/components/schemas/Texts"}}},
+            "content": {JSON: {"schema": {"$ref": "#/components/schemas/FewTexts"}}},
         },
         "responses": {
             "200": {
                 "description": "An explanation for each text.",
                 "content": {JSON: {"schema": _object(explanations={"type": "array"})}},
             },
-            **_errors({**_REFUSALS, 501: "This version does not explain."}),
+            **_errors(_REFUSALS),
         },
     }
 

@@ -15,7 +15,7 @@ from distill_jax.students.student import Student
 from tiny_export import tiny_tokenizer
 
 NAMES = ("bad", "fair", 'the "good"\none')
-_LEVELS = ("0.01", "0.25", "0.5", "0.75", "0.99")
+_LEVELS = ("0.05", "0.25", "0.5", "0.75", "0.95")
 FACTS = {
     "licence": "CC0-1.0",
     "texts": {

@@ -1,6 +1,7 @@
 """What the service answers, and what it refuses in one sentence."""
 
 import asyncio
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import distill_jax as dj
 from asgi import ask, get, post
 from distill_jax.errors import InputError
+from distill_jax.packed.student import read_packed
 from distill_jax.serving.app import App
 from distill_jax.serving.bodies import LINES, PLAIN
 from distill_jax.serving.limits import Limits
@@ -284,6 +286,7 @@ def test_info_says_what_the_file_says(app, packed):
     found = get(app, "/info").json()
     assert found["sha256"] == hashlib.sha256(packed["linear"].read_bytes()).hexdigest()
     assert found["facts"]["licence"] == "CC0-1.0"
+    assert "linear.djx" in found["card"]
     assert get(app, "/models").json() == {"models": list(packed)}
 
 
@@ -317,10 +320,37 @@ def test_the_pages_load_nothing_from_elsewhere_and_show_names_as_text(app):
         page = get(app, path)
         assert page.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["content-security-policy"]
-        assert b"//" not in page.body.replace(b"</", b"")
+    assert b"//" not in get(app, "/docs").body.replace(b"</", b"")
     document = get(app, "/openapi.json").json()
     assert {"/predict", "/models/cnn/explain", "/metrics", "/ready"} <= set(document["paths"])
     assert all(path.encode() in get(app, "/docs").body for path in document["paths"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_explanation_is_the_student_s(app, packed, name):
+    answer = post(app, f"/models/{name}/explain", {"texts": TEXTS[:5]})
+    expected = [explanation.to_json() for explanation in dj.load(packed[name]).explain(TEXTS[:5])]
+    assert (answer.status, answer.json()) == (200, {"explanations": expected})
+    _refused(post(app, f"/models/{name}/explain", {"texts": ["w1"] * 33}), 422)
+
+
+def test_a_text_that_the_tokenizer_cannot_read_is_refused_and_the_others_answered(packed, tmp_path):
+    student = read_packed(packed["linear"])
+    model = {**json.loads(student.tokenizer)["model"], "unk_token": "[NONE]"}
+    tokenizer = json.dumps({**json.loads(student.tokenizer), "model": model})
+    dataclasses.replace(student, tokenizer=tokenizer, facts={}).write(tmp_path / "picky.djx")
+    app = App(read_models([tmp_path / "picky.djx"]), Limits())
+
+    async def together():
+        bodies = [json.dumps({"texts": [text]}).encode() for text in ("w1 w2", "nothing", "w3")]
+        return await asyncio.gather(*(ask(app, "POST", "/predict", (body,), "application/json") for body in bodies))
+
+    good, bad, other = asyncio.run(together())
+    _refused(bad, 422)
+    assert [each.json()["predictions"] for each in (good, other)] == [
+        _lines(packed, "linear", ["w1 w2"]),
+        _lines(packed, "linear", ["w3"]),
+    ]
 
 
 def test_two_files_of_one_name_and_what_is_no_packed_student_are_refused(packed, tmp_path):

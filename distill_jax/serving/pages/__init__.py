@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from distill_jax.errors import InputError
+from distill_jax.serving.models import Model
+
 HTML = "text/html; charset=utf-8"
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -18,8 +21,18 @@ PAGE_HEADERS = {
 }
 
 
+def own_page(models: Sequence[Model]) -> str:
+    """Return the page of the first student, which computes in the browser; ``ask_page`` where a page cannot."""
+    from distill_jax.conversion.html import page
+
+    try:
+        return page(models[0].packed)
+    except InputError:
+        return ask_page([model.name for model in models])
+
+
 def ask_page(models: Sequence[str]) -> str:
-    """Return the page on which a person types a text and sees what the students say."""
+    """Return the page on which a person types a text and sees what the students of this server say."""
     options = "".join(f"<option>{escape(name)}</option>" for name in models)
     return _template("ask.html").substitute(style=_style(), models=options, hidden="hidden" if len(models) == 1 else "")
 
