@@ -309,7 +309,7 @@ def test_help_shows_that_a_file_need_not_be_named(capsys):
     status, output, _ = call(capsys, main, "--help")
     assert status == 0
     assert "[OPTIONS] [FILE]" in output
-    assert "--run DIR" in output
+    assert "--model PATH" in output
     assert "(default: standard input)" in output
 
 
