@@ -10,9 +10,11 @@ from distill_jax.reporting.page_frame import framed
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
 _KINDS = {"student": COLOURS[0], "baseline": COLOURS[1], "teacher": COLOURS[6]}
 _WIDE, _NARROW = 660, 260
+_LINE = 0.05  # of the plot's height: a line of letters
 
 
 def choice_page(choice: Choice) -> str:
@@ -39,41 +41,58 @@ def choice_page(choice: Choice) -> str:
 def choice_chart(choice: Choice, width: int, height: int = 320) -> "alt.LayerChart":
     """Return the chart: score with its interval against bytes, on a logarithmic scale, and the Pareto front."""
     import altair as alt
-    import pandas as pd
 
-    frame = pd.DataFrame(
-        {
-            "name": each.name,
-            "kind": each.kind,
-            "bytes": each.cost.bytes,
-            "score": each.score.value,
-            "low": each.score.low,
-            "high": each.score.high,
-            "front": each in choice.front,
-        }
-        for each in choice.candidates
-        if each.cost.bytes
-    )
+    frame = _frame(choice)
+    powers = [10**power for power in range(2, 13)]
     x = alt.X(
-        "bytes:Q", title="Bytes", scale=alt.Scale(type="log", padding=30), axis=alt.Axis(format="~s", tickCount=5)
+        "bytes:Q",
+        title="Bytes",
+        scale=alt.Scale(type="log", padding=30),
+        axis=alt.Axis(format="~s", values=powers, grid=False, labelFlush=False),
     )
-    scale = alt.Scale(zero=False, nice=True)
+
+    def y(column: str) -> "alt.Y":
+        return alt.Y(f"{column}:Q", title=choice.metric, scale=alt.Scale(zero=False, nice=True))
+
+    def colour(legend: "alt.Legend | None") -> "alt.Color":
+        return alt.Color("kind:N", scale=alt.Scale(domain=list(_KINDS), range=list(_KINDS.values())), legend=legend)
+
     base = alt.Chart(frame).encode(x=x)
-    colour = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=list(_KINDS), range=list(_KINDS.values())),
-        legend=alt.Legend(title=None, orient="bottom"),
+    bars = base.mark_rule(strokeWidth=1.5).encode(y=y("low"), y2="high:Q", color=colour(None))
+    points = base.mark_point(size=70, filled=True, opacity=1).encode(
+        y=y("score"), color=colour(alt.Legend(title=None, orient="bottom"))
     )
-    bars = base.mark_rule(strokeWidth=1.5).encode(
-        y=alt.Y("low:Q", scale=scale, title=choice.metric), y2="high:Q", color=colour
-    )
-    points = base.mark_point(size=70, filled=True, opacity=1).encode(y=alt.Y("score:Q", scale=scale), color=colour)
-    names = base.mark_text(align="left", dx=8, dy=-8, fontSize=12, limit=width // 3).encode(
-        y=alt.Y("score:Q", scale=scale), text="name:N", color=colour
+    names = base.mark_text(align="left", dx=8, dy=-8, fontSize=12, limit=width // 2).encode(
+        y=y("label"), text="name:N", color=colour(None)
     )
     front = (
         alt.Chart(frame[frame["front"]])
         .mark_line(interpolate="step-after", strokeWidth=1.5, strokeDash=[2, 3], color="#777")
-        .encode(x=x, y=alt.Y("score:Q", scale=scale))
+        .encode(x=x, y=y("score"))
     )
     return styled(alt.layer(front, bars, points, names), width, height)
+
+
+def _frame(choice: Choice) -> "pd.DataFrame":
+    """Return the chart's rows, a candidate of known size each."""
+    import pandas as pd
+
+    sized = [each for each in choice.candidates if each.cost.bytes]
+    spread = max(each.score.high for each in sized) - min(each.score.low for each in sized)
+    rows, lowest = [], float("inf")
+    for each in sorted(sized, key=lambda each: -each.score.value):
+        lowest = min(each.score.value, lowest - _LINE * spread)  # so that no name stands on another
+        score = each.score
+        rows.append(
+            {
+                "name": each.name,
+                "kind": each.kind,
+                "bytes": each.cost.bytes,
+                "score": score.value,
+                "low": score.low,
+                "high": score.high,
+                "label": lowest,
+                "front": each in choice.front,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -10,7 +10,7 @@ MODULES = {
     "distill_jax.data.exports": 4,
     "distill_jax.estimator": 10,
     "distill_jax.formats.registry": 6,
-    "distill_jax.inference.predictor": 3,
+    "distill_jax.inference.predictor": 7,
     "distill_jax.losses": 4,
     "distill_jax.students.torch_state": 2,
 }
