@@ -121,7 +121,7 @@ def _require_replaceable(output: Path) -> None:
     """Refuse to replace what is no packed file."""
     from distill_jax.packed.container import is_container
 
-    if output.is_dir() or (output.exists() and not is_container(output)):
+    if output.exists() and not (output.is_file() and is_container(output)):  # a pipe would be waited for
         raise InputError(f"--output {output}: something lies there that is no packed file; name another")
 
 

@@ -7,14 +7,13 @@ The folder ``OUTPUT.part`` has the rows that are done (``rows``) and a journal o
 import contextlib
 import dataclasses
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from distill_jax.errors import InputError
-from distill_jax.files import first_difference, is_temporary, read_json, write_json
+from distill_jax.files import first_difference, is_temporary, read_json, remove_temporaries, write_json
 from distill_jax.labelling.labeller import Labelled
 from distill_jax.labelling.outputs import OutputForm
 
@@ -89,7 +88,7 @@ class PartFolder:
         """Put the whole table in its place."""
         self.save()
         form.finish(self._folder / _ROWS, output)
-        shutil.rmtree(self._folder)
+        _delete(self._folder)
 
 
 @contextlib.contextmanager
@@ -124,11 +123,9 @@ def opened(
         try:
             yield part
         finally:
-            if not done.blocks:
-                shutil.rmtree(folder, ignore_errors=True)
-            elif folder.exists():
+            if folder.exists():
                 with contextlib.suppress(OSError):  # a full disk: what was saved before is
-                    part.save()
+                    part.save() if done.blocks else _delete(folder)
 
 
 def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> Done | None:
@@ -137,7 +134,7 @@ def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite:
         return None
     found = _read_journal(folder)
     if found is None:
-        shutil.rmtree(folder)
+        _delete(folder)
         return None
     done, before = found
     if not resume and not overwrite and done.blocks:
@@ -154,8 +151,16 @@ def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite:
                 "give the same table and options, or start anew with --overwrite"
             )
         return done
-    shutil.rmtree(folder)
+    _delete(folder)
     return None
+
+
+def _delete(folder: Path) -> None:
+    """Delete a table under way: the files that are written here, and the folder."""
+    remove_temporaries(folder)
+    for name in (_ROWS, _JOURNAL):  # the journal last: without it nothing says whose folder it is
+        (folder / name).unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def _read_journal(folder: Path) -> tuple[Done, dict[str, Any]] | None:
@@ -165,6 +170,9 @@ def _read_journal(folder: Path) -> tuple[Done, dict[str, Any]] | None:
         InputError: it is none.
     """
     is_folder = folder.is_dir() and not folder.is_symlink()
+    other = next((each.name for each in folder.iterdir() if not _is_ours(each)), None) if is_folder else None
+    if other is not None:
+        raise InputError(f"{folder}: expected a table under way and nothing else, found {other}; move it elsewhere")
     if is_folder and all(map(is_temporary, folder.iterdir())):
         return None
     if is_folder:
@@ -173,6 +181,11 @@ def _read_journal(folder: Path) -> tuple[Done, dict[str, Any]] | None:
             if found["kind"] == _KIND and all(map(_is_count, found["done"].values())):
                 return Done(**found["done"]), found["identity"]
     raise InputError(f"{folder}: expected nothing of that name or a table under way, found something else; rename it")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one that is written here; a link leads to another's."""
+    return not path.is_symlink() and path.is_file() and (path.name in (_ROWS, _JOURNAL) or is_temporary(path))
 
 
 def _is_count(value: object) -> bool:

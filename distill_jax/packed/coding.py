@@ -21,6 +21,7 @@ _PRESET = 9 | lzma.PRESET_EXTREME
 # A byte's neighbours say nothing of its bits here: without contexts the coder learns sooner.
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": _PRESET, "lc": 0, "lp": 0, "pb": 0, "dict_size": 1 << 22}]
 _WIDTHS = (1, 2, 4)
+_MOST_AXES = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,7 @@ def decoded(name: str, about: Mapping[str, Any], streams: Mapping[str, bytes]) -
     Raises:
         InputError: the manifest and the streams do not go together.
     """
-    shape = tuple(_whole(extent, _MOST_IDS) for extent in about["shape"])
+    shape = _shape(about)
     if about["coding"] == "float32":
         return np.frombuffer(decompressed(streams[name], 4 * math.prod(shape)), "<f4").reshape(shape).astype(np.float32)
     if about["coding"] != "quantised":
@@ -182,9 +183,20 @@ def _whole(value: Any, most: int) -> int:
     return value
 
 
+def _shape(about: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return an array's shape; of rows that are kept there is a table, which has two axes."""
+    shape = tuple(_whole(extent, _MOST_IDS) for extent in about["shape"][: _MOST_AXES + 1])
+    if not 1 <= len(shape) <= _MOST_AXES:
+        raise InputError(f"expected an array of 1 to {_MOST_AXES} axes, got {len(about['shape'])}")
+    if "kept" in about and (about["coding"] != "quantised" or len(shape) != 2):
+        raise InputError(f"expected rows that are kept of a quantised table alone, got {about['coding']!r} {shape}")
+    return shape
+
+
 def decoded_bytes(arrays: Mapping[str, Mapping[str, Any]]) -> Iterator[int]:
     """Yield how many bytes of memory each array takes, as the manifest says it; wrong values are looked at later."""
     for about in arrays.values():
-        shape = [_whole(extent, _MOST_IDS) for extent in about["shape"]]
+        shape = _shape(about)
         rows = _whole(about["kept"], shape[0]) if "kept" in about else math.prod(shape[:-1])
-        yield 4 * (rows * shape[-1] + (shape[0] if "kept" in about else 0))
+        groups = rows if len(about.get("steps", ())) > 1 else 0
+        yield 4 * (rows * shape[-1] + (shape[0] if "kept" in about else 0)) + groups

@@ -83,7 +83,7 @@ def _parsed(content: bytes, where: str) -> tuple[dict[str, Any], dict[str, bytes
     _require_digest(content, about, where)
     try:
         manifest = json.loads(about["manifest"])
-        streams = {name: _stream(entry, data) for name, entry in header.items()}
+        streams = _streams(header, data)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: expected a manifest and streams, got something else ({error})") from None
     if not isinstance(manifest, dict):
@@ -114,8 +114,12 @@ def _require_digest(content: bytes, about: Mapping[str, Any], where: str) -> Non
         raise InputError(f"{where}: it is not as it was written: copy it again, or pack the run again")
 
 
-def _stream(entry: Any, data: memoryview) -> bytes:
-    start, stop = entry["data_offsets"]
-    if entry["dtype"] != "U8" or not 0 <= start <= stop <= len(data) or entry["shape"] != [stop - start]:
-        raise ValueError(f"a stream {entry} of {len(data)} bytes")
-    return bytes(data[start:stop])
+def _streams(header: Mapping[str, Any], data: memoryview) -> dict[str, bytes]:
+    """Return the streams, which follow each other: two that shared their bytes would take more than the file has."""
+    streams, end = {}, 0
+    for name, entry in header.items():
+        start, stop = entry["data_offsets"]
+        if entry["dtype"] != "U8" or not end == start <= stop <= len(data) or entry["shape"] != [stop - start]:
+            raise ValueError(f"a stream {entry}, of {len(data)} bytes, of which {end} are others'")
+        streams[name], end = bytes(data[start:stop]), stop
+    return streams

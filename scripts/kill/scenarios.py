@@ -140,7 +140,9 @@ def _readings() -> tuple[Scenario, ...]:
     reported = Stage("reported", _TRAINED, (_with(_with(_REPORT, "--title"), "yesterday"),))
     compare = Command.of(f"distill_jax.compare {_RUNS}/fasttext {_RUNS}/cnn --json comparison.json")
     predict = Command.of(f"distill_jax.predict --run {_RUNS}/cnn {TEXTS}")
+    pack = Command.of(f"distill_jax.pack {_RUNS}/cnn --export {_EXPORT} --output cnn.djx --force")
     return (
+        _repeated("pack", _TRAINED, pack),
         _repeated("report", _TRAINED, _REPORT),
         _repeated("report-again", reported, _REPORT),
         _repeated("compare", _TRAINED, compare),

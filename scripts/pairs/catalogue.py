@@ -172,6 +172,21 @@ def _others() -> Pairs:
     }
 
 
+def _packing() -> Pairs:
+    """Return a packing with another one, and with what reads its file."""
+    pack = Command.of(f"distill_jax.pack run {_EXPORTED} --output run.djx --force")
+    other = Command(pack.module, (*pack.words, "--licence", "Apache-2.0"))
+    predict = Command.of(f"distill_jax.predict --run run.djx ../inputs/{TEXTS}")
+    packed = (*_FINISHED, Step(pack))
+    return {
+        "pack and pack": (Case(_FINISHED, (pack, pack)), Case(_FINISHED, (pack, other)), Case(packed, (pack, other))),
+        "pack and predict": (
+            Case(_FINISHED, (pack, predict), reads=True),
+            Case(packed, (other, predict), reads=True),
+        ),
+    }
+
+
 def all_pairs() -> Pairs:
     """Return every pair by its name."""
-    return {**_trainings(), **_seeds(), **_exports(), **_readers(), **_others()}
+    return {**_trainings(), **_seeds(), **_exports(), **_readers(), **_packing(), **_others()}

@@ -144,6 +144,24 @@ def test_what_is_not_ours_is_never_deleted(capsys, tmp_path, student, table, the
     assert (elsewhere / "journal.json").exists()
 
 
+@pytest.mark.parametrize("option", ["--resume", "--overwrite"])
+@pytest.mark.parametrize("theirs", ["link", "file"])
+def test_other_files_in_the_folder_of_what_is_done_are_left_alone(
+    capsys, tmp_path, monkeypatch, student, table, theirs, option
+):
+    part, elsewhere = tmp_path / "out.csv.part", tmp_path / "elsewhere"
+    begun(capsys, monkeypatch, student, table, tmp_path / "out.csv")
+    if theirs == "link":
+        (part / "rows").rename(elsewhere)
+        (part / "rows").symlink_to(elsewhere)
+    else:
+        elsewhere = part / "notes.txt"
+        elsewhere.write_text("mine")
+    before = elsewhere.read_bytes()
+    assert "move it elsewhere" in refusal(capsys, main, *command(student, table, tmp_path / "out.csv", option))
+    assert elsewhere.read_bytes() == before
+
+
 def test_a_table_that_changes_while_it_is_read_is_never_whole(capsys, tmp_path, monkeypatch, student, table):
     label = Labeller.label
 

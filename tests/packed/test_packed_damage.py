@@ -1,5 +1,6 @@
 """A packed file that is damaged, cut or made to harm is refused in one sentence, and takes little memory."""
 
+import hashlib
 import json
 import random
 import resource
@@ -126,3 +127,41 @@ def test_another_version_and_another_program_are_told(capsys, tmp_path, files, c
     status, output, error = call(capsys, predict, "--run", tmp_path / "student.djx", stdin=b"w1")
     assert (status, output) == (2, "")
     assert message in error
+
+
+def _signed(header, data=b""):
+    about = {"format": "distill-jax packed student", "version": "1", "sha256": "0" * 64, "manifest": "{}"}
+    text = json.dumps({"__metadata__": about, **header}).encode()
+    content = struct.pack("<Q", len(text)) + text + data
+    return content.replace(b"0" * 64, hashlib.sha256(content).hexdigest().encode(), 1)
+
+
+@pytest.mark.parametrize("offsets", [((0, 4), (0, 4)), ((0, 4), (2, 6)), ((0, 4), (6, 8)), ((4, 8), (0, 4))])
+def test_streams_that_do_not_follow_each_other_are_refused(tmp_path, offsets):
+    streams = {
+        str(place): {"dtype": "U8", "shape": [stop - start], "data_offsets": [start, stop]}
+        for place, (start, stop) in enumerate(offsets)
+    }
+    path = tmp_path / "student.djx"
+    path.write_bytes(_signed(streams, bytes(8)))
+    with pytest.raises(InputError, match="expected a manifest and streams"):
+        read_container(path)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"coding": "float32", "kept": 0, "shape": [1 << 20, 1 << 8]},
+        {"coding": "quantised", "kept": 0, "shape": [4, 1 << 20, 1 << 8], "steps": [1.0], "bytes": 1},
+        {"coding": "quantised", "shape": [1 << 26, 1 << 10, 0], "steps": [1.0, 2.0], "bytes": 1},
+        {"coding": "float32", "shape": [1 << 26] * 1_000},
+    ],
+    ids=["float32-kept", "three-axes-kept", "groups-of-no-columns", "many-axes"],
+)
+def test_what_an_array_takes_is_bounded_before_it_is_unpacked(tmp_path, files, about):
+    manifest, streams = read_container(files["fasttext"])
+    name = next(iter(manifest["arrays"]))
+    manifest["arrays"][name] = about
+    (tmp_path / "student.djx").write_bytes(container_bytes(manifest, streams))
+    with pytest.raises(InputError, match=r"axes|rows that are kept|bytes of numbers"):
+        dj.load(tmp_path / "student.djx")

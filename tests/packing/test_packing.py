@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -214,6 +215,14 @@ def test_bad_arguments_are_refused(capsys, tmp_path, monkeypatch, packable, argu
     assert status == 2
     assert message in error
     assert (tmp_path / "other.djx").read_bytes() == b"a file of another program"
+
+
+def test_a_pipe_is_no_packed_file_and_is_not_waited_for(capsys, tmp_path, packable):
+    os.mkfifo(tmp_path / "a.djx")
+    status, _, error = call(capsys, main, packable["fasttext"][0], "--output", tmp_path / "a.djx")
+    assert status == 2
+    assert "something lies there that is no packed file" in error
+    assert (tmp_path / "a.djx").is_fifo()
 
 
 def test_another_s_export_is_refused(tmp_path, packable, tiny_export):
