@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.extras import are_installed
-from distill_jax.files import real_place
+from distill_jax.files import first_difference, real_place, sha256_file
 from distill_jax.labelling import inputs
 from distill_jax.labelling.inputs import Block, InputTable, open_table
 from distill_jax.labelling.labeller import Labelled, Labeller, Recipe, answer_columns, appended_columns, load_student
@@ -87,13 +88,13 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
         _to_standard_output(work, started)
         return
     with sole_writer(output, "output"):
-        identity = _identity(path, options, dialect)
+        identity = _identity(path, student, options, dialect)
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
             _to_part(work, part, head, started)
-            if _identity(path, options, dialect) != identity:
-                raise InputError(
-                    f"data file {path}: it was changed while it was being read; start anew with --overwrite"
-                )
+            changed = first_difference(identity, _identity(path, student, options, dialect))
+            if changed is not None:
+                what = f"student {student}" if changed[0] == "student" else f"data file {path}"
+                raise InputError(f"{what}: it was changed while it was being read; start anew with --overwrite")
             part.finish(work.recipe.form, output)
 
 
@@ -139,10 +140,11 @@ def _place_of(output: Path, path: Path, *, overwrite: bool) -> Path:
     return output
 
 
-def _identity(path: Path, options: TableOptions, dialect: DialectConfig) -> dict[str, Any]:
+def _identity(path: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> dict[str, Any]:
     """Return what must be the same for a table under way to be gone on with."""
     found = path.stat()
     return {
+        "student": _digest(student),
         "table": {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns},
         "text_column": list(options.text_column),
         "probabilities": options.probabilities,
@@ -151,6 +153,14 @@ def _identity(path: Path, options: TableOptions, dialect: DialectConfig) -> dict
         **dataclasses.asdict(dialect),
         "block": [inputs.BLOCK_ROWS, inputs.BLOCK_CHARACTERS],
     }
+
+
+def _digest(student: Path) -> str:
+    """Return a digest of a student's file, or of those files of its run folder that its answers hang on."""
+    names = ("config.json", "decision.json", "tokenizer.json", "weights.npz")
+    files = [student / name for name in names] if student.is_dir() else [student]
+    found = [sha256_file(path) if path.is_file() else "" for path in files]
+    return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
 def _to_part(work: _Work, part: PartFolder, head: bytes, started: float) -> None:

@@ -14,7 +14,7 @@ from distill_jax.packing.facts import run_facts, text_facts
 from distill_jax.packing.loss import Judge, SplitLoss, calibration_errors, loss_json
 from distill_jax.packing.search import Candidate, Candidates
 from distill_jax.packing.usage import Usage
-from distill_jax.runs.folder import TOKENIZER, WEIGHTS
+from distill_jax.runs.folder import TOKENIZER, WEIGHTS, unreplaced
 from distill_jax.tasks.task import Task
 
 POINTS = 0.3
@@ -63,12 +63,13 @@ def pack(
     Raises:
         InputError: the run is none, or cannot be packed, or the export is another's.
     """
-    predictor = load(run)
+    with unreplaced(run):
+        predictor = load(run)
+        about = {**run_facts(run, predictor), **({} if licence is None else {"licence": licence})}
     found = None if export is None else _export_of(predictor.origin.export, export, run)
     usage = Usage.unknown(predictor.config) if found is None else Usage.of(predictor.config, found)
     judge = None if found is None else Judge.of(predictor, _judging(found))
     candidates = Candidates.of(predictor, usage, judge, on_level)
-    about = {**run_facts(run, predictor), **({} if licence is None else {"licence": licence})}
     if max_bytes is None:
         chosen = candidates.at(0) if judge is None else candidates.smallest_within(max_loss)
         student, losses = _described(chosen, predictor.task, judge, about)
