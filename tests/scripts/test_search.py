@@ -25,6 +25,7 @@ from distill_jax.inference.predictor import Predictor
 from distill_jax.metrics.calibration import divergence
 from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.folder import read_run
+from distill_jax.students.student import Student
 from distill_jax.training.fit import NonFiniteLossError, fit
 from scripts.search import objective, space
 from scripts.search.command_line import main
@@ -120,7 +121,7 @@ def test_the_printed_command_gives_the_trial_s_score(capsys, tmp_path, searched,
     assert run.history["validation_f1_macro"][run.metrics["kept_epoch"]] == best.user_attrs["f1_macro"]
     validation = read_examples(export, manifest, "validation")
     trained = Predictor.load(run.folder)
-    logits = predict_logits(trained.student, trained.params, validation.tokens, validation.length)
+    logits = predict_logits(Student(trained.config), trained.weights(), validation.tokens, validation.length)
     assert_close(divergence(validation.teacher_logits, logits), best.value, **OF_LOGITS, scale=np.abs(logits).max())
 
 
