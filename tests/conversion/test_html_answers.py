@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from page_students import LENGTH, OPTIONS, WORDS, page_student
+from tolerances import AGREEMENT
 
 _ANSWERS = "async (texts) => { const s = await student; return texts.map((text) => s.answer(text)); }"
 _EXPLAINED = """
@@ -28,8 +29,10 @@ def test_logits_and_probabilities_are_numpy_s(open_page, kind):
     student, texts = page_student(kind, decision={"temperature": 1.7}), texts_of(60)
     predictor = student.predictor()
     found = open_page(student).evaluate(_ANSWERS, texts)
-    np.testing.assert_allclose([one["logits"] for one in found], predictor.logits(texts), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose([one["shares"] for one in found], predictor.predict_proba(texts), atol=1e-5)
+    np.testing.assert_allclose(
+        [one["logits"] for one in found], predictor.logits(texts), rtol=AGREEMENT, atol=AGREEMENT
+    )
+    np.testing.assert_allclose([one["shares"] for one in found], predictor.predict_proba(texts), atol=AGREEMENT)
     assert [student.label_names[one["answered"][0]] for one in found] == predictor.predict(texts).tolist()
 
 
@@ -44,7 +47,7 @@ def test_labels_are_answered_from_their_thresholds_on(open_page, kind):
     answers = [tuple(student.label_names[index] for index in one["answered"]) for one in found]
     assert answers == predictor.predict(texts).tolist()
     assert len(set(answers)) > 3
-    np.testing.assert_allclose([one["shares"] for one in found], predictor.predict_proba(texts), atol=1e-5)
+    np.testing.assert_allclose([one["shares"] for one in found], predictor.predict_proba(texts), atol=AGREEMENT)
 
 
 @pytest.mark.parametrize("kind", ["fasttext", "cnn", "bilstm"])
@@ -54,7 +57,7 @@ def test_scores_are_in_the_data_s_unit(open_page, kind):
     found = open_page(student).evaluate(_ANSWERS, texts)
     assert {one["shares"] for one in found} == {None}
     np.testing.assert_allclose(
-        [one["logits"][0] for one in found], student.predictor().predict(texts), rtol=1e-5, atol=1e-5
+        [one["logits"][0] for one in found], student.predictor().predict(texts), rtol=AGREEMENT, atol=AGREEMENT
     )
 
 
@@ -74,7 +77,7 @@ def test_the_words_parts_of_a_linear_student_and_what_no_word_says_are_the_logit
     (answer,) = page.evaluate(_ANSWERS, ["istanbul cafe, the film good!"])
     if kind == "fasttext as the notebook":  # the divisor is the same for all texts
         np.testing.assert_allclose(
-            left, np.array(answer["logits"]) - np.sum(others["parts"], axis=0) - biases, atol=1e-5
+            left, np.array(answer["logits"]) - np.sum(others["parts"], axis=0) - biases, atol=AGREEMENT
         )
     assert np.abs(found["parts"]).max() > 0
 
@@ -88,7 +91,7 @@ def test_a_word_s_part_is_what_the_logits_lose_without_it(open_page, kind, task)
     logits = student.predictor().logits(
         ["The film is good", "film is good", "The is good", "The film good", "The film is"]
     )
-    np.testing.assert_allclose(found["parts"], logits[0] - logits[1:], atol=1e-4)
+    np.testing.assert_allclose(found["parts"], logits[0] - logits[1:], atol=10 * AGREEMENT)
 
 
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
@@ -101,7 +104,7 @@ def test_words_speak_for_a_class_as_much_as_python_s_explanation_says(open_page,
     (told,) = student.predictor().explain([text], method=method)
     for label in range(3):
         found = page.evaluate(_EVIDENCE, [text, label])
-        np.testing.assert_allclose(found, told.evidence(label), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, told.evidence(label), rtol=10 * AGREEMENT, atol=AGREEMENT)
 
 
 @pytest.mark.parametrize("kind", ["fasttext", "cnn"])

@@ -13,6 +13,8 @@ from ml_dtypes import finfo
 
 SAFETY = 2  # times the random walk of either side
 STANDARD_ERRORS = 4
+AGREEMENT = 1e-5  # what is promised of the forms of a student, by whatever they are computed
+SIX_DECIMALS = 5.01e-7  # what rounding to six decimals takes
 
 # A student of the notebook's size or less: 250 products of the CNN's tallest window and 300 features, or 200 of the
 # BiLSTM's gates, twice because a gate forgets about half at each token, 300 features and 200 units.

@@ -20,7 +20,7 @@ from distill_jax.students.registry import student_config
 from distill_jax.tasks.registry import task_named
 from packable import packable_tokenizer
 from tiny_export import LABEL_NAMES, tiny_texts
-from tolerances import OF_LOGITS, assert_close
+from tolerances import AGREEMENT, OF_LOGITS, SIX_DECIMALS, assert_close
 
 LENGTH = 16
 MASKED = {"mask_padding": True}
@@ -88,11 +88,13 @@ def test_the_remainder_is_the_bias(name):
     predictor = _known(name)
     (found,) = predictor.explain(["w1 w2 w3"])
     flat = flat_params(predictor.weights())
-    np.testing.assert_allclose(found.features.remainder, flat.get("fc.bias", flat.get("output.bias")), rtol=1e-6)
+    np.testing.assert_allclose(
+        found.features.remainder, flat.get("fc.bias", flat.get("output.bias")), rtol=2 * SIX_DECIMALS
+    )
     (score,) = _known(name, "score").explain(["w1 w2 w3"])
     bias = flat_params(_known(name, "score").weights())
     np.testing.assert_allclose(
-        score.features.remainder, 3 + 2.5 * bias.get("fc.bias", bias.get("output.bias")), rtol=1e-6
+        score.features.remainder, 3 + 2.5 * bias.get("fc.bias", bias.get("output.bias")), rtol=2 * SIX_DECIMALS
     )
 
 
@@ -109,7 +111,7 @@ def test_a_linear_student_s_features_are_its_tokens_and_n_grams():
     ]
     table, kernel = (flat_params(predictor.weights())[name] for name in ("embeddings", "output.kernel"))
     token = found.pieces.ids[1]
-    np.testing.assert_allclose(found.stretches[3].parts, table[token] @ kernel / len(stretches), rtol=1e-5)
+    np.testing.assert_allclose(found.stretches[3].parts, table[token] @ kernel / len(stretches), rtol=AGREEMENT)
 
 
 def test_a_cnn_s_features_are_windows_of_its_filters_heights():
@@ -203,7 +205,7 @@ def test_a_word_s_evidence_is_what_it_adds_to_the_log_odds(name):
             share = task.probabilities(row[None])[0, 2]
             return np.log(share / (1 - share))
 
-        np.testing.assert_allclose(small @ weights, of(logits + small) - of(logits), rtol=1e-3)
+        np.testing.assert_allclose(small @ weights, of(logits + small) - of(logits), rtol=100 * AGREEMENT)
     (found,) = _known(name).explain(["w1 w2 film w3 w4"])
     evidence = [part for _, part in found.why()]
     assert evidence == sorted(evidence, reverse=True)

@@ -16,6 +16,7 @@ from command_lines import call, refusal
 from distill_jax.predict import main
 from tables import read_table, write_table
 from tiny_export import LABEL_NAMES, tiny_texts
+from tolerances import SIX_DECIMALS
 
 FORMS = (".csv", ".tsv", ".jsonl", ".parquet")
 NO_TEXT = {3: None, 11: "", 12: " \n"}
@@ -62,7 +63,7 @@ def test_rows_are_kept_in_their_order_and_answered_as_the_library_answers(capsys
     assert [row["label"] for row in found if row["label"]] == labels.tolist()
     assert len(set(labels)) > 1
     shares = model.predict_proba([row["body"] for row in answered]).max(axis=1)
-    np.testing.assert_allclose([float(row["confidence"]) for row in found if row["label"]], shares, atol=5.01e-7)
+    np.testing.assert_allclose([float(row["confidence"]) for row in found if row["label"]], shares, atol=SIX_DECIMALS)
     assert [row["id"] for row in found if not row["label"]] == [f"{row:03}" for row in NO_TEXT]
     assert all(row["confidence"] in ("", None) for row in found if not row["label"])
 
@@ -86,7 +87,7 @@ def test_what_a_task_answers_is_columns(capsys, tmp_path, students, task, writte
     shares = model.predict_proba([row["body"] for row in rows])
     for place, name in enumerate(LABEL_NAMES):
         column = [float(row[f"its probability:{name}"]) for row in found]
-        np.testing.assert_allclose(column, shares[:, place], atol=5.01e-7)
+        np.testing.assert_allclose(column, shares[:, place], atol=SIX_DECIMALS)
 
 
 def test_a_score_has_no_probabilities(capsys, tmp_path, students):

@@ -16,6 +16,7 @@ from distill_jax.serving.bodies import LINES, PLAIN
 from distill_jax.serving.limits import Limits
 from distill_jax.serving.models import read_models
 from tiny_export import tiny_texts
+from tolerances import SIX_DECIMALS
 
 TEXTS = [*tiny_texts(40, 3)[0], "", "w1 " * 99, "unknown wörds ✓", "w3\nw4\u2028w5"]
 ALL = ("linear", "cnn", "bilstm", "several", "score")
@@ -140,10 +141,12 @@ def _require_alike(one, other):
     assert one.get("label") == other.get("label")
     assert one.get("labels") == other.get("labels")
     if "score" in one:
-        np.testing.assert_allclose(one["score"], other["score"], rtol=1e-6)
+        np.testing.assert_allclose(one["score"], other["score"], rtol=2 * SIX_DECIMALS)
         return
     assert list(one["probabilities"]) == list(other["probabilities"])
-    np.testing.assert_allclose(*(list(each["probabilities"].values()) for each in (one, other)), rtol=0, atol=2e-6)
+    np.testing.assert_allclose(
+        *(list(each["probabilities"].values()) for each in (one, other)), rtol=0, atol=4 * SIX_DECIMALS
+    )
 
 
 def test_two_texts_are_two_texts_and_never_a_pair(app, packed):
