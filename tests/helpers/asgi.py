@@ -2,7 +2,14 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+
+def run(coroutine):
+    """Return a coroutine's result, from a thread of its own: in this one a browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @dataclass
@@ -66,10 +73,10 @@ async def ask(app, method, path, parts=(b"",), content_type=None, *, waits=False
 
 def get(app, path, method="GET"):
     """Return the answer to a GET."""
-    return asyncio.run(ask(app, method, path))
+    return run(ask(app, method, path))
 
 
 def post(app, path, body, content_type="application/json", **headers):
     """Return the answer to a POST; a body that is no bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return asyncio.run(ask(app, "POST", path, (content,), content_type, **headers))
+    return run(ask(app, "POST", path, (content,), content_type, **headers))

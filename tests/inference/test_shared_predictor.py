@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from asgi import run
 from command_lines import python
 from distill_jax.inference.predictor import Predictor
 from run_folders import record
@@ -79,7 +80,7 @@ def test_an_event_loop_s_executor_shares_a_predictor(runs):
         loop = asyncio.get_running_loop()
         return await asyncio.gather(*(loop.run_in_executor(None, shared.predict, [text]) for text in texts))
 
-    assert [label for labels in asyncio.run(serve()) for label in labels] == shared.predict(texts).tolist()
+    assert [label for labels in run(serve()) for label in labels] == shared.predict(texts).tolist()
 
 
 @pytest.mark.parametrize("name", STUDENTS)

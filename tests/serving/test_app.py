@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import distill_jax as dj
-from asgi import ask, get, post
+from asgi import ask, get, post, run
 from distill_jax.errors import InputError
 from distill_jax.packed.student import read_packed
 from distill_jax.serving.app import App
@@ -67,7 +67,7 @@ def test_a_line_feed_ends_a_text_and_the_last_one_begins_none(app, packed, body,
 def test_a_stream_is_answered_line_by_line_however_it_is_cut(app, packed, size):
     stream = b"\n\n".join(json.dumps({"text": text}).encode() for text in TEXTS)
     parts = [stream[start : start + size] for start in range(0, len(stream), size)]
-    answer = asyncio.run(ask(app, "POST", "/predict", parts, LINES))
+    answer = run(ask(app, "POST", "/predict", parts, LINES))
     assert (answer.status, answer.headers["content-type"]) == (200, LINES)
     assert answer.lines() == _lines(packed, "linear", TEXTS)
 
@@ -91,7 +91,7 @@ def test_a_stream_is_answered_before_it_ends(app):
         headers = [(b"content-type", LINES.encode())]
         await app({"type": "http", "method": "POST", "path": "/predict", "headers": headers}, receive, send)
 
-    asyncio.run(asyncio.wait_for(first_line(), 5))
+    run(asyncio.wait_for(first_line(), 5))
 
 
 def test_a_bad_line_of_a_stream_is_answered_in_its_place(app, packed):
@@ -116,7 +116,7 @@ def test_a_bad_line_of_a_stream_is_answered_in_its_place(app, packed):
 
 
 def test_a_stream_that_stops_ends_with_a_sentence(app):
-    answer = asyncio.run(ask(app, "POST", "/predict", (b'{"text": "w1"}\n{"te',), LINES, waits=True))
+    answer = run(ask(app, "POST", "/predict", (b'{"text": "w1"}\n{"te',), LINES, waits=True))
     assert [set(line) for line in answer.lines()] == [{"label", "probabilities"}, {"error"}]
 
 
@@ -132,7 +132,7 @@ def test_a_text_gets_the_same_answer_alone_among_others_and_beside_other_request
     for index, text in enumerate(TEXTS):
         (alone,) = post(app, path, {"texts": [text]}).json()["predictions"]
         _require_alike(alone, together[index])
-    for answer, expected in zip(asyncio.run(beside()), together[:4], strict=True):
+    for answer, expected in zip(run(beside()), together[:4], strict=True):
         _require_alike(answer.json()["predictions"][0], expected)
 
 
@@ -203,14 +203,14 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(app):
     body = json.dumps({"texts": ["w1 " * 300] * 30}).encode()
     assert len(body) > 20_000
     _refused(post(app, "/predict", body), 413)
-    _refused(asyncio.run(ask(app, "POST", "/predict", (body[:9_000], body[9_000:]), "application/json")), 413)
-    unread = asyncio.run(ask(app, "POST", "/predict", (b"",), "application/json", waits=True, content_length=20_001))
+    _refused(run(ask(app, "POST", "/predict", (body[:9_000], body[9_000:]), "application/json")), 413)
+    unread = run(ask(app, "POST", "/predict", (b"",), "application/json", waits=True, content_length=20_001))
     _refused(unread, 413)
     _refused(post(app, "/predict", b'{"texts": []}', content_length="9" * 5_000), 413)
 
 
 def test_a_client_that_does_not_go_on_is_refused(app):
-    _refused(asyncio.run(ask(app, "POST", "/predict", (b'{"te',), "application/json", waits=True)), 408)
+    _refused(run(ask(app, "POST", "/predict", (b'{"te',), "application/json", waits=True)), 408)
 
 
 def test_a_client_that_goes_away_gets_nothing_and_harms_nobody(app, packed):
@@ -221,7 +221,7 @@ def test_a_client_that_goes_away_gets_nothing_and_harms_nobody(app, packed):
         headers = [(b"content-type", b"application/json")]
         await app({"type": "http", "method": "POST", "path": "/predict", "headers": headers}, receive, None)
 
-    asyncio.run(gone())
+    run(gone())
     assert post(app, "/predict", {"texts": ["w1"]}).json() == {"predictions": _lines(packed, "linear", ["w1"])}
 
 
@@ -238,7 +238,7 @@ def test_more_requests_than_allowed_are_refused_and_the_others_answered(app):
         await asyncio.gather(*slow)
         return refused, stream, health, await ask(app, "POST", "/predict", (b'{"texts": []}',), "application/json")
 
-    refused, stream, health, after = asyncio.run(all_at_once())
+    refused, stream, health, after = run(all_at_once())
     for answer in (refused, stream):
         _refused(answer, 429)
         assert int(answer.headers["retry-after"]) >= 1
@@ -348,7 +348,7 @@ def test_a_text_that_the_tokenizer_cannot_read_is_refused_and_the_others_answere
         bodies = [json.dumps({"texts": [text]}).encode() for text in ("w1 w2", "nothing", "w3")]
         return await asyncio.gather(*(ask(app, "POST", "/predict", (body,), "application/json") for body in bodies))
 
-    good, bad, other = asyncio.run(together())
+    good, bad, other = run(together())
     _refused(bad, 422)
     assert [each.json()["predictions"] for each in (good, other)] == [
         _lines(packed, "linear", ["w1 w2"]),

@@ -244,7 +244,8 @@ def test_a_diverging_training_says_so_and_keeps_its_folder(capsys, tmp_path, tin
 def test_a_workdir_that_cannot_be_written(capsys, tmp_path, tiny_export):
     (tmp_path / "file").write_text("")
     arguments = ["--export", tiny_export, *_NARROW, "--epochs", "1", "--workdir"]
-    assert f"Not a directory ({tmp_path / 'file'}" in refusal(capsys, main, *arguments, tmp_path / "file" / "run")
+    message = refusal(capsys, main, *arguments, tmp_path / "file" / "run")
+    assert f"expected a folder, found a file ({tmp_path / 'file'}); name another" in message
     if os.geteuid():
         (tmp_path / "closed").mkdir(mode=0o500)
         assert "Permission denied" in refusal(capsys, main, *arguments, tmp_path / "closed" / "run")
