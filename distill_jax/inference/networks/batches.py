@@ -9,7 +9,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.inference.blas import one_blas_thread
 from distill_jax.processors import usable_processors
 
-TEXTS_AT_ONCE = 128
+TEXTS_AT_ONCE = 256
 _WORTH_THREADS = 2 * TEXTS_AT_ONCE
 
 
