@@ -76,6 +76,11 @@ def main() -> None:
         licence=arguments.licence,
         on_level=_say_level,
     )
+    if packed.losses and packed.losses[0].split == "train":
+        warn(
+            "the export has no validation split: training rows, which the student knows by heart, chose the size, so "
+            "that the file is larger than it need be; --validation-fraction 0.1 of the export gives it one"
+        )
     for line in _said(packed):
         say(line)
     lossy = packed.too_lossy(arguments.max_loss)

@@ -18,6 +18,7 @@ from distill_jax.runs.folder import TOKENIZER, WEIGHTS, unreplaced
 from distill_jax.tasks.task import Task
 
 POINTS = 0.3
+_TRAINING = "train"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +38,12 @@ class Packed:
     run_bytes: int
 
     def too_lossy(self, most_points: float) -> SplitLoss | None:
-        """Return the split on which the loss is clear and larger than asked; None = there is none."""
-        return next((loss for loss in self.losses if loss.clear_points > most_points), None)
+        """Return the split on which the loss is clear and larger than asked; None = there is none.
+
+        Training rows are known by heart, so that what is lost on them says nothing of other texts.
+        """
+        held_out = [loss for loss in self.losses if loss.split != _TRAINING]
+        return next((loss for loss in held_out if loss.clear_points > most_points), None)
 
 
 def pack(
@@ -97,7 +102,7 @@ def _described(
         return student, ()
     losses, first = tuple(judge.losses(chosen.logits)), judge.splits[0]
     logits = chosen.logits[first.split]
-    if not task.decision():
+    if not task.decision() and first.split != _TRAINING:  # of those it is surer than of others
         task = task.tuned(first.examples.labels, logits, first.examples.teacher_logits)
     student = dataclasses.replace(student, decision=task.decision())
     errors = {each.split: calibration_errors(task, each, chosen.logits[each.split]) for each in judge.splits}
@@ -125,5 +130,5 @@ def _export_of(seen: Any, folder: Path, run: Path) -> Export:
 
 def _judging(export: Export) -> dict[str, Examples]:
     """Return the rows to judge by: those by which the size is chosen first."""
-    first = {"train": export.train} if export.validation is None else {"validation": export.validation}
+    first = {_TRAINING: export.train} if export.validation is None else {"validation": export.validation}
     return {**first, "test": export.test}

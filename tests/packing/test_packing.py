@@ -12,6 +12,8 @@ from command_lines import call
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError
 from distill_jax.metrics.calibration import reliability_curve
+from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.resampling import Difference
 from distill_jax.pack import main
 from distill_jax.packed.student import read_packed, whole_student
 from distill_jax.packing.loss import Judge, agreement_of, expected_loss
@@ -258,3 +260,20 @@ def test_what_is_said_of_a_student_has_its_room_within_the_size(tmp_path, packab
     packed = pack(run, export, max_bytes=bare + 4_500, licence="x" * 2_000)
     packed.student.write(tmp_path / "a.djx")
     assert (tmp_path / "a.djx").stat().st_size == packed.bytes <= bare + 4_500
+
+
+def test_training_rows_choose_a_size_and_neither_a_temperature_nor_a_refusal(capsys, tmp_path, tiny_export, tiny_runs):
+    packed = pack(tiny_runs["cnn"], tiny_export)
+    assert [loss.split for loss in packed.losses] == ["train", "test"]
+    assert packed.student.decision == {}
+    lossy = dataclasses.replace(packed.losses[0].metrics[0], change=Difference(Interval(-0.5, -0.6, -0.4), 0.0))
+    known_by_heart = dataclasses.replace(packed.losses[0], metrics=(lossy,))
+    assert dataclasses.replace(packed, losses=(known_by_heart, packed.losses[1])).too_lossy(0.3) is packed.too_lossy(
+        0.3
+    )
+    held_out = dataclasses.replace(known_by_heart, split="test")
+    assert dataclasses.replace(packed, losses=(held_out,)).too_lossy(0.3) is held_out
+    command = (tiny_runs["cnn"], "--export", tiny_export, "--output", tmp_path / "a.djx", "--max-loss", "50")
+    status, _, error = call(capsys, main, *command)
+    assert status == 0
+    assert "the export has no validation split: training rows" in error
