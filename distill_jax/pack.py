@@ -1,6 +1,7 @@
 """``python -m distill_jax.pack``: a trained student as one small file that answers without JAX."""
 
 import dataclasses
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +103,7 @@ def main() -> None:
 def _ways(output: Path) -> list[str]:
     """Return three ways to use a packed file, to paste; ``pip install distill-jax`` is enough for the first two."""
     text, path = "What a lovely film.", path_word(output)
-    code = f"import distill_jax; print(distill_jax.load({str(output)!r}).predict([{text!r}]))"
+    code = f"import distill_jax; print(distill_jax.load({json.dumps(str(output))}).predict([{json.dumps(text)}]))"
     return [
         f"echo {shlex.quote(text)} | python -m distill_jax.predict --model {path}",
         shell_line(["python", "-c", code]),
