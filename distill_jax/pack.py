@@ -103,11 +103,15 @@ def main() -> None:
 def _ways(output: Path) -> list[str]:
     """Return three ways to use a packed file, to paste; ``pip install distill-jax`` is enough for the first two."""
     text, path = "What a lovely film.", path_word(output)
+    predict, serve = (
+        ["python", "-m", "distill_jax.predict", "--model", path],
+        ["python", "-m", "distill_jax.serve", path],
+    )
     code = f"import distill_jax; print(distill_jax.load({json.dumps(str(output))}).predict([{json.dumps(text)}]))"
     return [
-        f"echo {shlex.quote(text)} | python -m distill_jax.predict --model {path}",
+        f"echo {shlex.quote(text)} | {shell_line(predict)}",
         shell_line(["python", "-c", code]),
-        f"python -m distill_jax.serve {path}    # the extra serve",
+        f"{shell_line(serve)}    # the extra serve",
     ]
 
 
