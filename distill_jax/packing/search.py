@@ -22,12 +22,17 @@ class Candidate:
     Attributes:
         level: its level; 0 is the largest.
         student: the student.
-        logits: what it says of each split's rows; empty where there are none to judge by.
+        judge: compares its answers; None = there is nothing to compare with.
     """
 
     level: int
     student: PackedStudent
-    logits: Mapping[str, np.ndarray]
+    judge: Judge | None
+
+    @cached_property
+    def logits(self) -> Mapping[str, np.ndarray]:
+        """What it says of each split's rows; empty where there are none to judge by."""
+        return {} if self.judge is None else self.judge.answers_of(self.student)
 
     @cached_property
     def bytes(self) -> int:
@@ -73,11 +78,11 @@ class Candidates:
         return cls(whole, kind.of(predictor.config, predictor.weights(), usage), tokenizer, judge, on_level)
 
     def at(self, level: int) -> Candidate:
-        """Return a level's student, with its answers."""
+        """Return a level's student."""
         shrunk = self.shrinker.at(level)
         tokenizer = self.whole.tokenizer if level < self.shrinker.levels_of_all_words else self.cut_tokenizer
         student = dataclasses.replace(self.whole, config=shrunk.config, arrays=shrunk.arrays, tokenizer=tokenizer)
-        return Candidate(level, student, {} if self.judge is None else self.judge.answers_of(student))
+        return Candidate(level, student, self.judge)
 
     @cached_property
     def points(self) -> list[float]:
