@@ -41,3 +41,22 @@ class Network(abc.ABC):
         """
         del row
         return None
+
+
+class NumpyNetwork(Network):
+    """A network that NumPy computes, at once, on the processor."""
+
+    @property
+    def device(self) -> str:
+        """The processor."""
+        return "cpu"
+
+    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
+        """Compute the logits at once, whatever the batch of a program would be."""
+        del batch_size
+        logits = self.logits(tokens)
+        return lambda: logits
+
+    @abc.abstractmethod
+    def logits(self, tokens: Ragged) -> np.ndarray:
+        """Return the rows' logits, float32 [rows, classes]."""

@@ -6,7 +6,7 @@ compiled program would do faster, and no batch to pad.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from distill_jax.data.ngrams import ngrams_of_row
 from distill_jax.data.ragged import Ragged
 from distill_jax.inference.explanation.features import Features
-from distill_jax.inference.network import Network
+from distill_jax.inference.network import NumpyNetwork
 from distill_jax.inference.table import Table
 from distill_jax.students.fasttext import FastTextConfig
 
@@ -23,7 +23,7 @@ _TABLE_ROWS_AT_ONCE = 1_024  # few enough for the processor's cache; nor is the 
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenScores(Network):
+class TokenScores(NumpyNetwork):
     """What each token of the vocabulary adds to each class's logit.
 
     Attributes:
@@ -55,17 +55,6 @@ class TokenScores(Network):
         scores[:, rows_of.rows(np.array([config.pad_id]))] = 0
         bias = np.asarray(output["bias"], np.float64)
         return cls(scores, rows_of.places, bias, config, None if config.mask_padding else padded_length, table.dtype)
-
-    @property
-    def device(self) -> str:
-        """The processor."""
-        return "cpu"
-
-    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
-        """Compute the logits at once."""
-        del batch_size
-        logits = self.logits(tokens)
-        return lambda: logits
 
     def logits(self, tokens: Ragged) -> np.ndarray:
         """Return the rows' logits, [rows, classes]."""

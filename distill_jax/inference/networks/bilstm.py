@@ -4,13 +4,13 @@
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
-from distill_jax.inference.network import Network
+from distill_jax.inference.network import NumpyNetwork
 from distill_jax.inference.networks.batches import by_batches, distinct, still_reading
 from distill_jax.inference.table import Table
 from distill_jax.students.bilstm import BiLstmConfig
@@ -41,7 +41,7 @@ class _Direction:
 
 
 @dataclasses.dataclass(frozen=True)
-class NumpyBiLstm(Network):
+class NumpyBiLstm(NumpyNetwork):
     """The BiLSTM.
 
     Attributes:
@@ -68,19 +68,11 @@ class NumpyBiLstm(Network):
         directions = tuple(_Direction.of(flat, name) for name in _DIRECTIONS)
         return cls(config, Table.of(flat["embedding"]), directions, dense, output)
 
-    @property
-    def device(self) -> str:
-        """The processor."""
-        return "cpu"
-
-    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
-        """Compute the logits at once."""
-        del batch_size
-        found = self.config.labelling.outputs(self.logits(tokens))
-        return lambda: found
-
     def logits(self, tokens: Ragged) -> np.ndarray:
-        """Return what the network computes, float32 [rows, classes]."""
+        """Return the rows' logits, float32 [rows, classes]."""
+        return np.asarray(self.config.labelling.outputs(self._computed(tokens)))
+
+    def _computed(self, tokens: Ragged) -> np.ndarray:
         tokens = tokens.trimmed(self.config.pad_id)
         if not len(tokens):
             return np.zeros((0, self.config.num_labels), np.float32)

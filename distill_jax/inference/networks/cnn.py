@@ -5,14 +5,14 @@ window, is one matrix product; a response is then as many additions as the filte
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
 from distill_jax.inference.explanation.features import Features
-from distill_jax.inference.network import Network
+from distill_jax.inference.network import NumpyNetwork
 from distill_jax.inference.networks.batches import by_batches, distinct, still_reading
 from distill_jax.inference.table import Table
 from distill_jax.students.cnn import CnnConfig
@@ -21,7 +21,7 @@ from distill_jax.students.params import flat_params
 
 
 @dataclasses.dataclass(frozen=True)
-class NumpyCnn(Network):
+class NumpyCnn(NumpyNetwork):
     """The CNN.
 
     Attributes:
@@ -58,19 +58,11 @@ class NumpyCnn(Network):
             config, Table.of(flat["embedding"]), kernels, bias, (output, np.asarray(flat["fc.bias"])), max_length
         )
 
-    @property
-    def device(self) -> str:
-        """The processor."""
-        return "cpu"
-
-    def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
-        """Compute the logits at once."""
-        del batch_size
-        found = self.config.labelling.outputs(self.logits(tokens))
-        return lambda: found
-
     def logits(self, tokens: Ragged) -> np.ndarray:
-        """Return what the network computes, float32 [rows, classes]."""
+        """Return the rows' logits, float32 [rows, classes]."""
+        return np.asarray(self.config.labelling.outputs(self._computed(tokens)))
+
+    def _computed(self, tokens: Ragged) -> np.ndarray:
         tokens = tokens.trimmed(self.config.pad_id)
         if not len(tokens):
             return np.zeros((0, self.config.num_labels), np.float32)
