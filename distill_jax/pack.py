@@ -11,7 +11,7 @@ import tyro
 from distill_jax.console import format_table, parse_options, path_word, run_command, say, shell_line, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.extras import require_extra
-from distill_jax.files import real_place
+from distill_jax.files import atomic_write, real_place
 from distill_jax.locks import sole_writer
 from distill_jax.options import Flag, Range, check_fields
 
@@ -77,7 +77,7 @@ def main() -> None:
         licence=arguments.licence,
         on_level=_say_level,
     )
-    if packed.losses and packed.losses[0].split == "train":
+    if packed.is_chosen_by_training_rows:
         warn(
             "the export has no validation split: training rows, which the student knows by heart, chose the size, so "
             "that the file is larger than it need be; --validation-fraction 0.1 of the export gives it one"
@@ -93,7 +93,8 @@ def main() -> None:
         )
     with sole_writer(output, "packed file"):
         _require_replaceable(output)
-        packed.student.write(output)
+        with atomic_write(output) as stream:
+            stream.write(packed.content)
     say(f"wrote {output} ({packed.bytes:,} bytes; the run's weights and tokenizer: {packed.run_bytes:,})")
     say("it answers with:")
     for line in _ways(output):

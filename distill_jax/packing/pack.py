@@ -27,15 +27,25 @@ class Packed:
 
     Attributes:
         student: what is written.
-        bytes: its file's size.
+        content: the file's.
         losses: on the validation and the test rows; empty where there is no export.
         run_bytes: the size of what predicting needs of the run folder.
     """
 
     student: PackedStudent
-    bytes: int
+    content: bytes
     losses: tuple[SplitLoss, ...]
     run_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """The file's size."""
+        return len(self.content)
+
+    @property
+    def is_chosen_by_training_rows(self) -> bool:
+        """Whether there were no validation rows to choose the size by."""
+        return bool(self.losses) and self.losses[0].split == _TRAINING
 
     def too_lossy(self, most_points: float) -> SplitLoss | None:
         """Return the split on which the loss is clear and larger than asked; None = there is none.
@@ -78,19 +88,20 @@ def pack(
     if max_bytes is None:
         chosen = candidates.at(0) if judge is None else candidates.smallest_within(max_loss)
         student, losses = _described(chosen, predictor.task, judge, about)
+        content = student.to_bytes()
     else:
         room = max_bytes
         while True:  # what is said of a student takes room too
             chosen = candidates.largest_within(room)
             student, losses = _described(chosen, predictor.task, judge, about)
-            size = len(student.to_bytes())
-            if size <= max_bytes:
+            content = student.to_bytes()
+            if len(content) <= max_bytes:
                 break
             if chosen.bytes > room:
-                raise InputError(f"--max-bytes {max_bytes}: the smallest packed student has {size:,} bytes")
-            room -= size - max_bytes
+                raise InputError(f"--max-bytes {max_bytes}: the smallest packed student has {len(content):,} bytes")
+            room -= len(content) - max_bytes
     run_bytes = sum((run / name).stat().st_size for name in (WEIGHTS, TOKENIZER) if (run / name).is_file())
-    return Packed(student, len(student.to_bytes()), losses, run_bytes)
+    return Packed(student, content, losses, run_bytes)
 
 
 def _described(
