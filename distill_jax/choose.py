@@ -96,13 +96,13 @@ def main() -> None:
 def _export(arguments: Arguments) -> "Export":
     """Open the export that is named, or the first run's own."""
     from distill_jax.data.exports import Export
-    from distill_jax.runs.folder import read_config
+    from distill_jax.runs.folder import export_path
 
     if arguments.export is not None:
         return Export.open(arguments.export)
     run = next((path for path in arguments.students if path.is_dir()), None)
-    path = Path("" if run is None else str(read_config(run)["export"].get("path", "")))
-    if not path.name or not (path / "manifest.json").is_file():
+    path = None if run is None else export_path(run)
+    if path is None:
         raise InputError("the export that the students were trained on is not there; name it (--export)")
     return Export.open(path)
 

@@ -140,14 +140,15 @@ def _export(arguments: Arguments) -> Path | None:
     """Return the export to measure by: the one that is named, or the run's own where it still lies."""
     if arguments.export is not None:
         return arguments.export
-    from distill_jax.runs.folder import read_config
+    from distill_jax.runs.folder import export_path, read_config
 
-    path = Path(str(read_config(arguments.run)["export"].get("path", "")))
-    if path.name and (path / "manifest.json").is_file():
+    path = export_path(arguments.run)
+    if path is not None:
         return path
     if not arguments.force:
+        named = read_config(arguments.run)["export"].get("path")
         raise InputError(
-            f"{arguments.run}: the export that it was trained on ({path if path.name else 'unknown'}) is not there, so "
+            f"{arguments.run}: the export that it was trained on ({named or 'unknown'}) is not there, so "
             "that nothing says what may go, nor what it costs; name it (--export), or pack it whole and unmeasured "
             "(--force)"
         )

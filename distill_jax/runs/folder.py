@@ -274,6 +274,12 @@ def _require_agreement(student: Any, export: dict[str, Any], where: str) -> None
             )
 
 
+def export_path(folder: Path) -> Path | None:
+    """Return the folder of the export that a run was trained on, as it was named then; None where it lies no more."""
+    path = Path(str(read_config(folder)["export"].get("path", "")))
+    return path if path.name and (path / "manifest.json").is_file() else None
+
+
 def read_history(path: Path, task: Task = SINGLE_LABEL) -> "pd.DataFrame":
     """Read and validate a ``history.csv``: the task's columns, a row an epoch; a number that is not finite stays so.
 
