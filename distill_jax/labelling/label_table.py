@@ -19,7 +19,7 @@ from distill_jax.labelling.inputs import Block, InputTable, open_table
 from distill_jax.labelling.labeller import Labelled, Labeller, Recipe, answer_columns, appended_columns, load_student
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import CsvForm, JsonForm, OutputForm, form_of
-from distill_jax.labelling.part_folder import Done, PartFolder, opened
+from distill_jax.labelling.part_folder import Done, PartFolder, clear_finished, opened
 from distill_jax.labelling.workers import label_in_order
 from distill_jax.locks import sole_writer
 from distill_jax.processors import usable_processors
@@ -88,13 +88,15 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
         _to_standard_output(work, started)
         return
     with sole_writer(output, "output"):
+        _require_free(output, overwrite=options.overwrite)  # another process may have put one there
         identity = _identity(path, student, options, dialect)
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
             _to_part(work, part, head, started)
             changed = first_difference(identity, _identity(path, student, options, dialect))
             if changed is not None:
                 what = f"student {student}" if changed[0] == "student" else f"data file {path}"
-                raise InputError(f"{what}: it was changed while it was being read; start anew with --overwrite")
+                part.discard()  # workers may have read the one and the other
+                raise InputError(f"{what}: it was changed while it was being read; give the command again")
             part.finish(work.recipe.form, output)
 
 
@@ -136,8 +138,15 @@ def _place_of(output: Path, path: Path, *, overwrite: bool) -> Path:
         if output.samefile(path):
             raise InputError(f"--output {output}: it is the table that is read; name another file")
         if not overwrite:
-            raise InputError(f"--output {output}: it is there already; name another, or replace it with --overwrite")
+            with contextlib.suppress(InputError), sole_writer(output, "output"):
+                clear_finished(output)
+        _require_free(output, overwrite=overwrite)
     return output
+
+
+def _require_free(output: Path, *, overwrite: bool) -> None:
+    if output.exists() and not overwrite:
+        raise InputError(f"--output {output}: it is there already; name another, or replace it with --overwrite")
 
 
 def _identity(path: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from distill_jax.errors import InputError
-from distill_jax.files import atomic_write, sync_folder
+from distill_jax.files import atomic_write
 from distill_jax.labelling.rows import Rows
 from distill_jax.tables.parquet import import_pyarrow
 from distill_jax.tasks.answer_columns import AnswerColumn
 
+WHOLE = "whole"  # the name of a file made of pieces, until it stands in its place
 _LENGTH = 8  # bytes of a number before each piece of Parquet
 _GROUP_ROWS = 1 << 17
 _LEVEL = 6  # of gzip
@@ -47,10 +48,9 @@ class OutputForm(abc.ABC):
     def piece(self, rows: Rows, answers: Answers) -> bytes:
         """Return some rows with their answers."""
 
-    def finish(self, pieces: Path, output: Path) -> None:
-        """Put a file of the head and all pieces, one after the other, in its place."""
-        pieces.replace(output)
-        sync_folder(output.parent)
+    def finish(self, pieces: Path) -> Path:
+        """Return a file with the whole table, of the head and all pieces, one after the other; it may be ``pieces``."""
+        return pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,14 +152,16 @@ class ParquetForm(OutputForm):
         content = sink.getvalue().to_pybytes()
         return len(content).to_bytes(_LENGTH, "little") + content
 
-    def finish(self, pieces: Path, output: Path) -> None:
-        """Write one file, with row groups of several pieces."""
+    def finish(self, pieces: Path) -> Path:
+        """Write one file beside the pieces, with row groups of several of them."""
         _, pq = import_pyarrow()
-        with pieces.open("rb") as stream, atomic_write(output) as target:
+        whole = pieces.with_name(WHOLE)
+        with pieces.open("rb") as stream, atomic_write(whole) as target:
             tables = _tables(stream)
             with pq.ParquetWriter(target, next(tables).schema) as writer:
                 for group in _groups(tables):
                     writer.write_table(group, row_group_size=group.num_rows)
+        return whole
 
 
 def _tables(pieces: IO[bytes]) -> Iterator[Any]:

@@ -1,25 +1,38 @@
 """What is written of a table so far, beside the place where it is to stand: a kill loses a second's work.
 
-The folder ``OUTPUT.part`` has the rows that are done (``rows``) and a journal of how far they are whole
-(``journal.json``), which is replaced as a whole once a second. What was written after it is cut off and made again.
+The folder ``OUTPUT.part`` has the rows that are done (``rows``) and a journal of how far they are whole, and of their
+SHA-256 (``journal.json``), which is replaced as a whole once a second. What was written after it is cut off and made
+again.
+The rows go before the table stands in its place, so that a journal alone beside it says that it was finished.
 """
 
 import contextlib
 import dataclasses
+import hashlib
+import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from distill_jax.errors import InputError
-from distill_jax.files import first_difference, is_temporary, read_json, remove_temporaries, write_json
+from distill_jax.files import (
+    first_difference,
+    is_temporary,
+    read_json,
+    remove_temporaries,
+    sync_folder,
+    write_json,
+)
 from distill_jax.labelling.labeller import Labelled
-from distill_jax.labelling.outputs import OutputForm
+from distill_jax.labelling.outputs import WHOLE, OutputForm
 
 _ROWS, _JOURNAL = "rows", "journal.json"
 _KIND = "distill-jax: a table under way"
-_SECONDS = 1.0
+_CHUNK = 1 << 20
+JOURNAL_SECONDS = 1.0  # between two journals
 
 
 @dataclasses.dataclass
@@ -49,6 +62,42 @@ class Done:
         self.first = self.first or self.bytes
 
 
+@dataclasses.dataclass(frozen=True)
+class _Journal:
+    """What is on record of a table under way.
+
+    Attributes:
+        identity: what must be the same for it to be gone on with; JSON.
+        done: how far it is.
+        sha256: of the rows, the identity and how far it is; None = older versions recorded none.
+    """
+
+    identity: dict[str, Any]
+    done: Done
+    sha256: str | None = None
+
+    @classmethod
+    def signed(cls, identity: dict[str, Any], done: Done, rows: "hashlib._Hash") -> Self:
+        """Return the record of rows with such a digest."""
+        digest = rows.copy()
+        digest.update(json.dumps([identity, dataclasses.asdict(done)], sort_keys=True).encode())
+        return cls(identity, done, digest.hexdigest())
+
+    def write(self, folder: Path) -> None:
+        """Replace the record in a folder."""
+        write_json(folder / _JOURNAL, {"kind": _KIND, **dataclasses.asdict(self)})
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Return the record in a folder; None where it is none."""
+        with contextlib.suppress(InputError, AttributeError, KeyError, TypeError):
+            found = read_json(folder / _JOURNAL, "journal")
+            done = Done(**found["done"])
+            if found["kind"] == _KIND and all(map(_is_count, dataclasses.astuple(done))):
+                return cls(found["identity"], done, found.get("sha256"))
+        return None
+
+
 class PartFolder:
     """A table under way; ``opened`` gives one.
 
@@ -56,22 +105,37 @@ class PartFolder:
         done: how far it is.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], stream: IO[bytes], done: Done) -> None:
-        self._folder, self._identity, self._stream, self.done = folder, identity, stream, done
+    def __init__(self, folder: Path, stream: IO[bytes], journal: _Journal) -> None:
+        self._folder, self._stream, self._identity, self.done = folder, stream, journal.identity, journal.done
+        self._digest = self._read_digest(journal.sha256)
         self._saved = time.monotonic()
+
+    def _read_digest(self, recorded: str | None) -> "hashlib._Hash":
+        """Return the digest of what is written; raise ``InputError`` where it is not what was recorded."""
+        self._stream.seek(0)
+        digest = hashlib.sha256()
+        while block := self._stream.read(_CHUNK):
+            digest.update(block)
+        if recorded not in (None, _Journal.signed(self._identity, self.done, digest).sha256):
+            raise InputError(
+                f"{self._folder}: what is done is not what was written, a disk or another program has changed it; "
+                "start anew with --overwrite"
+            )
+        return digest
 
     def write(self, labelled: Labelled) -> None:
         """Write a further block."""
         self._stream.write(labelled.content)
+        self._digest.update(labelled.content)
         self.done.add(labelled)
-        if time.monotonic() - self._saved >= _SECONDS:
+        if time.monotonic() - self._saved >= JOURNAL_SECONDS:
             self.save()
 
     def save(self) -> None:
         """Let what is written survive whatever comes."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
-        _write_journal(self._folder, self._identity, self.done)
+        _Journal.signed(self._identity, self.done, self._digest).write(self._folder)
         self._saved = time.monotonic()
 
     def require_begun_by(self, first: Labelled, head: bytes) -> None:
@@ -84,10 +148,19 @@ class PartFolder:
             )
         self._stream.seek(self.done.bytes)
 
+    def discard(self) -> None:
+        """Delete what is written."""
+        _delete(self._folder)
+
     def finish(self, form: OutputForm, output: Path) -> None:
         """Put the whole table in its place."""
         self.save()
-        form.finish(self._folder / _ROWS, output)
+        rows = self._folder / _ROWS
+        whole = form.finish(rows)
+        if whole != rows:
+            rows.unlink()
+        whole.replace(output)
+        sync_folder(output.parent)
         _delete(self._folder)
 
 
@@ -108,35 +181,47 @@ def opened(
         InputError: there is a table under way and neither is asked for, or it is of something else; or what lies there
             is nothing of the kind.
     """
-    folder = output.with_name(f"{output.name}.part")
-    done = _journal(folder, identity, resume=resume, overwrite=overwrite)
-    if done is None:
-        done = Done(bytes=len(head))
+    folder = _folder_of(output)
+    journal = _journal(folder, identity, resume=resume, overwrite=overwrite)
+    if journal is None:
+        journal = _Journal.signed(identity, Done(bytes=len(head)), hashlib.sha256(head))
         folder.mkdir(parents=True)
-        _write_journal(folder, identity, done)
+        journal.write(folder)
         with (folder / _ROWS).open("xb") as stream:
             stream.write(head)
     with (folder / _ROWS).open("r+b") as stream:
-        stream.seek(done.bytes)
-        stream.truncate()
-        part = PartFolder(folder, identity, stream, done)
+        stream.truncate(journal.done.bytes)
+        part = PartFolder(folder, stream, journal)
         try:
             yield part
         finally:
             if folder.exists():
                 with contextlib.suppress(OSError):  # a full disk: what was saved before is
-                    part.save() if done.blocks else _delete(folder)
+                    part.save() if part.done.blocks else _delete(folder)
 
 
-def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> Done | None:
-    """Return how far the table under way is; None where there is none, or none that is to be gone on with."""
+def clear_finished(output: Path) -> None:
+    """Delete what a kill has left beside a table that stood in its place already; to be called under its lock."""
+    folder = _folder_of(output)
+    if output.exists() and folder.is_dir() and not (folder / _ROWS).exists() and not (folder / WHOLE).exists():
+        with contextlib.suppress(InputError):  # another program's folder stays
+            _read_journal(folder)
+            _delete(folder)
+
+
+def _folder_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.part")
+
+
+def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> _Journal | None:
+    """Return the record of the table under way; None where there is none, or none that is to be gone on with."""
     if not folder.exists() and not folder.is_symlink():
         return None
     found = _read_journal(folder)
     if found is None:
         _delete(folder)
         return None
-    done, before = found
+    done = found.done
     if not resume and not overwrite and done.blocks:
         raise InputError(
             f"{folder}: a table under way, of which {done.rows:,} rows are labelled; go on with --resume, or start "
@@ -144,13 +229,13 @@ def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite:
         )
     rows = folder / _ROWS
     if resume and rows.is_file() and done.blocks and rows.stat().st_size >= done.bytes:
-        difference = first_difference(before, identity)
+        difference = first_difference(found.identity, identity)
         if difference is not None:
             raise InputError(
                 f"{folder}: it was begun with {difference[0]} {difference[1]!r}, and now that is {difference[2]!r}; "
                 "give the same table and options, or start anew with --overwrite"
             )
-        return done
+        return found
     _delete(folder)
     return None
 
@@ -158,13 +243,13 @@ def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite:
 def _delete(folder: Path) -> None:
     """Delete a table under way: the files that are written here, and the folder."""
     remove_temporaries(folder)
-    for name in (_ROWS, _JOURNAL):  # the journal last: without it nothing says whose folder it is
+    for name in (_ROWS, WHOLE, _JOURNAL):  # the journal last: without it nothing says whose folder it is
         (folder / name).unlink(missing_ok=True)
     folder.rmdir()
 
 
-def _read_journal(folder: Path) -> tuple[Done, dict[str, Any]] | None:
-    """Return how far a table under way is, and its identity; None where a kill came before anything was recorded.
+def _read_journal(folder: Path) -> _Journal | None:
+    """Return the record of a table under way; None where a kill came before anything was recorded.
 
     Raises:
         InputError: it is none.
@@ -175,22 +260,16 @@ def _read_journal(folder: Path) -> tuple[Done, dict[str, Any]] | None:
         raise InputError(f"{folder}: expected a table under way and nothing else, found {other}; move it elsewhere")
     if is_folder and all(map(is_temporary, folder.iterdir())):
         return None
-    if is_folder:
-        with contextlib.suppress(InputError, KeyError, TypeError):
-            found = read_json(folder / _JOURNAL, "journal")
-            if found["kind"] == _KIND and all(map(_is_count, found["done"].values())):
-                return Done(**found["done"]), found["identity"]
+    journal = _Journal.read(folder) if is_folder else None
+    if journal is not None:
+        return journal
     raise InputError(f"{folder}: expected nothing of that name or a table under way, found something else; rename it")
 
 
 def _is_ours(path: Path) -> bool:
     """Whether a file is one that is written here; a link leads to another's."""
-    return not path.is_symlink() and path.is_file() and (path.name in (_ROWS, _JOURNAL) or is_temporary(path))
+    return not path.is_symlink() and path.is_file() and (path.name in (_ROWS, WHOLE, _JOURNAL) or is_temporary(path))
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
-
-
-def _write_journal(folder: Path, identity: dict[str, Any], done: Done) -> None:
-    write_json(folder / _JOURNAL, {"kind": _KIND, "identity": identity, "done": dataclasses.asdict(done)})
+    return type(value) is int and 0 <= value < sys.maxsize

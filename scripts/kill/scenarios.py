@@ -89,7 +89,7 @@ _REPORT = Command.of(f"distill_jax.report {_RUNS}")
 
 def all_scenarios() -> tuple[Scenario, ...]:
     """Return every scenario."""
-    return (*_exports(), *_trainings(), *_overwritings(), *_readings(), *_studies())
+    return (*_exports(), *_trainings(), *_overwritings(), *_readings(), *_labellings(), *_studies())
 
 
 def _repeated(name: str, stage: Stage, command: Command, output: str | None = None) -> Scenario:
@@ -147,6 +147,27 @@ def _readings() -> tuple[Scenario, ...]:
         _repeated("report-again", reported, _REPORT),
         _repeated("compare", _TRAINED, compare),
         _repeated("predict", _TRAINED, predict, output="predicted.jsonl"),
+    )
+
+
+def _labellings() -> tuple[Scenario, ...]:
+    """Return tables that are labelled: in each form, by workers, and over another student's table."""
+
+    def labelling(name: str, student: str, output: str, stage: Stage = _TRAINED, *further: str) -> Scenario:
+        words = f"--run {_RUNS}/{student} {TABLE} --text-column text --prefix its_ --output {output}"
+        command = Command.of(f"distill_jax.predict {words} {' '.join(further)}")
+        return Scenario(
+            name, stage, command, _with(command, "--resume"), _with(command, "--overwrite"), refuses_done=True
+        )
+
+    csv = labelling("label-csv", "fasttext", "labelled.csv")
+    labelled = Stage("labelled", _TRAINED, (csv.command,))
+    again = labelling("label-overwrite", "cnn", "labelled.csv", labelled, "--overwrite")
+    return (
+        csv,
+        labelling("label-parquet", "fasttext", "labelled.parquet"),
+        labelling("label-workers", "fasttext", "labelled.jsonl.gz", _TRAINED, "--workers 2"),
+        dataclasses.replace(again, overwrite=again.command, refuses_done=False),
     )
 
 

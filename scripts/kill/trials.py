@@ -24,7 +24,8 @@ STUCK: Verdict = "stuck"
 _CHANCE = 3  # of three trials, two take the operations in turn, and one takes an operation by chance
 _TWICE, _OVERWRITE = 0.25, 0.25  # shares of the trials
 _LONGEST_DELAY = 0.05  # seconds; what C++ writes after an operation is done by then
-_ANOTHER, _DONE = "it holds another run", "it exists already"  # what commands say that refuse
+_ANOTHER = "it holds another run"  # what commands say that refuse
+_DONE = ("it exists already", "it is there already")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Trial:
         ended = self._run(scenario.again)
         if scenario.replaces_another and scenario.overwrite is not None and _ANOTHER in ended.words:
             return self._judge("begun anew, for another run lies there", self._run(scenario.overwrite))
-        if scenario.refuses_done and _DONE in ended.words:
+        if scenario.refuses_done and any(words in ended.words for words in _DONE):
             self._words.append("refused, for all has been done")
             return EQUAL
         return self._judge("gone on with", ended)

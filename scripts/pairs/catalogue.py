@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-from scripts.trials.inputs import ENCODER, EXPORT, EXPORT_OPTIONS, TEACHER, TEXTS
+from scripts.trials.inputs import ENCODER, EXPORT, EXPORT_OPTIONS, TABLE, TEACHER, TEXTS
 from scripts.trials.processes import Command
 
 
@@ -187,6 +187,28 @@ def _packing() -> Pairs:
     }
 
 
+def _labelling() -> Pairs:
+    """Return a table that is labelled with the same by another student, and with what writes its student."""
+
+    def label(words: str = "", run: str = "run") -> Command:
+        words = f"--run {run} ../inputs/{TABLE} --text-column text --prefix its_ --output out.csv {words}"
+        return Command.of(f"distill_jax.predict {words}")
+
+    begun = (*_TWO_RUNS, Step(label(), stopped_at=3))
+    labelled = (*_TWO_RUNS, Step(label()))
+    return {
+        "label and label": (
+            Case(_TWO_RUNS, (label(), label())),
+            Case(_TWO_RUNS, (label(), label(run="other"))),
+            Case(_TWO_RUNS, (label("--workers 2"), label("--resume", run="other"))),
+            Case(begun, (label("--resume"), label("--resume"))),
+            Case(begun, (label("--resume"), label("--overwrite", run="other"))),
+            Case(labelled, (label("--overwrite"), label("--overwrite", run="other"))),
+        ),
+        "train and label": (Case(_FINISHED, (_train("--overwrite", seed=7), label())),),
+    }
+
+
 def all_pairs() -> Pairs:
     """Return every pair by its name."""
-    return {**_trainings(), **_seeds(), **_exports(), **_readers(), **_packing(), **_others()}
+    return {**_trainings(), **_seeds(), **_exports(), **_readers(), **_packing(), **_labelling(), **_others()}

@@ -13,7 +13,7 @@ from scripts.trials.processes import Ended, Process, answer_of
 
 _SECONDS = 120  # either command takes less than ten
 # What may be said of a run that is being written, or written anew.
-_OF_A_RUN_UNDER_WAY = ("there is no such folder", "has not ended", "it was written anew")
+_OF_A_RUN_UNDER_WAY = ("there is no such folder", "has not ended", "it was written anew", "it was changed while")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _comparable(content: dict[str, str], case: Case) -> dict[str, str]:
 def _faults_of_answer(case: Case, serial: Serial, ends: list[Ended]) -> list[str]:
     """Return whether a reader's answer is none of those that whole folders give, or its refusal is not true."""
     writer, reader = case.commands
-    if reader.module not in READERS:
+    if reader.module not in READERS or reader.module == writer.module:
         return []
     before = [[], [writer], *([step] for step in case.between)]
     outcomes = [serial.outcome(case.start, [*commands, reader]).ends[-1] for commands in before]

@@ -92,8 +92,10 @@ def load(cache: Path) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     configure_jax(fused_loops=True)  # for all, as JAX is imported now
     from distill_jax.inference import measure_speed
+    from distill_jax.labelling import inputs, part_folder
 
     measure_speed.REPEATS = 1  # how fast a student predicts is not what is tried
+    inputs.BLOCK_ROWS, part_folder.JOURNAL_SECONDS = 16, 0.0  # a small table has several blocks, each on record
     for module in _MODULES:
         importlib.import_module(module)
     from orbax.checkpoint import v1  # noqa: F401 - it is imported lazily, by name

@@ -1,5 +1,6 @@
 """A table whose labelling was cut short and gone on with is the table of one that was not."""
 
+import json
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from command_lines import ROOT, call, finish, refusal
+from distill_jax.labelling import label_table
 from distill_jax.labelling.labeller import Labeller
 from distill_jax.predict import main
 from tables import write_table
@@ -161,6 +163,69 @@ def test_other_files_in_the_folder_of_what_is_done_are_left_alone(
     assert elsewhere.read_bytes() == before
 
 
+@pytest.mark.parametrize("changed", ["rows", "blocks"])
+def test_what_is_done_and_was_changed_since_is_not_gone_on_with(capsys, tmp_path, monkeypatch, student, table, changed):
+    output = tmp_path / "out.csv"
+    begun(capsys, monkeypatch, student, table, output)
+    rows, journal = tmp_path / "out.csv.part" / "rows", tmp_path / "out.csv.part" / "journal.json"
+    if changed == "rows":
+        content = bytearray(rows.read_bytes())
+        content[-2] ^= 1  # of the third block
+        rows.write_bytes(content)
+    else:  # a block would come twice
+        journal.write_text(journal.read_text().replace('"blocks": 3', '"blocks": 2'))
+    assert "what is done is not what was written" in refusal(capsys, main, *command(student, table, output, "--resume"))
+    assert call(capsys, main, *command(student, table, output, "--overwrite"))[0] == 0
+
+
+def test_a_journal_of_an_older_version_is_gone_on_with(capsys, tmp_path, monkeypatch, student, table):
+    output = tmp_path / "out.csv"
+    begun(capsys, monkeypatch, student, table, output)
+    journal = tmp_path / "out.csv.part" / "journal.json"
+    found = json.loads(journal.read_text())
+    del found["sha256"]
+    journal.write_text(json.dumps(found))
+    status, out, _ = call(capsys, main, *command(student, table, output, "--resume"))
+    assert (status, out.splitlines()[0]) == (0, "going on after 21 rows")
+
+
+@pytest.mark.parametrize("done", [[], None, {"blocks": -1}, {"rows": 10**18 * 100}, {"more": 1}])
+def test_a_journal_that_cannot_be_is_none(capsys, tmp_path, monkeypatch, student, table, done):
+    output = tmp_path / "out.csv"
+    begun(capsys, monkeypatch, student, table, output)
+    journal = tmp_path / "out.csv.part" / "journal.json"
+    found = json.loads(journal.read_text())
+    found["done"] = {**found["done"], **done} if isinstance(done, dict) else done
+    journal.write_text(json.dumps(found))
+    assert "found something else" in refusal(capsys, main, *command(student, table, output, "--resume"))
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_what_a_kill_leaves_beside_a_finished_table_is_deleted(capsys, tmp_path, monkeypatch, student, table, form):
+    output = tmp_path / f"out{form}"
+    with monkeypatch.context() as patches:
+        patches.setattr("distill_jax.labelling.part_folder._delete", lambda folder: None)
+        assert call(capsys, main, *command(student, table, output))[0] == 0
+    whole = output.read_bytes()
+    assert [path.name for path in (tmp_path / f"out{form}.part").iterdir()] == ["journal.json"]
+    assert "it is there already" in refusal(capsys, main, *command(student, table, output, "--resume"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", output.name]
+    assert output.read_bytes() == whole
+
+
+def test_a_table_that_another_process_has_put_there_meanwhile_stays(capsys, tmp_path, monkeypatch, student, table):
+    output = tmp_path / "out.csv"
+
+    def meanwhile(path):
+        output.write_text("theirs")
+        return load(path)
+
+    load = label_table.load_student
+    monkeypatch.setattr(label_table, "load_student", meanwhile)
+    assert "it is there already" in refusal(capsys, main, *command(student, table, output))
+    assert output.read_text() == "theirs"
+
+
 def test_a_table_that_changes_while_it_is_read_is_never_whole(capsys, tmp_path, monkeypatch, student, table):
     label = Labeller.label
 
@@ -170,15 +235,15 @@ def test_a_table_that_changes_while_it_is_read_is_never_whole(capsys, tmp_path, 
 
     monkeypatch.setattr(Labeller, "label", meanwhile)
     message = refusal(capsys, main, *command(student, table, tmp_path / "out.csv"))
-    assert message == f"data file {table}: it was changed while it was being read; start anew with --overwrite"
-    assert not (tmp_path / "out.csv").exists()
+    assert message == f"data file {table}: it was changed while it was being read; give the command again"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 _SMALL = """
 import sys
 from distill_jax.labelling import inputs, part_folder
 from distill_jax.predict import command
-inputs.BLOCK_ROWS, part_folder._SECONDS = 70, 0
+inputs.BLOCK_ROWS, part_folder.JOURNAL_SECONDS = 70, 0
 if __name__ == "__main__":
     command()
 """
