@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import parse_json
 
 FORMAT = "distill-jax packed student"
 VERSION = 1
@@ -82,12 +83,12 @@ def _parsed(content: bytes, where: str) -> tuple[dict[str, Any], dict[str, bytes
         )
     _require_digest(content, about, where)
     try:
-        manifest = json.loads(about["manifest"])
+        manifest = parse_json(about["manifest"].encode(), f"{where}: manifest")
         streams = _streams(header, data)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: expected a manifest and streams, got something else ({error})") from None
-    if not isinstance(manifest, dict):
-        raise InputError(f"{where}: manifest: expected a JSON object, got {manifest!r}")
     return manifest, streams
 
 

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="distill-jax-fuzz-") as root:
         place = Path(root).resolve()
         load(place / "cache")
-        write_corpus(place, {loader.source for loader in chosen if loader.source is not None})
+        write_corpus(place, {name for loader in chosen for name in (loader.source, *loader.beside) if name is not None})
         warn(f"the corpus took {time.monotonic() - started:.0f} s")
         campaign = Campaign(
             loaders=chosen,

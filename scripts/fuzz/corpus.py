@@ -1,6 +1,7 @@
 """The corpus: one tiny, whole input of each kind that a loader takes, made here."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import re
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from distill_jax.checksums import CHECKSUMS, record_files
 from distill_jax.export.format import MANIFEST
-from distill_jax.files import sha256_file
+from distill_jax.files import sha256_file, write_json
+from distill_jax.runs.decision import DECISION
+from scripts.fuzz.begun_table import write_under_way
 from scripts.fuzz.corpus_tables import TABLES, write_tables
 from scripts.trials.inputs import ENCODER, EXPORT, EXPORT_OPTIONS, write_inputs
 from scripts.trials.processes import Command, answer_of, run
@@ -18,6 +21,8 @@ from scripts.trials.processes import Command, answer_of, run
 LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TOKENIZERS = "linear", "cnn", "stopped", "seeds", "finetuned", "tokenizers"
 SCORES, TAGS, SCORES_RUN, TAGS_RUN = "scores", "tags", "scores-run", "tags-run"
 VECTORS, STUDY, CHECKPOINT, BEGUN, PACKED = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "student.djx"
+PACKED_TOO, UNDER_WAY, WARM = "whole.djx", "under-way", "warm"
+_TEMPERATURE = 1.5
 WIDTH, LENGTH = 8, 24  # of vectors and embeddings; of texts, in tokens
 _DIGEST = re.compile(rb'("sha256": ?")[0-9a-f]{64}')
 WORDS = tuple(f"w{number}" for number in range(60))
@@ -54,7 +59,7 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         STUDY: f"scripts.search --student fasttext --export {EXPORT} --trials 1 --study {STUDY}",
         CHECKPOINT: f"scripts.convert {CNN} --to-torch --output {CHECKPOINT}",
     }
-    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS}
+    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS, PACKED_TOO: PACKED}
     needed = {LINEAR, *wanted, *(made_of[name] for name in wanted if name in made_of)}
     for name, line in lines.items():
         ended = run(Command.of(line), inputs) if name in needed else None
@@ -64,6 +69,11 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         _write_stopped(inputs)
     if PACKED in needed:
         answer_of(lambda: _write_packed(inputs))
+        shutil.copyfile(inputs / PACKED, inputs / PACKED_TOO)
+    if WARM in needed:
+        _write_warm(inputs)
+    if UNDER_WAY in needed:
+        answer_of(lambda: write_under_way(inputs / UNDER_WAY, inputs / TABLES / "wide.csv", inputs / LINEAR))
     if BEGUN in needed:
         answer_of(lambda: _write_begun(inputs))
     (inputs / TOKENIZERS).mkdir()
@@ -83,10 +93,18 @@ def _write_stopped(inputs: Path) -> None:
     record_files(folder, "config.json", "tokenizer.json")
 
 
+def _write_warm(inputs: Path) -> None:
+    """Write a run of classes whose probabilities are calibrated."""
+    folder = shutil.copytree(inputs / LINEAR, inputs / WARM)
+    write_json(folder / DECISION, {"temperature": _TEMPERATURE})
+    record_files(folder, DECISION)
+
+
 def _write_packed(inputs: Path) -> None:
     from distill_jax.packing.pack import pack
 
-    pack(inputs / LINEAR, inputs / EXPORT).student.write(inputs / PACKED)
+    student = pack(inputs / LINEAR, inputs / EXPORT).student
+    dataclasses.replace(student, decision={"temperature": _TEMPERATURE}).write(inputs / PACKED)
 
 
 def _write_begun(inputs: Path) -> None:

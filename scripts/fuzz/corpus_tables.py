@@ -10,8 +10,31 @@ from typing import Any
 from scripts.fuzz.mutations.packed import PACKINGS
 from scripts.trials.inputs import TABLE, TEXTS
 
-TABLES, SHARDS = "tables", "shards"
+TABLES, SHARDS, HUB, BODIES = "tables", "shards", "hub", "bodies"
 Rows = Sequence[dict[str, Any]]
+_CARD = """---
+configs:
+- config_name: en
+  data_files:
+  - split: train
+    path: en/train-*
+  - split: test
+    path: [en/test-*]
+- config_name: de
+  data_dir: de
+dataset_info:
+  features:
+  - name: text
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': sad
+          '1': joy
+---
+# Reviews
+"""
 
 
 def write_tables(inputs: Path) -> None:
@@ -37,6 +60,8 @@ def write_tables(inputs: Path) -> None:
     (tables / "reviews.jsonl.zst").write_bytes(pack((tables / "reviews.jsonl").read_bytes()))
     _write_answers(tables, [row["text"] for row in rows])
     _write_shards(inputs / SHARDS, rows)
+    _write_hub(inputs / HUB, rows)
+    _write_bodies(inputs / BODIES, [row["text"] for row in rows])
 
 
 def _each(rows: Rows) -> list[tuple[int, dict[str, Any]]]:
@@ -97,6 +122,9 @@ def _write_answers(tables: Path, texts: Sequence[str]) -> None:
     _write_jsonl(tables / "answers.jsonl", rows)
     _write_jsonl(tables / "votes.jsonl", votes)
     pq.write_table(pa.Table.from_pylist(rows), tables / "answers.parquet", row_group_size=20)
+    counts = [{**row, "pos": share, "neg": 1, "answer": ["neg"]} for row, share in zip(rows, shares, strict=True)]
+    _write_jsonl(tables / "counts.jsonl", counts)
+    pq.write_table(pa.Table.from_pylist(votes), tables / "votes.parquet", row_group_size=20)
     _write_csv(tables / "answers.csv", [{**row, **answer} for row, answer in zip(rows, answers, strict=True)], ",")
 
 
@@ -108,3 +136,28 @@ def _write_shards(folder: Path, rows: Rows) -> None:
         _write_csv(folder / "data" / f"{name}.csv", part, ",")
     (folder / "README.md").write_text("reviews\n")
     (folder / "dataset_info.json").write_text("{}\n")
+
+
+def _write_hub(folder: Path, rows: Rows) -> None:
+    """Write a data set as a hub has it: a card with subsets and classes, and tables that name their classes too."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbered = [{**row, "label": index % 2} for index, row in _each(rows)]
+    note = {"info": {"features": {"label": {"names": ["sad", "joy"], "_type": "ClassLabel"}}}}
+    (folder / "en").mkdir(parents=True)
+    (folder / "de").mkdir()
+    for name, part in (("train-0", numbered[:40]), ("train-1", numbered[40:70]), ("test-0", numbered[70:])):
+        table = pa.Table.from_pylist(list(part))
+        described = table.replace_schema_metadata({"huggingface": json.dumps(note)})
+        pq.write_table(described, folder / "en" / f"{name}.parquet")
+    _write_csv(folder / "de" / "train.csv", numbered, ",")
+    (folder / "README.md").write_text(_CARD)
+
+
+def _write_bodies(folder: Path, texts: Sequence[str]) -> None:
+    """Write bodies of requests."""
+    folder.mkdir()
+    (folder / "texts.json").write_text(json.dumps({"texts": list(texts)}))
+    _write_jsonl(folder / "texts.jsonl", [{"text": text} for text in texts])
+    (folder / "texts.txt").write_text("\n".join(texts))

@@ -77,7 +77,7 @@ class Trials:
                 loader.sign(path)
         before = _listing(folder)
         verdict, words, cause = _judge(loader, path, draw)
-        if verdict != FAULT and loader.name != "study" and _listing(folder) != before:
+        if verdict != FAULT and not loader.writes and _listing(folder) != before:
             verdict, words, cause = FAULT, "files were written or deleted", "a reader writes"
         result = Result(loader.name, number, verdict, words, cause, change)
         if loader.source is not None:
@@ -98,7 +98,7 @@ class Trials:
             return
         source = self._inputs / loader.source
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / source.name)
-        for sibling in _SIBLINGS:
+        for sibling in (*_SIBLINGS, *loader.beside):
             link = folder / Path(sibling).name
             if not link.exists():
                 link.symlink_to(self._inputs / sibling)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import resource
 import struct
 
@@ -80,6 +81,20 @@ def test_a_manifest_that_says_otherwise_is_refused_or_answered(tmp_path, files, 
         except InputError as error:
             said = str(error)
         assert not said or "student.djx" in said or "logits are not finite" in said
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"1e999", b"9" * 5_000])
+def test_what_is_no_number_of_json_is_refused_by_every_reader(tmp_path, files, number):
+    manifest, streams = read_container(files["fasttext"])
+    content = container_bytes({**manifest, "facts": {"texts": 1234567}}, streams)
+    (length,) = struct.unpack("<Q", content[:8])
+    header = content[8 : 8 + length].replace(b"1234567", number)
+    header = re.sub(rb'("sha256":")[0-9a-f]{64}', rb"\g<1>" + b"0" * 64, header)
+    content = struct.pack("<Q", len(header)) + header + content[8 + length :]
+    digest = hashlib.sha256(content).hexdigest().encode()
+    (tmp_path / "student.djx").write_bytes(content.replace(b"0" * 64, digest, 1))
+    with pytest.raises(InputError, match=r"student\.djx: manifest: expected JSON"):
+        dj.load(tmp_path / "student.djx")
 
 
 def test_streams_that_are_others_are_refused(tmp_path, files):

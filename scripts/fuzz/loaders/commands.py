@@ -26,7 +26,8 @@ def _study(path: Path, _: random.Random) -> None:
 
 
 @functools.cache
-def _linear(folder: Path) -> Any:
+def linear(folder: Path) -> Any:
+    """Return the corpus's linear student, which is never damaged."""
     import distill_jax as dj
 
     return dj.load(folder)
@@ -41,7 +42,7 @@ def _lines(path: Path, _: random.Random) -> None:
 def _inputs(folder: Path, draw: random.Random) -> None:
     import pandas as pd
 
-    model = _linear(folder)
+    model = linear(folder)
     row = [
         draw.choice((*HOSTILE_TEXTS, *TEXTS, hostile_value(draw), b"x", np.str_("w1")))
         for _ in range(draw.choice((0, 1, 3)))
@@ -135,7 +136,7 @@ def _of_options(name: str, main: Callable[[], None]) -> Loader:
 
 LOADERS = (
     Loader("predict-lines", f"{TABLES}/texts.txt", _lines),
-    Loader("study", corpus.STUDY, _study),
+    Loader("study", corpus.STUDY, _study, writes=True),
     Loader("texts", None, lambda folder, draw: _inputs(folder / corpus.LINEAR, draw)),
     _of_options("options-train", _parse_train),
     _of_options("options-export", _parse_export),

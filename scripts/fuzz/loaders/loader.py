@@ -26,6 +26,8 @@ class Loader:
         read: called with the mutated copy's path and a source of chance; ends in a right answer or raises.
         patterns: which files of the folder are mutated.
         sign: makes the folder's checksums right again.
+        beside: what else of the corpus lies beside the copy.
+        writes: whether it writes into the copy.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Loader:
     read: Callable[[Path, random.Random], None]
     patterns: tuple[str, ...] = ("*",)
     sign: Callable[[Path], None] | None = None
+    beside: tuple[str, ...] = ()
+    writes: bool = False
 
 
 def require(right: bool, what: str) -> None:

@@ -38,6 +38,15 @@ def _run(folder: Path, _: random.Random) -> None:
     render_page(table, runs, "report").encode()
 
 
+def _warm(folder: Path, draw: random.Random) -> None:
+    """Read a run with a calibration temperature: it changes how sure the student is, and never what it says."""
+    import distill_jax as dj
+
+    _run(folder, draw)
+    model, cold = dj.load(folder), dj.load(folder.parent / corpus.LINEAR)
+    require(bool((model.predict(TEXTS) == cold.predict(TEXTS)).all()), "a temperature that changes an answer")
+
+
 def _task_run(folder: Path, draw: random.Random) -> None:
     import distill_jax as dj
     from distill_jax.reporting.labels import has_labels, labels_csv
@@ -115,6 +124,7 @@ LOADERS = (
     Loader("run-cnn-signed", corpus.CNN, _run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-scores-signed", corpus.SCORES_RUN, _task_run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-tags-signed", corpus.TAGS_RUN, _task_run, (*_RUN_FILES, "decision.json"), sign=corpus.sign_run),
+    Loader("run-warm-signed", corpus.WARM, _warm, ("decision.json",), sign=corpus.sign_run),
     Loader("packed", corpus.PACKED, _packed),
     Loader("packed-signed", corpus.PACKED, _packed, sign=corpus.sign_packed),
     Loader("checkpoint", corpus.STOPPED, _checkpoint, ("checkpoints/**/*",)),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from scripts.fuzz.corpus_tables import SHARDS, TABLES
+from scripts.fuzz.corpus_tables import HUB, SHARDS, TABLES
 from scripts.fuzz.loaders.loader import Loader, require, require_labels
 
 _ENCODINGS = ("latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32", "utf-7", "shift_jis", "cp037", "utf-8-sig", "hz")
@@ -105,6 +105,24 @@ def _folder(folder: Path, draw: random.Random) -> None:
     _check(load_dataset(with_files_of_folders(_config(folder, draw, options))))
 
 
+def _hub(folder: Path, draw: random.Random) -> None:
+    """Read a data set of a hub that gives this folder, whatever it is asked for."""
+    import huggingface_hub
+
+    from teacher_export.data.class_names import with_class_names
+    from teacher_export.data.dataset import load_dataset
+    from teacher_export.data.folders import with_files_of_folders
+
+    huggingface_hub.snapshot_download = lambda *_, **__: str(folder)
+    name = draw.choice(("en", "en", "de", "", "datasets/en", "en/more", "../..", "%2e%2e", "."))
+    path = Path(f"hf://owner/name/{name}")
+    chance = {"validation_fraction": 0, "max_rows": None, "label_column": "label", "text_column": ("text",)}
+    data = with_files_of_folders(_config(path, draw, chance))
+    inside = [file for files in (data.data, data.test_data, data.validation_data) for file in files or ()]
+    require(all(folder.resolve() in file.resolve().parents for file in inside), "a file from elsewhere")
+    _check(load_dataset(with_class_names(data)))
+
+
 def _preset(path: Path, draw: random.Random) -> None:
     """Read a file by the name of a data set, whose columns it may not have."""
     from teacher_export.config import ExportConfig
@@ -121,8 +139,11 @@ def _answers(path: Path, draw: random.Random) -> None:
     from teacher_export.data.output_rows import load_answered
     from teacher_export.options.table_teacher import OutputKind, TableTeacherConfig
 
-    kind: OutputKind = draw.choice(get_args(OutputKind)) if path.name != "votes.jsonl" else "votes"
-    columns = ("pos", "neg") if path.suffix == ".csv" and draw.random() < 0.5 else ("answer",)
+    """Read a teacher's answers: in one column or one for each class, named as they are or otherwise."""
+    is_counted = path.stem in ("votes", "counts")
+    kind: OutputKind = "votes" if is_counted and draw.random() < 0.9 else draw.choice(get_args(OutputKind))
+    has_columns = path.stem == "counts" or (path.suffix == ".csv" and draw.random() < 0.5)
+    columns = draw.choice((("pos", "neg"), ("good=pos", "bad=neg"), ("=pos", "neg="))) if has_columns else ("answer",)
     config = _config(path, draw, {"text_column": ("text",)})
     _check_answers(load_answered(config, TableTeacherConfig(columns, kind)).dataset)
 
@@ -190,7 +211,7 @@ LOADERS = (
         Loader(f"answers-{name}", f"{TABLES}/{file}", _answers)
         for name, file in (
             *(("jsonl", "answers.jsonl"), ("csv", "answers.csv"), ("parquet", "answers.parquet")),
-            ("votes", "votes.jsonl"),
+            *(("votes", "votes.jsonl"), ("votes-parquet", "votes.parquet"), ("counts", "counts.jsonl")),
         )
     ),
     Loader("labelled-array", f"{TABLES}/array.json", _of(_one_class)),
@@ -198,5 +219,6 @@ LOADERS = (
     Loader("dialects-tsv", f"{TABLES}/reviews.tsv", _dialects),
     Loader("label-lines", f"{TABLES}/lines.train", _preset),
     Loader("folder", SHARDS, _folder),
+    Loader("hub", HUB, _hub),
     Loader("unlabelled-lines", f"{TABLES}/texts.txt", _unlabelled),
 )

@@ -21,7 +21,7 @@ _KINDS: dict[str, Change] = {
     ".jsonl": change_json_line,
     ".parquet": change_parquet,
     **dict.fromkeys((".safetensors", ".djx"), change_safetensors),
-    **dict.fromkeys((".txt", ".train", ".vec"), change_words),
+    **dict.fromkeys((".txt", ".train", ".vec", ".md"), change_words),
 }
 
 
