@@ -17,6 +17,7 @@ from scripts.fuzz.trials import FAULT, Result, Trials, be_quiet
 
 _HANG = 30  # seconds that an input may take, compiling included
 _STATUS = 99
+_AN_INPUT = 0.1  # seconds that an input counts for besides those that it takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,8 @@ def conduct(campaign: Campaign, advance: Callable[[str], object]) -> Outcome:
         advance: is called with a line for the first fault of each cause.
     """
     outcome = Outcome({loader.name: collections.Counter() for loader in campaign.loaders})
-    tasks, causes = _tasks(campaign), set[tuple[str, str]]()
+    turns = _Turns(campaign)
+    tasks, causes = iter(turns), set[tuple[str, str]]()
     workers = [_Worker(campaign, number) for number in range(campaign.workers)]
     try:
         for worker in workers:
@@ -151,6 +153,7 @@ def conduct(campaign: Campaign, advance: Callable[[str], object]) -> Outcome:
             for worker in busy:
                 if worker.answers not in ready and time.monotonic() - worker.since <= _HANG:
                     continue
+                turns.note(worker)
                 result = worker.answer()
                 outcome.verdicts[result.loader][result.verdict] += 1
                 if result.verdict == FAULT:
@@ -171,15 +174,34 @@ def _give(worker: _Worker, tasks: Iterator[tuple[Loader, int]]) -> None:
         worker.give(task)
 
 
-def _tasks(campaign: Campaign) -> Iterator[tuple[Loader, int]]:
-    if campaign.only is not None:
-        yield from ((loader, campaign.only) for loader in campaign.loaders)
-        return
-    until, given, number = time.monotonic() + campaign.seconds, 0, 0
-    while True:
-        for loader in campaign.loaders:
-            if number and (time.monotonic() > until or (campaign.most is not None and given >= campaign.most)):
+class _Turns:
+    """Which loader's turn it is: the one's that has taken least so far, so that slow ones do not take all the time."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._given = dict.fromkeys((loader.name for loader in campaign.loaders), 0)
+        self._taken = dict.fromkeys(self._given, 0.0)
+
+    def note(self, worker: _Worker) -> None:
+        """Count the time that a worker's input has taken."""
+        assert worker.task is not None
+        self._taken[worker.task[0].name] += time.monotonic() - worker.since
+
+    def __iter__(self) -> Iterator[tuple[Loader, int]]:
+        campaign = self._campaign
+        if campaign.only is not None:
+            yield from ((loader, campaign.only) for loader in campaign.loaders)
+            return
+        until = time.monotonic() + campaign.seconds
+        while True:
+            loader = min(campaign.loaders, key=self._spent)
+            given = sum(self._given.values())
+            over = time.monotonic() > until or (campaign.most is not None and given >= campaign.most)
+            if self._given[loader.name] and over:
                 return
-            yield loader, number
-            given += 1
-        number += 1
+            self._given[loader.name] += 1
+            yield loader, self._given[loader.name] - 1
+
+    def _spent(self, loader: Loader) -> tuple[bool, float]:
+        given = self._given[loader.name]
+        return given > 0, self._taken[loader.name] + _AN_INPUT * given
