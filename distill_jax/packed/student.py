@@ -14,6 +14,7 @@ from distill_jax.data.tokenizer_file import require_short_tokens
 from distill_jax.errors import InputError, refusing
 from distill_jax.export.format import LONGEST_TEXT
 from distill_jax.files import atomic_write
+from distill_jax.inference.network import Network
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.packed.coding import Quantised, decoded, decoded_bytes, encoded
 from distill_jax.packed.container import container_bytes, read_container
@@ -78,6 +79,18 @@ class PackedStudent:
         with atomic_write(path) as stream:
             stream.write(content)
 
+    def network(self) -> Network:
+        """Return what computes its logits from token ids, in NumPy.
+
+        Raises:
+            InputError: with these options JAX alone computes it.
+        """
+        arrays = {name: array.array() if isinstance(array, Quantised) else array for name, array in self.arrays.items()}
+        network = self.config.numpy_network(nested_params(arrays), self.max_length)
+        if network is None:
+            raise InputError(f"a student {self.config.name} of these options is computed by JAX alone")
+        return network
+
     def predictor(self, where: str = "packed student") -> Predictor:
         """Return what answers with it, in NumPy.
 
@@ -95,10 +108,7 @@ class PackedStudent:
         require_short_tokens(content, str(path))
         tokenizer = tokenizer_of(content, path, self.max_length)
         require_ids_below(self.config.vocab_size, tokenizer, path, "packed student")
-        arrays = {name: array.array() if isinstance(array, Quantised) else array for name, array in self.arrays.items()}
-        network = self.config.numpy_network(nested_params(arrays), self.max_length)
-        if network is None:
-            raise InputError(f"a student {self.config.name} of these options is computed by JAX alone")
+        network = self.network()
         task = self.config.labelling.decided(dict(self.decision), len(self.label_names))
         origin = Origin(export={"label_names": list(self.label_names)})
         fast = FastTokenizer(tokenizer, self.max_length)

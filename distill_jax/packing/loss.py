@@ -84,6 +84,8 @@ class Judge:
     tokenizer: FastTokenizer
     pad_id: int
     splits: tuple[Judged, ...]
+    _read: dict[str, dict[str, Ragged]] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
+    """Each split's tokens by the tokenizer that has read them: many levels of a student have one."""
 
     @classmethod
     def of(cls, student: Predictor, splits: Mapping[str, Examples]) -> "Judge":
@@ -96,21 +98,25 @@ class Judge:
 
     def answers_of(self, student: PackedStudent) -> dict[str, np.ndarray]:
         """Return a packed student's logits of each split, from texts as its own tokenizer reads them."""
-        packed, known = student.predictor(), np.zeros(student.config.vocab_size, bool)
-        known[vocabulary_ids(student.tokenizer)] = True
-        return {
-            each.split: packed.network.start(self._read(each.examples.tokens, packed, known), _BATCH)()
-            for each in self.splits
-        }
+        if student.tokenizer not in self._read:
+            self._read[student.tokenizer] = self._read_by(student)
+        network = student.network()
+        return {split: network.start(tokens, _BATCH)() for split, tokens in self._read[student.tokenizer].items()}
 
-    def _read(self, tokens: Ragged, packed: Predictor, known: np.ndarray) -> Ragged:
+    def _read_by(self, student: PackedStudent) -> dict[str, Ragged]:
+        """Return each split's tokens as a packed student's tokenizer reads them."""
+        tokenizer, known = student.predictor().tokenizer, np.zeros(student.config.vocab_size, bool)
+        known[vocabulary_ids(student.tokenizer)] = True
+        return {each.split: self._spelt(each.examples.tokens, tokenizer, known) for each in self.splits}
+
+    def _spelt(self, tokens: Ragged, tokenizer: FastTokenizer, known: np.ndarray) -> Ragged:
         missing = np.append(0, np.cumsum(~known[tokens.ids]))
         other = missing[tokens.stops] > missing[tokens.starts]
         if not other.any():
             return tokens
         changed = np.flatnonzero(other)
         texts = self.tokenizer.decode(tokens.take(changed), self.pad_id)
-        both = Ragged.concatenate([tokens.take(~other), packed.tokenizer.encode(texts)])
+        both = Ragged.concatenate([tokens.take(~other), tokenizer.encode(texts)])
         return both.take(np.argsort(np.concatenate([np.flatnonzero(~other), changed]), kind="stable"))
 
     def losses(self, logits: Mapping[str, np.ndarray]) -> list[SplitLoss]:

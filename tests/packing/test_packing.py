@@ -16,6 +16,8 @@ from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.pack import main
 from distill_jax.packed.student import read_packed, whole_student
+from distill_jax.packed.vocabulary import vocabulary_ids
+from distill_jax.packing import loss
 from distill_jax.packing.loss import Judge, agreement_of, expected_loss
 from distill_jax.packing.pack import pack
 from distill_jax.packing.search import Candidates
@@ -113,6 +115,13 @@ def test_answers_are_measured_on_texts_as_the_packed_tokenizer_reads_them(packab
     candidates = Candidates.of(model, Usage.of(model.config, opened), judge)
     packed = candidates.at(0)
     np.testing.assert_array_equal(packed.logits["test"], packed.student.predictor().logits(texts))
+
+
+def test_levels_of_one_tokenizer_are_read_by_it_once(monkeypatch, packable):
+    candidates, read = _candidates(*packable["fasttext"]), []
+    monkeypatch.setattr(loss, "vocabulary_ids", lambda tokenizer: read.append(tokenizer) or vocabulary_ids(tokenizer))
+    assert len(candidates.points) == candidates.shrinker.levels
+    assert sorted(read) == sorted({candidates.whole.tokenizer, candidates.cut_tokenizer})
 
 
 def test_the_expected_loss_is_what_the_teacher_s_probabilities_say():
