@@ -14,7 +14,7 @@ Reference: A. Z. Broder (1997), On the resemblance and containment of documents.
 """
 
 import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -25,6 +25,8 @@ SHORT_WORDS = 8
 THRESHOLD = 0.5
 _LONG_SHINGLE = 3
 _SHORT_SHINGLE = 2
+_CHUNK = 4096
+_MOST_PENDING = 1 << 20  # pairs in memory at once
 
 
 class NearCopyIndex:
@@ -35,14 +37,18 @@ class NearCopyIndex:
     """
 
     def __init__(self, protected: Iterable[str]) -> None:
-        self._copies: set[str] = set()
+        self._copies: dict[str, int] = {}  # the first text of these words
         self._ids: dict[str, int] = {}
         long, short = _Words(), _Words()
-        for text in protected:
+        rows: tuple[list[int], list[int]] = ([], [])  # of the long and of the short ones
+        for row, text in enumerate(protected):
             words = normalised_words(text)
-            self._copies.add(" ".join(words))
+            self._copies.setdefault(" ".join(words), row)
             ids = (self._ids.setdefault(word, len(self._ids) + 1) for word in words)
-            (long if len(words) >= SHORT_WORDS else short).add(ids)
+            is_short = len(words) < SHORT_WORDS
+            (short if is_short else long).add(ids)
+            rows[is_short].append(row)
+        self._rows = tuple(np.array(numbers, np.int64) for numbers in rows)
         self._long = ShingleIndex(long.shingles(_LONG_SHINGLE), _is_contained)
         self._short = ShingleIndex(short.shingles(_SHORT_SHINGLE), _resembles)
 
@@ -53,12 +59,71 @@ class NearCopyIndex:
             texts: n texts, as ``normalised_words`` gives them; some thousands at once are fastest.
         """
         found = np.array([" ".join(words) in self._copies for words in texts], bool)
-        flat = _Words()
-        for words in texts:
-            flat.add(self._ids.get(word, UNKNOWN) for word in words)
+        flat = self._flat(texts)
         self._long.mark(flat.shingles(_LONG_SHINGLE), found)
         self._short.mark(flat.shingles(_SHORT_SHINGLE), found)
         return found
+
+    def pairs(self, texts: Sequence[Sequence[str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield pairs of a text and a protected one that it copies: their numbers.
+
+        Together with ``twins`` they connect all that copy each other, though not each with each.
+
+        Args:
+            texts: as ``find`` has them.
+        """
+        copies = np.array([self._copies.get(" ".join(words), -1) for words in texts], np.int64)
+        yield np.flatnonzero(copies >= 0), copies[copies >= 0]
+        flat = self._flat(texts)
+        for index, rows, width in self._indexes():
+            for text, partner in index.pairs(flat.shingles(width), np.zeros(len(texts), bool)):
+                yield text, rows[partner]
+
+    def twins(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield pairs of protected texts of which the first copies the second: their numbers."""
+        for index, rows, _ in self._indexes():
+            for text, partner in index.twins():
+                yield rows[text], rows[partner]
+
+    def _indexes(self) -> tuple[tuple[ShingleIndex, np.ndarray, int], ...]:
+        long, short = self._rows
+        return (self._long, long, _LONG_SHINGLE), (self._short, short, _SHORT_SHINGLE)
+
+    def _flat(self, texts: Sequence[Sequence[str]]) -> "_Words":
+        flat = _Words()
+        for words in texts:
+            flat.add(self._ids.get(word, UNKNOWN) for word in words)
+        return flat
+
+
+def near_copy_groups(texts: Sequence[str]) -> np.ndarray:
+    """Return a number for each text, int [n]: texts of one number copy each other, directly or by way of others.
+
+    Groups are numbered as they first come. Where a phrase is very common, texts of little else may get one number
+    without being copies.
+    """
+    index = NearCopyIndex(texts)
+    groups, pending, count = np.arange(len(texts)), [*index.twins()], 0
+    for first in range(0, len(texts), _CHUNK):
+        words = [normalised_words(text) for text in texts[first : first + _CHUNK]]
+        for text, partner in index.pairs(words):
+            pending.append((text + first, partner))
+            count += len(text)
+            if count > _MOST_PENDING:
+                groups, pending, count = _joined(groups, pending), [], 0
+    groups = _joined(groups, pending)
+    _, first_rows, group = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first_rows))[group])
+
+
+def _joined(groups: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the groups of n texts after those of each pair's two have become one."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ends = [groups[np.concatenate([np.zeros(0, np.int64), *(pair[side] for pair in pairs)])] for side in (0, 1)]
+    links = coo_matrix((np.ones(len(ends[0]), bool), tuple(ends)), (len(groups), len(groups)))
+    return np.asarray(connected_components(links, directed=False)[1][groups])
 
 
 class _Words:

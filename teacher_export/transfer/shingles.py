@@ -65,19 +65,44 @@ class ShingleIndex:
         self._starts = np.cumsum(self._counts) - self._counts
         self._cores = _Cores(texts.rows[common], ids[common], texts.sizes)
         self._alone: ShingleIndex | None = None
+        self._smallest = np.zeros(0, np.int64)  # of each core that the index of cores has
         if common.any():
-            alone = self._cores.alone(enough)
+            alone, self._smallest = self._cores.alone(enough)
             self._alone = ShingleIndex(alone._replace(keys=self._keys[alone.keys]), enough, _RAISE * most_rare)
 
     def mark(self, texts: Shingles, found: np.ndarray) -> None:
         """Set ``found``, bool [n], where a text shares enough with an indexed one; where it is set it stays."""
+        for rows, _ in self.pairs(texts, found):
+            found[rows] = True
+
+    def twins(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield pairs of indexed texts of one core, which is enough of the first: its row, the core's smallest's."""
+        if self._alone is None:
+            return
+        counts = self._cores.counts[self._cores.of_text]
+        rows = np.flatnonzero((counts > 0) & self._enough(counts, counts, self._sizes))
+        yield rows, self._cores.smallest[self._cores.of_text[rows]]
+        for row, partner in self._alone.twins():
+            yield self._smallest[row], self._smallest[partner]
+
+    def pairs(self, texts: Shingles, found: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield pairs that share enough: the text's row, the indexed text's.
+
+        Where a text shares nothing but a core, the smallest of the indexed texts of that core stands for the others
+        (``twins``).
+
+        Args:
+            texts: n texts.
+            found: bool [n], those that are left out; it may grow meanwhile.
+        """
         if not len(self._keys):
             return
         ids = np.minimum(np.searchsorted(self._keys, texts.keys), len(self._keys) - 1)
         kept = (self._keys[ids] == texts.keys) & ~found[texts.rows]
         rows, ids = texts.rows[kept], ids[kept]
         if self._alone is not None:
-            self._alone.mark(Shingles(rows, self._keys[ids], texts.sizes), found)
+            for row, partner in self._alone.pairs(Shingles(rows, self._keys[ids], texts.sizes), found):
+                yield row, self._smallest[partner]
             kept = ~found[rows]
             rows, ids = rows[kept], ids[kept]
         owned = rows * len(self._keys) + ids  # ascending
@@ -87,7 +112,8 @@ class ShingleIndex:
             hopeful = np.flatnonzero(self._enough(most, texts.sizes[row], self._sizes[partner]))
             left, in_core = row[hopeful], core[hopeful]
             total = shared[hopeful] + self._cores.shared(left, in_core, owned, len(self._keys))
-            found[left[self._enough(total, texts.sizes[left], self._sizes[partner[hopeful]])]] = True
+            matched = self._enough(total, texts.sizes[left], self._sizes[partner[hopeful]])
+            yield left[matched], partner[hopeful][matched]
 
     def _pairs(self, rows: np.ndarray, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield pairs that share rare shingles: the text's row, the indexed text's, and how many they share."""
@@ -114,6 +140,7 @@ class _Cores:
     Attributes:
         of_text: int64 [n], each text's core.
         counts: int64 [cores], how many shingles each core has.
+        smallest: int64 [cores], the smallest text of each core, the first of equal ones; -1 = there is none.
     """
 
     def __init__(self, rows: np.ndarray, ids: np.ndarray, sizes: np.ndarray) -> None:
@@ -127,14 +154,21 @@ class _Cores:
         self._ids = np.frombuffer(b"".join(numbers), ids.dtype)
         self.counts = np.array([len(content) // ids.itemsize for content in numbers], np.int64)
         self._starts = np.cumsum(self.counts) - self.counts
-        self._smallest = np.full(len(numbers), np.iinfo(np.int64).max)
-        np.minimum.at(self._smallest, self.of_text, sizes)
+        self._sizes = np.full(len(numbers), np.iinfo(np.int64).max)
+        np.minimum.at(self._sizes, self.of_text, sizes)
+        self.smallest = np.full(len(numbers), -1)
+        order = np.lexsort((sizes, self.of_text))
+        cores, first = np.unique(self.of_text[order], return_index=True)
+        self.smallest[cores] = order[first]
 
-    def alone(self, enough: Enough) -> Shingles:
-        """Return the cores that are enough for a text that has no other shingle; ids stand for the keys."""
-        kept = (self.counts > 0) & enough(self.counts, self.counts, self._smallest)
+    def alone(self, enough: Enough) -> tuple[Shingles, np.ndarray]:
+        """Return the cores that are enough for a text that has no other shingle, and the smallest text of each.
+
+        Ids stand for the keys.
+        """
+        kept = (self.counts > 0) & enough(self.counts, self.counts, self._sizes)
         rows = np.repeat(np.cumsum(kept) - 1, np.where(kept, self.counts, 0))
-        return Shingles(rows, self._ids[np.repeat(kept, self.counts)], self._smallest[kept])
+        return Shingles(rows, self._ids[np.repeat(kept, self.counts)], self._sizes[kept]), self.smallest[kept]
 
     def shared(self, rows: np.ndarray, cores: np.ndarray, owned: np.ndarray, keys: int) -> np.ndarray:
         """Return how many of its core's shingles each pair's text has.

@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from teacher_export.transfer import shingles
-from teacher_export.transfer.near_copies import NearCopyIndex
+from teacher_export.transfer import near_copies, shingles
+from teacher_export.transfer.near_copies import NearCopyIndex, near_copy_groups
 from teacher_export.transfer.words import normalised_words
 
 LONG = "The battery of this phone lasts for two days, and the screen is bright enough to read outside."
@@ -126,6 +126,29 @@ def test_neither_slices_nor_what_counts_as_common_change_what_is_found(seed, mon
         candidates.append(changed)
     found = NearCopyIndex(" ".join(words) for words in protected).find(candidates)
     assert found.tolist() == [reference(words, protected) for words in candidates]
+
+
+@pytest.mark.parametrize("most_rare", [1, 3, 256])
+def test_groups_hold_all_that_copy_each_other_by_way_of_others(most_rare, monkeypatch):
+    from scipy.sparse.csgraph import connected_components
+
+    monkeypatch.setattr(shingles, "MOST_RARE", most_rare)
+    monkeypatch.setattr(near_copies, "_MOST_PENDING", 20)
+    rng = np.random.default_rng(most_rare)
+    texts = [[f"{row}-{word}" for word in rng.integers(0, 90, size=rng.integers(1, 14))] for row in range(30)]
+    opening = ["to", "whom", "it", "may", "concern", "of", "them", "all"]
+    texts += [opening + list(rng.integers(0, 5, size=4).astype(str)) for _ in range(8)]
+    texts += [[*texts[row], "more"] for row in rng.integers(0, 38, size=20)]
+    words = [normalised_words(" ".join(text)) for text in texts]
+    copies = [[reference(one, [other]) for other in words] for one in words]
+    expected = connected_components(np.array(copies), directed=False)[1]
+    found = near_copy_groups([" ".join(text) for text in texts])
+    together = found[:, None] == found
+    assert together[expected[:, None] == expected].all()
+    assert len(set(found)) > 10
+    if most_rare == 256:  # else texts that share a common opening may be taken together
+        assert (together == (expected[:, None] == expected)).all()
+    assert near_copy_groups([]).tolist() == []
 
 
 @pytest.mark.parametrize(
