@@ -1,15 +1,22 @@
 """What all tests share: no network, a cache folder of their own, a tiny export and tiny trained runs.
 
-They run on the CPU also where a GPU is, unless ``JAX_PLATFORMS`` says otherwise (``make test-gpu``).
+They run on the CPU also where a GPU is, unless ``JAX_PLATFORMS`` says otherwise (``make test-gpu``). Compiling is most of
+their time, so what one process has compiled is there for all others, and for the next run.
 """
 
 import os
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 if os.environ.setdefault("JAX_PLATFORMS", "cpu") != "cpu":  # what ``configure_jax`` does for commands
     os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+_COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
 import pytest
 from jaxtyping import install_import_hook

@@ -275,7 +275,8 @@ def test_a_flipped_bit_of_a_parquet_file_is_refused_or_read(tmp_path):
     table = pa.table({"text": ["a", "b", "c"] * 20, "stars": ["1", "2", "3"] * 20})
     pq.write_table(table, path, row_group_size=20)
     whole, refused = path.read_bytes(), 0
-    for place in range(len(whole) // 3, len(whole)):
+    places = range(len(whole) // 3, len(whole))
+    for place in rng.choice(places, 400, replace=False):
         content = bytearray(whole)
         content[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(content)
@@ -283,7 +284,7 @@ def test_a_flipped_bit_of_a_parquet_file_is_refused_or_read(tmp_path):
             read(path)
         except InputError:
             refused += 1
-    assert refused > 100
+    assert refused > 50
 
 
 def test_a_broken_parquet_file_is_refused(tmp_path):
