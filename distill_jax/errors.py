@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 _LONGEST = 8_000  # characters of a sentence: a long list of names to paste has room
 # C0 and C1 controls, the marks that turn the direction of what follows, and halves of surrogate pairs.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\u2028\u2029]")
 
 
@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     So are the bytes of paths that are not UTF-8.
     """
     return _CONTROL.sub(escape, text)
+
+
+def printable_json(text: str) -> str:
+    """Return lines of JSON for a terminal: control characters are escaped as JSON escapes them, so it says the same."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def escape(found: re.Match[str]) -> str:

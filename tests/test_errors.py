@@ -1,8 +1,10 @@
 """What a message of bad input looks like, whatever the input was."""
 
+import json
+
 import pytest
 
-from distill_jax.errors import InputError, MissingExtraError, MissingInputError, refusing
+from distill_jax.errors import InputError, MissingExtraError, MissingInputError, printable_json, refusing
 
 HOSTILE = ["a\nb", "a\r\n b", "\x1b[2J", "\0", "\u2028", "\u202e", "\ud800", "\x85", "y" * 100_000, "\x01" * 10_000]
 
@@ -15,6 +17,14 @@ def test_a_message_is_one_line_of_bounded_length_whatever_came(kind, hostile):
     assert text.endswith("; train again")
     assert text.isprintable()
     assert len(text) < 10_000
+
+
+def test_json_for_a_terminal_says_the_same_without_control_characters():
+    texts = ["\x9b31m", "a\u202eb", "\u061c", "\x7f", "\\u202e", "é\t你"]
+    shown = printable_json(json.dumps(texts, ensure_ascii=False))
+    assert json.loads(shown) == texts
+    assert shown.isprintable()
+    assert "é" in shown
 
 
 def test_an_honest_message_is_kept_to_the_letter():

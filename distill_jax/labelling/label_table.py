@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import progress, say, warn
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError, Interrupted, printable_json
 from distill_jax.extras import are_installed
 from distill_jax.files import first_difference, real_place, sha256_file
 from distill_jax.labelling import inputs
@@ -192,7 +192,8 @@ def _to_standard_output(work: _Work, started: float) -> None:
     done = Done()
     try:
         for each in work.labelled(Done()):
-            sys.stdout.buffer.write(each.content)
+            is_shown = sys.stdout.isatty()
+            sys.stdout.buffer.write(printable_json(each.content.decode()).encode() if is_shown else each.content)
             sys.stdout.buffer.flush()
             done.add(each)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, printable_json
 
 if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
@@ -43,6 +43,7 @@ def label_lines(
     """
     # JSON's escapes serve where the terminal's encoding cannot show a label's name.
     escape = (sys.stdout.encoding or "ascii").lower().replace("-", "") != "utf8"
+    shown = printable_json if sys.stdout.isatty() else str
     lines = predictor.task.json_lines(predictor.label_names, ensure_ascii=escape)
     for texts in _blocks(stream, where, 1 if as_they_come else _LINES_AT_ONCE):
         logits = predictor.logits(texts)
@@ -50,9 +51,10 @@ def label_lines(
         rows = max(1, _CHARACTERS_WRITTEN // len(lines.format(logits[:1])))
         for start in range(0, len(logits), rows):
             answers = lines.format(logits[start : start + rows])
-            sys.stdout.writelines(
+            written = (
                 _with_reasons(predictor, texts[start : start + rows], answers, escape=escape) if explain else [answers]
             )
+            sys.stdout.writelines(map(shown, written))
         sys.stdout.flush()
 
 

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from distill_jax.errors import printable
 from distill_jax.metrics.interval import Interval
 from distill_jax.reporting.numbers import (
     UNKNOWN,
@@ -12,8 +13,11 @@ from distill_jax.reporting.numbers import (
 
 
 def escape(text: str) -> str:
-    """Return a text as HTML; a percent sign stays on its number's line."""
-    return html.escape(text).replace(" %", "&nbsp;%")
+    """Return a text as HTML; a percent sign stays on its number's line.
+
+    Marks that would turn the direction of what follows a name, and other control characters, are shown escaped.
+    """
+    return html.escape(printable(text)).replace(" %", "&nbsp;%")
 
 
 def with_interval(text: str, limits: str) -> str:

@@ -4,11 +4,11 @@ A cell is as wide as its number: what is wider than the page scrolls. Among many
 listed, for nobody finds them in a matrix.
 """
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
 
+from distill_jax.reporting.html_tables import escape
 from distill_jax.reporting.numbers import count, percent, score
 from distill_jax.reporting.table import Row
 
@@ -25,7 +25,7 @@ _CONFUSIONS_LISTED = 10
 
 def matrix_figure(row: Row, label_names: Sequence[str]) -> str:
     """Return a model's confusion matrix as a figure; a cell's colour is its share of its row, its text the count."""
-    model = html.escape(row.model)
+    model = escape(row.model)
     parts = [f"<figure><figcaption>{model} <span>accuracy {score(row.accuracy)}</span></figcaption>"]
     if len(label_names) > LARGE:
         parts.append(_largest_confusions(row.confusion, label_names))
@@ -71,7 +71,7 @@ def largest_confusions(counts: np.ndarray, most: int = _CONFUSIONS_LISTED) -> li
 def _largest_confusions(counts: np.ndarray, label_names: Sequence[str]) -> str:
     totals = counts.sum(axis=1)
     lines = [
-        f"<li>{html.escape(label_names[true])} taken for {html.escape(label_names[other])}: "
+        f"<li>{escape(label_names[true])} taken for {escape(label_names[other])}: "
         f"{count(times)}&nbsp;of&nbsp;{count(int(totals[true]))}</li>"
         for true, other, times in largest_confusions(counts)
     ]
@@ -84,7 +84,7 @@ def _numbered(label_names: Sequence[str]) -> bool:
 
 def _table(counts: np.ndarray, label_names: Sequence[str]) -> str:
     numbered = _numbered(label_names)
-    names = [html.escape(name) for name in label_names]
+    names = [escape(name) for name in label_names]
     heads = "".join(
         f'<th scope="col" title="{name}">{index if numbered else name}</th>' for index, name in enumerate(names, 1)
     )

@@ -239,17 +239,20 @@ def test_the_page_says_the_tables_numbers(runs):
 
 
 def test_names_are_escaped(tmp_path):
-    bad = "<script>alert('x')</script> & \"co\""
+    bad = "<script>alert('x')</script> & \"co\" "
+    turned = "\u202eegap\x1b"  # would turn what follows it round
     write_run(
-        tmp_path / "<b>run", DIRECT, label_names=(bad, "fair", "good"), model=bad, teacher_fields={"name": f"t{bad}"}
+        tmp_path / "<b>run", DIRECT, label_names=(bad, turned, "good"), model=bad, teacher_fields={"name": f"t{bad}"}
     )
-    write_run(tmp_path / "other", DISTILLED, label_names=(bad, "fair", "good"), model=bad, teacher_fields={"name": bad})
+    write_run(tmp_path / "other", DISTILLED, label_names=(bad, turned, "good"), model=bad, teacher_fields={"name": bad})
     page = report(tmp_path, title=f"title {bad}")
     parsed = Page(page)
     assert "script" not in parsed.tags
     assert parsed.tags.count("b") == 4  # the tiles' figures, and nothing of the folder's name
     assert f"title {bad}" in parsed.text
     assert f"t{bad}" in parsed.text
+    assert "\\u202eegap\\x1b" in parsed.text
+    assert not set("\u202e\x1b") & set(page)
 
 
 def test_twins_stand_side_by_side_in_the_chart_s_legend(tmp_path):

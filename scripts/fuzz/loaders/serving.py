@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distill_jax.errors import one_line
 from scripts.fuzz import corpus
 from scripts.fuzz.corpus_tables import BODIES
 from scripts.fuzz.loaders.loader import Loader, require
@@ -70,7 +71,7 @@ def _body(kind: str) -> Any:
             return
         if status != 200:
             error = json.loads(answer)["error"]
-            require(error.strip() and error.isprintable() and len(error) < 2_000, "a refusal that is no sentence")
+            require(bool(error.strip()) and one_line(error) == error, "a refusal that is no sentence")
         elif method == "POST" and path_.endswith("predict"):
             _check(answer, named)
 
