@@ -1,9 +1,6 @@
 """From run folders and packed files to their numbers, and to what to ship."""
 
 import dataclasses
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +10,7 @@ import numpy as np
 
 from distill_jax.choosing.baselines import Baseline, trained_baselines
 from distill_jax.choosing.candidate import Candidate, Cost, Kind
+from distill_jax.choosing.own_process import in_own_process
 from distill_jax.choosing.recommendation import Limits, Recommendation, pareto_front, recommended
 from distill_jax.choosing.timing import latencies, texts_per_second
 from distill_jax.data.exports import Export
@@ -25,7 +23,6 @@ from distill_jax.packing.pack import pack
 from distill_jax.tasks.task import Task
 
 _MOST_TRAINING, _MOST_TIMED = 50_000, 2_048
-_SECONDS = 600  # for one student's measurement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +119,8 @@ def choose(
                 )
             judge = _Judge.of(model.task.undecided(), export, tokenizer) if judge is None else judge
             judged = dataclasses.replace(judge, task=model.task)
-            candidates.append(judged.candidate(name, "student", model.logits(judge.texts), _cost(packed, judge.timed)))
+            cost = Cost(packed.stat().st_size, **in_own_process(packed, judge.timed))
+            candidates.append(judged.candidate(name, "student", model.logits(judge.texts), cost))
     assert judge is not None
     on_step("training the baselines")
     candidates += _baselines(judge, export, tokenizer)
@@ -143,21 +141,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
     if again is not None:
         raise InputError(f"{again}: expected different students, got it twice; name each once")
     return names
-
-
-def _cost(packed: Path, texts: list[str]) -> Cost:
-    """Measure a packed student in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "distill_jax.choosing.worker", str(packed)],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise InputError(f"{packed}: it could not be measured in a process of its own: {done.stderr.strip()[-500:]}")
-    return Cost(packed.stat().st_size, **json.loads(done.stdout))
 
 
 def _baselines(judge: _Judge, export: Export, tokenizer: FastTokenizer) -> list[Candidate]:

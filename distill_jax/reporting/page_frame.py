@@ -4,6 +4,7 @@ import importlib.resources
 import string
 
 import distill_jax
+from distill_jax.pages import style
 from distill_jax.reporting.html_tables import escape
 
 
@@ -19,7 +20,7 @@ def framed(name: str, title: str, **parts: str) -> str:
     return _template("frame.html").substitute(
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=named,
-        style=_resource("page.css"),
+        style=style(_resource("page.css")),
         body=_template(name).substitute(title=named, **parts).removesuffix("\n"),
     )
 
