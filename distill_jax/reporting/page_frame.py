@@ -21,8 +21,18 @@ def framed(name: str, title: str, **parts: str) -> str:
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=named,
         style=style(_resource("page.css")),
-        body=_template(name).substitute(title=named, **parts).removesuffix("\n"),
+        body=filled(name, title=named, **parts).removesuffix("\n"),
     )
+
+
+def filled(name: str, **parts: str) -> str:
+    """Return a part of a page.
+
+    Args:
+        name: the file of this package with it, a ``string.Template``.
+        parts: what it takes, as HTML.
+    """
+    return _template(name).substitute(parts)
 
 
 def _template(name: str) -> string.Template:
