@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from distill_jax.checksums import CHECKSUMS, record_files
@@ -17,7 +17,8 @@ from scripts.trials.processes import Command, answer_of, run
 
 LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TOKENIZERS = "linear", "cnn", "stopped", "seeds", "finetuned", "tokenizers"
 SCORES, TAGS, SCORES_RUN, TAGS_RUN = "scores", "tags", "scores-run", "tags-run"
-VECTORS, STUDY, CHECKPOINT, BEGUN, PACKED = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "student.djx"
+VECTORS, STUDY, CHECKPOINT, BEGUN, BILSTM = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "bilstm"
+PACKED = {f"{run}.djx": run for run in (LINEAR, CNN, BILSTM)}  # packed students, and the runs that they come from
 WIDTH, LENGTH = 8, 24  # of vectors and embeddings; of texts, in tokens
 _DIGEST = re.compile(rb'("sha256": ?")[0-9a-f]{64}')
 WORDS = tuple(f"w{number}" for number in range(60))
@@ -46,6 +47,7 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         TAGS: f"teacher_export {wide} --task multi-label --teacher-outputs answer --label-column tags --output {TAGS}",
         LINEAR: f"{linear} --export {EXPORT} --workdir {LINEAR}",
         CNN: f"distill_jax.train {notebook} --student cnn --filters 6 --workdir {CNN}",
+        BILSTM: f"distill_jax.train {notebook} --student bilstm --hidden 6 --dense 6 --workdir {BILSTM}",
         SCORES_RUN: f"{linear} --export {SCORES} --workdir {SCORES_RUN}",
         TAGS_RUN: f"{linear} --export {TAGS} --workdir {TAGS_RUN}",
         SEEDS: f"distill_jax.train {notebook} --student fasttext --seeds 2 --workdir {SEEDS}",
@@ -54,7 +56,7 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         STUDY: f"scripts.search --student fasttext --export {EXPORT} --trials 1 --study {STUDY}",
         CHECKPOINT: f"scripts.convert {CNN} --to-torch --output {CHECKPOINT}",
     }
-    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS}
+    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS, **PACKED}
     needed = {LINEAR, *wanted, *(made_of[name] for name in wanted if name in made_of)}
     for name, line in lines.items():
         ended = run(Command.of(line), inputs) if name in needed else None
@@ -62,8 +64,9 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
             raise RuntimeError(f"{line}: {ended}")
     if STOPPED in needed:
         _write_stopped(inputs)
-    if PACKED in needed:
-        answer_of(lambda: _write_packed(inputs))
+    packed = sorted(needed & PACKED.keys())
+    if packed:
+        answer_of(lambda: _write_packed(inputs, packed))
     if BEGUN in needed:
         answer_of(lambda: _write_begun(inputs))
     (inputs / TOKENIZERS).mkdir()
@@ -83,10 +86,11 @@ def _write_stopped(inputs: Path) -> None:
     record_files(folder, "config.json", "tokenizer.json")
 
 
-def _write_packed(inputs: Path) -> None:
+def _write_packed(inputs: Path, names: Iterable[str]) -> None:
     from distill_jax.packing.pack import pack
 
-    pack(inputs / LINEAR, inputs / EXPORT).student.write(inputs / PACKED)
+    for name in names:
+        pack(inputs / PACKED[name], inputs / EXPORT).student.write(inputs / name)
 
 
 def _write_begun(inputs: Path) -> None:

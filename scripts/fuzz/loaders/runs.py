@@ -115,8 +115,8 @@ LOADERS = (
     Loader("run-cnn-signed", corpus.CNN, _run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-scores-signed", corpus.SCORES_RUN, _task_run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-tags-signed", corpus.TAGS_RUN, _task_run, (*_RUN_FILES, "decision.json"), sign=corpus.sign_run),
-    Loader("packed", corpus.PACKED, _packed),
-    Loader("packed-signed", corpus.PACKED, _packed, sign=corpus.sign_packed),
+    *(Loader(f"packed-{run}", name, _packed) for name, run in corpus.PACKED.items()),
+    *(Loader(f"packed-{run}-signed", name, _packed, sign=corpus.sign_packed) for name, run in corpus.PACKED.items()),
     Loader("checkpoint", corpus.STOPPED, _checkpoint, ("checkpoints/**/*",)),
     Loader("seeds", corpus.SEEDS, _seeds, ("seeds.json", "seed-*/config.json", "seed-*/metrics.json")),
 )
