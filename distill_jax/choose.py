@@ -11,12 +11,9 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.extras import require_extra
 from distill_jax.locks import sole_writer
 from distill_jax.options import Range, check_fields
-from distill_jax.results_file import ResultsFile
 
 if TYPE_CHECKING:
     from distill_jax.data.exports import Export
-
-_NUMBERS = ResultsFile("distill_jax.choose", frozenset({"candidates", "recommended"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +27,9 @@ class Arguments:
         tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: the first run's own, where it still lies)"),
     ] = None
     """The export that they were trained on: its test texts are answered, and the baselines are trained on it."""
+    teacher: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: left out)")] = None
+    """The fine-tuned teacher's folder: it is measured with weights of eight bits, too, by ONNX Runtime (the extras
+    teacher and bench)."""
     max_bytes: Annotated[int, Range(1, 2**40), tyro.conf.arg(metavar="N")] = 2_000_000
     """The largest file that may be shipped."""
     max_latency_ms: Annotated[float, Range(0, low_open=True), tyro.conf.arg(metavar="MS")] = 1.0
@@ -67,25 +67,31 @@ def main() -> None:
     missing = next((path for path in arguments.students if not path.exists()), None)
     if missing is not None:
         raise MissingInputError(f"{missing}: there is no such run folder or packed file")
+    from distill_jax.choosing.choice import CHOICES
+
+    if arguments.teacher is not None and not (arguments.teacher / "config.json").is_file():
+        raise InputError(
+            f"--teacher {arguments.teacher}: expected a fine-tuned teacher's folder, found no config.json in it"
+        )
     beside = [] if arguments.output is None else [arguments.output]
     if arguments.numbers is not None:
-        _NUMBERS.require_replaceable("--json", arguments.numbers, *beside)
+        CHOICES.require_replaceable("--json", arguments.numbers, *beside)
     from distill_jax.jax_setup import configure_jax
 
     configure_jax()
-    from distill_jax.choosing.choice import choose
+    from distill_jax.choosing.measuring import choose
     from distill_jax.choosing.page import choice_page
     from distill_jax.choosing.recommendation import Limits
     from distill_jax.choosing.table import choice_text
     from distill_jax.files import atomic_write
 
     limits = Limits(arguments.max_bytes, arguments.max_latency_ms)
-    choice = choose(arguments.students, _export(arguments), limits, on_step=lambda step: warn(f"{step} …"))
+    choice = choose(arguments.students, _export(arguments), limits, warn, teacher=arguments.teacher)
     for line in choice_text(choice):
         say(line)
     if arguments.numbers is not None:
         with sole_writer(arguments.numbers, "choice"):
-            _NUMBERS.write(arguments.numbers, choice.to_json())
+            CHOICES.write(arguments.numbers, choice.to_json())
             if arguments.output is not None:
                 page = choice_page(choice).encode()
                 with atomic_write(arguments.output) as stream:

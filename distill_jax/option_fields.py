@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     )
 
 
+_STRINGS: Any = tuple[str, ...]
+
+
 def registry() -> "ConstructorRegistry":
     """Return tyro's rules with ours in front."""
     from tyro.constructors import ConstructorRegistry
@@ -29,6 +32,7 @@ def registry() -> "ConstructorRegistry":
     rules = ConstructorRegistry()
     rules.struct_rule(_options_of)
     rules.primitive_rule(_number)
+    rules.primitive_rule(_strings)
     return rules
 
 
@@ -69,8 +73,11 @@ def _shown(hint: Any, default: Any) -> Any:
     if Flag() in metadata:
         metadata.insert(0, tyro.conf.FlagCreatePairsOff)
         return Annotated[(bare, *map(_of_tyro, metadata))]
-    if isinstance(bare, types.UnionType):  # of X | None tyro asks typeguard, which takes 45 ms to import
+    # Of what is no class tyro asks typeguard, which takes 45 ms to import, whether the default is one.
+    if isinstance(bare, types.UnionType):
         bare = operator.getitem(Union, typing.get_args(bare))
+    if bare == _STRINGS:
+        bare = tuple
     if (default is None or default == ()) and tyro.conf.UseAppendAction not in metadata:
         metadata.insert(0, tyro.conf.arg(help_behavior_hint=""))
     return Annotated[(bare, *map(_of_tyro, metadata))] if metadata else bare
@@ -143,6 +150,17 @@ def _number(option: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Any] | Non
     return PrimitiveConstructorSpec(
         nargs=1, metavar=kind.__name__.upper(), instance_from_str=read, is_instance=is_one, str_from_instance=_words
     )
+
+
+def _strings(option: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Any] | None":
+    """Return how strings are read, which ``_shown`` calls a tuple; None for anything else."""
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+    if option.type is not tuple:
+        return None
+    rule = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(_STRINGS, option.markers))
+    assert isinstance(rule, PrimitiveConstructorSpec)
+    return rule
 
 
 def _words(value: Any) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from distill_jax.console import parse_options, run_command, say
+from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
 from distill_jax.files import atomic_write, remove_temporaries, require_folder, utf8
 from distill_jax.locks import exclusive
@@ -50,6 +51,8 @@ class ReportConfig:
     """Where the files go."""
     title: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="(default: names the export)")] = None
     """The page's title."""
+    choice: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
+    """What python -m distill_jax.choose --json has written of these runs: the page then says which one to ship."""
     threshold: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="(default: none)")] = None
     """Of scores: say too how well the texts of X and more are found (accuracy, precision, recall, F1)."""
 
@@ -76,7 +79,7 @@ def write_report(config: ReportConfig) -> Path:
     runs = read_runs(find_runs(config.runs))
     title = f"Distillation report: {runs[0].config['export']['name']}" if config.title is None else config.title
     written = _written if runs[0].task.has_classes else _written_of_task
-    contents, said = written(runs, title, config.threshold)
+    contents, said = written(runs, title, config.threshold, _choice(config.choice, runs))
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
         _require_replaceable(output, contents)
@@ -92,11 +95,27 @@ def write_report(config: ReportConfig) -> Path:
     return output / PAGE
 
 
+def _choice(path: Path | None, runs: "list[Run]") -> str:
+    """Return the section on what to ship, as HTML; nothing without a choice's file."""
+    if path is None:
+        return ""
+    from distill_jax.choosing.choice import read_choice
+    from distill_jax.choosing.page import choice_section
+
+    choice, data = read_choice(path), runs[0].config["export"].get("data_fingerprint")
+    if choice.data is not None and data is not None and choice.data != data:
+        raise InputError(
+            f"--choice {path}: expected what was chosen on the runs' own test texts, got others' (data_fingerprint "
+            f"{choice.data} and {data}); choose among these runs"
+        )
+    return choice_section(choice)
+
+
 Written = tuple[dict[str, bytes], list[str]]
 """The report's files, the page first; and what is printed."""
 
 
-def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
+def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str) -> Written:
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.charts import history_chart
     from distill_jax.reporting.classes import classes_csv, terminal_classes
@@ -110,7 +129,7 @@ def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
         runs[0].task.above(threshold)  # a class has none: this says so
     table = build_table(runs)
     contents = {
-        PAGE: utf8(render_page(table, runs, title)).encode(),
+        PAGE: utf8(render_page(table, runs, title, choice)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
         CLASSES: utf8(classes_csv(table)).encode(),
         CHART: png(history_chart(runs, table, width=_CHART_WIDTH)),
@@ -121,7 +140,7 @@ def _written(runs: "list[Run]", title: str, threshold: float | None) -> Written:
     return contents, [terminal_table(table), "", classes, *([f"{seeds}\n"] if seeds else []), *words]
 
 
-def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> Written:
+def _written_of_task(runs: "list[Run]", title: str, threshold: float | None, choice: str) -> Written:
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.labels import has_labels, labels_csv, terminal_labels
     from distill_jax.reporting.task_report import csv_text, render_page, sentences, task_chart, terminal_table
@@ -129,7 +148,7 @@ def _written_of_task(runs: "list[Run]", title: str, threshold: float | None) -> 
 
     table = build_task_table(runs, threshold)
     contents = {
-        PAGE: utf8(render_page(table, runs, title)).encode(),
+        PAGE: utf8(render_page(table, runs, title, choice)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
         **({CLASSES: utf8(labels_csv(table)).encode()} if has_labels(table) else {}),
         CHART: png(task_chart(runs, table, width=_CHART_WIDTH)),

@@ -37,13 +37,14 @@ class ResultsFile:
             InputError: something lies there that is not the program's.
         """
         whose = f"an earlier result of python -m {self.program}"
-        require_replaceable([path, *beside], whose, f"name another with {option}", ours=self._wrote(path))
+        require_replaceable([path, *beside], whose, f"name another with {option}", ours=self.wrote(path))
 
     def write(self, path: Path, value: dict[str, Any]) -> None:
         """Write results atomically."""
         write_json(path, {_PROGRAM: self.program, **value})
 
-    def _wrote(self, path: Path) -> bool:
+    def wrote(self, path: Path) -> bool:
+        """Whether a file has the program's results."""
         try:
             if not path.is_file() or path.stat().st_size > _LARGEST:
                 return False

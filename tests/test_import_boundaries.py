@@ -15,6 +15,7 @@ JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 TORCH = {"torch", "transformers"}
 # Of these rooms no more than this.
 SINGLE = (
+    "choosing/timing",
     "data/long_texts",
     "data/pieces",
     "data/tokenizer_file",

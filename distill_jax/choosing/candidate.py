@@ -1,7 +1,7 @@
 """Something that could be shipped, in the numbers by which it is chosen."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -47,6 +47,15 @@ class Candidate:
     draws: np.ndarray
     cost: Cost
 
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Candidate":
+        """Return the candidate whose numbers these are; it has no draws."""
+        if found["kind"] not in get_args(Kind):
+            raise ValueError(f"kind {found['kind']!r}")
+        costs = {field.name: _number(found[field.name]) for field in dataclasses.fields(Cost)}
+        score = Interval(*(float(found["score"][field.name]) for field in dataclasses.fields(Interval)))
+        return cls(str(found["name"]), found["kind"], score, np.empty(0), Cost(**costs))
+
     def to_json(self) -> dict[str, Any]:
         """Return its numbers as JSON values."""
         return {
@@ -55,3 +64,9 @@ class Candidate:
             "score": dataclasses.asdict(self.score),
             **dataclasses.asdict(self.cost),
         }
+
+
+def _number(value: Any) -> Any:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        raise ValueError(f"expected a number from 0 on, got {value!r}")
+    return value

@@ -1,31 +1,17 @@
-"""From run folders and packed files to their numbers, and to what to ship."""
+"""What there is to choose from, and what is recommended: its numbers, in memory and as JSON."""
 
 import dataclasses
 import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from distill_jax.choosing.baselines import Baseline, trained_baselines
-from distill_jax.choosing.candidate import Candidate, Cost, Kind
-from distill_jax.choosing.recommendation import Limits, Recommendation, pareto_front, recommended
-from distill_jax.choosing.timing import latencies, texts_per_second
-from distill_jax.data.exports import Export
-from distill_jax.data.tokenizer import FastTokenizer
-from distill_jax.errors import InputError
+from distill_jax.choosing.candidate import Candidate
+from distill_jax.choosing.recommendation import Limits, Recommendation
+from distill_jax.errors import InputError, MissingInputError, refusing
 from distill_jax.files import read_json
-from distill_jax.formats.registry import load
-from distill_jax.metrics.resampling import percentile_interval, resampled
-from distill_jax.packing.pack import pack
-from distill_jax.tasks.task import Task
+from distill_jax.results_file import ResultsFile
 
-_MOST_TRAINING, _MOST_TIMED = 50_000, 2_048
-_SECONDS = 600  # for one student's measurement
+CHOICES = ResultsFile("distill_jax.choose", frozenset({"candidates", "recommended"}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,18 +21,27 @@ class Choice:
     Attributes:
         metric: what ``score`` is, as people read it.
         rows: the test rows that it is of.
+        data: the fingerprint of the texts and labels; None = the export does not say.
         limits: what may be shipped.
         candidates: students first, in the order that they were given, then baselines, then the teacher.
-        front: those that none surpasses in score and bytes.
+        front: those that none surpasses in score and bytes, the smallest first.
         recommendation: what to ship.
     """
 
     metric: str
     rows: int
+    data: str | None
     limits: Limits
     candidates: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     recommendation: Recommendation
+
+    def surpassed_by(self, candidate: Candidate) -> Candidate | None:
+        """Return the best of what is no larger and no worse; None where nothing is, or its size is unknown."""
+        size = candidate.cost.bytes
+        if size is None or candidate in self.front:
+            return None
+        return [each for each in self.front if each.cost.bytes is not None and each.cost.bytes <= size][-1]
 
     def to_json(self) -> dict[str, Any]:
         """Return its numbers as JSON values."""
@@ -54,6 +49,7 @@ class Choice:
         return {
             "metric": self.metric,
             "test_rows": self.rows,
+            "data_fingerprint": self.data,
             "limits": dataclasses.asdict(self.limits),
             "candidates": [each.to_json() for each in self.candidates],
             "pareto_front": [each.name for each in self.front],
@@ -62,123 +58,30 @@ class Choice:
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class _Judge:
-    """The test rows, and the score that they give."""
-
-    task: Task
-    labels: np.ndarray
-    texts: list[str]
-    known: np.ndarray
-
-    @classmethod
-    def of(cls, task: Task, export: Export, tokenizer: FastTokenizer) -> "_Judge":
-        test = export.test
-        labels = task.references(test.labels, test.teacher_logits)
-        return cls(task, labels, tokenizer.decode(test.tokens, export.manifest.pad_id), task.is_labelled(labels))
-
-    def candidate(self, name: str, kind: Kind, logits: np.ndarray, cost: Cost) -> Candidate:
-        """Return a candidate of these logits, [test rows, classes]."""
-        metric, labels, logits = self.task.metrics[0], self.labels[self.known], logits[self.known]
-        draws = resampled([metric.resampler(labels, logits)], len(labels))[:, 0]
-        return Candidate(name, kind, percentile_interval(metric.of(labels, logits), draws), draws, cost)
-
-    @property
-    def timed(self) -> list[str]:
-        """The texts that answers are timed with."""
-        return self.texts[:_MOST_TIMED]
-
-
-def choose(
-    paths: Sequence[Path], export: Export, limits: Limits, on_step: Callable[[str], None] = lambda _: None
-) -> Choice:
-    """Measure students, baselines and the teacher on an export's test texts, and say which student to ship.
-
-    Args:
-        paths: run folders, which are packed as ``pack`` does it without a limit, and packed files.
-        export: the export that they were trained on.
-        limits: what may be shipped.
-        on_step: is told what is being done.
+def read_choice(path: Path) -> Choice:
+    """Read what ``python -m distill_jax.choose --json`` wrote; candidates have no draws.
 
     Raises:
-        InputError: a student is another export's, or cannot be packed, or two would have one name.
+        MissingInputError: there is no such file.
+        InputError: it is something else.
     """
-    names = _names(paths)
-    tokenizer = FastTokenizer(export.load_tokenizer(), export.manifest.max_length)
-    candidates: list[Candidate] = []
-    judge: _Judge | None = None
-    with tempfile.TemporaryDirectory() as folder:
-        for name, path in zip(names, paths, strict=True):
-            packed = path
-            if path.is_dir():
-                on_step(f"packing {path}")
-                packed = Path(folder) / f"{len(candidates)}.djx"
-                pack(path, export.folder).student.write(packed)
-            on_step(f"measuring {name}")
-            model = load(packed)
-            if model.label_names != export.label_names:
-                raise InputError(
-                    f"{path}: its classes are not those of export {export.folder}; name its own (--export)"
-                )
-            judge = _Judge.of(model.task.undecided(), export, tokenizer) if judge is None else judge
-            judged = dataclasses.replace(judge, task=model.task)
-            candidates.append(judged.candidate(name, "student", model.logits(judge.texts), _cost(packed, judge.timed)))
-    assert judge is not None
-    on_step("training the baselines")
-    candidates += _baselines(judge, export, tokenizer)
-    candidates += _teacher(judge, export)
-    metric = judge.task.metrics[0]
-    sign = 1 if metric.larger_is_better else -1
-    front = tuple(pareto_front(candidates, sign))
-    found = recommended(candidates, limits, sign)
-    return Choice(metric.title, int(judge.known.sum()), limits, tuple(candidates), front, found)
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return what to call the students: their files' names, with folders where they are alike."""
-    names = [path.absolute().name for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    again = next((name for name in names if names.count(name) > 1), None)
-    if again is not None:
-        raise InputError(f"{again}: expected different students, got it twice; name each once")
-    return names
-
-
-def _cost(packed: Path, texts: list[str]) -> Cost:
-    """Measure a packed student in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "distill_jax.choosing.worker", str(packed)],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise InputError(f"{packed}: it could not be measured in a process of its own: {done.stderr.strip()[-500:]}")
-    return Cost(packed.stat().st_size, **json.loads(done.stdout))
-
-
-def _baselines(judge: _Judge, export: Export, tokenizer: FastTokenizer) -> list[Candidate]:
-    rows = export.train.take(np.arange(min(len(export.train), _MOST_TRAINING)))
-    texts = tokenizer.decode(rows.tokens, export.manifest.pad_id)
-    trained = trained_baselines(judge.task, texts, rows.labels, rows.teacher_logits, len(export.label_names))
-    return [judge.candidate(each.name, "baseline", each.logits(judge.texts), _cost_of(each, judge)) for each in trained]
-
-
-def _cost_of(baseline: Baseline, judge: _Judge) -> Cost:
-    p50, p99 = latencies(baseline.logits, judge.timed)
-    return Cost(baseline.bytes, p50, p99, texts_per_second(baseline.logits, judge.timed))
-
-
-def _teacher(judge: _Judge, export: Export) -> list[Candidate]:
-    logits, about = export.test.teacher_logits, export.manifest.teacher
-    if logits is None:
-        return []
-    size, timing = about.get("bytes"), export.folder / "timing.json"
-    speed = read_json(timing, "timing").get("teacher_documents_per_second") if timing.is_file() else None
-    cost = Cost(
-        size if isinstance(size, int) else None, texts_per_second=speed if isinstance(speed, float | int) else None
-    )
-    return [judge.candidate("Teacher", "teacher", logits, cost)]
+    if not path.is_file():
+        raise MissingInputError(f"{path}: there is no such file; python -m distill_jax.choose --json {path} writes it")
+    expected = "expected the numbers of python -m distill_jax.choose --json"
+    if not CHOICES.wrote(path):
+        raise InputError(f"{path}: {expected}, found something else")
+    found = read_json(path, "choice")
+    with refusing(lambda reason: f"{path}: {expected} of this version, found others ({reason}); choose again"):
+        by_name = {each["name"]: Candidate.from_json(each) for each in found["candidates"]}
+        recommended = found["recommended"]
+        choice = Choice(
+            metric=str(found["metric"]),
+            rows=int(found["test_rows"]),
+            data=found["data_fingerprint"],
+            limits=Limits(int(found["limits"]["bytes"]), float(found["limits"]["latency_ms"])),
+            candidates=tuple(by_name.values()),
+            front=tuple(by_name[name] for name in found["pareto_front"]),
+            recommendation=Recommendation(None if recommended is None else by_name[recommended], str(found["reason"])),
+        )
+        json.dumps(choice.to_json(), allow_nan=False)
+    return choice

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from distill_jax.choosing.candidate import Candidate
 from distill_jax.choosing.choice import Choice
-from distill_jax.choosing.table import HEADER, cells
+from distill_jax.choosing.table import FRONT, HEADER, UNKNOWN, cells
 from distill_jax.reporting.chart_style import COLOURS, styled, svg
 from distill_jax.reporting.html_tables import escape, numbers_table, table_line
-from distill_jax.reporting.page_frame import framed
+from distill_jax.reporting.page_frame import filled, framed
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,23 +20,39 @@ _LINE = 0.05  # of the plot's height: a line of letters
 
 def choice_page(choice: Choice) -> str:
     """Return the page, which needs nothing else, as HTML."""
-    lines = []
-    for each in choice.candidates:
-        name, *numbers = cells(each, choice)
-        kind = "teacher" if each.kind == "teacher" else "student"
-        lines.append(table_line(kind, escape(name), [escape(number) for number in numbers]))
+    reason = escape(choice.recommendation.reason)
+    return framed("choice.html", "Which student to ship", reason=reason, parts=_parts(choice))
+
+
+def choice_section(choice: Choice) -> str:
+    """Return the choice as a section of another page, as HTML."""
+    return filled(
+        "choice_section.html", reason=escape(choice.recommendation.reason), parts=_parts(choice).replace("h2>", "h3>")
+    )
+
+
+def _parts(choice: Choice) -> str:
     words = f"{choice.metric} against the file’s bytes of {', '.join(each.name for each in choice.candidates)}"
-    return framed(
-        "choice.html",
-        "Which student to ship",
-        reason=escape(choice.recommendation.reason),
+    return filled(
+        "choice_parts.html",
         metric=escape(choice.metric),
         rows=f"{choice.rows:,}",
         limits=escape(f"{choice.limits.bytes:,} bytes and {choice.limits.latency_ms:g} ms"),
-        wide=svg(choice_chart(choice, _WIDE), "wide", words),
-        narrow=svg(choice_chart(choice, _NARROW), "narrow", words),
-        table=numbers_table(HEADER, lines, "Candidates"),
+        wide=svg(choice_chart(choice, _WIDE), "choice-wide", words),
+        narrow=svg(choice_chart(choice, _NARROW), "choice-narrow", words),
+        table=numbers_table(
+            (*HEADER, "surpassed by"), [_line(each, choice) for each in choice.candidates], "Candidates"
+        ),
     )
+
+
+def _line(candidate: Candidate, choice: Choice) -> str:
+    name, *numbers = cells(candidate, choice)
+    better = choice.surpassed_by(candidate)
+    kind = "best" if candidate is choice.recommendation.candidate else "student"
+    tag = ' <span class="tag">recommended</span>' if kind == "best" else ""
+    last = UNKNOWN if candidate.cost.bytes is None else "nothing" if better is None else better.name
+    return table_line(kind, escape(name.removesuffix(FRONT)) + tag, [escape(text) for text in (*numbers, last)])
 
 
 def choice_chart(choice: Choice, width: int, height: int = 320) -> "alt.LayerChart":

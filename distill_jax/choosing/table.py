@@ -5,6 +5,7 @@ from distill_jax.choosing.choice import Choice
 from distill_jax.console import format_table
 
 UNKNOWN = "–"
+FRONT = " *"  # behind the names of what nothing surpasses
 
 
 def choice_text(choice: Choice) -> list[str]:
@@ -24,7 +25,7 @@ def cells(candidate: Candidate, choice: Choice) -> list[str]:
     """Return a candidate's row."""
     score, cost = candidate.score, candidate.cost
     return [
-        candidate.name + (" *" if candidate in choice.front else ""),
+        candidate.name + (FRONT if candidate in choice.front else ""),
         f"{score.value:.4f}",
         f"{score.low:.4f}–{score.high:.4f}",
         _number(cost.bytes, ",.0f"),

@@ -1,6 +1,6 @@
-"""``python -m distill_jax.choosing.worker FILE``: measure a packed student, in a process that has nothing else.
+"""``python -m distill_jax.choosing.worker FILE``: measure a student in a process that has nothing else.
 
-Standard input has a JSON list of texts, standard output gets a JSON object.
+Standard input has a JSON list of texts, standard output gets a JSON object. ``own_process`` starts it.
 """
 
 import json
@@ -25,12 +25,13 @@ def _memory() -> int:
 def main() -> None:
     """Measure."""
     model = load(Path(sys.argv[1]))
-    model.logits(["a text"])
-    memory = _memory()
+    model.predict(["a text"])
+    found: dict[str, float] = {"memory_bytes": _memory()}
     texts = json.load(sys.stdin)
-    p50, p99 = latencies(model.logits, texts)
-    speed = texts_per_second(lambda given: model.anew().logits(given), texts)
-    json.dump({"p50_ms": p50, "p99_ms": p99, "texts_per_second": speed, "memory_bytes": memory}, sys.stdout)
+    if texts:
+        found["p50_ms"], found["p99_ms"] = latencies(model.logits, texts)
+        found["texts_per_second"] = texts_per_second(lambda given: model.anew().logits(given), texts)
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

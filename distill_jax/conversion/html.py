@@ -22,6 +22,7 @@ from distill_jax.data.tokenizer import tokenizer_of
 from distill_jax.errors import InputError
 from distill_jax.packed.coding import plain
 from distill_jax.packed.student import PackedStudent
+from distill_jax.pages import style as common_style
 from distill_jax.students.registry import student_to_json
 
 _SCRIPTS = ("packed.js", "student.js", "tasks.js", "tokenizer.js")
@@ -47,7 +48,7 @@ def page(student: PackedStudent) -> str:
     """
     script = "\n".join(map(_resource, (*_SCRIPTS, _network(student), "page.js")))
     script = f'"use strict";\n{script}'
-    style = _resource("page.css")
+    style = common_style(_resource("page.css"))
     return string.Template(_resource("page.html")).substitute(
         title=html.escape(f"{student.config.title} student"),
         program=html.escape(f"distill-jax {distill_jax.__version__}"),

@@ -29,8 +29,8 @@ class Quantised:
     """An array whose numbers are whole multiples of steps.
 
     Attributes:
-        integers: int32 [rows, columns], the numbers divided by the steps; an array of more axes has all but the last
-            as rows.
+        integers: int8, int16 or int32 [rows, columns], the numbers divided by the steps; an array of more axes has all
+            but the last as rows.
         shape: the array's; of a table with rows that are not kept, with these.
         steps: one for each group of rows.
         groups: uint8 [rows], each one's group; None = there is one.
@@ -49,6 +49,14 @@ class Quantised:
         steps = np.array(self.steps, np.float32)
         by_row = steps[0] if self.groups is None else steps[self.groups][:, None]
         return self.integers.astype(np.float32) * by_row
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are."""
+        largest = max(int(self.integers.max(initial=0)), -int(self.integers.min(initial=0)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = np.float32(largest) * np.float32(max(map(abs, self.steps)))
+            return bool(np.isfinite(bound) or np.isfinite(self.numbers).all())
 
     def array(self) -> np.ndarray | Table:
         """Return the array, float32; a table with rows that are not kept as a ``Table``."""
@@ -169,11 +177,11 @@ def _planes(integers: np.ndarray) -> tuple[bytes, int]:
 
 def _integers(planes: bytes, rows: int, columns: int, width: int) -> np.ndarray:
     by_byte = np.frombuffer(planes, np.uint8).reshape(width, columns * rows)
-    codes = by_byte[0].astype(np.uint32)
+    codes = by_byte[0].astype(f"u{width}")  # a number takes as many bytes as its code
     for place in range(1, width):
-        codes |= by_byte[place].astype(np.uint32) << np.uint32(8 * place)
-    halves = (codes >> np.uint32(1)).astype(np.int32)
-    signed = np.where(codes & np.uint32(1), -1 - halves, halves)
+        codes |= by_byte[place].astype(codes.dtype) << codes.dtype.type(8 * place)
+    signs = (codes & codes.dtype.type(1)).view(f"i{width}")
+    signed = (codes >> codes.dtype.type(1)).view(f"i{width}") ^ -signs
     return np.ascontiguousarray(signed.reshape(columns, rows).T)
 
 

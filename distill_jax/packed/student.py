@@ -202,8 +202,7 @@ def _require_layout(student: PackedStudent) -> None:
         name = next(name for name in (*expected, *found) if expected.get(name) != found.get(name))
         raise InputError(f"parameter {name}: expected {expected.get(name)}, got {found.get(name)}")
     for name, array in student.arrays.items():
-        numbers = array.numbers if isinstance(array, Quantised) else array
-        if not np.isfinite(numbers).all():
+        if not (array.is_finite if isinstance(array, Quantised) else np.isfinite(array).all()):
             raise InputError(f"parameter {name}: expected finite numbers, got others")
         if isinstance(array, Quantised) and array.kept is not None and name not in student.config.tables:
             raise InputError(f"parameter {name}: expected all of its rows, got some")

@@ -43,8 +43,11 @@ _HEADER = (
 )
 
 
-def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
-    """Return the report's HTML; every name from a run is escaped."""
+def render_page(table: Table, runs: Sequence[Run], title: str, choice: str = "") -> str:
+    """Return the report's HTML; every name from a run is escaped.
+
+    ``choice`` is the section on what to ship, as HTML.
+    """
     large = len(table.label_names) > LARGE
     return framed(
         "page.html",
@@ -64,6 +67,7 @@ def render_page(table: Table, runs: Sequence[Run], title: str) -> str:
         calibration_definition=escape(_BEFORE_AND_AFTER if table.is_calibrated else ""),
         rating_definitions=_RATING_DEFINITIONS if table.teacher.measures.ratings is not None else "",
         notes=notes_list(notes(table)),
+        choice=choice,
         seeds=seeds_section(table),
         classes=classes_section(table),
         chart_wide=_chart(runs, table, _WIDE, "wide"),

@@ -4,6 +4,7 @@ import importlib.resources
 import string
 
 import distill_jax
+from distill_jax.pages import style
 from distill_jax.reporting.html_tables import escape
 
 
@@ -19,9 +20,19 @@ def framed(name: str, title: str, **parts: str) -> str:
     return _template("frame.html").substitute(
         program=escape(f"distill-jax {distill_jax.__version__}"),
         title=named,
-        style=_resource("page.css"),
-        body=_template(name).substitute(title=named, **parts).removesuffix("\n"),
+        style=style(_resource("page.css")),
+        body=filled(name, title=named, **parts).removesuffix("\n"),
     )
+
+
+def filled(name: str, **parts: str) -> str:
+    """Return a part of a page.
+
+    Args:
+        name: the file of this package with it, a ``string.Template``.
+        parts: what it takes, as HTML.
+    """
+    return _template(name).substitute(parts)
 
 
 def _template(name: str) -> string.Template:

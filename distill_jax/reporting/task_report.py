@@ -135,8 +135,11 @@ def csv_text(table: TaskTable) -> str:
     return stream.getvalue()
 
 
-def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
-    """Return the report's HTML; every name from a run is escaped."""
+def render_page(table: TaskTable, runs: "Sequence[Run]", title: str, choice: str = "") -> str:
+    """Return the report's HTML; every name from a run is escaped.
+
+    ``choice`` is the section on what to ship, as HTML.
+    """
     from distill_jax.reporting.chart_style import svg
 
     words = sentences(table)
@@ -150,6 +153,7 @@ def render_page(table: TaskTable, runs: "Sequence[Run]", title: str) -> str:
         title,
         headline=escape(words[0]),
         notes=notes_list(words[1:]),
+        choice=choice,
         results=_results(table),
         fidelity=_fidelity(table),
         chart_title=escape(chart_title),

@@ -10,14 +10,13 @@ from typing import Annotated, Any
 import tyro
 
 from distill_jax.console import parse_options, progress, say, warn
-from distill_jax.errors import require_range
 from distill_jax.extras import require_packages
-from distill_jax.files import atomic_write, require_folder
-from distill_jax.options import Flag
+from distill_jax.files import atomic_write
 from distill_jax.results_file import ResultsFile
 from scripts.benchmark.catalogue import all_matches, choose, packages_of
 from scripts.benchmark.machine import describe_machine, describe_versions
 from scripts.benchmark.matches import FailedError, RefusedError, play
+from scripts.benchmark.options import StudyOptions
 from scripts.benchmark.report import chart, notes, table, to_json
 from scripts.benchmark.rows import Match, Row, RowResult
 from scripts.benchmark.sizes import FULL, QUICK
@@ -28,17 +27,11 @@ _QUICK_REPEATS = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
-    """What to measure, how often, and where the results go."""
+class Arguments(StudyOptions):
+    """What to measure, how often, and where the results go (benchmark.json and benchmark.png)."""
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW…")] = ()
     """Rows to measure, by name (default: all)."""
-    repeats: int = 5
-    """Turns that each side takes; the median counts."""
-    quick: Annotated[bool, Flag()] = False
-    """Little work and two turns: whether it runs, not how fast."""
-    output: Path = Path("benchmarks")
-    """Folder for benchmark.json and benchmark.png."""
     export: Path = Path("exports/demo")
     """The demo's export folder, for the rows of raw text."""
     teacher: Path = Path("teachers/demo")
@@ -57,8 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m scripts.benchmark",
         description="Measure training, prediction, the teacher's pass and start-up, side by side with their peers.",
     )
-    require_range("--repeats", options.repeats, 1, 1000)
-    require_folder("--output", options.output)
     _TURNS.require_replaceable("--output", options.output / TABLE, options.output / CHART)
     with tempfile.TemporaryDirectory(prefix="distill-jax-benchmark-") as folder:
         sizes = QUICK if options.quick else FULL

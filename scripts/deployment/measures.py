@@ -2,34 +2,17 @@
 
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from distill_jax.choosing.own_process import in_own_process
+from distill_jax.choosing.timing import latencies
 from distill_jax.inference.predictor import Predictor
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_ONE_BY_ONE = 2_000
 _BATCH_TURNS = 7
-_COLD = """
-import sys, time
-started = time.perf_counter()
-import distill_jax
-model = distill_jax.load(sys.argv[1])
-model.predict(["What a lovely film."])
-seconds = time.perf_counter() - started
-try:
-    status = open("/proc/self/status").read()
-    resident = int(status.split("VmRSS:")[1].split()[0]) * 1024
-except OSError:
-    resident = 0
-print(seconds, resident)
-"""
 
 
 def cold(path: Path, turns: int) -> dict[str, float]:
@@ -37,22 +20,15 @@ def cold(path: Path, turns: int) -> dict[str, float]:
     seconds, resident = [], []
     for _ in range(turns):
         started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", _COLD, str(path)], check=True, capture_output=True, text=True)
+        resident.append(in_own_process(path)["memory_bytes"])
         seconds.append(time.perf_counter() - started)
-        resident.append(float(done.stdout.split()[1]))
     return {"seconds": statistics.median(seconds), "resident_bytes": statistics.median(resident)}
 
 
 def one_by_one(model: Predictor, texts: Sequence[str]) -> dict[str, float]:
-    """Return the seconds that a text alone takes, as quantiles over texts; each is met twice, and counted once."""
-    found = []
-    for text in texts[:_ONE_BY_ONE]:
-        model.predict([text])
-        started = time.perf_counter()
-        model.predict([text])
-        found.append(time.perf_counter() - started)
-    low, high = np.quantile(found, [0.5, 0.99]).tolist()
-    return {"p50": low, "p99": high}
+    """Return the seconds that a text alone takes, as quantiles over texts."""
+    p50, p99 = latencies(model.predict, texts)
+    return {"p50": p50 / 1e3, "p99": p99 / 1e3}
 
 
 def by_batch(model: Predictor, texts: Sequence[str]) -> dict[int, float]:

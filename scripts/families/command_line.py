@@ -9,12 +9,13 @@ from typing import Annotated
 import tyro
 
 from distill_jax.console import parse_options, progress, say
-from distill_jax.errors import InputError, require_range
+from distill_jax.errors import InputError
 from distill_jax.extras import require_packages
 from distill_jax.processors import usable_processors
 from distill_jax.results_file import ResultsFile
 from scripts.benchmark.catalogue import packages_of
 from scripts.benchmark.machine import describe_machine, describe_versions
+from scripts.benchmark.options import StudyOptions
 from scripts.benchmark.rows import Match, RowResult
 from scripts.families.catalogue import FAMILIES, FULL, QUICK, Size
 from scripts.families.matches import match_of, results_of
@@ -26,8 +27,8 @@ _INT8 = "DistilBERT"
 
 
 @dataclasses.dataclass(frozen=True)
-class Arguments:
-    """Which teachers, how often, and where the results go."""
+class Arguments(StudyOptions):
+    """Which teachers, how often, and where the results go (families.json)."""
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FAMILY…")] = ()
     """Families to measure, by the names of docs/teachers.md (default: all)."""
@@ -35,10 +36,6 @@ class Arguments:
     """A fine-tuned teacher to measure too, on the demo's texts."""
     repeats: int = 3
     """Turns that each side takes; the median counts."""
-    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Tiny models and one turn: whether it runs, not how fast."""
-    output: Path = Path("benchmarks")
-    """Folder for families.json."""
 
 
 def main(words: list[str] | None = None) -> None:
@@ -53,9 +50,6 @@ def main(words: list[str] | None = None) -> None:
         prog="python -m scripts.families",
         description="Measure a teacher's pass for each family, beside ONNX Runtime's of the same weights and texts.",
     )
-    require_range("--repeats", options.repeats, 1, 1000)
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"--output {options.output}: expected a folder, found a file")
     _FOUND.require_replaceable("--output", options.output / TABLE)
     if options.teacher is not None and not (options.teacher / "config.json").is_file():
         raise InputError(

@@ -36,7 +36,7 @@ def onnx_pass(teacher: str, size: Mapping[str, int], folder: str, *, int8: bool 
     Raises:
         InputError: there is none that reads the texts.
     """
-    from scripts.families.onnx_engine import OnnxTeacher, fastest, in_int8
+    from teacher_export.teacher.onnx_engine import OnnxTeacher, fastest, in_int8
 
     model, tokens, pad_id = _teacher(teacher, Size(**size))
     with tempfile.TemporaryDirectory() as graphs:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from distill_jax.checksums import CHECKSUMS, record_files
@@ -20,8 +20,9 @@ from scripts.trials.processes import Command, answer_of, run
 
 LINEAR, CNN, STOPPED, SEEDS, FINETUNED, TOKENIZERS = "linear", "cnn", "stopped", "seeds", "finetuned", "tokenizers"
 SCORES, TAGS, SCORES_RUN, TAGS_RUN = "scores", "tags", "scores-run", "tags-run"
-VECTORS, STUDY, CHECKPOINT, BEGUN, PACKED = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "student.djx"
-PACKED_TOO, UNDER_WAY, WARM = "whole.djx", "under-way", "warm"
+VECTORS, STUDY, CHECKPOINT, BEGUN, BILSTM = "words.vec", "study.db", "notebook.bin", "begun.resume.pt", "bilstm"
+PACKED_OF = {f"{run}.djx": run for run in (LINEAR, CNN, BILSTM)}  # packed students, and the runs that they come from
+PACKED, PACKED_TOO, UNDER_WAY, WARM = f"{LINEAR}.djx", "whole.djx", "under-way", "warm"
 _TEMPERATURE = 1.5
 WIDTH, LENGTH = 8, 24  # of vectors and embeddings; of texts, in tokens
 _DIGEST = re.compile(rb'("sha256": ?")[0-9a-f]{64}')
@@ -51,6 +52,7 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         TAGS: f"teacher_export {wide} --task multi-label --teacher-outputs answer --label-column tags --output {TAGS}",
         LINEAR: f"{linear} --export {EXPORT} --workdir {LINEAR}",
         CNN: f"distill_jax.train {notebook} --student cnn --filters 6 --workdir {CNN}",
+        BILSTM: f"distill_jax.train {notebook} --student bilstm --hidden 6 --dense 6 --workdir {BILSTM}",
         SCORES_RUN: f"{linear} --export {SCORES} --workdir {SCORES_RUN}",
         TAGS_RUN: f"{linear} --export {TAGS} --workdir {TAGS_RUN}",
         SEEDS: f"distill_jax.train {notebook} --student fasttext --seeds 2 --workdir {SEEDS}",
@@ -59,7 +61,7 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
         STUDY: f"scripts.search --student fasttext --export {EXPORT} --trials 1 --study {STUDY}",
         CHECKPOINT: f"scripts.convert {CNN} --to-torch --output {CHECKPOINT}",
     }
-    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS, PACKED_TOO: PACKED}
+    made_of = {STOPPED: CNN, CHECKPOINT: CNN, SCORES_RUN: SCORES, TAGS_RUN: TAGS, PACKED_TOO: PACKED, **PACKED_OF}
     needed = {LINEAR, *wanted, *(made_of[name] for name in wanted if name in made_of)}
     for name, line in lines.items():
         ended = run(Command.of(line), inputs) if name in needed else None
@@ -67,8 +69,10 @@ def write_corpus(folder: Path, wanted: Collection[str]) -> None:
             raise RuntimeError(f"{line}: {ended}")
     if STOPPED in needed:
         _write_stopped(inputs)
-    if PACKED in needed:
-        answer_of(lambda: _write_packed(inputs))
+    packed = sorted(needed & PACKED_OF.keys())
+    if packed:
+        answer_of(lambda: _write_packed(inputs, packed))
+    if PACKED_TOO in needed:
         shutil.copyfile(inputs / PACKED, inputs / PACKED_TOO)
     if WARM in needed:
         _write_warm(inputs)
@@ -100,11 +104,12 @@ def _write_warm(inputs: Path) -> None:
     record_files(folder, DECISION)
 
 
-def _write_packed(inputs: Path) -> None:
+def _write_packed(inputs: Path, names: Iterable[str]) -> None:
     from distill_jax.packing.pack import pack
 
-    student = pack(inputs / LINEAR, inputs / EXPORT).student
-    dataclasses.replace(student, decision={"temperature": _TEMPERATURE}).write(inputs / PACKED)
+    for name in names:
+        student = pack(inputs / PACKED_OF[name], inputs / EXPORT).student
+        dataclasses.replace(student, decision={"temperature": _TEMPERATURE}).write(inputs / name)
 
 
 def _write_begun(inputs: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 import distill_jax as dj
 from command_lines import call, refusal
 from distill_jax.choose import main
+from distill_jax.choosing import measuring
 from distill_jax.choosing.baselines import trained_baselines
+from distill_jax.errors import InputError
 from distill_jax.packed.student import whole_student
 from distill_jax.tasks.registry import task_named
 from tiny_export import LABEL_NAMES, tiny_texts
@@ -84,6 +86,20 @@ def test_a_class_that_no_training_text_has_is_never_answered():
     assert set(baseline.logits(texts).argmax(axis=1).tolist()) == {0, 1}
 
 
+def test_a_teacher_that_cannot_be_had_in_int8_is_left_out_in_a_sentence(capsys, tmp_path, monkeypatch, packable, files):
+    (tmp_path / "config.json").write_text("{}")
+
+    def cannot(folder, *_):
+        raise InputError(f"teacher {folder}: no")
+
+    monkeypatch.setattr(measuring, "int8_teacher", cannot)
+    arguments = (files / "fasttext.djx", "--export", packable["cnn"][1], "--teacher", tmp_path)
+    status, output, error = call(capsys, main, *arguments)
+    assert status == 0
+    assert f"the teacher in int8 is left out: teacher {tmp_path}: no" in error
+    assert "Teacher, int8" not in output
+
+
 def test_what_cannot_be_chosen_from_is_refused(capsys, tmp_path, packable, files, tiny_export):
     run, export = packable["cnn"]
     file = files / "cnn.djx"
@@ -91,6 +107,7 @@ def test_what_cannot_be_chosen_from_is_refused(capsys, tmp_path, packable, files
     assert "name it (--export)" in refusal(capsys, main, file)
     assert "got it twice" in refusal(capsys, main, file, file, "--export", export)
     assert "ends in .html" in refusal(capsys, main, run, "--output", tmp_path / "a.pdf")
+    assert "found no config.json in it" in refusal(capsys, main, run, "--teacher", tmp_path)
     (tmp_path / "a.json").write_text("{}")
     assert "found another file" in refusal(capsys, main, run, "--json", tmp_path / "a.json")
     assert "was trained on another export" in refusal(capsys, main, run, "--export", tiny_export)

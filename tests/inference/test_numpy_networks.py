@@ -14,18 +14,10 @@ from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.table import Table
 from distill_jax.students.params import flat_params, nested_params
 from distill_jax.students.student import build_student
+from packed_students import STUDENTS
 from tolerances import assert_close
 
 VOCAB, LENGTH = 40, 16
-STUDENTS = {
-    "linear": ("fasttext", {"mask_padding": True, "ngrams": 2, "buckets": 50, "embedding_dim": 6}),
-    "linear of the notebook": ("fasttext", {"embedding_dim": 6}),
-    "cnn": ("cnn", {"mask_padding": True, "embedding_dim": 6, "filters": 5, "filter_heights": (1, 3, 2)}),
-    "cnn of the notebook": ("cnn", {"embedding_dim": 6, "filters": 5}),
-    "cnn with filters higher than texts": ("cnn", {"embedding_dim": 6, "filters": 3, "filter_heights": (2, 20)}),
-    "bilstm": ("bilstm", {"embedding_dim": 6, "hidden": 7, "dense": 5}),
-    "bilstm of last states": ("bilstm", {"embedding_dim": 6, "hidden": 7, "dense": 5, "states": "last"}),
-}
 rows_of_tokens = st.lists(st.lists(st.integers(0, VOCAB - 1), max_size=LENGTH), max_size=12)
 
 

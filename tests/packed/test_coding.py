@@ -22,6 +22,14 @@ def test_whole_numbers_come_back(whole):
     about, streams = encoded("x", Quantised(whole, whole.shape, (0.5,)))
     found = decoded("x", about, streams)
     np.testing.assert_array_equal(found.integers, whole)
+    assert found.integers.itemsize == about["bytes"]
+
+
+@given(integers, st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_numbers_that_are_too_large_are_found_without_computing_all(whole, step):
+    array = Quantised(whole, whole.shape, (step, 1.0), np.zeros(len(whole), np.uint8))
+    with np.errstate(over="ignore"):
+        assert array.is_finite == np.isfinite(array.numbers).all()
 
 
 @given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.floats(-9, 9, width=32)))

@@ -106,7 +106,7 @@ def test_an_unknown_family_is_refused(tmp_path, capsys):
 def test_what_cannot_be_used_is_refused_before_anything_is_measured(tmp_path, capsys):
     file = tmp_path / "file"
     file.touch()
-    assert refusal(capsys, command_line.main, "--output", file) == f"--output {file}: expected a folder, found a file"
+    assert "expected a folder, found a file" in refusal(capsys, command_line.main, "--output", file)
     sentence = refusal(capsys, command_line.main, "--teacher", tmp_path, "--output", tmp_path)
     assert sentence == f"--teacher {tmp_path}: expected a fine-tuned teacher's folder, found no config.json in it"
 

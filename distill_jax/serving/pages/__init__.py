@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from distill_jax.errors import InputError
+from distill_jax.pages import style
 from distill_jax.serving.models import Model
 
 HTML = "text/html; charset=utf-8"
@@ -50,18 +51,18 @@ def paths_page(document: Mapping[str, Any]) -> str:
 def _path(path: str, method: str, about: Mapping[str, Any]) -> str:
     bodies = "".join(_body(kind, content) for kind, content in about.get("requestBody", {}).get("content", {}).items())
     statuses = "".join(
-        f"<li><b>{escape(status)}</b> {escape(response['description'])}</li>"
+        f"<dt>{escape(status)}</dt><dd>{escape(response['description'])}</dd>"
         for status, response in about["responses"].items()
     )
     return (
         f"<section><h2><span>{method.upper()}</span> {escape(path)}</h2><p>{escape(about['summary'])}</p>{bodies}"
-        f"<details><summary>Answers</summary><ul>{statuses}</ul></details></section>"
+        f"<details><summary>Answers</summary><dl>{statuses}</dl></details></section>"
     )
 
 
 def _body(kind: str, content: Mapping[str, Any]) -> str:
     example = content.get("example", json.dumps({"texts": ["A charming little film."]}))
-    return f"<p>{escape(kind)}</p><pre>{escape(example)}</pre>"
+    return f'<p class="kind">{escape(kind)}</p><pre>{escape(example)}</pre>'
 
 
 def _template(name: str) -> string.Template:
@@ -69,7 +70,7 @@ def _template(name: str) -> string.Template:
 
 
 def _style() -> str:
-    return _file("pages.css")
+    return style(_file("pages.css"))
 
 
 def _file(name: str) -> str:

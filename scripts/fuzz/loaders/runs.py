@@ -125,8 +125,8 @@ LOADERS = (
     Loader("run-scores-signed", corpus.SCORES_RUN, _task_run, _RUN_FILES, sign=corpus.sign_run),
     Loader("run-tags-signed", corpus.TAGS_RUN, _task_run, (*_RUN_FILES, "decision.json"), sign=corpus.sign_run),
     Loader("run-warm-signed", corpus.WARM, _warm, ("decision.json",), sign=corpus.sign_run),
-    Loader("packed", corpus.PACKED, _packed),
-    Loader("packed-signed", corpus.PACKED, _packed, sign=corpus.sign_packed),
+    *(Loader(f"packed-{run}", name, _packed) for name, run in corpus.PACKED_OF.items()),
+    *(Loader(f"packed-{run}-signed", name, _packed, sign=corpus.sign_packed) for name, run in corpus.PACKED_OF.items()),
     Loader("checkpoint", corpus.STOPPED, _checkpoint, ("checkpoints/**/*",)),
     Loader("seeds", corpus.SEEDS, _seeds, ("seeds.json", "seed-*/config.json", "seed-*/metrics.json")),
 )
