@@ -141,10 +141,22 @@ def print_summary(manifest: Manifest) -> None:
         metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:] for metric in metrics
     ]
     say(format_table(["split", "documents", *titles], rows))
+    if crossed := manifest.teacher.get("cross_fitted"):
+        say(_crossed_sentence(crossed, metrics))
     if note := manifest.teacher.get("rare_classes"):
         say(note)
     for sentence in manifest.teacher.get("warnings", ()):
         warn(sentence)
+
+
+def _crossed_sentence(crossed: Mapping[str, Any], metrics: Sequence[Any]) -> str:
+    """Return how good the mean of the cross-fitted teachers is, by its first metric."""
+    first = metrics[0]
+    figures = ", ".join(f"{_shown(scores.get(first.name))} ({name})" for name, scores in crossed["splits"].items())
+    return (
+        f"of the training split it is the {crossed['count']} cross-fitted teachers, each on rows that it has not seen; "
+        f"the mean of all of them has {first.title} {figures}"
+    )
 
 
 def _shown(value: float | None) -> str:

@@ -25,6 +25,7 @@ from teacher_export.options.data import DEMO_RATINGS, DataConfig
 
 _EXAMPLES_SHOWN = 3
 _EXAMPLE_CHARACTERS = 100
+SEEN_BY_NONE = -1  # the fold of a row that no teacher was fine-tuned on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Split:
         labels: of one class a row int32 [n], 0 … classes-1; -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], where the table has the teacher's answers; else None.
         weights: float32 [n], what the rows to train on weigh, where a column says so; else None.
+        folds: int32 [n], where teachers are cross-fitted, which of them has not seen the row, or ``SEEN_BY_NONE``; else
+            None.
     """
 
     example_ids: np.ndarray
@@ -44,6 +47,7 @@ class Split:
     labels: np.ndarray
     teacher_logits: np.ndarray | None = None
     weights: np.ndarray | None = None
+    folds: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -57,6 +61,7 @@ class Split:
             self.labels[rows],
             None if self.teacher_logits is None else self.teacher_logits[rows],
             None if self.weights is None else self.weights[rows],
+            None if self.folds is None else self.folds[rows],
         )
 
 

@@ -96,6 +96,9 @@ class FinetuneConfig:
     """A layer's learning rate over that of the layer above it; the head has the highest, the embeddings the lowest."""
     finetune_freeze: int | None = None
     """Leave the embeddings and so many of the first layers as they are; 0 = the embeddings alone (default: none)."""
+    teacher_folds: int | None = None
+    """Fine-tune so many teachers besides, each on the training rows less one part, so that training texts and their
+    copies are labelled by one that has not seen them (default: none)."""
     finetune_output: Path | None = None
     """Folder for the fine-tuned teacher (default: teachers/<the export folder's name>)."""
 
@@ -107,6 +110,8 @@ class FinetuneConfig:
         require_range("--finetune-layer-decay", self.finetune_layer_decay, 0, 1, low_open=True)
         if self.finetune_freeze is not None:
             require_range("--finetune-freeze", self.finetune_freeze, 0, 1000)
+        if self.teacher_folds is not None:
+            require_range("--teacher-folds", self.teacher_folds, 2, 100)
         named_weights(self.class_weights)
 
     def given(self) -> list[str]:

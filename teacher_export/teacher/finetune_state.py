@@ -36,6 +36,7 @@ _OPTIONS = {
     "class_weights": "--class-weights",
     "layer_decay": "--finetune-layer-decay",
     "freeze": "--finetune-freeze",
+    "folds": "--teacher-folds",
     "teacher": "base teacher (fingerprint)",
     "data": "training data (fingerprint)",
 }

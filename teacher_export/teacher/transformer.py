@@ -5,12 +5,16 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from distill_jax.console import say, warn
 from distill_jax.export.format import Manifest
 from distill_jax.export.writer import read_begun_export
 from teacher_export.config import ExportConfig
+from teacher_export.data.dataset import SEEN_BY_NONE
 from teacher_export.identity import describe_export
 from teacher_export.libraries import silence_libraries
+from teacher_export.summary import score
 from teacher_export.teacher.classes import (
     finetuning_settings,
     lacking_sentence,
@@ -20,8 +24,11 @@ from teacher_export.teacher.classes import (
     teacher_fingerprint,
     with_classes,
 )
+from teacher_export.teacher.cross_fitting import CrossFitting, describe_cross_fitting, fingerprint_of_all
+from teacher_export.teacher.finetune_plan import labelled
 from teacher_export.teacher.finetune_state import RECORD
-from teacher_export.teacher.finetuned import Finetuning
+from teacher_export.teacher.finetuned import Finetuning, fold_folder
+from teacher_export.teacher.folds import with_folds
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
@@ -29,12 +36,10 @@ from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import require_unseen
 from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
 from teacher_export.transfer.augment import mask_token_of
-from teacher_export.transfer.transfer_set import TransferSet, build_transfer_set, describe_transfer
+from teacher_export.transfer.transfer_set import PROTECTED_SPLITS, TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from distill_jax.data.ragged import Ragged
     from teacher_export.data.dataset import Dataset
     from teacher_export.teacher.loading import Teacher
@@ -83,6 +88,7 @@ class TransformerKind(TeacherKind):
         if config.transfer_set.wanted:  # its texts follow from the rest: they are not drawn again to be compared
             made = found.get("transfer") or {}
             transfer = describe_transfer(config, made.get("mask_token", ""), made.get("fingerprint", ""))
+        folds = (found.get("cross_fitting") or {}).get("folds_sha256", "")
         described = _described(
             config,
             source,
@@ -91,6 +97,7 @@ class TransformerKind(TeacherKind):
             finetuning=settings,
             classes=classes,
             columns=matching.columns,
+            folds_sha256=folds,
         )
         described = describe_export(config, dataset, described, transfer)
         return Expected(matching.names, described, self._expected_fingerprint(manifest, matching.columns))
@@ -98,10 +105,13 @@ class TransformerKind(TeacherKind):
     def _expected_fingerprint(self, manifest: Manifest, columns: list[int]) -> str:
         if manifest.config["finetuning"] is None:
             return teacher_fingerprint(self.source, columns)
-        folder = self.config.finetuned_folder
-        if not (folder / RECORD).is_file():  # it was deleted; what it computed is here
+        folder, count = self.config.finetuned_folder, self.config.finetune.teacher_folds
+        folders = [folder, *(fold_folder(folder, fold) for fold in range(count or 0))]
+        if not all((each / RECORD).is_file() for each in folders):  # deleted; what they computed is here
             return str(manifest.teacher.get("fingerprint"))
-        return teacher_fingerprint(folder_source(folder, self.source.name), columns)
+        sources = [folder_source(each, self.source.name) for each in folders]
+        fingerprint = teacher_fingerprint(sources[0], columns)
+        return fingerprint if count is None else fingerprint_of_all(fingerprint, sources[1:])
 
     def load(self) -> Labeller:
         """Load the model and its tokenizer, match its classes, and draw the transfer set."""
@@ -118,6 +128,7 @@ def _described(
     finetuning: dict[str, Any] | None,
     classes: list[str],
     columns: list[int],
+    folds_sha256: str,
 ) -> dict[str, Any]:
     """Return what the manifest's ``config`` says of a transformer.
 
@@ -129,6 +140,7 @@ def _described(
         finetuning: its settings, or None for a teacher with a trained head.
         classes: the teacher's class names, in the order of its logits.
         columns: the teacher's column for each class of the data.
+        folds_sha256: of the training rows' folds, where teachers are cross-fitted.
     """
     described = {
         "base_teacher": source.fingerprint,
@@ -140,7 +152,10 @@ def _described(
         "teacher_classes": list(classes),
         "columns": list(columns),
     }
-    if config.teacher.reads_otherwise:  # only there, so that every other export keeps its identity
+    # Only where they are used, so that every other export keeps its identity.
+    if config.finetune.teacher_folds is not None:
+        described["cross_fitting"] = describe_cross_fitting(config.finetune.teacher_folds, folds_sha256)
+    if config.teacher.reads_otherwise:
         described["teacher_reads"] = {"max_length": config.teacher.max_length, "overlap": config.teacher.overlap}
     return described
 
@@ -162,8 +177,13 @@ class TransformerLabeller(Labeller):
         self._classes = list(self._teacher.class_names)
         trained = self._teacher.has_trained_head
         self._matching = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
+        if config.finetune.teacher_folds is not None:
+            dataset = with_folds(dataset, config.finetune.teacher_folds, seed)
         self.dataset = with_classes(dataset, self._matching.names)
         self._finetuning = None if trained else Finetuning(config, dataset, source, self._device)
+        self._crossed: CrossFitting | None = None
+        if config.finetune.teacher_folds is not None:
+            self._crossed = CrossFitting(config, dataset, source, self._device)
         in_doubt = config.teacher.label_map or takes_classes_in_order(source, self._classes)
         self.order_is_known = not trained or not in_doubt
         self.transfer = self._transfer_set() if config.transfer_set.wanted else None
@@ -196,6 +216,7 @@ class TransformerLabeller(Labeller):
             finetuning=None if self._finetuning is None else self._finetuning.settings,
             classes=self._classes,
             columns=self._matching.columns,
+            folds_sha256="" if self._crossed is None else self._crossed.folds_sha256,
         )
         transfer = None if self.transfer is None else self.transfer.description
         return describe_export(self.config, self.dataset, described, transfer)
@@ -223,6 +244,9 @@ class TransformerLabeller(Labeller):
         if self._finetuning is not None:
             self._take(self._finetuning.teacher(self._teacher))
             self.fingerprint = teacher_fingerprint(self._finetuning.source, self._matching.columns)
+        if self._crossed is not None:
+            self._crossed.prepare()
+            self.fingerprint = self._crossed.fingerprint(self.fingerprint)
         self._teacher.model.to(self._device).eval()
 
     def token_embeddings(self) -> "np.ndarray":
@@ -230,30 +254,47 @@ class TransformerLabeller(Labeller):
         return self._teacher.token_embeddings()
 
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
-        """Run the model over the rows' tokens, or over their windows."""
+        """Run the model over the rows' tokens, or over their windows; of rows with folds the cross-fitted models."""
+        if self._crossed is None or asked.split.folds is None:
+            return self._logits(self._teacher, asked, advance)
+        return self._crossed_logits(self._crossed, asked, asked.split.folds[asked.rows], advance)
+
+    def _crossed_logits(
+        self, crossed: CrossFitting, asked: RowsAsked, folds: "np.ndarray", advance: Callable[[int], object]
+    ) -> "np.ndarray":
+        def label(teacher: "Teacher", rows: "np.ndarray") -> "np.ndarray":
+            some = asked.split.take(rows + (asked.rows.start or 0))
+            part = RowsAsked(some, slice(0, len(rows)), asked.tokens.take(rows), f"{asked.where}of a fold's rows ")
+            return self._logits(teacher, part, lambda _: None)
+
+        logits = crossed.logits(folds, label)
+        advance(len(folds))
+        return logits
+
+    def _logits(self, teacher: "Teacher", asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
         if not self.config.teacher.reads_otherwise:
-            return self._logits(asked.tokens, asked.where, advance)
+            return self._pass(teacher, asked.tokens, asked.where, advance)
         texts = asked.split.texts[asked.rows]
         if self._reader is None:
-            return self._logits(encode(self._teacher.tokenizer, texts), asked.where, advance)
+            return self._pass(teacher, encode(teacher.tokenizer, texts), asked.where, advance)
         tokens, counts, cut = self._reader.read(texts)
         if cut:
             warn(
                 f"warning: {asked.where}{cut:,} texts have more than {self._reader.most} windows; the rest is not read"
             )
         where = f"{asked.where}among its windows "
-        logits = logits_of_windows(tokens, counts, lambda rows: self._logits(rows, where, lambda _: None))
+        logits = logits_of_windows(tokens, counts, lambda rows: self._pass(teacher, rows, where, lambda _: None))
         advance(len(counts))
         return mean_of_windows(logits, counts)
 
-    def _logits(self, tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
+    def _pass(self, teacher: "Teacher", tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
         from teacher_export.teacher.logits import predict_logits
 
         logits = predict_logits(
-            self._teacher.model,
+            teacher.model,
             tokens,
-            pad_id=self._teacher.fill_id,
-            segments=self._teacher.segments,
+            pad_id=teacher.fill_id,
+            segments=teacher.segments,
             precision=self._precision,
             batch_size=self.config.teacher.batch_size,
             max_length=self.config.teacher.max_length,
@@ -268,8 +309,22 @@ class TransformerLabeller(Labeller):
         return f"in {self._precision} on {self._device.type}"
 
     def figures(self) -> dict[str, Any]:
-        """Return its size."""
-        return {"parameters": self._teacher.parameters, "bytes": 4 * self._teacher.parameters}
+        """Return its size, and how good the mean of the cross-fitted teachers is where none of them was trained."""
+        size = {"parameters": self._teacher.parameters, "bytes": 4 * self._teacher.parameters}
+        return size if self._crossed is None else {**size, "cross_fitted": self._figures_of(self._crossed)}
+
+    def _figures_of(self, crossed: CrossFitting) -> dict[str, Any]:
+        """Return the scores of the mean of the teachers' logits on the test and validation rows."""
+        task, scores = self.dataset.task, {}
+        for name in PROTECTED_SPLITS:
+            split = self.dataset.splits.get(name)
+            if split is not None and len(split := labelled(split, task)):
+                say(f"asking the {crossed.count} cross-fitted teachers for {len(split):,} rows of the {name} split")
+                asked = RowsAsked(split, slice(0, len(split)), self.encode(split.texts), f"split {name}, ")
+                seen_by_none = np.full(len(split), SEEN_BY_NONE)
+                logits = self._crossed_logits(crossed, asked, seen_by_none, lambda _: None)
+                scores[name] = score(split.labels, task.answers(logits) if task.has_classes else logits, task)
+        return {"count": crossed.count, "splits": scores}
 
     def place(self) -> dict[str, Any]:
         """Return the device, and how many threads the processor's part has."""

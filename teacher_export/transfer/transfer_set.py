@@ -17,6 +17,7 @@ import numpy as np
 from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
+from teacher_export.data.dataset import SEEN_BY_NONE
 from teacher_export.transfer.augment import Augmenter
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
@@ -96,13 +97,11 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
     builder = _Builder(dataset, mask_token)
     for source in find_unlabelled(config):
         builder.add(source.name, _described(source), source.texts())
-    settings, train = config.transfer_set, dataset.splits["train"].texts
-    if settings.augment:
-        clean = builder.clean(train)
-        classes = learn_word_classes(clean if settings.pos_probability else (), config.data.seed)
-        copies = Augmenter(clean, settings, classes, mask_token, config.data.seed)
-        with progress(len(clean) * settings.augment, "augmenting") as bar:
-            builder.add(_AUGMENTED, f"{settings.augment} copies of {len(clean):,} training texts", copies, bar)
+    train, folds = dataset.splits["train"], [SEEN_BY_NONE] * len(builder.texts)
+    if config.transfer_set.augment:
+        clean = train.take(builder.clean(train.texts))
+        for fold in _add_copies(builder, clean, config, mask_token):
+            folds.extend([fold] * (len(builder.texts) - len(folds)))
         if len(clean) < len(train):
             say(f"training texts of which no copies are made ({_NEAR_COPY}, {_NO_WORD}): {len(train) - len(clean):,}")
     builder.say_summary()
@@ -110,9 +109,29 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
         raise InputError("the transfer set: no text is left of --unlabelled and --augment; see the reasons above")
     rows = len(builder.texts)
     split = Split(
-        np.arange(rows, dtype=np.int64), builder.texts, dataset.task.unlabelled(rows, len(dataset.label_names))
+        np.arange(rows, dtype=np.int64),
+        builder.texts,
+        dataset.task.unlabelled(rows, len(dataset.label_names)),
+        folds=None if train.folds is None else np.array(folds, np.int32),
     )
     return TransferSet(split, describe_transfer(config, mask_token, _fingerprint(builder.texts)))
+
+
+def _add_copies(builder: "_Builder", train: "Split", config: ExportConfig, mask_token: str) -> Iterator[int]:
+    """Add copies of training texts, and yield each fold as its copies are there.
+
+    Texts with folds are crossed within a fold, so that the teacher that has not seen it has seen neither half. What
+    one part of speech is was learnt from all of them; that takes no label.
+    """
+    settings, seed = config.transfer_set, config.data.seed
+    classes = learn_word_classes(train.texts if settings.pos_probability else (), seed)
+    folds = np.zeros(len(train), np.int32) if train.folds is None else train.folds
+    with progress(len(train) * settings.augment, "augmenting") as bar:
+        for fold in np.unique(folds).tolist():
+            texts = train.take(np.flatnonzero(folds == fold)).texts
+            copies = Augmenter(texts, settings, classes, mask_token, seed + fold)
+            builder.add(_AUGMENTED, f"{settings.augment} copies of {len(train):,} training texts", copies, bar)
+            yield fold
 
 
 def _described(source: UnlabelledSource) -> str:
@@ -130,19 +149,22 @@ class _Builder:
         self.texts: list[str] = []
         self._origins: list[tuple[str, str, range, Mapping[str, int]]] = []
 
-    def clean(self, texts: Sequence[str]) -> list[str]:
-        """Return the texts that have words and are no near copies."""
-        kept: list[str] = []
+    def clean(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the numbers of the texts that have words and are no near copies, int64 [m]."""
+        kept: list[bool] = []
         for chunk in _chunks(texts):
             words = [normalised_words(text) for text in chunk]
             copied = self._index.find(words)
-            kept.extend(text for text, of_text, copy in zip(chunk, words, copied, strict=True) if of_text and not copy)
-        return kept
+            kept.extend(bool(of_text) and not copy for of_text, copy in zip(words, copied, strict=True))
+        return np.flatnonzero(kept)
 
     def add(self, name: str, description: str, texts: Iterable[str], bar: Any = None) -> None:
-        """Take in what may be taken of an origin's texts."""
+        """Take in what may be taken of an origin's texts; those of the origin before go on where it is the same."""
         dropped: collections.Counter[str] = collections.Counter()
         first = len(self.texts)
+        if self._origins and self._origins[-1][:2] == (name, description) and name == _AUGMENTED:
+            _, _, taken, before = self._origins.pop()
+            first, dropped = taken.start, collections.Counter(before)
         for chunk in _chunks(texts):
             self._add_chunk(chunk, dropped)
             if bar is not None:
