@@ -23,8 +23,8 @@ from teacher_export.transfer.words import normalised_words
 
 SHORT_WORDS = 8
 THRESHOLD = 0.5
-_LONG_SHINGLE = 3
-_SHORT_SHINGLE = 2
+LONG_SHINGLE = 3
+SHORT_SHINGLE = 2
 
 
 class NearCopyIndex:
@@ -37,14 +37,14 @@ class NearCopyIndex:
     def __init__(self, protected: Iterable[str]) -> None:
         self._copies: set[str] = set()
         self._ids: dict[str, int] = {}
-        long, short = _Words(), _Words()
+        long, short = WordIds(), WordIds()
         for text in protected:
             words = normalised_words(text)
             self._copies.add(" ".join(words))
             ids = (self._ids.setdefault(word, len(self._ids) + 1) for word in words)
             (long if len(words) >= SHORT_WORDS else short).add(ids)
-        self._long = ShingleIndex(long.shingles(_LONG_SHINGLE), _is_contained)
-        self._short = ShingleIndex(short.shingles(_SHORT_SHINGLE), _resembles)
+        self._long = ShingleIndex(long.shingles(LONG_SHINGLE), is_contained)
+        self._short = ShingleIndex(short.shingles(SHORT_SHINGLE), resembles)
 
     def find(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
         """Return which texts copy a protected one, bool [n].
@@ -53,15 +53,15 @@ class NearCopyIndex:
             texts: n texts, as ``normalised_words`` gives them; some thousands at once are fastest.
         """
         found = np.array([" ".join(words) in self._copies for words in texts], bool)
-        flat = _Words()
+        flat = WordIds()
         for words in texts:
             flat.add(self._ids.get(word, UNKNOWN) for word in words)
-        self._long.mark(flat.shingles(_LONG_SHINGLE), found)
-        self._short.mark(flat.shingles(_SHORT_SHINGLE), found)
+        self._long.mark(flat.shingles(LONG_SHINGLE), found)
+        self._short.mark(flat.shingles(SHORT_SHINGLE), found)
         return found
 
 
-class _Words:
+class WordIds:
     """The word ids of many texts, one text after the other."""
 
     def __init__(self) -> None:
@@ -78,9 +78,11 @@ class _Words:
         return distinct_shingles(np.array(self._ids, np.uint64), np.array(self._offsets, np.int64), width)
 
 
-def _is_contained(shared: np.ndarray, _: np.ndarray, protected: np.ndarray) -> np.ndarray:
+def is_contained(shared: np.ndarray, _: np.ndarray, protected: np.ndarray) -> np.ndarray:
+    """Return whether texts hold enough of the shingles of long protected ones (``shingles.Enough``)."""
     return shared >= THRESHOLD * protected
 
 
-def _resembles(shared: np.ndarray, text: np.ndarray, protected: np.ndarray) -> np.ndarray:
+def resembles(shared: np.ndarray, text: np.ndarray, protected: np.ndarray) -> np.ndarray:
+    """Return whether texts and short protected ones have enough shingles in common (``shingles.Enough``)."""
     return shared >= THRESHOLD * (text + protected - shared)
