@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -85,7 +86,7 @@ DEMO_DATA = Bundle(
     ),
 )
 
-# What every rater gave each review sentence, from the same archive.
+# What every rater gave each sentence, from the same archive.
 DEMO_VOTES = dataclasses.replace(
     DEMO_DATA,
     members=(
@@ -98,6 +99,16 @@ DEMO_VOTES = dataclasses.replace(
             "hutto_ICWSM_2014/movieReviewSnippets_anonDataRatings.txt",
             954_033,
             "658a086bc7239b98b750baa232cab80e6447789020f96a6c847cc1248d7c82f4",
+        ),
+        Member(
+            "hutto_ICWSM_2014/nytEditorialSnippets_anonDataRatings.txt",
+            450_054,
+            "803c87c5bb529334bb5ed5fca244aa935e5f342bc0a930d91a0f22e978ee39f2",
+        ),
+        Member(
+            "hutto_ICWSM_2014/tweets_anonDataRatings.txt",
+            616_147,
+            "390d6f8f1b5c7e6f9f94ad7fea1e461ed718312d1856ae71c5812ab8ae943fa6",
         ),
     ),
 )
@@ -152,13 +163,17 @@ def fetch_demo_data() -> Path:
     return fetch(DEMO_DATA)
 
 
-def fetch_demo_votes() -> Path:
-    """Return the cache's folder with the two verified files of the reviews' single ratings, fetched where missing.
+def fetch_demo_votes(files: Collection[str]) -> Path:
+    """Return the cache's folder with the verified files of single ratings that are asked for, fetched where missing.
+
+    Args:
+        files: their names.
 
     Raises:
         DownloadError: pip could not fetch them.
     """
-    return fetch(DEMO_VOTES)
+    members = tuple(member for member in DEMO_VOTES.members if member.name in files)
+    return fetch(dataclasses.replace(DEMO_VOTES, members=members))
 
 
 def fetch_demo_teacher() -> Path:

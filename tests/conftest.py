@@ -1,7 +1,7 @@
 """What all tests share: no network, a cache folder of their own, a tiny export and tiny trained runs.
 
-They run on the CPU also where a GPU is, unless ``JAX_PLATFORMS`` says otherwise (``make test-gpu``). Compiling is most of
-their time, so what one process has compiled is there for all others, and for the next run.
+They run on the CPU also where a GPU is, unless ``JAX_PLATFORMS`` says otherwise (``make test-gpu``). Compiling is
+most of their time, so what one process has compiled is there for all others, and for the next run.
 """
 
 import os

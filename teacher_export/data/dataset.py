@@ -14,6 +14,7 @@ from distill_jax.tables.delimited import UNQUOTED_TSV
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.tasks.task import Task
+from teacher_export.data.demo import FILES, LABEL_NAMES, load_demo_reviews
 from teacher_export.data.duplicates import without_repeats
 from teacher_export.data.labels import number_of
 from teacher_export.data.row_parsers import AmazonRows, RowParser, TableRows, label_column_of
@@ -94,7 +95,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     Raises:
         InputError: a file or an option cannot be used; the message names the file and row.
     """
-    if config.dataset == "demo":
+    if config.dataset in FILES:
         return _load_demo(config)
     if config.dataset == DEMO_RATINGS:
         from teacher_export.data.demo_ratings import load_demo_ratings
@@ -118,9 +119,7 @@ def load_dataset(config: DataConfig) -> Dataset:
 
 
 def _load_demo(config: DataConfig) -> Dataset:
-    from teacher_export.data.demo import LABEL_NAMES, load_demo_reviews
-
-    reviews = load_demo_reviews()
+    reviews = load_demo_reviews(FILES[config.dataset])
     source = LabelledRows(LABEL_NAMES, reviews.classes, reviews.classes >= 0, reviews.dropped)
     drawn = draw_all(config, source)
     return assemble(config, source, drawn, [reviews.texts[row] for row in drawn.rows.tolist()])

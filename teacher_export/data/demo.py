@@ -1,10 +1,11 @@
-"""The demo's data set: sentences of Amazon and film reviews, rated by twenty people each (Hutto & Gilbert 2014).
+"""The demo's data sets: reviews, tweets and editorials, rated by some twenty people each (Hutto & Gilbert 2014).
 
 A file has a line ``id TAB mean rating from -4 to 4 TAB text`` for each sentence, in UTF-8 with CRLF. The five classes
 are the fifths of the ratings: a sentence has as many stars as there are quintiles below its rating, plus one.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from teacher_export.downloads import fetch_demo_data
 
 LABEL_NAMES = STAR_NAMES
 REVIEW_FILES = ("amazonReviewSnippets_GroundTruth.txt", "movieReviewSnippets_GroundTruth.txt")
-UNLABELLED_FILES = ("nytEditorialSnippets_GroundTruth.txt", "tweets_GroundTruth.txt")
+EDITORIAL_FILES = ("nytEditorialSnippets_GroundTruth.txt",)
+TWEET_FILES = ("tweets_GroundTruth.txt",)
+FILES: dict[str, tuple[str, ...]] = {
+    "demo": REVIEW_FILES,
+    "demo-tweets": TWEET_FILES,
+    "demo-editorials": EDITORIAL_FILES,
+}
+"""The files of each data set whose classes are fifths of the ratings."""
 MIN_WORDS = 3
 TOO_SHORT = f"of fewer than {MIN_WORDS} words"
 DUPLICATE = "with an earlier row's text"
@@ -23,7 +31,7 @@ DUPLICATE = "with an earlier row's text"
 
 @dataclasses.dataclass(frozen=True)
 class DemoReviews:
-    """The review sentences, in the order of the files.
+    """The sentences of some files, in their order.
 
     Attributes:
         ids: every row's file and its name there, those left out too.
@@ -40,17 +48,20 @@ class DemoReviews:
     dropped: dict[str, int]
 
 
-def load_demo_reviews() -> DemoReviews:
-    """Return the two review files' sentences, fetched where missing, cut into five classes.
+def load_demo_reviews(files: Sequence[str] = REVIEW_FILES) -> DemoReviews:
+    """Return the sentences of the review files, or of others, fetched where missing, cut into five classes.
 
     Left out are, in this order, texts of fewer than three words (separated by white space), and texts equal, letter
     for letter, to that of an earlier row that is kept.
+
+    Args:
+        files: their names.
 
     Raises:
         DownloadError: the files could not be fetched.
     """
     folder = fetch_demo_data()
-    rows = [(name, *row) for name in REVIEW_FILES for row in read_rated_texts(folder / name)]
+    rows = [(name, *row) for name in files for row in read_rated_texts(folder / name)]
     ids = [(name, row) for name, row, _, _ in rows]
     texts = [text for _, _, _, text in rows]
     ratings = np.array([rating for _, _, rating, _ in rows])
@@ -62,17 +73,21 @@ def load_demo_reviews() -> DemoReviews:
     return DemoReviews(ids, texts, ratings, classes, dropped)
 
 
-def load_unlabelled_demo_texts() -> list[str]:
-    """Return the newspaper sentences and tweets that come with the reviews: text without a class, for transfer.
+def load_unlabelled_demo_texts(labelled: Sequence[str] = REVIEW_FILES) -> list[str]:
+    """Return the texts that come with those of a data set, of the reviews the editorials and tweets, for transfer.
 
-    Left out are texts of fewer than three words, and texts equal to an earlier one or to one of the reviews.
+    Left out are texts of fewer than three words, and texts equal to an earlier one or to one of the data set.
+
+    Args:
+        labelled: the data set's own files.
 
     Raises:
         DownloadError: the files could not be fetched.
     """
     folder = fetch_demo_data()
-    seen = {text for name in REVIEW_FILES for _, _, text in read_rated_texts(folder / name)}
-    texts = [text for name in UNLABELLED_FILES for _, _, text in read_rated_texts(folder / name)]
+    others = [name for name in (*REVIEW_FILES, *EDITORIAL_FILES, *TWEET_FILES) if name not in labelled]
+    seen = {text for name in labelled for _, _, text in read_rated_texts(folder / name)}
+    texts = [text for name in others for _, _, text in read_rated_texts(folder / name)]
     reasons = _reasons_to_drop(texts, seen)
     return [text for text, reason in zip(texts, reasons, strict=True) if reason is None]
 

@@ -12,7 +12,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import assemble
-from teacher_export.data.demo import LABEL_NAMES, REVIEW_FILES, classes_between, load_demo_reviews, quintiles
+from teacher_export.data.demo import LABEL_NAMES, DemoReviews, classes_between, load_demo_reviews, quintiles
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers
 from teacher_export.data.splitting import draw_all
@@ -37,16 +37,10 @@ def load_demo_votes(config: DataConfig, smoothing: float) -> AnsweredTable:
         InputError: one was changed since.
     """
     reviews = load_demo_reviews()
-    folder = fetch_demo_votes()
-    ratings = {
-        (name, row): votes for name in REVIEW_FILES for row, votes in read_votes(folder / votes_file(name)).items()
-    }
     cuts = quintiles(reviews.ratings[reviews.classes >= 0])
     counts = np.zeros((len(reviews.texts), len(LABEL_NAMES)))
-    for row, key in enumerate(reviews.ids):
-        if key not in ratings:
-            raise InputError(f"{folder / votes_file(key[0])}: expected the ratings of {key[1]!r}, found none")
-        counts[row] = np.bincount(classes_between(cuts, np.array(ratings[key])), minlength=len(LABEL_NAMES))
+    for row, votes in enumerate(votes_of(reviews)):
+        counts[row] = np.bincount(classes_between(cuts, np.array(votes)), minlength=len(LABEL_NAMES))
     labels = np.where(reviews.classes >= 0, most_voted(counts, reviews.classes), -1).astype(np.int16)
     source = LabelledRows(LABEL_NAMES, labels, labels >= 0, reviews.dropped)
     drawn = draw_all(config, source)
@@ -56,6 +50,22 @@ def load_demo_votes(config: DataConfig, smoothing: float) -> AnsweredTable:
     logits, changed, fingerprint = logits_of(answers, classes, "votes", smoothing)
     dataset = assemble(config, source, drawn, [reviews.texts[row] for row in drawn.rows.tolist()], logits)
     return AnsweredTable(dataset, ("votes",), fingerprint, changed, "votes", smoothing)
+
+
+def votes_of(reviews: DemoReviews) -> list[list[int]]:
+    """Return what each of a text's raters gave it, from -4 to 4, for every text.
+
+    Raises:
+        DownloadError: the files could not be fetched.
+        InputError: one was changed since.
+    """
+    names = dict.fromkeys(name for name, _ in reviews.ids)
+    folder = fetch_demo_votes([votes_file(name) for name in names])
+    ratings = {(name, row): votes for name in names for row, votes in read_votes(folder / votes_file(name)).items()}
+    missing = next((key for key in reviews.ids if key not in ratings), None)
+    if missing is not None:
+        raise InputError(f"{folder / votes_file(missing[0])}: expected the ratings of {missing[1]!r}, found none")
+    return [ratings[key] for key in reviews.ids]
 
 
 def votes_file(name: str) -> str:

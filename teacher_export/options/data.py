@@ -15,6 +15,8 @@ DatasetName = Literal[
     "demo",
     "demo-votes",
     "demo-ratings",
+    "demo-tweets",
+    "demo-editorials",
     "amazon-pds",
     "table",
     "amazon-2023",
@@ -29,7 +31,7 @@ DatasetName = Literal[
 NOTEBOOK_ROWS = 50_000
 DEMO_VOTES: DatasetName = "demo-votes"
 DEMO_RATINGS: DatasetName = "demo-ratings"
-DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES, DEMO_RATINGS)
+DEMOS: tuple[DatasetName, ...] = ("demo", DEMO_VOTES, DEMO_RATINGS, "demo-tweets", "demo-editorials")
 _NO_TABLES = (*DEMOS, "amazon-pds")
 
 
@@ -39,8 +41,9 @@ class DataConfig:
 
     dataset: DatasetName = "demo"
     """demo: review sentences fetched through pip; demo-votes: the same, with the votes of their raters as the teacher;
-    demo-ratings: the same, with their mean rating as a score; amazon-pds: the Amazon reviews' TSV; table: any other
-    file; the others are tables whose columns are known."""
+    demo-ratings: the same, with their mean rating as a score; demo-tweets, demo-editorials: tweets and newspaper
+    sentences, rated likewise; amazon-pds: the Amazon reviews' TSV; table: any other file; the others are tables whose
+    columns are known."""
     data: tuple[Path, ...] = ()
     """Files to read: TSV for amazon-pds; CSV, TSV, JSONL or Parquet for table; packed (.gz, .zst, .bz2, .xz, or a
     .zip of one file) or not. A folder stands for the files in it: its README.md, or their names, say which train,

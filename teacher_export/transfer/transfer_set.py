@@ -18,6 +18,7 @@ from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
 from teacher_export.data.dataset import SEEN_BY_NONE
+from teacher_export.data.demo import REVIEW_FILES
 from teacher_export.transfer.augment import Augmenter
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
@@ -135,7 +136,9 @@ def _add_copies(builder: "_Builder", train: "Split", config: ExportConfig, mask_
 
 
 def _described(source: UnlabelledSource) -> str:
-    return "the demo's editorials and tweets" if source.path is None else str(source.path)
+    if source.path is not None:
+        return str(source.path)
+    return "the demo's editorials and tweets" if source.labelled == REVIEW_FILES else "the demo's other texts"
 
 
 class _Builder:

@@ -26,6 +26,7 @@ from distill_jax.tables.sources import (
 )
 from distill_jax.tables.text_columns import TextColumns
 from teacher_export.config import ExportConfig
+from teacher_export.data.demo import FILES, REVIEW_FILES, load_unlabelled_demo_texts
 from teacher_export.data.streaming import open_source
 from teacher_export.options.transfer_set import DEMO_TEXTS
 
@@ -44,12 +45,14 @@ class UnlabelledSource:
         format: how the file is read; None for one text a line.
         columns: a table's text columns.
         skips_bad_rows: whether rows that cannot be read are left out, where they are an error otherwise.
+        labelled: of the demo's texts, the files that are the data set itself.
     """
 
     path: Path | None
     format: TableFormat | None = None
     columns: tuple[str, ...] = ()
     skips_bad_rows: bool = False
+    labelled: tuple[str, ...] = REVIEW_FILES
 
     @property
     def name(self) -> str:
@@ -68,9 +71,7 @@ class UnlabelledSource:
                 file.
         """
         if self.path is None:
-            from teacher_export.data.demo import load_unlabelled_demo_texts
-
-            yield from load_unlabelled_demo_texts()
+            yield from load_unlabelled_demo_texts(self.labelled)
             return
         budget, bad, rows = Budget(self.path.stat().st_size), BadRows(), 0
 
@@ -117,11 +118,15 @@ def find_unlabelled(config: ExportConfig) -> list[UnlabelledSource]:
     """
     sources: list[UnlabelledSource] = []
     for path in config.transfer_set.unlabelled:
-        source = UnlabelledSource(None) if str(path) == DEMO_TEXTS else _open(path, config)
+        source = _demo(config) if str(path) == DEMO_TEXTS else _open(path, config)
         if any(_same(source, earlier) for earlier in sources):
             raise InputError(f"{_OPTION} {path}: it is named twice; name each file once")
         sources.append(source)
     return sources
+
+
+def _demo(config: ExportConfig) -> UnlabelledSource:
+    return UnlabelledSource(None, labelled=FILES.get(config.data.dataset, REVIEW_FILES))
 
 
 def _same(one: UnlabelledSource, other: UnlabelledSource) -> bool:

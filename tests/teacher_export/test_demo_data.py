@@ -7,7 +7,13 @@ import pytest
 from distill_jax.errors import InputError
 from teacher_export.data import demo as demo_data
 from teacher_export.data.dataset import load_dataset
-from teacher_export.data.demo import load_demo_reviews, load_unlabelled_demo_texts, quintile_classes, read_rated_texts
+from teacher_export.data.demo import (
+    FILES,
+    load_demo_reviews,
+    load_unlabelled_demo_texts,
+    quintile_classes,
+    read_rated_texts,
+)
 from teacher_export.options.data import DataConfig
 from teacher_export.pip_download import UnreachableIndexError
 
@@ -43,6 +49,24 @@ def test_unlabelled_texts_are_neither_reviews_nor_repeated(tiny_files):
     assert load_unlabelled_demo_texts() == ["one two three", "four five six"]
 
 
+@pytest.mark.parametrize(
+    ("dataset", "texts", "others"),
+    [
+        ("demo-tweets", ["four five six"], ["very bad indeed", "it is fine, é", "Very bad indeed", "a b c"]),
+        ("demo-editorials", ["one two three", "a b c"], ["very bad indeed", "it is fine, é", "Very bad indeed"]),
+    ],
+)
+def test_tweets_and_editorials_are_data_sets_and_all_others_are_unlabelled_then(tiny_files, dataset, texts, others):
+    files = FILES[dataset]
+    reviews = load_demo_reviews(files)
+    kept = np.flatnonzero(reviews.classes >= 0)
+    assert [reviews.texts[row] for row in kept] == texts
+    assert {name for name, _ in reviews.ids} == set(files)
+    found = load_unlabelled_demo_texts(files)
+    assert found[: len(others)] == others
+    assert not set(found) & set(texts)
+
+
 def test_classes_are_the_fifths_of_the_kept_ratings(tiny_files):
     ratings = np.random.default_rng(0).normal(size=503).round(1)  # with many ties, as means of twenty have
     assert quintile_classes(ratings).tolist() == pd.qcut(ratings, 5, labels=False).tolist()
@@ -75,6 +99,15 @@ def test_the_real_reviews(demo_reviews):
     assert np.bincount(demo_reviews.classes[kept]).tolist() == [2835, 2826, 2816, 2927, 2723]
     words = [len(text.split()) for text, is_kept in zip(demo_reviews.texts, kept, strict=True) if is_kept]
     assert np.mean(words) == pytest.approx(18, abs=1)
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize(("dataset", "rows"), [("demo-tweets", 4_152), ("demo-editorials", 5_064)])
+def test_the_real_tweets_and_editorials(demo_reviews, dataset, rows):
+    splits = load_dataset(DataConfig(dataset=dataset)).splits
+    labels = np.concatenate([split.labels for split in splits.values()])
+    assert len(labels) == rows
+    assert np.bincount(labels, minlength=5).min() > 0.15 * rows
 
 
 @pytest.mark.demo

@@ -35,7 +35,7 @@ def tiny_files(tmp_path, monkeypatch):
         content = "".join(votes[::-1] if marked else votes)
         (tmp_path / f"{name}_anonDataRatings.txt").write_text(content, encoding="utf-8-sig" if marked else "utf-8")
     monkeypatch.setattr(demo_data, "fetch_demo_data", lambda: tmp_path)
-    monkeypatch.setattr(demo_votes, "fetch_demo_votes", lambda: tmp_path)
+    monkeypatch.setattr(demo_votes, "fetch_demo_votes", lambda files: tmp_path)
     return tmp_path
 
 

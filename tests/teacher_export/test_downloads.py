@@ -326,7 +326,7 @@ def test_the_pins_are_complete(bundle):
 )
 def test_the_demo_files_can_be_fetched(fetch_demo, files):
     try:
-        folder = fetch_demo()
+        folder = fetch_demo(files) if fetch_demo is downloads.fetch_demo_votes else fetch_demo()
     except UnreachableIndexError as error:
         pytest.skip(str(error))
     assert files <= {path.name for path in folder.iterdir()}

@@ -21,9 +21,9 @@ from export_helpers import (
 )
 from teacher_export import export
 from teacher_export.data import dataset as datasets
-from teacher_export.data import demo as demo_data
 from teacher_export.data.dataset import Dataset, Split
 from teacher_export.transfer import transfer_set as transfer
+from teacher_export.transfer import unlabelled as unlabelled_texts
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.words import normalised_words
 from tiny_teacher import LABEL_NAMES, OF_TEACHER, WORDS, make_tokenizer
@@ -244,7 +244,7 @@ def test_fine_tuning_does_not_depend_on_the_transfer_set(bare, tmp_path):
 
 
 def test_the_word_demo_takes_the_demos_unlabelled_texts(monkeypatch, capsys):
-    monkeypatch.setattr(demo_data, "load_unlabelled_demo_texts", lambda: ["one two three", PLANTED[0]])
+    monkeypatch.setattr(unlabelled_texts, "load_unlabelled_demo_texts", lambda _: ["one two three", PLANTED[0]])
     assert build(unlabelled=(Path("demo"),)).split.texts == ["one two three"]
     assert "the demo's editorials and tweets" in capsys.readouterr().out
 
