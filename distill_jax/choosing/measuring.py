@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.choosing.baselines import Baseline, trained_baselines
+from distill_jax.baselines.tfidf import Baseline, trained_baselines
 from distill_jax.choosing.candidate import Candidate, Cost, Kind
 from distill_jax.choosing.choice import Choice
 from distill_jax.choosing.int8_teacher import int8_teacher

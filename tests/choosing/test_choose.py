@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from distill_jax.choosing.baselines import trained_baselines
 
 import distill_jax as dj
 from command_lines import call, refusal
+from distill_jax.baselines.tfidf import trained_baselines
 from distill_jax.choose import main
 from distill_jax.choosing import measuring
 from distill_jax.errors import InputError

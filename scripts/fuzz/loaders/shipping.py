@@ -5,6 +5,7 @@ import json
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from scripts.fuzz import corpus
 from scripts.fuzz.loaders.loader import Loader, require
@@ -47,15 +48,15 @@ def _convert(path: Path, draw: random.Random) -> None:
 
 def _choose(folder: Path, _: random.Random) -> None:
     """Choose among a packed student and the baselines of an export whose notes are damaged."""
-    from distill_jax.choosing import choice
-    from distill_jax.choosing.candidate import Cost
+    from distill_jax.choosing import measuring
     from distill_jax.choosing.page import choice_page
     from distill_jax.choosing.recommendation import Limits
     from distill_jax.choosing.table import choice_text
     from distill_jax.data.exports import Export
 
-    choice._cost = lambda packed, texts: Cost(packed.stat().st_size, 0.1, 0.2, 1e4, len(texts))  # noqa: SLF001
-    found = choice.choose([folder.parent / corpus.PACKED], Export.open(folder), Limits(2_000_000, 1.0))
+    costs = {"p50_ms": 0.1, "p99_ms": 0.2, "texts_per_second": 1e4, "memory_bytes": 1e8}
+    with mock.patch.object(measuring, "in_own_process", return_value=costs):
+        found = measuring.choose([folder.parent / corpus.PACKED], Export.open(folder), Limits(2_000_000, 1.0))
     json.dumps(found.to_json(), allow_nan=False)
     "\n".join(choice_text(found)).encode()
     choice_page(found).encode()

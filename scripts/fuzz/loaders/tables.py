@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
+from unittest import mock
 
 import numpy as np
 
@@ -113,11 +114,11 @@ def _hub(folder: Path, draw: random.Random) -> None:
     from teacher_export.data.dataset import load_dataset
     from teacher_export.data.folders import with_files_of_folders
 
-    huggingface_hub.snapshot_download = lambda *_, **__: str(folder)
     name = draw.choice(("en", "en", "de", "", "datasets/en", "en/more", "../..", "%2e%2e", "."))
     path = Path(f"hf://owner/name/{name}")
     chance = {"validation_fraction": 0, "max_rows": None, "label_column": "label", "text_column": ("text",)}
-    data = with_files_of_folders(_config(path, draw, chance))
+    with mock.patch.object(huggingface_hub, "snapshot_download", return_value=str(folder)):
+        data = with_files_of_folders(_config(path, draw, chance))
     inside = [file for files in (data.data, data.test_data, data.validation_data) for file in files or ()]
     require(all(folder.resolve() in file.resolve().parents for file in inside), "a file from elsewhere")
     _check(load_dataset(with_class_names(data)))
