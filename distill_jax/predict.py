@@ -30,7 +30,7 @@ class Arguments:
     ] = None
     """A UTF-8 file with a text on each line; with --text-column a table."""
     explain: Annotated[bool, Flag()] = False
-    """Say of each word of a line how much it speaks for the answer ("why", the highest first)."""
+    """Say of each word of a text how much it speaks for the answer ("why", the highest first)."""
     table: TableOptions = dataclasses.field(default_factory=TableOptions)
     dialect: DialectConfig = dataclasses.field(default_factory=DialectConfig)
 
@@ -38,8 +38,6 @@ class Arguments:
         given = [*self.table.given(), *self.dialect.given()]
         if given and not self.table.text_column:
             raise InputError(f"{given[0]} goes with a table; name its column of texts with --text-column")
-        if self.explain and self.table.text_column:
-            raise InputError("--explain goes with a text on each line, got a table; leave one of the two out")
         if self.table.text_column and self.file is None:
             raise InputError("--text-column goes with the file of a table, got standard input; name the file")
 
@@ -61,7 +59,7 @@ def main() -> None:
     if arguments.table.text_column and arguments.file is not None:
         from distill_jax.labelling.label_table import label_table
 
-        label_table(arguments.file, arguments.run, arguments.table, arguments.dialect)
+        label_table(arguments.file, arguments.run, arguments.table, arguments.dialect, explain=arguments.explain)
         return
     from distill_jax.labelling.labeller import load_student
     from distill_jax.labelling.lines import label_lines

@@ -1,6 +1,9 @@
 """A choice as a page: score against bytes as a chart, the table, the recommendation."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from distill_jax.choosing.candidate import Candidate
 from distill_jax.choosing.choice import Choice
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"student": COLOURS[0], "baseline": COLOURS[1], "teacher": COLOURS[6]}
 _WIDE, _NARROW = 660, 260
-_LINE = 0.05  # of the plot's height: a line of letters
+_LINE, _LETTER = 0.05, 7  # of the plot's height a line of letters; pixels a letter
 
 
 def choice_page(choice: Choice) -> str:
@@ -59,7 +62,7 @@ def choice_chart(choice: Choice, width: int, height: int = 320) -> "alt.LayerCha
     """Return the chart: score with its interval against bytes, on a logarithmic scale, and the Pareto front."""
     import altair as alt
 
-    frame = _frame(choice)
+    frame = _frame(choice, width)
     powers = [10**power for power in range(2, 13)]
     x = alt.X(
         "bytes:Q",
@@ -90,26 +93,38 @@ def choice_chart(choice: Choice, width: int, height: int = 320) -> "alt.LayerCha
     return styled(alt.layer(front, bars, points, names), width, height)
 
 
-def _frame(choice: Choice) -> "pd.DataFrame":
-    """Return the chart's rows, a candidate of known size each."""
+def _frame(choice: Choice, width: int) -> "pd.DataFrame":
+    """Return the chart's rows, a candidate of known size each, the best first."""
     import pandas as pd
 
-    sized = [each for each in choice.candidates if each.cost.bytes]
-    spread = max(each.score.high for each in sized) - min(each.score.low for each in sized)
-    rows, lowest = [], float("inf")
-    for each in sorted(sized, key=lambda each: -each.score.value):
-        lowest = min(each.score.value, lowest - _LINE * spread)  # so that no name stands on another
-        score = each.score
-        rows.append(
-            {
-                "name": each.name,
-                "kind": each.kind,
-                "bytes": each.cost.bytes,
-                "score": score.value,
-                "low": score.low,
-                "high": score.high,
-                "label": lowest,
-                "front": each in choice.front,
-            }
-        )
+    sized = sorted((each for each in choice.candidates if each.cost.bytes), key=lambda each: -each.score.value)
+    rows = [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "bytes": each.cost.bytes,
+            "score": each.score.value,
+            "low": each.score.low,
+            "high": each.score.high,
+            "label": height,
+            "front": each in choice.front,
+        }
+        for each, height in zip(sized, _label_heights(sized, width), strict=True)
+    ]
     return pd.DataFrame(rows)
+
+
+def _label_heights(sized: Sequence[Candidate], width: int) -> list[float]:
+    """Return where each candidate's name stands, in scores: a line below any better one's that it would stand on."""
+    spread = max(each.score.high for each in sized) - min(each.score.low for each in sized)
+    sizes = np.log10([each.cost.bytes or 1 for each in sized])
+    places = width * (sizes - sizes.min()) / max(float(np.ptp(sizes)), 1.0)
+    placed: list[tuple[float, float, float]] = []  # from where to where a name stands, and how high
+    for each, start in zip(sized, places.tolist(), strict=True):
+        stop, height = start + min(_LETTER * len(each.name), width / 2), each.score.value
+        beside = [at for first, last, at in placed if first < stop and start < last]
+        for at in sorted(beside, reverse=True):
+            if abs(at - height) < _LINE * spread:
+                height = at - _LINE * spread
+        placed.append((start, stop, height))
+    return [height for _, _, height in placed]

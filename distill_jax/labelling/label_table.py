@@ -63,7 +63,9 @@ class _Work:
         return self.labeller.label(next(self.table.blocks()))
 
 
-def label_table(path: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> None:
+def label_table(
+    path: Path, student: Path, options: TableOptions, dialect: DialectConfig, *, explain: bool = False
+) -> None:
     """Write a table's rows and what a student answers to each.
 
     Args:
@@ -71,6 +73,7 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
         student: the student, in whatever form it lies there.
         options: what is written, and how.
         dialect: how a file of separated fields is written.
+        explain: write of each text's words how much they speak for its answer, too.
 
     Raises:
         InputError: the table cannot be read, or the output not be written; the message says why.
@@ -79,7 +82,7 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
     require_data_file(path, "the file's name")
     output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
     file_format = format_of(path, dialect, options.text_column)
-    work = _work(path, load_student(student), student, options, file_format)
+    work = _work(path, load_student(student), student, options, file_format, explain=explain)
     head = work.recipe.form.head(work.table.none())
     with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
         say_guesses(path, dialect, file_format)
@@ -89,10 +92,10 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
         return
     with sole_writer(output, "output"):
         _require_free(output, overwrite=options.overwrite)  # another process may have put one there
-        identity = _identity(path, student, options, dialect)
+        identity = _identity(path, student, options, dialect, explain=explain)
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
             _to_part(work, part, head, started)
-            changed = first_difference(identity, _identity(path, student, options, dialect))
+            changed = first_difference(identity, _identity(path, student, options, dialect, explain=explain))
             if changed is not None:
                 what = f"student {student}" if changed[0] == "student" else f"data file {path}"
                 part.discard()  # workers may have read the one and the other
@@ -100,14 +103,16 @@ def label_table(path: Path, student: Path, options: TableOptions, dialect: Diale
             part.finish(work.recipe.form, output)
 
 
-def _work(path: Path, predictor: "Predictor", student: Path, options: TableOptions, file_format: Any) -> _Work:
+def _work(
+    path: Path, predictor: "Predictor", student: Path, options: TableOptions, file_format: Any, *, explain: bool
+) -> _Work:
     columns = answer_columns(predictor, probabilities=options.probabilities)
-    appended = appended_columns(columns, options.prefix)
+    appended = appended_columns(columns, options.prefix, explain=explain)
     form = _form(options, appended, predictor.label_names)
     names = [column.name for column in appended]
     table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
-    recipe = Recipe(student, options.probabilities, form)
-    return _Work(path, table, recipe, Labeller(predictor, columns, form), _workers(options.workers, path, predictor))
+    recipe = Recipe(student, options.probabilities, form, explain)
+    return _Work(path, table, recipe, recipe.labeller(predictor), _workers(options.workers, path, predictor))
 
 
 def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:
@@ -149,7 +154,9 @@ def _require_free(output: Path, *, overwrite: bool) -> None:
         raise InputError(f"--output {output}: it is there already; name another, or replace it with --overwrite")
 
 
-def _identity(path: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> dict[str, Any]:
+def _identity(
+    path: Path, student: Path, options: TableOptions, dialect: DialectConfig, *, explain: bool
+) -> dict[str, Any]:
     """Return what must be the same for a table under way to be gone on with."""
     found = path.stat()
     return {
@@ -158,6 +165,7 @@ def _identity(path: Path, student: Path, options: TableOptions, dialect: Dialect
         "text_column": list(options.text_column),
         "probabilities": options.probabilities,
         "prefix": options.prefix,
+        "explain": explain,
         "label_separator": options.label_separator,
         **dataclasses.asdict(dialect),
         "block": [inputs.BLOCK_ROWS, inputs.BLOCK_CHARACTERS],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from distill_jax.extras import are_installed
 from distill_jax.labelling.inputs import Block
 from distill_jax.labelling.outputs import OutputForm
-from distill_jax.tasks.answer_columns import AnswerColumn, AnswerColumns
+from distill_jax.tasks.answer_columns import WHY, AnswerColumn, AnswerColumns
 
 if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
@@ -48,16 +48,20 @@ class Labeller:
         predictor: answers.
         columns: what is written of an answer.
         form: how it is written.
+        explain: whether each answer's reasons are a further column.
     """
 
     predictor: "Predictor"
     columns: AnswerColumns
     form: OutputForm
+    explain: bool = False
 
     def label(self, block: Block) -> Labelled:
         """Return a block's rows with their answers; a row without a text has none."""
         texts = [text for text in block.texts if text is not None]
         values = self.columns.values(self.predictor.logits(texts))
+        if self.explain:
+            values.append([each.why_json() for each in self.predictor.explainer.explain(texts)])
         if len(texts) < len(block.texts):
             given = [iter(column) for column in values]
             values = [[None if text is None else next(its) for text in block.texts] for its in given]
@@ -72,16 +76,19 @@ class Recipe:
         student: where it lies.
         probabilities: whether each label's is written.
         form: how a table is written.
+        explain: whether reasons are.
     """
 
     student: Path
     probabilities: bool
     form: OutputForm
+    explain: bool = False
 
     def labeller(self, predictor: "Predictor | None" = None) -> Labeller:
         """Return the labeller; ``predictor`` None = the student is loaded."""
         predictor = load_student(self.student) if predictor is None else predictor
-        return Labeller(predictor, answer_columns(predictor, probabilities=self.probabilities), self.form)
+        columns = answer_columns(predictor, probabilities=self.probabilities)
+        return Labeller(predictor, columns, self.form, self.explain)
 
 
 def answer_columns(predictor: "Predictor", *, probabilities: bool) -> AnswerColumns:
@@ -89,6 +96,7 @@ def answer_columns(predictor: "Predictor", *, probabilities: bool) -> AnswerColu
     return predictor.task.answer_columns(predictor.label_names, probabilities=probabilities)
 
 
-def appended_columns(columns: AnswerColumns, prefix: str) -> tuple[AnswerColumn, ...]:
-    """Return the columns of answers with the names that they have in the table."""
-    return tuple(dataclasses.replace(column, name=prefix + column.name) for column in columns.columns)
+def appended_columns(columns: AnswerColumns, prefix: str, *, explain: bool = False) -> tuple[AnswerColumn, ...]:
+    """Return the columns of answers, and of reasons, with the names that they have in the table."""
+    all_ = (*columns.columns, WHY) if explain else columns.columns
+    return tuple(dataclasses.replace(column, name=prefix + column.name) for column in all_)

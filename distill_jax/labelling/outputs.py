@@ -40,6 +40,15 @@ class OutputForm(abc.ABC):
     separator: str
     needs_columns: ClassVar[bool] = True
 
+    def _as_text(self, answers: Answers) -> Answers:
+        """Return the answers with JSON's values as text."""
+        return [
+            [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+            if column.kind == "json"
+            else values
+            for column, values in zip(self.appended, answers, strict=True)
+        ]
+
     @abc.abstractmethod
     def head(self, none: Rows) -> bytes:
         """Return what stands before the first piece, of a table's columns without its rows."""
@@ -83,7 +92,7 @@ class CsvForm(_TextForm):
 
     def piece(self, rows: Rows, answers: Answers) -> bytes:
         """Return the rows' lines."""
-        columns = [list(map(self._field, column)) for column in answers]
+        columns = [list(map(self._field, column)) for column in self._as_text(answers)]
         return self._lines([[*row, *its] for row, its in zip(rows.fields(), zip(*columns, strict=True), strict=True)])
 
     def _field(self, value: Any) -> str:
@@ -144,6 +153,7 @@ class ParquetForm(OutputForm):
         """Return the rows as a stream of Arrow's."""
         pa, _ = import_pyarrow()
         table = rows.arrow()
+        answers = self._as_text(answers)
         for column, values in zip(self.appended, answers, strict=True):
             table = table.append_column(column.name, pa.array(values, _arrow_kind(column)))
         sink = pa.BufferOutputStream()
@@ -191,7 +201,8 @@ def _require_distinct(names: Sequence[str]) -> None:
 
 def _arrow_kind(column: AnswerColumn) -> Any:
     pa, _ = import_pyarrow()
-    return {"text": pa.string(), "number": pa.float64(), "texts": pa.list_(pa.string())}[column.kind]
+    kinds = {"number": pa.float64(), "texts": pa.list_(pa.string())}
+    return kinds.get(column.kind, pa.string())
 
 
 _TEXT_FORMS: dict[str, Callable[..., OutputForm]] = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.inference.json_lines import rounded
 
-Kind = Literal["text", "texts", "number"]
+Kind = Literal["text", "texts", "number", "json"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +17,14 @@ class AnswerColumn:
 
     Attributes:
         name: its name, before what the user puts in front of it.
-        kind: what a row has in it; ``texts`` is a list of them.
+        kind: what a row has in it; ``texts`` is a list of them, ``json`` any value that JSON has.
     """
 
     name: str
     kind: Kind
+
+
+WHY = AnswerColumn("why", "json")
 
 
 class AnswerColumns(Protocol):

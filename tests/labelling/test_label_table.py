@@ -69,6 +69,19 @@ def test_rows_are_kept_in_their_order_and_answered_as_the_library_answers(capsys
 
 
 @pytest.mark.parametrize("written", FORMS)
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_why_is_a_column(capsys, tmp_path, students, task, written):
+    rows = rows_of_texts()
+    path, output = write_table(tmp_path / "in.csv", rows), tmp_path / f"out{written}"
+    label(capsys, students[task], path, output, "--explain", "--workers", "2")
+    found = [row["why"] for row in read_table(output)]
+    answered, _, model = expected(students[task], rows)
+    why = [each if written == ".jsonl" else json.loads(each) for each in found if each]
+    assert why == [json.loads(json.dumps(each.why_json())) for each in model.explain([row["body"] for row in answered])]
+    assert len(why) == len(rows) - len(NO_TEXT)
+
+
+@pytest.mark.parametrize("written", FORMS)
 @pytest.mark.parametrize("task", ["single-label", "multi-label", "score"])
 def test_what_a_task_answers_is_columns(capsys, tmp_path, students, task, written):
     rows = rows_of_texts(no_text={})

@@ -53,7 +53,7 @@ place = Path(sys.argv[1])
 (place / "inputs/a.bin").write_bytes(bytes(range(200)))
 kinds = "fine sentence error panic empty exit writes abort hangs memory wrong".split()
 loaders = [Loader(kind, "a.bin", read(kind)) for kind in kinds]
-campaign._HANG = 10  # a busy machine takes seconds to hand out a gigabyte
+campaign._HANG = 20  # a busy machine takes seconds to hand out a gigabyte
 told = campaign.Campaign(loaders, 60, len(kinds), 5, 2, place / "inputs", place / "work", place / "kept")
 found = campaign.conduct(told, lambda line: None)
 print(json.dumps({fault.loader: fault.cause for fault in found.faults}))
@@ -69,7 +69,7 @@ def test_every_way_to_end_that_is_none_is_found(tmp_path):
         "exit": "exit status",
         "writes": "a reader writes",
         "abort": "the process died",
-        "hangs": "no answer in 10 s",
+        "hangs": "no answer in 20 s",
         "memory": "memory",
         "wrong": "WrongAnswerError",
     }
