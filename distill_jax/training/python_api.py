@@ -65,6 +65,7 @@ class Trained:
         kept_epoch: the epoch that ``model`` is of, counted from 0.
         seconds: time spent in training steps.
         at_chance: whether the training stopped before it learnt anything: the loss still falls, train longer.
+        still_learns: whether it stopped in the midst of learning: train longer.
     """
 
     history: "pd.DataFrame"
@@ -74,6 +75,7 @@ class Trained:
     kept_epoch: int
     seconds: float
     at_chance: bool
+    still_learns: bool
     _export: Export
     _splits: Mapping[str, Examples]
 
@@ -103,6 +105,7 @@ class Trained:
                     self.model.weights(),
                     self.seconds,
                     at_chance=self.at_chance,
+                    still_learns=self.still_learns,
                     task=self.model.task,
                 )
                 finish_run(new, self.config, figures, self.logits["test"], self._splits["test"], self.model.task)
@@ -186,6 +189,7 @@ def fit(
         kept_epoch=result.kept_epoch,
         seconds=result.seconds,
         at_chance=result.at_chance,
+        still_learns=result.still_learns,
         _export=export,
         _splits=splits,
     )
