@@ -47,9 +47,10 @@ class TrainConfig:
     transfer_share: Annotated[float, Range(0, 1, low_open=True)] = 1.0
     """With --transfer, how much of that split: this share of its rows, drawn by --seed."""
     transfer_passes: Annotated[int, Range(0, 100_000)] = 0
-    """With --transfer, passes over that split in the whole training, an equal part each epoch; 0: one every epoch."""
+    """With --transfer, passes over that split in the whole training, an equal part each epoch; 0: one every epoch. Of
+    few rows the best recipe takes more."""
     epochs: Annotated[int, Range(1, 100_000)] = 5
-    """Passes over the training split."""
+    """Passes over the training split; of few rows the best recipe takes more, for enough steps."""
     batch_size: Annotated[int, Range(1, 65_536)] = 32
     """Rows a step."""
     optimizer: OptimizerName = "adam"

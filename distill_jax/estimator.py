@@ -25,6 +25,7 @@ from distill_jax.tasks.registry import task_named
 from distill_jax.training.class_labels import class_labels
 from distill_jax.training.fit import fit
 from distill_jax.training.label_sets import label_sets
+from distill_jax.training.length import fitted_to_rows
 from distill_jax.training.row_weights import weighted
 from distill_jax.training.score_labels import score_labels
 from distill_jax.training.start_embeddings import task_s_recipe
@@ -88,7 +89,7 @@ class _TextEstimator(BaseEstimator):
         given = self.training or {}
         training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **given}
         train = train_config(self.student, distil=teacher_logits is not None, **training)
-        train = task_s_recipe(train, config.labelling, given)
+        train = fitted_to_rows(task_s_recipe(train, config.labelling, given), len(texts), given=given)
         student = Student(config)
         rows = Examples(fast.encode(texts), labels, teacher_logits, length=self.max_length)
         rows = weighted(rows, train.class_weights, names)
@@ -120,7 +121,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
     Example:
         >>> from distill_jax import TextClassifier
         >>> texts, labels = ["good film", "bad film"] * 20, ["pos", "neg"] * 20
-        >>> model = TextClassifier(training={"epochs": 40}).fit(texts, labels)
+        >>> model = TextClassifier().fit(texts, labels)
         >>> model.predict(["a good one"]).tolist()
         ['pos']
         >>> tags = [["praise"], []] * 20

@@ -22,11 +22,14 @@ class Recipe:
         student: fields of its ``StudentConfig``.
         train: fields of ``TrainConfig``, for training on labels and for distillation alike.
         distilled: further fields of ``TrainConfig``, where it learns from the teacher.
+        least_steps: the fewest steps on the training split, and as many on a transfer set: where the epochs and passes
+            above are fewer, there are more of them (``training.length``). 0: they stand.
     """
 
     student: Mapping[str, Any]
     train: Mapping[str, Any]
     distilled: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    least_steps: int = 0
 
     def training(self, *, distil: bool) -> dict[str, Any]:
         """Return the fields of ``TrainConfig``."""
@@ -48,3 +51,6 @@ BEST_TRAINING: Final = {
 }
 BEST_ADAM: Final = {**ADAM, **BEST_TRAINING, "learning_rate": 2e-3}
 BEST_DISTILLED: Final = {"soft_loss": "kl", "transfer": True, "transfer_passes": 2}
+# The fewest steps, measured on 300 to 10,000 rows with and without a transfer set (docs/results.md, ``scripts/sizes``).
+ADAM_STEPS: Final = 1_000
+SGD_STEPS: Final = 300_000

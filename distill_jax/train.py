@@ -114,15 +114,22 @@ def _is_given(option: str, words: Sequence[str]) -> bool:
 
 
 def _for_export(train: TrainConfig, export: Path, words: Sequence[str]) -> TrainConfig:
-    """Return the recipe's training as far as it goes with the export, and say where the teacher has no table."""
+    """Return the recipe's training as it goes with the export, and say what is not as ``--help`` has it."""
     from distill_jax.export.format import read_manifest
+    from distill_jax.training.length import fitted_to_rows
     from distill_jax.training.start_embeddings import recipe_for
 
     given = [field.name for field in dataclasses.fields(train) if _is_given(option_of(field.name), words)]
-    fitting = recipe_for(train, read_manifest(export), given)
+    manifest = read_manifest(export)
+    fitting = recipe_for(train, manifest, given)
     if fitting.embeddings != train.embeddings:
         say("the teacher has no embedding table, so the student's embeddings start at random")
-    return fitting
+    rows, transfer_rows = manifest.examples("train"), manifest.examples("transfer")
+    long = fitted_to_rows(fitting, rows, transfer_rows, given)
+    if long.epochs != fitting.epochs:
+        passes = f" and {long.transfer_passes} passes over the transfer set" if long.transfer_passes else ""
+        say(f"{rows:,} training rows: {long.epochs} epochs{passes}, for enough steps (--epochs gives others)")
+    return long
 
 
 def default_workdir(export: Path, config: TrainConfig) -> Path:

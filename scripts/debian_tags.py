@@ -26,14 +26,14 @@ def tagged_texts(listing: str) -> dict[str, set[str]]:
     """Return each short description with the tags of all packages that have it, from ``apt-cache dumpavail``'s text."""
     found: dict[str, set[str]] = {}
     for stanza in listing.split("\n\n"):
-        fields = dict(_fields(stanza))
+        fields = dict(fields_of(stanza))
         if fields.get("Description") and fields.get("Tag"):
             tags = {tag.strip() for tag in fields["Tag"].split(",")}
             found.setdefault(fields["Description"], set()).update(tags - {"", NO_TOPIC})
     return found
 
 
-def _fields(stanza: str) -> Iterator[tuple[str, str]]:
+def fields_of(stanza: str) -> Iterator[tuple[str, str]]:
     """Yield a stanza's fields; lines that begin with a space go on with the field before."""
     for line in stanza.replace("\n ", " ").split("\n"):
         name, colon, value = line.partition(":")
@@ -46,13 +46,14 @@ def rows_of(texts: dict[str, set[str]], least: int = LEAST) -> list[dict[str, An
     counts = collections.Counter(tag for tags in texts.values() for tag in tags)
     frequent = {tag for tag, count in counts.items() if count >= least}
     return [
-        {"text": text, "tags": sorted(tags & frequent), "part": _part(text)}
+        {"text": text, "tags": sorted(tags & frequent), "part": part_of(text)}
         for text, tags in texts.items()
         if tags & frequent
     ]
 
 
-def _part(text: str) -> str:
+def part_of(text: str) -> str:
+    """Return the split that a text is in, by its hash."""
     return _PARTS[hashlib.sha256(text.encode()).digest()[0] % len(_PARTS)]
 
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(words) != 1 or words[0].startswith("-"):
         raise InputError("expected one argument, the folder to write: python -m scripts.debian_tags FOLDER")
     folder = Path(words[0])
-    rows = rows_of(tagged_texts(_package_lists()))
+    rows = rows_of(tagged_texts(package_lists()))
     if not rows:
         raise InputError("package lists: expected packages with tags, found none; run apt-get update on Debian")
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     say(f"{len(rows):,} texts with {len({tag for row in rows for tag in row['tags']})} tags")
 
 
-def _package_lists() -> str:
+def package_lists() -> str:
+    """Return what ``apt-cache dumpavail`` says; ``InputError`` where there is no such program, or it fails."""
     try:
         return subprocess.run(["apt-cache", "dumpavail"], capture_output=True, check=True).stdout.decode()
     except (OSError, subprocess.CalledProcessError):

@@ -19,6 +19,7 @@ from distill_jax.reporting.seeds import seed_notes
 from distill_jax.reporting.shares import most_frequent_share, share_kept
 from distill_jax.reporting.speed import speed_notes, speed_ratio, speed_sentence
 from distill_jax.reporting.table import Row, Table
+from distill_jax.reporting.training_notes import still_learns_note, unlearnt_note
 
 # Speeds of two runs on a busy machine differ by chance; from here on it is worth a sentence.
 _CLEARLY_FASTER = 1.5
@@ -211,11 +212,8 @@ def notes(table: Table) -> list[str]:
         for row in table.students
         if row.epochs and row.epochs_done is not None and row.epochs_done < row.epochs
     ]
-    found += [
-        f"{row.model}: its training accuracy is at chance, and its training loss still falls: train it for more epochs."
-        for row in table.students
-        if row.unlearnt
-    ]
+    found += [unlearnt_note(row.model) for row in table.students if row.unlearnt]
+    found += [still_learns_note(row.model) for row in table.students if row.still_learns and not row.unlearnt]
     found += speed_notes(table)
     unknown = [
         what

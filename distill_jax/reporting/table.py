@@ -57,6 +57,7 @@ class Row:
         epochs: epochs asked for.
         confusion: int64 [classes, classes], row = true class.
         unlearnt: whether its training accuracy is no better than chance while its training loss still falls.
+        still_learns: whether its training ended in the midst of learning.
         seeds: its scores with several seeds, of which the run's is the first; None where it was trained once.
     """
 
@@ -85,6 +86,7 @@ class Row:
     epochs: int | None
     confusion: np.ndarray
     unlearnt: bool = False
+    still_learns: bool = False
     seeds: SeedScores | None = None
 
     @property
@@ -254,6 +256,7 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         epochs=_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
         unlearnt=metrics.get("at_chance") is True,
+        still_learns=metrics.get("still_learns") is True,
         seeds=read_seeds_of(run.folder, train.get("seed"), score),
     )
 

@@ -15,6 +15,7 @@ from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, prob
 from distill_jax.reporting.page_frame import framed
 from distill_jax.reporting.results import csv_field, number_of_texts
 from distill_jax.reporting.task_table import TaskRow, TaskTable, finite
+from distill_jax.reporting.training_notes import still_learns_note
 from distill_jax.tasks.task import Metric
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def sentences(table: TaskTable) -> list[str]:
         if row.seeds is not None:
             named = ", ".join(f"{name.replace('_', ' ')} {spread(value)}" for name, value in row.seeds.named().items())
             found.append(f"{row.model}, mean ± spread over {len(row.seeds.seeds)} seeds: {named}.")
+    found += [still_learns_note(row.model) for row in table.students if row.still_learns]
     return [*found, *table.task.decision_words, *label_notes(table)]
 
 

@@ -40,6 +40,7 @@ class TaskRow:
         train_seconds: wall time of the training.
         documents_per_second: from raw text.
         seeds: its scores with several seeds.
+        still_learns: whether its training ended in the midst of learning.
     """
 
     model: str
@@ -57,6 +58,7 @@ class TaskRow:
     train_seconds: float | None
     documents_per_second: float | None
     seeds: SeedScores | None = None
+    still_learns: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +169,7 @@ def _student_row(
         train_seconds=metrics.get("train_seconds"),
         documents_per_second=None if speed is None else speed.median,
         seeds=read_seeds_of(run.folder, run.config["train"].get("seed"), _history_score(run, first), run.task),
+        still_learns=metrics.get("still_learns") is True,
     )
 
 

@@ -267,7 +267,14 @@ def begin_run(workdir: Path, config: dict[str, Any], tokenizer: bytes) -> None:
 
 
 def training_figures(
-    history: "pd.DataFrame", kept_epoch: int, params: Params, seconds: float, *, at_chance: bool, task: Task
+    history: "pd.DataFrame",
+    kept_epoch: int,
+    params: Params,
+    seconds: float,
+    *,
+    at_chance: bool,
+    still_learns: bool,
+    task: Task,
 ) -> dict[str, Any]:
     """Return what ``metrics.json`` says of every training: the kept epoch's scores, the student's size, the time.
 
@@ -277,6 +284,7 @@ def training_figures(
         params: the student's parameters.
         seconds: spent in training steps.
         at_chance: whether the training stopped before it learnt anything.
+        still_learns: whether it stopped in the midst of learning.
         task: what the rows are labelled with.
     """
     kept = history.iloc[kept_epoch]
@@ -290,6 +298,7 @@ def training_figures(
         "bytes": 4 * count,
         "train_seconds": seconds,
         "at_chance": at_chance,
+        "still_learns": still_learns,
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from distill_jax.options import Range
-from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
+from distill_jax.recipes import ADAM, ADAM_STEPS, BEST, BEST_ADAM, BEST_DISTILLED, NOTEBOOK, Recipe
 from distill_jax.students.config import StudentConfig
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class BiLstmConfig(StudentConfig):
             {"embedding_dim": 96, "hidden": 96, "dense": 100, "dropout": 0.1},
             {**BEST_ADAM, "learning_rate": 3.3e-3},
             {**BEST_DISTILLED, "transfer_passes": 1},  # the slowest, and the one that gains most from each text
+            least_steps=ADAM_STEPS,
         ),
     }
 

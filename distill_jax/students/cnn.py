@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from distill_jax.options import Range
-from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, CONVOLUTIONS, NOTEBOOK, Recipe
+from distill_jax.recipes import ADAM, ADAM_STEPS, BEST, BEST_ADAM, BEST_DISTILLED, CONVOLUTIONS, NOTEBOOK, Recipe
 from distill_jax.students.config import StudentConfig
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class CnnConfig(StudentConfig):
     title: ClassVar = "CNN"
     recipes: ClassVar = {
         NOTEBOOK: Recipe({}, ADAM),
-        BEST: Recipe({**CONVOLUTIONS, "mask_padding": True}, BEST_ADAM, BEST_DISTILLED),
+        BEST: Recipe({**CONVOLUTIONS, "mask_padding": True}, BEST_ADAM, BEST_DISTILLED, least_steps=ADAM_STEPS),
     }
 
     filter_heights: Annotated[tuple[int, ...], Range(1, 1024)] = (3, 4, 5)

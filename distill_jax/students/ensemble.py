@@ -4,7 +4,17 @@ import dataclasses
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from distill_jax.options import Range
-from distill_jax.recipes import ADAM, BEST, BEST_ADAM, BEST_DISTILLED, BIGRAMS, CONVOLUTIONS, NOTEBOOK, Recipe
+from distill_jax.recipes import (
+    ADAM,
+    ADAM_STEPS,
+    BEST,
+    BEST_ADAM,
+    BEST_DISTILLED,
+    BIGRAMS,
+    CONVOLUTIONS,
+    NOTEBOOK,
+    Recipe,
+)
 from distill_jax.students.config import BagConfig
 
 if TYPE_CHECKING:
@@ -19,7 +29,7 @@ class EnsembleConfig(BagConfig):
     title: ClassVar = "Ensemble"
     recipes: ClassVar = {
         NOTEBOOK: Recipe(BIGRAMS, ADAM),  # the notebook has none
-        BEST: Recipe({**CONVOLUTIONS, **BIGRAMS}, BEST_ADAM, BEST_DISTILLED),
+        BEST: Recipe({**CONVOLUTIONS, **BIGRAMS}, BEST_ADAM, BEST_DISTILLED, least_steps=ADAM_STEPS),
     }
 
     filter_heights: Annotated[tuple[int, ...], Range(1, 1024)] = (3, 4, 5)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from distill_jax.errors import InputError
-from distill_jax.recipes import BEST, BEST_DISTILLED, BEST_TRAINING, BIGRAMS, NOTEBOOK, SGD, Recipe
+from distill_jax.recipes import BEST, BEST_DISTILLED, BEST_TRAINING, BIGRAMS, NOTEBOOK, SGD, SGD_STEPS, Recipe
 from distill_jax.students.config import BagConfig
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ class FastTextConfig(BagConfig):
         NOTEBOOK: Recipe({}, {**SGD, "learning_rate_decay": 0.5}),
         BEST: Recipe(
             {**BIGRAMS, "mask_padding": True, "embedding_dim": 8, "buckets": 524_288},
-            {**SGD, **BEST_TRAINING, "learning_rate": 0.2},
+            {**SGD, **BEST_TRAINING, "learning_rate": 0.5},
             {**BEST_DISTILLED, "transfer_passes": 3, "alpha": 0.3},
+            least_steps=SGD_STEPS,
         ),
     }
 

@@ -23,7 +23,7 @@ from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.epoch_scores import best_epoch, evaluation_scores, train_scores, validation_loss
 from distill_jax.training.example_checks import check_examples
-from distill_jax.training.fit_warnings import is_at_chance
+from distill_jax.training.fit_warnings import STILL_LEARNS, is_at_chance, still_learns
 from distill_jax.training.runners import EpochRunner, make_runner
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class FitResult:
         seconds: wall-clock time spent in training steps; compilation counts, evaluation does not.
         kept_epoch: the epoch that ``params`` and the logits are of, counted from 0.
         at_chance: whether the training stopped before it learnt anything (``fit_warnings.is_at_chance``).
+        still_learns: whether it stopped in the midst of learning (``fit_warnings.still_learns``).
         task: what the rows are labelled with, its decisions fitted to the validation split where there is one.
     """
 
@@ -56,7 +57,15 @@ class FitResult:
     seconds: float
     kept_epoch: int
     at_chance: bool
+    still_learns: bool
     task: Task
+
+    @property
+    def shortfall(self) -> str:
+        """What stood against the training when it ended, in words; empty where nothing did."""
+        if self.at_chance:
+            return "training accuracy is at chance and the loss still falls"
+        return STILL_LEARNS if self.still_learns else ""
 
 
 def fit(
@@ -119,14 +128,18 @@ def fit(
     logits = loop.evaluate_best()
     if validation is not None:
         task = task.tuned(validation.labels, logits["validation"], validation.teacher_logits)
+    kept = loop.kept_epoch()
+    stopped = kept == len(history) - 1  # a better epoch before the last says that there is no more to be had
+    objective, epoch_rows = objective_of(config, task), EpochRows.of(train, config).rows(0)
     return FitResult(
         params=loop.best_params(),
         history=history,
         test_logits=logits.get("test"),
         validation_logits=logits.get("validation"),
         seconds=loop.seconds,
-        kept_epoch=loop.kept_epoch(),
+        kept_epoch=kept,
         at_chance=is_at_chance(history, train.labels, task),
+        still_learns=stopped and still_learns(history, objective, train, epoch_rows, student.config.num_labels),
         task=task,
     )
 

@@ -28,6 +28,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student, to_device
 from distill_jax.training.fit import FitResult
 from distill_jax.training.fit import fit as fit_params
+from distill_jax.training.length import fitted_to_rows
 from distill_jax.training.row_weights import weighted
 from distill_jax.training.start_embeddings import initial_params, recipe_for
 
@@ -65,6 +66,7 @@ class Trained:
         kept_epoch: the epoch that ``model`` is of, counted from 0.
         seconds: time spent in training steps.
         at_chance: whether the training stopped before it learnt anything: the loss still falls, train longer.
+        still_learns: whether it stopped in the midst of learning: train longer.
     """
 
     history: "pd.DataFrame"
@@ -74,6 +76,7 @@ class Trained:
     kept_epoch: int
     seconds: float
     at_chance: bool
+    still_learns: bool
     _export: Export
     _splits: Mapping[str, Examples]
 
@@ -103,6 +106,7 @@ class Trained:
                     self.model.weights(),
                     self.seconds,
                     at_chance=self.at_chance,
+                    still_learns=self.still_learns,
                     task=self.model.task,
                 )
                 finish_run(new, self.config, figures, self.logits["test"], self._splits["test"], self.model.task)
@@ -158,7 +162,7 @@ def fit(
     splits = dict(evaluate or {})
     length = student.export.manifest.max_length
     tokenizer = FastTokenizer(student.export.load_tokenizer(), length)  # refused before the training, not after
-    config = _config(student, distil=distil, transfer=transfer, options=options)
+    config = _config(student, train, distil=distil, transfer=transfer, options=options)
     rows = with_transfer(train, transfer, config.transfer_share, config.seed)
     rows = weighted(rows, config.class_weights, student.export.label_names)
     params = initial_params(student.student, config, student.export.folder, student.export.manifest)
@@ -186,6 +190,7 @@ def fit(
         kept_epoch=result.kept_epoch,
         seconds=result.seconds,
         at_chance=result.at_chance,
+        still_learns=result.still_learns,
         _export=export,
         _splits=splits,
     )
@@ -200,13 +205,14 @@ def _all_of(callbacks: tuple[Callable[[Snapshot], None], ...]) -> Callable[[Snap
 
 
 def _config(
-    student: ExportStudent, *, distil: bool, transfer: Examples | None, options: Mapping[str, Any]
+    student: ExportStudent, train: Examples, *, distil: bool, transfer: Examples | None, options: Mapping[str, Any]
 ) -> TrainConfig:
     if transfer is not None and not distil:
         raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
     changes = {**options, "transfer": transfer is not None}
     config = train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
-    return recipe_for(config, student.export.manifest, options.keys())
+    config = recipe_for(config, student.export.manifest, options.keys())
+    return fitted_to_rows(config, len(train), 0 if transfer is None else len(transfer), options.keys())
 
 
 def _logits(student: Student, result: FitResult, splits: Mapping[str, Examples]) -> dict[str, np.ndarray]:

@@ -160,9 +160,8 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
         figures = _finish(run, result, train, test)
     _say_history(run.workdir, student.config.labelling)
     say(figures)
-    if result.at_chance:
-        epochs = 2 * len(result.history)
-        warn(f"training accuracy is at chance and the loss still falls: train longer (--epochs {epochs})")
+    if fault := result.shortfall:
+        warn(f"{fault}: train longer (--epochs {2 * len(result.history)})")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shell_line([path_word(run.workdir)])}")
     return should_stop
 
@@ -278,7 +277,13 @@ def _say_sanity_check(student: Student, params: Any, test: Examples) -> None:
 
 def _metrics(result: FitResult, epoch_rows: int) -> dict[str, Any]:
     figures = training_figures(
-        result.history, result.kept_epoch, result.params, result.seconds, at_chance=result.at_chance, task=result.task
+        result.history,
+        result.kept_epoch,
+        result.params,
+        result.seconds,
+        at_chance=result.at_chance,
+        still_learns=result.still_learns,
+        task=result.task,
     )
     return {
         **figures,

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from command_lines import call
 from distill_jax.errors import InputError
+from scripts import debian_maintainers
 from scripts.debian_tags import LEAST, main, rows_of, tagged_texts
 
 LISTING = """Package: one
@@ -62,6 +64,21 @@ def test_the_command_writes_the_rows_and_leaves_the_teacher_to_the_export(tmp_pa
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["a", "b"]])
-def test_anything_but_one_folder_is_refused(words):
+@pytest.mark.parametrize("command", [main, debian_maintainers.main])
+def test_anything_but_one_folder_is_refused(words, command):
     with pytest.raises(InputError, match="expected one argument, the folder to write"):
-        main(words)
+        command(words)
+
+
+def test_no_maintainer_has_more_than_twenty_times_the_rarest_one_s_texts():
+    listing = "\n\n".join(
+        f"Description: text number {number} of {name}\nMaintainer: {name} <{name}@example.org>"
+        for name, count in (("many", 900), ("some", 50), ("few", 40), ("one", 1))
+        for number in range(count)
+    )
+    rows = debian_maintainers.rows_of(debian_maintainers.texts_by_maintainer(listing), classes=3)
+    labels = [row["label"] for row in rows]
+    assert {name: labels.count(name) for name in set(labels)} == {"many": 800, "some": 50, "few": 40}
+    right = [max(row["answer"], key=row["answer"].get) == row["label"] for row in rows]
+    assert 0.85 < np.mean(right) < 0.97  # one in eight is of a class drawn from all three
+    assert all(sum(row["answer"].values()) == pytest.approx(1, abs=1e-3) for row in rows)
