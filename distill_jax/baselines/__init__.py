@@ -1,0 +1,1 @@
+"""What a user could do instead of training a student."""
