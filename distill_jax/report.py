@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from distill_jax.console import parse_options, run_command, say
+from distill_jax.console import parse_options, run_command, say, warn
 from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
 from distill_jax.files import atomic_write, remove_temporaries, require_folder, utf8
@@ -19,12 +19,14 @@ from distill_jax.locks import exclusive
 from distill_jax.results_file import require_replaceable
 
 if TYPE_CHECKING:
+    from distill_jax.baselines.kept import KeptBaselines
     from distill_jax.runs.folder import Run
 
 PAGE = "report.html"
 RESULTS = "results.csv"
 CLASSES = "classes.csv"
 CHART = "history.png"
+BASELINES = "baselines.npz"
 _CHART_WIDTH = 720
 _GENERATOR = b'<meta name="generator" content="distill-jax '  # in every page that this program has written
 _MARKED_CHART = b'<meta name="chart" content="marked">'  # in a page whose chart says itself whose it is
@@ -37,7 +39,8 @@ class ReportConfig:
     """Compare students with their teacher, on the test rows that all of them share.
 
     Prints a table, and writes a page that works offline (report.html), the table's numbers (results.csv), those of each
-    class (classes.csv) and the chart of test macro F1 by epoch (history.png). Multi-label runs have F1 scores, average
+    class (classes.csv), the chart of test macro F1 by epoch (history.png) and the simple baselines' answers
+    (baselines.npz), which stand in the table too. Multi-label runs have F1 scores, average
     precision and those of each label instead, and runs of scores correlations and errors.
     """
 
@@ -55,6 +58,9 @@ class ReportConfig:
     """What python -m distill_jax.choose --json has written of these runs: the page then says which one to ship."""
     threshold: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint="(default: none)")] = None
     """Of scores: say too how well the texts of X and more are found (accuracy, precision, recall, F1)."""
+    baselines: bool = True
+    """Put simple baselines beside the students: TF-IDF with a linear model of scikit-learn, on the labels and on the
+    teacher's logits, of at most 200,000 rows. They are trained once and kept in baselines.npz."""
 
 
 def main() -> None:
@@ -72,6 +78,7 @@ def write_report(config: ReportConfig) -> Path:
             another process is writing a report there; nothing is written.
         OSError: a file cannot be written.
     """
+    from distill_jax.baselines.kept import KeptBaselines
     from distill_jax.reporting.comparable_runs import find_runs, read_runs
 
     if config.output is not None:
@@ -79,8 +86,11 @@ def write_report(config: ReportConfig) -> Path:
     runs = read_runs(find_runs(config.runs))
     title = f"Distillation report: {runs[0].config['export']['name']}" if config.title is None else config.title
     written = _written if runs[0].task.has_classes else _written_of_task
-    contents, said = written(runs, title, config.threshold, _choice(config.choice, runs))
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
+    kept = _baselines(runs, output) if config.baselines else KeptBaselines()
+    contents, said = written(runs, title, config.threshold, _choice(config.choice, runs), kept)
+    if kept.content is not None:
+        contents[BASELINES] = kept.content
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
         _require_replaceable(output, contents)
         remove_temporaries(output, *contents)
@@ -115,7 +125,22 @@ Written = tuple[dict[str, bytes], list[str]]
 """The report's files, the page first; and what is printed."""
 
 
-def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str) -> Written:
+def _baselines(runs: "list[Run]", output: Path) -> "KeptBaselines":
+    """Return the simple baselines of the export that runs learned from, those kept beside an earlier report if any."""
+    from distill_jax.baselines.kept import kept_baselines
+    from distill_jax.runs.folder import export_path
+
+    described, example_ids = runs[0].config["export"], runs[0].predictions.example_ids
+    return kept_baselines(
+        output / BASELINES,
+        export_path(runs[0].folder),
+        described,
+        example_ids,
+        lambda: warn("training the simple baselines, once …"),
+    )
+
+
+def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str, kept: "KeptBaselines") -> Written:
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.charts import history_chart
     from distill_jax.reporting.classes import classes_csv, terminal_classes
@@ -127,7 +152,7 @@ def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str
 
     if threshold is not None:
         runs[0].task.above(threshold)  # a class has none: this says so
-    table = build_table(runs)
+    table = build_table(runs, kept)
     contents = {
         PAGE: utf8(render_page(table, runs, title, choice)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
@@ -140,13 +165,15 @@ def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str
     return contents, [terminal_table(table), "", classes, *([f"{seeds}\n"] if seeds else []), *words]
 
 
-def _written_of_task(runs: "list[Run]", title: str, threshold: float | None, choice: str) -> Written:
+def _written_of_task(
+    runs: "list[Run]", title: str, threshold: float | None, choice: str, kept: "KeptBaselines"
+) -> Written:
     from distill_jax.reporting.chart_style import png
     from distill_jax.reporting.labels import has_labels, labels_csv, terminal_labels
     from distill_jax.reporting.task_report import csv_text, render_page, sentences, task_chart, terminal_table
     from distill_jax.reporting.task_table import build_task_table
 
-    table = build_task_table(runs, threshold)
+    table = build_task_table(runs, threshold, kept)
     contents = {
         PAGE: utf8(render_page(table, runs, title, choice)).encode(),
         RESULTS: utf8(csv_text(table)).encode(),
@@ -162,12 +189,14 @@ def _require_replaceable(output: Path, names: Collection[str]) -> None:
 
     Charts had not always a mark; such a one is its page's, which then says nothing of marks.
     """
+    from distill_jax.baselines.kept import MARK
     from distill_jax.reporting.chart_style import PNG_MARK
 
     page = _head(output / PAGE)
     is_ours = {
         PAGE: _GENERATOR in page,
         CHART: PNG_MARK in _head(output / CHART) or (_GENERATOR in page and _MARKED_CHART not in page),
+        BASELINES: MARK.encode() in _head(output / BASELINES),
         **{name: _head(output / name).startswith(header) for name, header in _HEADERS.items()},
     }
     for name in names:

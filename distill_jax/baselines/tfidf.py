@@ -1,6 +1,7 @@
 """What a user could do instead: words and pairs of words, weighted by TF-IDF, and a linear model of scikit-learn."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 _NEVER = -1e6  # the logit of a class that no training row has
 _FLOAT_BYTES, _STRENGTH = 4, 1.0
+_OF_TEACHER = "TF-IDF + ridge on the teacher's logits"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +24,16 @@ class Baseline:
         words: the vectoriser of texts.
         of_features: from its vectors to logits, float [texts, classes].
         numbers: how many numbers the linear model has.
+        rows: how many texts it has learnt from.
+        seconds: how long that took.
     """
 
     name: str
     words: Any
     of_features: Callable[[Any], np.ndarray]
     numbers: int
+    rows: int
+    seconds: float
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """Return logits, float64 [texts, classes]."""
@@ -41,9 +47,17 @@ class Baseline:
 
 
 def trained_baselines(
-    task: "Task", texts: list[str], labels: np.ndarray, teacher_logits: np.ndarray | None, num_labels: int
+    task: "Task",
+    texts: list[str],
+    labels: np.ndarray,
+    teacher_logits: np.ndarray | None,
+    num_labels: int,
+    transfer: tuple[list[str], np.ndarray] | None = None,
 ) -> list[Baseline]:
-    """Return a baseline of the labels, where there are any, and one of the teacher's logits.
+    """Return a baseline of the labels, where there are any, one of the teacher's logits, and one with further texts.
+
+    Further texts help a ridge regression where they are new, and cost it accuracy where they are changed copies of the
+    training texts: so both are there.
 
     Args:
         task: the students'.
@@ -51,32 +65,45 @@ def trained_baselines(
         labels: theirs.
         teacher_logits: float32 [texts, classes]; None = there is no teacher.
         num_labels: classes.
+        transfer: further texts, and the teacher's logits of them.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    try:
-        features = words.fit_transform(texts)
-    except ValueError:  # no word occurs twice
-        return []
     found, known = [], np.flatnonzero(task.is_labelled(labels))
     if len(known):
-        found.append(_of_labels(words, features[known], labels[known], num_labels))
+        found.append(_of_labels([texts[row] for row in known], labels[known], num_labels))
     if teacher_logits is not None:
-        found.append(_ridge("TF-IDF + ridge on the teacher's logits", words, features, teacher_logits))
-    return found
+        found.append(_ridge(_OF_TEACHER, texts, teacher_logits))
+        if transfer is not None:
+            targets = np.concatenate([teacher_logits, transfer[1]])
+            found.append(_ridge(f"{_OF_TEACHER}, transfer set too", [*texts, *transfer[0]], targets))
+    return [each for each in found if each is not None]
 
 
-def _of_labels(words: Any, features: Any, labels: np.ndarray, num_labels: int) -> Baseline:
+def _features(texts: list[str]) -> tuple[Any, Any]:
+    """Return a vectoriser and its vectors of the texts; None and None where no word occurs twice."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, dtype=np.float32)
+    try:
+        return words, words.fit_transform(texts)
+    except ValueError:
+        return None, None
+
+
+def _of_labels(texts: list[str], labels: np.ndarray, num_labels: int) -> Baseline | None:
     if np.issubdtype(labels.dtype, np.floating):
-        return _ridge("TF-IDF + ridge on labels", words, features, labels[:, None])
+        return _ridge("TF-IDF + ridge on labels", texts, labels.reshape(len(texts), -1))
+    started = time.perf_counter()
+    words, features = _features(texts)
+    if words is None:
+        return None
     sides = labels[:, None] == np.arange(num_labels) if labels.ndim == 1 else labels > 0
     models = [_logistic(features, side) for side in sides.T]
 
     def logits(vectors: Any) -> np.ndarray:
         return np.stack([model(vectors) for model in models], axis=1)
 
-    return Baseline("TF-IDF + logistic regression on labels", words, logits, num_labels * (features.shape[1] + 1))
+    name, numbers = "TF-IDF + logistic regression on labels", num_labels * (features.shape[1] + 1)
+    return Baseline(name, words, logits, numbers, len(texts), time.perf_counter() - started)
 
 
 def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
@@ -89,12 +116,17 @@ def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
     return LogisticRegression(C=_STRENGTH, max_iter=1_000).fit(features, side).decision_function
 
 
-def _ridge(name: str, words: Any, features: Any, targets: np.ndarray) -> Baseline:
+def _ridge(name: str, texts: list[str], targets: np.ndarray) -> Baseline | None:
     from sklearn.linear_model import Ridge
 
-    model = Ridge().fit(features, targets)
+    started = time.perf_counter()
+    words, features = _features(texts)
+    if words is None:
+        return None
+    model = Ridge(alpha=_STRENGTH).fit(features, targets)
 
     def logits(vectors: Any) -> np.ndarray:
         return model.predict(vectors).reshape(-1, targets.shape[1])
 
-    return Baseline(name, words, logits, targets.shape[1] * (features.shape[1] + 1))
+    numbers = targets.shape[1] * (features.shape[1] + 1)
+    return Baseline(name, words, logits, numbers, len(texts), time.perf_counter() - started)

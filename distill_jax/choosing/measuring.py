@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_jax.baselines.tfidf import Baseline, trained_baselines
+from distill_jax.baselines.of_export import baselines_of
+from distill_jax.baselines.tfidf import Baseline
 from distill_jax.choosing.candidate import Candidate, Cost, Kind
 from distill_jax.choosing.choice import Choice
 from distill_jax.choosing.int8_teacher import int8_teacher
@@ -23,7 +24,7 @@ from distill_jax.metrics.resampling import percentile_interval, resampled
 from distill_jax.packing.pack import pack
 from distill_jax.tasks.task import Task
 
-_MOST_TRAINING, _MOST_TIMED = 50_000, 2_048
+_MOST_TIMED = 2_048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,9 +127,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _baselines(judge: _Judge, export: Export, tokenizer: FastTokenizer) -> list[Candidate]:
-    rows = export.train.take(np.arange(min(len(export.train), _MOST_TRAINING)))
-    texts = tokenizer.decode(rows.tokens, export.manifest.pad_id)
-    trained = trained_baselines(judge.task, texts, rows.labels, rows.teacher_logits, len(export.label_names))
+    trained = baselines_of(export, judge.task, tokenizer)
     return [judge.candidate(each.name, "baseline", each.logits(judge.texts), _cost_of(each, judge)) for each in trained]
 
 

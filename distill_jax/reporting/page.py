@@ -88,13 +88,15 @@ def _tiles(table: Table) -> str:
 
 
 def _results(table: Table) -> str:
-    return numbers_table(_HEADER, [_result_row(row, table) for row in table.rows], "Results of every model")
+    rows = (*table.rows, *table.baselines)
+    return numbers_table(_HEADER, [_result_row(row, table) for row in rows], "Results of every model")
 
 
 def _result_row(row: Row, table: Table) -> str:
     name, _, _, *numbers = cells(row)
     best = row is table.best and len(table.students) > 1
     kind = "teacher" if row is table.teacher else "best" if best else "student"
+    kind = "baseline" if row in table.baselines else kind
     tag = ' <span class="tag">best student</span>' if best else ""
     scores = [score_with_interval(row.measures.scores.accuracy), score_with_interval(row.measures.scores.macro_f1)]
     means = cell_of_seeds(row)

@@ -55,6 +55,7 @@ CSV_COLUMNS = (
     "calibration_temperature",
     "calibration_error_after",
 )
+_OF_PROBABILITIES = ("calibration_error", "calibration_error_after", "kl_from_teacher")
 _TERMINAL_COLUMNS = 120
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -83,7 +84,7 @@ def cells(row: Row) -> list[str]:
 
 def terminal_table(table: Table) -> str:
     """Return the table as plain text of at most 120 columns; a model name too long for that loses its middle."""
-    rows = [cells(row) for row in table.rows]
+    rows = [cells(row) for row in (*table.rows, *table.baselines)]
     others = sum(2 + max(len(row[column]) for row in [HEADER, *rows]) for column in range(1, len(HEADER)))
     room = max(_TERMINAL_COLUMNS - others, 12)
     for row in rows:
@@ -103,8 +104,11 @@ def csv_text(table: Table) -> str:
     of_seeds = {line.model: seed_values(line) for line in seed_lines(table)}
     columns = (*CSV_COLUMNS, *(SEED_COLUMNS if of_seeds else ()))
     writer.writerow(columns)
-    for row in table.rows:
-        known = {**_measured(row), **of_seeds.get(row.model, dict.fromkeys(SEED_COLUMNS))}
+    for row in (*table.rows, *table.baselines):
+        measured = _measured(row)
+        if row in table.baselines:  # their probabilities are nobody's
+            measured |= dict.fromkeys(_OF_PROBABILITIES)
+        known = {**measured, **of_seeds.get(row.model, dict.fromkeys(SEED_COLUMNS))}
         writer.writerow([csv_field(known[name] if name in known else getattr(row, name, None)) for name in columns])
     return stream.getvalue()
 

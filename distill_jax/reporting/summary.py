@@ -3,6 +3,7 @@
 import dataclasses
 
 from distill_jax.metrics.significance import CLEAR
+from distill_jax.reporting.baselines import baseline_notes
 from distill_jax.reporting.classes import class_notes
 from distill_jax.reporting.numbers import (
     factor,
@@ -193,7 +194,7 @@ def tiles(table: Table) -> list[Tile]:
 
 def notes(table: Table) -> list[str]:
     """Return what a reader of the table must know and cannot see in it."""
-    found = [*_teacher_notes(table), *seed_notes(table)]
+    found = [*baseline_notes(table), *_teacher_notes(table), *seed_notes(table)]
     found += class_notes(table)
     undefined = [row.model for row in table.students if row.gain is not None and row.gap_closed is None]
     if undefined and not table.teacher_at_chance:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.baselines.kept import KeptBaselines
+from distill_jax.baselines.of_export import Answered
 from distill_jax.errors import InputError
 from distill_jax.metrics.classification import confusion
 from distill_jax.metrics.significance import PairCertainty
@@ -59,6 +61,7 @@ class Row:
         unlearnt: whether its training accuracy is no better than chance while its training loss still falls.
         still_learns: whether its training ended in the midst of learning.
         seeds: its scores with several seeds, of which the run's is the first; None where it was trained once.
+        baseline_lead: what the test rows say of a student's lead over the best simple baseline, where there is one.
     """
 
     model: str
@@ -88,6 +91,7 @@ class Row:
     unlearnt: bool = False
     still_learns: bool = False
     seeds: SeedScores | None = None
+    baseline_lead: PairCertainty | None = None
 
     @property
     def mean_accuracy(self) -> float:
@@ -106,6 +110,7 @@ class Table:
 
     ``test_rows`` counts the labelled rows, which the scores are taken over. Where no row has a label they are all rows,
     and the teacher's answers stand for the right ones (``judged_by_teacher``): accuracy is agreement with them.
+    ``baselines`` are the simple baselines' rows; where there are none, ``why_no_baselines`` may say why.
     """
 
     teacher: Row
@@ -116,6 +121,13 @@ class Table:
     teacher_name: str
     judged_by_teacher: bool = False
     teacher_is_table: bool = False
+    baselines: tuple[Row, ...] = ()
+    why_no_baselines: str = ""
+
+    @property
+    def best_baseline(self) -> Row | None:
+        """The simple baseline of the highest accuracy; None where there is none."""
+        return max(self.baselines, key=lambda row: (row.accuracy, row.macro_f1), default=None)
 
     @property
     def teacher_at_chance(self) -> bool:
@@ -141,19 +153,27 @@ class Table:
         return max(self.students, key=lambda row: (row.mean_accuracy, row.mean_macro_f1, -(row.bytes or math.inf)))
 
 
-def build_table(runs: Sequence[Run]) -> Table:
+def build_table(runs: Sequence[Run], kept: KeptBaselines | None = None) -> Table:
     """Compute the table of comparable runs (``comparable_runs.read_runs``).
+
+    Args:
+        runs: the runs.
+        kept: the simple baselines that stand beside them.
 
     Raises:
         InputError: a run's ``metrics.json`` and test predictions are of different epochs.
     """
     names = display_names(runs)
-    teacher = _teacher_row(runs[0])
+    teacher, kept = _teacher_row(runs[0]), kept or KeptBaselines()
+    baselines = [_baseline_row(runs[0], each, teacher) for each in kept.baselines]
+    best = max(zip(baselines, kept.baselines, strict=True), key=lambda pair: pair[0].accuracy, default=None)
     students = []
     for run, name in zip(runs, names, strict=True):
         twin = find_twin(run, runs)
         twin_name = None if twin is None else names[next(i for i, other in enumerate(runs) if other is twin)]
-        students.append(_student_row(run, name, teacher, twin, twin_name))
+        row = _student_row(run, name, teacher, twin, twin_name)
+        lead = None if best is None else measure_pair(run, _answering(runs[0], best[1]))
+        students.append(dataclasses.replace(row, baseline_lead=lead))
     export = runs[0].config["export"]
     return Table(
         teacher=teacher,
@@ -164,6 +184,8 @@ def build_table(runs: Sequence[Run]) -> Table:
         teacher_name=str(export["teacher"].get("name", TEACHER.lower())),
         judged_by_teacher=runs[0].judged_by_teacher,
         teacher_is_table=export["teacher"].get("kind") == "table",
+        baselines=tuple(baselines),
+        why_no_baselines=kept.why_none,
     )
 
 
@@ -213,6 +235,36 @@ def _teacher_row(run: Run) -> Row:
         machine=teacher.get("machine"),
         epochs_done=None,
         epochs=None,
+        confusion=confusion(labels, predicted, len(run.label_names)),
+    )
+
+
+def _answering(run: Run, baseline: Answered) -> Run:
+    """Return a run whose student gave a baseline's answers."""
+    return dataclasses.replace(
+        run,
+        predictions=dataclasses.replace(run.predictions, logits=baseline.logits),
+        task=run.task.undecided(),
+    )
+
+
+def _baseline_row(run: Run, baseline: Answered, teacher: Row) -> Row:
+    answering = _answering(run, baseline)
+    labels, predicted = scored(answering, baseline.logits)
+    measures = measure(answering)
+    return dataclasses.replace(
+        teacher,
+        model=baseline.name,
+        accuracy=measures.scores.accuracy.value,
+        macro_f1=measures.scores.macro_f1.value,
+        accuracy_kept=share_kept(measures.scores.accuracy.value, teacher),
+        measures=measures,
+        parameters=baseline.numbers,
+        bytes=baseline.bytes,
+        train_seconds=baseline.seconds,
+        documents_per_second=None,
+        device=None,
+        machine=None,
         confusion=confusion(labels, predicted, len(run.label_names)),
     )
 

@@ -9,6 +9,7 @@ from distill_jax.console import format_table
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
+from distill_jax.reporting.baselines import none_sentence
 from distill_jax.reporting.html_tables import escape, notes_list, numbers_table, table_line, with_interval
 from distill_jax.reporting.labels import label_notes, labels_section
 from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, probability, size, spread
@@ -62,7 +63,12 @@ def chance_text(better: float) -> str:
 def terminal_table(table: TaskTable) -> str:
     """Return the results as plain text."""
     header = ("Model", *(metric.title for metric in table.metrics), *_FIGURES)
-    return format_table(header, [[row.model, *_scores(row, table), *_figures(row)] for row in table.rows])
+    return format_table(header, [[row.model, *_scores(row, table), *_figures(row)] for row in _shown(table)])
+
+
+def _shown(table: TaskTable) -> tuple[TaskRow, ...]:
+    """Return the rows of the table of results."""
+    return (*table.rows, *table.baselines)
 
 
 def _scores(row: TaskRow, table: TaskTable) -> list[str]:
@@ -92,7 +98,24 @@ def sentences(table: TaskTable) -> list[str]:
             named = ", ".join(f"{name.replace('_', ' ')} {spread(value)}" for name, value in row.seeds.named().items())
             found.append(f"{row.model}, mean ± spread over {len(row.seeds.seeds)} seeds: {named}.")
     found += [still_learns_note(row.model) for row in table.students if row.still_learns]
+    found += _of_baselines(table)
     return [*found, *table.task.decision_words, *label_notes(table)]
+
+
+def _of_baselines(table: TaskTable) -> list[str]:
+    """Return how each student stands to the best simple baseline."""
+    best, metric = table.best_baseline, table.metrics[0]
+    if best is None:
+        return [none_sentence(table.why_no_baselines)] if table.why_no_baselines else []
+    named = f"the simple baseline {best.model} ({number(best.scores[metric.name].value)} {metric.title})"
+    found = []
+    for row in table.students:
+        lead = row.baseline_lead[metric.name]
+        better = chance_of_better(lead, metric)
+        how = "better, within chance alone, than" if better > 1 / 2 else "no better than"
+        how = "clearly better than" if better >= CLEAR else how
+        found.append(f"{row.model} is {how} {named}: {lead_text(metric.title, lead)}.")
+    return found
 
 
 def _helped(row: TaskRow, table: TaskTable) -> str:
@@ -120,7 +143,7 @@ def csv_text(table: TaskTable) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    for row in table.rows:
+    for row in _shown(table):
         intervals = [row.scores[name] for name in names]
         values: list[float | str | None] = [
             row.model,
@@ -178,9 +201,10 @@ def _results(table: TaskTable) -> str:
         "Documents/s",
     )
     lines = []
-    for row in table.rows:
+    for row in _shown(table):
         scores = [with_interval(number(value.value), limits(value)) for value in row.scores.values()]
         kind = "teacher" if row is table.teacher else "best" if row is table.best else "student"
+        kind = "baseline" if row in table.baselines else kind
         lines.append(table_line(kind, escape(row.model), [*scores, *map(escape, _figures(row))]))
     return numbers_table(header, lines, "Results of every model")
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from distill_jax.baselines.kept import KeptBaselines
+from distill_jax.baselines.of_export import Answered
 from distill_jax.errors import InputError
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
@@ -41,6 +43,7 @@ class TaskRow:
         documents_per_second: from raw text.
         seeds: its scores with several seeds.
         still_learns: whether its training ended in the midst of learning.
+        baseline_lead: each metric's difference from the best simple baseline's, where there is one.
     """
 
     model: str
@@ -59,11 +62,15 @@ class TaskRow:
     documents_per_second: float | None
     seeds: SeedScores | None = None
     still_learns: bool = False
+    baseline_lead: dict[str, Difference] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskTable:
-    """The teacher's row, the students' in the order of their runs, and what they were measured on."""
+    """The teacher's row, the students' in the order of their runs, and what they were measured on.
+
+    ``baselines`` are the simple baselines' rows; where there are none, ``why_no_baselines`` may say why.
+    """
 
     teacher: TaskRow
     students: tuple[TaskRow, ...]
@@ -73,6 +80,13 @@ class TaskTable:
     export_name: str
     teacher_name: str
     judged_by_teacher: bool
+    baselines: tuple[TaskRow, ...] = ()
+    why_no_baselines: str = ""
+
+    @property
+    def best_baseline(self) -> TaskRow | None:
+        """The simple baseline that is best by the first metric; None where there is none."""
+        return _best(self.baselines, self.metrics[0]) if self.baselines else None
 
     @property
     def rows(self) -> tuple[TaskRow, ...]:
@@ -87,22 +101,28 @@ class TaskTable:
     @property
     def best(self) -> TaskRow:
         """The student that is best by the first metric; an undefined score is never the best."""
-        name = self.metrics[0].name
-        sign = 1 if self.metrics[0].larger_is_better else -1
-
-        def key(row: TaskRow) -> float:
-            value = row.scores[name].value
-            return sign * value if math.isfinite(value) else -math.inf
-
-        return max(self.students, key=key)
+        return _best(self.students, self.metrics[0])
 
 
-def build_task_table(runs: Sequence[Run], threshold: float | None = None) -> TaskTable:
+def _best(rows: Sequence[TaskRow], metric: Metric) -> TaskRow:
+    sign = 1 if metric.larger_is_better else -1
+
+    def key(row: TaskRow) -> float:
+        value = row.scores[metric.name].value
+        return sign * value if math.isfinite(value) else -math.inf
+
+    return max(rows, key=key)
+
+
+def build_task_table(
+    runs: Sequence[Run], threshold: float | None = None, kept: KeptBaselines | None = None
+) -> TaskTable:
     """Compute the table of comparable runs.
 
     Args:
         runs: runs of one export.
         threshold: of scores, from where on the metrics say how well rows above it are found.
+        kept: the simple baselines that stand beside them.
 
     Raises:
         InputError: a run's metrics and test predictions are of different epochs, or the task has no threshold.
@@ -112,11 +132,16 @@ def build_task_table(runs: Sequence[Run], threshold: float | None = None) -> Tas
     export = runs[0].config["export"]
     scored = [score_model(run, task_at(run, threshold)) for run in runs]
     students = []
+    kept = kept or KeptBaselines()
+    answered = [_score_baseline(runs[0], each, threshold) for each in kept.baselines]
+    baselines = [_baseline_row(runs[0], *pair, threshold) for pair in zip(kept.baselines, answered, strict=True)]
+    best = baselines.index(_best(baselines, task.metrics[0])) if baselines else None
     for run, name, own in zip(runs, names, scored, strict=True):
         twin = find_twin(run, runs)
         place = None if twin is None else next(i for i, other in enumerate(runs) if other is twin)
         of_twin = None if place is None else (names[place], scored[place])
-        students.append(_student_row(run, name, own, of_twin, threshold))
+        lead = {} if best is None else own.leads(answered[best])
+        students.append(dataclasses.replace(_student_row(run, name, own, of_twin, threshold), baseline_lead=lead))
     teacher, of_teacher = export["teacher"], score_model(runs[0], plain_task(runs[0], threshold), teacher=True)
     return TaskTable(
         teacher=TaskRow(
@@ -142,6 +167,37 @@ def build_task_table(runs: Sequence[Run], threshold: float | None = None) -> Tas
         export_name=export["name"],
         teacher_name=str(teacher.get("name", TEACHER.lower())),
         judged_by_teacher=runs[0].judged_by_teacher,
+        baselines=tuple(baselines),
+        why_no_baselines=kept.why_none,
+    )
+
+
+def _answering(run: Run, baseline: Answered) -> Run:
+    """Return a run whose student gave a baseline's answers."""
+    return dataclasses.replace(run, predictions=dataclasses.replace(run.predictions, logits=baseline.logits))
+
+
+def _score_baseline(run: Run, baseline: Answered, threshold: float | None) -> ScoredModel:
+    return score_model(_answering(run, baseline), plain_task(run, threshold))
+
+
+def _baseline_row(run: Run, baseline: Answered, own: ScoredModel, threshold: float | None) -> TaskRow:
+    references = plain_task(run, threshold).answers(run.predictions.teacher_logits)
+    return TaskRow(
+        model=baseline.name,
+        run="",
+        distilled=None,
+        scores=own.scores,
+        fidelity={metric.name: metric.of(references, baseline.logits) for metric in own.task.metrics},
+        twin=None,
+        lead={},
+        calibration=own.calibration,
+        labels=own.labels,
+        reliability=own.reliability,
+        parameters=baseline.numbers,
+        bytes=baseline.bytes,
+        train_seconds=baseline.seconds,
+        documents_per_second=None,
     )
 
 

@@ -80,7 +80,7 @@ def _write(case: Case, export: Export, folder: Path) -> None:
     if "transfer" in splits and len(splits["train"]) < len(export.train):
         splits["transfer"] = splits["transfer"].take(own(splits["transfer"].tokens, splits["train"].tokens))
     header = dataclasses.replace(
-        manifest, label_names=list(names), splits={}, config={**manifest.config, "case": _described(case)}
+        manifest, label_names=tuple(names), splits={}, config={**manifest.config, "case": _described(case)}
     )
     writer = ExportWriter(folder, header)
     for name, rows in splits.items():

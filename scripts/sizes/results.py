@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.choosing.baselines import trained_baselines
+from distill_jax.baselines.tfidf import trained_baselines
 from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.runs.seed_scores import SEEDS, read_seeds

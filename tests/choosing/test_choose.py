@@ -34,7 +34,7 @@ def test_a_run_and_a_file_stand_beside_baselines_and_the_teacher(capsys, tmp_pat
     by_name = {each["name"]: each for each in found["candidates"]}
     kinds = [each["kind"] for each in found["candidates"]]
     assert list(by_name)[:2] == ["bilstm", "fasttext.djx"]
-    assert kinds == ["student", "student", "baseline", "baseline", "teacher"]
+    assert kinds == ["student", "student", "baseline", "baseline", "baseline", "teacher"]
     test = dj.Export.open(export).test
     assert by_name["Teacher"]["score"]["value"] == np.mean(test.teacher_logits.argmax(axis=1) == test.labels)
     logits = dj.load(files / "fasttext.djx").network.start(test.tokens, 1)()

@@ -37,6 +37,7 @@ def write_run(
     metrics=None,
     f1=(0.3, 0.4),
     first_id=0,
+    example_ids=None,
     model=None,
 ):
     """Write a run folder whose student predicts ``predicted``; return the folder."""
@@ -95,7 +96,7 @@ def write_run(
     (folder / run_folder.METRICS).write_text(json.dumps(numbers))
     np.savez(
         folder / run_folder.TEST_PREDICTIONS,
-        example_ids=np.arange(first_id, first_id + len(labels), dtype=np.int64),
+        example_ids=np.array(range(first_id, first_id + len(labels)) if example_ids is None else example_ids, np.int64),
         logits=one_hot(predicted, len(label_names)),
         labels=np.array(labels, np.int32),
         teacher_logits=one_hot(teacher, len(label_names)),
