@@ -21,6 +21,7 @@ from distill_jax.errors import InputError
 from distill_jax.files import read_json
 from distill_jax.formats.registry import load
 from distill_jax.metrics.resampling import percentile_interval, resampled
+from distill_jax.packed.student import read_packed
 from distill_jax.packing.pack import pack
 from distill_jax.tasks.task import Task
 
@@ -85,6 +86,8 @@ def choose(
                 on_step(f"packing {path} …")
                 packed = Path(folder) / f"{len(candidates)}.djx"
                 pack(path, export.folder).student.write(packed)
+            else:
+                _require_of(export, path)
             on_step(f"measuring {name} …")
             model = load(packed)
             if model.label_names != export.label_names:
@@ -113,6 +116,21 @@ def choose(
     found = recommended(candidates, limits, sign)
     data = export.manifest.config.get("data_fingerprint")
     return Choice(metric.title, int(judge.known.sum()), data, limits, tuple(candidates), front, found)
+
+
+def _require_of(export: Export, path: Path) -> None:
+    """Refuse a packed student of other data, whose training rows may be this export's test rows."""
+    run = read_packed(path).facts.get("run")
+    seen = run.get("export") if isinstance(run, dict) else None
+    if not isinstance(seen, dict) or "fingerprint" not in seen:  # it was packed without an export, or elsewhere
+        return
+    data = export.manifest.config.get("data_fingerprint")
+    is_same_data = data is not None and seen.get("data_fingerprint") == data
+    if seen["fingerprint"] != export.manifest.fingerprint and not is_same_data:
+        raise InputError(
+            f"{path}: it was trained on another export ({seen.get('name')}), so that test rows of {export.folder} may "
+            "be rows that it learned from; name its own (--export)"
+        )
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -24,16 +24,21 @@ def in_own_process(path: Path, texts: Sequence[str] = ()) -> dict[str, Any]:
         ``texts_per_second``, too.
 
     Raises:
-        InputError: the process failed.
+        InputError: the process failed, or took more than ten minutes.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "distill_jax.choosing.worker", str(path)],
-        input=json.dumps(list(texts)),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "distill_jax.choosing.worker", str(path)],
+            input=json.dumps(list(texts)),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"{path}: measuring it took more than {_SECONDS} seconds; is the machine busy with other work?"
+        ) from None
     if done.returncode:
         raise InputError(f"{path}: it could not be measured in a process of its own: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)

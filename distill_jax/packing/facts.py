@@ -12,6 +12,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.inference.predictor import Predictor
 from distill_jax.runs.folder import CONFIG
 
+_OF_EXPORT = ("name", "fingerprint", "data_fingerprint")
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
@@ -29,7 +30,7 @@ def run_facts(folder: Path, predictor: Predictor) -> dict[str, Any]:
             "sha256": hashlib.sha256(record.read_bytes()).hexdigest(),
             "training": training,
             "teacher": about,
-            "export": {name: export[name] for name in ("name", "fingerprint") if name in export},
+            "export": {name: export[name] for name in _OF_EXPORT if export.get(name) is not None},
         },
     }
 

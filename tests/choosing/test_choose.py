@@ -1,5 +1,6 @@
 """``python -m distill_jax.choose``: students, baselines and the teacher in one table, and what is refused."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,6 +12,8 @@ from command_lines import call, refusal
 from distill_jax.baselines.tfidf import trained_baselines
 from distill_jax.choose import main
 from distill_jax.choosing import measuring
+from distill_jax.choosing.measuring import choose
+from distill_jax.choosing.recommendation import Limits
 from distill_jax.errors import InputError
 from distill_jax.packed.student import whole_student
 from distill_jax.tasks.registry import task_named
@@ -55,6 +58,27 @@ def test_a_run_and_a_file_stand_beside_baselines_and_the_teacher(capsys, tmp_pat
     assert "https://" not in page.replace("http://www.w3.org", "")
     # A second time its own files are replaced.
     assert call(capsys, main, files / "fasttext.djx", "--export", export, "--json", tmp_path / "choice.json")[0] == 0
+
+
+@pytest.mark.parametrize("same", ["neither", "export", "data"])
+def test_a_packed_student_of_other_data_is_not_judged_by_these_rows(capsys, tmp_path, monkeypatch, packable, same):
+    run, folder = packable["fasttext"]
+    manifest = dj.Export.open(folder).manifest
+    seen = {"name": "theirs", "fingerprint": "0" * 64, "data_fingerprint": "1" * 64}
+    if same == "export":
+        seen["fingerprint"] = manifest.fingerprint
+    if same == "data":
+        manifest = dataclasses.replace(manifest, config={**manifest.config, "data_fingerprint": "1" * 64})
+    path = tmp_path / "x.djx"
+    dataclasses.replace(whole_student(dj.load(run)), facts={"run": {"export": seen}}).write(path)
+    export = dj.Export(folder, manifest, dj.Export.open(folder).tokenizer)
+    if same == "neither":
+        with pytest.raises(InputError, match=r"x\.djx: it was trained on another export \(theirs\), so that test rows"):
+            choose([path], export, Limits(2_000_000, 1.0))
+        return
+    costs = {"p50_ms": 0.1, "p99_ms": 0.1, "texts_per_second": 1.0, "memory_bytes": 1}
+    monkeypatch.setattr(measuring, "in_own_process", lambda *_: costs)
+    assert choose([path], export, Limits(2_000_000, 1.0)).candidates[0].name == "x.djx"
 
 
 @pytest.mark.parametrize("task", ["single-label", "multi-label", "score"])
