@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from distill_jax.errors import InputError
 
 _SECONDS = 600
 
 
-def in_own_process(path: Path, texts: Sequence[str] = ()) -> dict[str, float]:
+def in_own_process(path: Path, texts: Sequence[str] = ()) -> dict[str, Any]:
     """Measure a packed file or a run in a process of its own.
 
     Args:
