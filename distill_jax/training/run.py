@@ -50,6 +50,8 @@ from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
+_MOST_SNAPSHOTS = 20  # few rows are read a hundred times in a second, and a snapshot takes a tenth of one
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainRun:
@@ -256,6 +258,7 @@ def _fit(
             validation=data.export.validation,
             resume=snapshot,
             on_epoch=progress.save,
+            most_snapshots=_MOST_SNAPSHOTS,
             should_stop=should_stop,
             show_progress=True,
         )
