@@ -20,6 +20,7 @@ VOCAB, LENGTH = 40, 16
 STUDENTS = {
     "linear": ("fasttext", {"mask_padding": True, "ngrams": 2, "buckets": 50, "embedding_dim": 6}),
     "linear of the notebook": ("fasttext", {"embedding_dim": 6}),
+    "dan": ("dan", {"ngrams": 2, "buckets": 50, "embedding_dim": 6, "hidden": 7, "length_power": 0.75}),
     "cnn": ("cnn", {"mask_padding": True, "embedding_dim": 6, "filters": 5, "filter_heights": (1, 3, 2)}),
     "cnn of the notebook": ("cnn", {"embedding_dim": 6, "filters": 5}),
     "cnn with filters higher than texts": ("cnn", {"embedding_dim": 6, "filters": 3, "filter_heights": (2, 20)}),
