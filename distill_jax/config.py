@@ -24,8 +24,8 @@ class TrainConfig:
     """How a student is trained. The defaults of all options follow from --student, --recipe and --distil."""
 
     student: Annotated[str, Metavar("{" + ",".join(student_names()) + "}")]
-    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; bilstm: Tang et al. 2019; ensemble: cnn and a
-    bag of n-grams."""
+    """cnn: Kim 2014; fasttext: the linear model of Joulin et al. 2016; dan: a bag of n-grams with
+    a hidden layer, Ye et al. 2022; bilstm: Tang et al. 2019; ensemble: cnn and a bag of n-grams."""
     distil: bool = False
     """Learn from the teacher's logits instead of the labels."""
     recipe: Annotated[str, Choice((*RECIPE_NAMES, "")), Metavar("{" + ",".join(RECIPE_NAMES) + "}")] = ""
@@ -54,8 +54,8 @@ class TrainConfig:
     batch_size: Annotated[int, Range(1, 65_536)] = 32
     """Rows a step."""
     optimizer: OptimizerName = "adam"
-    """adam (betas 0.9 and 0.999, eps 1e-8), or sgd without momentum, whose steps touch only the rows of fasttext's
-    table that the texts use."""
+    """adam (betas 0.9 and 0.999, eps 1e-8), or sgd without momentum, whose steps touch only the rows of
+    fasttext's or dan's table that the texts use."""
     learning_rate: Annotated[float, Range(0, 1e6, low_open=True)] = 1e-3
     """The first epoch's learning rate."""
     schedule: Schedule = "step"

@@ -105,7 +105,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
     labels a text, a matrix of 0 and 1 [n, labels], or a list of names for each text. Answers have the labels' form.
 
     Args:
-        student: ``fasttext``, ``cnn``, ``bilstm``, ``ensemble``, or one that was registered.
+        student: ``fasttext``, ``dan``, ``cnn``, ``bilstm``, ``ensemble``, or one that was registered.
         options: the student's own fields, in place of its best recipe's.
         training: fields of ``TrainConfig`` (``epochs``, ``learning_rate``, …), in place of the recipe's.
         tokenizer: the path of a ``tokenizer.json``; None = the texts' frequent words, and letters for the others.

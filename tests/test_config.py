@@ -36,7 +36,7 @@ def test_changes_take_the_place_of_the_recipe_s_values():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
+        ({"student": "rnn"}, "--student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"),
         ({"epochs": 0}, "--epochs: expected a number at least 1 and at most 100000, got 0"),
         ({"batch_size": 0}, "--batch-size: expected a number at least 1 and at most 65536, got 0"),
         ({"learning_rate": 0.0}, r"--learning-rate: expected a number more than 0 and at most 1e\+06, got 0"),
@@ -55,7 +55,7 @@ def test_a_value_out_of_range_is_named(changes, message):
 
 
 def test_an_unknown_student_has_no_recipe():
-    with pytest.raises(InputError, match="--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"):
+    with pytest.raises(InputError, match="--student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"):
         TrainConfig.notebook("rnn")
 
 

@@ -46,6 +46,7 @@ def runs(tmp_path_factory):
     options = {
         "cnn": masked,
         "bilstm": {},
+        "dan": {"ngrams": 2, "buckets": 64},
         "ensemble": {"ngrams": 2, "buckets": 64},
         "fasttext": {**masked, "ngrams": 2, "buckets": 64},
     }
@@ -96,7 +97,7 @@ print(json.dumps([model.logits(texts).tolist(), model.predict(texts).tolist(), "
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("student", ["fasttext", "cnn", "bilstm"])
+@pytest.mark.parametrize("student", ["fasttext", "dan", "cnn", "bilstm"])
 def test_a_student_is_loaded_and_predicts_alike_and_no_parser_of_command_lines_is_imported(
     tmp_path, runs, student, packed
 ):

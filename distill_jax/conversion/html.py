@@ -25,7 +25,7 @@ from distill_jax.packed.student import PackedStudent
 from distill_jax.pages import style as common_style
 from distill_jax.students.registry import student_to_json
 
-_SCRIPTS = ("packed.js", "student.js", "tasks.js", "tokenizer.js")
+_SCRIPTS = ("packed.js", "ngrams.js", "student.js", "tasks.js", "tokenizer.js")
 
 
 class Html(Converter):

@@ -227,12 +227,12 @@ class Predictor:
 
 
 def _network(config: StudentConfig, params: Params, max_length: int) -> Network:
-    """Return NumPy's network of a linear student, for which a compiled program would do nothing faster; else JAX's.
+    """Return NumPy's network of a bag of n-grams, for which a compiled program would do nothing faster; else JAX's.
 
     Where there is no JAX, NumPy's serves every student that has one.
     """
     numpy_s = config.numpy_network(params, max_length)
-    if numpy_s is not None and (config.is_linear or not are_installed("jax", "flax")):
+    if numpy_s is not None and (config.predicts_in_numpy or not are_installed("jax", "flax")):
         return numpy_s
     require_packages("jax", "flax", what=f"student {config.name}")
     from distill_jax.inference.jax_network import JaxNetwork

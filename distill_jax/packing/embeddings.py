@@ -33,7 +33,7 @@ class EmbeddingShrinker(Shrinker):
     Attributes:
         config: the student.
         table_name: the table's.
-        values: float64 [kept, dim], the table's rows of tokens that occur.
+        values: float64 [kept, dim], the table's rows of ids that occur.
         kept: bool [ids], which they are.
         groups: int [kept], each row's octave.
         kernels: the layers that see the table, by name, float64 [..., dim, outputs].
@@ -59,13 +59,13 @@ class EmbeddingShrinker(Shrinker):
         flat = {name: np.asarray(array, np.float64) for name, array in flat_params(params).items()}
         table = flat.pop(config.table_name)
         seen = {name: flat.pop(name) for name in config.embedding_kernels}
-        kept = usage.tokens > 0
+        kept = usage.features > 0
         kept[config.pad_id] = True  # where padding counts as text it is in every text
         together = np.concatenate([np.moveaxis(k, -2, 0).reshape(table.shape[1], -1) for k in seen.values()], axis=1)
         sizes, axes = np.linalg.eigh(together @ together.T)
         roots = np.sqrt(np.maximum(sizes, sizes[-1] * _LEAST_SEEN))
         stretched = table[kept] @ (axes * roots)
-        weights = np.sqrt(np.maximum(usage.tokens[kept], 1))[:, None]
+        weights = np.sqrt(np.maximum(usage.features[kept], 1))[:, None]
         _, lengths, directions = np.linalg.svd((stretched * weights).T @ (stretched * weights))
         del lengths
         back = directions @ (axes / roots).T
@@ -74,7 +74,7 @@ class EmbeddingShrinker(Shrinker):
             table_name=config.table_name,
             values=stretched @ directions.T,
             kept=kept,
-            groups=_octaves(usage.tokens[kept]),
+            groups=_octaves(usage.features[kept]),
             kernels={name: back @ kernel for name, kernel in seen.items()},
             others=flat,
             scale=float(np.sqrt(np.mean((stretched @ directions.T) ** 2))),

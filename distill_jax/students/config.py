@@ -150,6 +150,11 @@ class StudentConfig(abc.ABC):
         return False
 
     @property
+    def predicts_in_numpy(self) -> bool:
+        """Whether its NumPy network predicts where JAX is installed too: a compiled program would do nothing faster."""
+        return self.is_linear
+
+    @property
     def numbers_depend_on(self) -> tuple[str, ...]:
         """What of a platform (``jax_setup.platform``) the last bits of a training depend on."""
         return ("processor", "processors", "device", "jax", "environment")
@@ -225,6 +230,22 @@ class BagConfig(StudentConfig):
                 f"--ngrams and --buckets go together: expected --buckets with --ngrams 2 or more, and 0 without, got "
                 f"--ngrams {self.ngrams} --buckets {self.buckets}"
             )
+
+    @property
+    def dropped_ngrams(self) -> float:
+        """The share of the n-grams that each text is read without in sparse steps."""
+        return 0.0
+
+    def text_weights(self, counts: "np.ndarray", padded_length: int, dtype: Any) -> "np.ndarray":
+        """Return what sums over texts are multiplied by in sparse steps: means, float [texts].
+
+        Args:
+            counts: int [texts], how many real tokens and n-grams each has.
+            padded_length: the tokens that texts are padded to.
+            dtype: of the weights.
+        """
+        del padded_length
+        return 1 / counts.clip(1).astype(dtype)
 
     @property
     def ids(self) -> int:

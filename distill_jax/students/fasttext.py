@@ -9,6 +9,7 @@ from distill_jax.recipes import BEST, BEST_DISTILLED, BEST_TRAINING, BIGRAMS, NO
 from distill_jax.students.config import BagConfig
 
 if TYPE_CHECKING:
+    import numpy as np
     from flax import nnx
 
     from distill_jax.conversion.onnx.linear import OnnxLinear
@@ -64,6 +65,10 @@ class FastTextConfig(BagConfig):
     def is_linear(self) -> bool:
         """Whether logits are a sum over tokens: a maximum is none."""
         return self.pooling == "mean"
+
+    def text_weights(self, counts: "np.ndarray", padded_length: int, dtype: Any) -> "np.ndarray":
+        """Return what sums over texts are multiplied by: by ``mask_padding``, means of real tokens or of all."""
+        return super().text_weights(counts if self.mask_padding else counts * 0 + padded_length, padded_length, dtype)
 
     @property
     def numbers_depend_on(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.bilstm import BiLstmConfig
 from distill_jax.students.cnn import CnnConfig
 from distill_jax.students.config import StudentConfig, require_own
+from distill_jax.students.dan import DanConfig
 from distill_jax.students.ensemble import EnsembleConfig
 from distill_jax.students.fasttext import FastTextConfig
 from distill_jax.students.own_module import OwnModuleConfig
@@ -16,7 +17,7 @@ from distill_jax.tasks import AS_THEY_ARE, SINGLE_LABEL_NAME
 _Kind = TypeVar("_Kind", bound=type[StudentConfig])
 
 _KINDS: dict[str, type[StudentConfig]] = {
-    kind.name: kind for kind in (CnnConfig, FastTextConfig, BiLstmConfig, EnsembleConfig, OwnModuleConfig)
+    kind.name: kind for kind in (CnnConfig, FastTextConfig, DanConfig, BiLstmConfig, EnsembleConfig, OwnModuleConfig)
 }
 
 

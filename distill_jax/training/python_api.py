@@ -117,8 +117,8 @@ def student(name: "str | OwnModule", export: Export, *, recipe: str = DEFAULT_RE
     """Return an untrained student for an export: the recipe's architecture, with ``options`` in its place.
 
     Args:
-        name: ``cnn``, ``fasttext``, ``bilstm``, ``ensemble``, one that was registered, or a function that builds an NNX
-            module of one's own (``students.own_module.OwnModuleConfig.build``).
+        name: ``cnn``, ``fasttext``, ``dan``, ``bilstm``, ``ensemble``, one that was registered, or a function that
+            builds an NNX module of one's own (``students.own_module.OwnModuleConfig.build``).
         export: the export.
         recipe: ``best`` or ``notebook``.
         options: the student's own fields.

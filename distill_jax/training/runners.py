@@ -15,9 +15,10 @@ from distill_jax.config import TrainConfig
 from distill_jax.data.batching import length_buckets, padded_rows, shuffled_by_length
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
+from distill_jax.data.ragged import Ragged
 from distill_jax.jax_setup import loops_are_fused
 from distill_jax.losses import objective_of
-from distill_jax.students.fasttext import FastTextConfig
+from distill_jax.students.config import BagConfig
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.epoch_rows import EpochRows
@@ -60,7 +61,7 @@ class EpochRunner(Protocol):
 
 
 def make_runner(student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> EpochRunner:
-    """Return the fastest exact runner for a student: sparse for the linear one under SGD, dense for all others.
+    """Return the fastest exact runner for a student: sparse for a bag of n-grams under SGD, dense for all others.
 
     Args:
         student: the student over the compact vocabulary.
@@ -85,7 +86,7 @@ def _row_weights(train: Examples) -> dict[str, np.ndarray]:
 
 
 class SparseSgdRunner:
-    """The linear student under SGD: its texts' tokens on the device, thousands of steps in a compiled loop.
+    """A bag of n-grams under SGD: its texts' tokens on the device, thousands of steps in a compiled loop.
 
     It runs on the CPU also where a GPU is: a loop of such small steps is bound by launches there.
     """
@@ -106,14 +107,9 @@ class SparseSgdRunner:
         batch = config.batch_size
         self._chunk = min(max(batch, rows_per_chunk // batch * batch), -(-self._rows // batch) * batch)
         # Padding is left out wherever it stands: its embedding is zero and frozen.
-        tokens = compaction.apply(train.tokens).flattened().without(compaction.pad_id)
-        arrays = token_arrays(tokens)
-        self._tokens = jax.device_put(arrays.pop("tokens"), self._device)
-        assert isinstance(student.config, FastTextConfig)
-        padded = not student.config.mask_padding
+        self._texts, self._length = compaction.apply(train.tokens).flattened().without(compaction.pad_id), train.length
+        self._read(self._texts)
         self._arrays = {
-            **arrays,
-            "divisors": np.full(len(train), train.length) if padded else np.maximum(tokens.lengths, 1),
             "labels": train.labels,
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
             **_row_weights(train),
@@ -133,16 +129,35 @@ class SparseSgdRunner:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self.order(epoch)
             self._rates = self._config.learning_rates(epoch, -(-self._rows // self._config.batch_size))
+            if self._bag.dropped_ngrams:
+                self._read(self._dropped(epoch))
         rows = self._order[chunk * self._chunk : (chunk + 1) * self._chunk]
-        data = {name: padded_rows(array[rows], self._chunk) for name, array in self._arrays.items()}
+        places = self._places
+        data = {name: padded_rows(array[rows], self._chunk) for name, array in {**places, **self._arrays}.items()}
         dtype = self._params["embeddings"].dtype
-        data["weights"] = 1 / np.maximum(data.pop("divisors"), 1).astype(dtype)
+        data["weights"] = self._bag.text_weights(data.pop("counts"), self._length, dtype)
         steps = self._chunk // self._config.batch_size
         rates = padded_rows(self._rates[chunk * steps : (chunk + 1) * steps], steps).astype(dtype)
         return {**data, "tokens": self._tokens, "learning_rates": rates}
 
+    @property
+    def _bag(self) -> BagConfig:
+        assert isinstance(self._student.config, BagConfig)
+        return self._student.config
+
+    def _read(self, texts: Ragged) -> None:
+        """Take the texts' tokens, as they are in this epoch."""
+        arrays = token_arrays(texts)
+        self._tokens = jax.device_put(arrays.pop("tokens"), self._device)
+        self._places = {**arrays, "counts": texts.lengths}
+
+    def _dropped(self, epoch: int) -> Ragged:
+        """Return all texts without the n-grams that are dropped in an epoch; single tokens stay."""
+        chance = np.random.default_rng([self._config.seed, epoch, 1]).random(len(self._texts.ids), np.float32)
+        return self._texts.where((self._texts.ids < self._bag.vocab_size) | (chance >= self._bag.dropped_ngrams))
+
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
-        """Take parameters; plain SGD has no state and no randomness."""
+        """Take parameters; plain SGD has no state, and what is dropped depends on the epoch alone."""
         del opt_state, global_step
         with jax.default_device(self._device):
             copies = jax.tree.map(jnp.array, jax.device_put(params, self._device))  # the step gives them away

@@ -1,4 +1,4 @@
-"""Plain SGD on the linear student: one compiled loop over the texts, and inside it loops over each text's tokens.
+"""Plain SGD on a bag of n-grams: one compiled loop over the texts, and inside it loops over each text's tokens.
 
 XLA on the CPU starts every operation inside a loop as a call of its own, unless it is asked to compile whole loops as
 one function each (``distill_jax.jax_setup.configure_jax(fused_loops=True)``, before JAX is imported). This program is
@@ -15,6 +15,7 @@ from jax import Array
 
 from distill_jax.losses import Objective
 from distill_jax.students.params import Params
+from distill_jax.training.sparse_heads import Leaves, head_of
 
 
 @partial(jax.jit, static_argnames=("objective", "batch_size", "unroll"), donate_argnums=(0,))
@@ -27,15 +28,16 @@ def sparse_sgd_steps(
     batch_size: int,
     unroll: int = 1,
 ) -> tuple[Params, Array, Array]:
-    """Take many steps of SGD on the linear student, each touching only the rows of the table that its texts use.
+    """Take many steps of SGD on a bag of n-grams, each touching only the rows of the table that its texts use.
 
-    The loss is differentiated with respect to the logits; what follows from that for the head and for the texts' means
-    is written out, and a mean's update, times the text's weight, is added to the row of each of its tokens, as often
-    as it occurs. For SGD without momentum that is dense SGD, at a thousandth of its memory traffic: a dense gradient
-    would write the whole table at every step.
+    The loss is differentiated with respect to the logits; what follows from that for the head and for the texts' sums
+    is written out (``sparse_heads``), and a sum's update, times the text's weight, is added to the row of each of its
+    tokens, as often as it occurs. For SGD without momentum that is dense SGD, at a thousandth of its memory
+    traffic: a dense gradient would write the whole table at every step.
 
     Args:
-        params: the linear student's parameters, given away; fastest when widened (``widen``).
+        params: the student's parameters, ``embeddings`` and those of its head, given away; fastest when
+            widened (``widen``).
         data: ``tokens`` int [room], those of all texts without padding; and for a chunk of n rows, a multiple of
             ``batch_size``: ``starts`` and ``stops`` int32 [n], each text's place among the tokens, ``weights`` [n],
             what its sum is multiplied by, ``labels`` [n], ``teacher_logits`` [n, classes];
@@ -50,24 +52,22 @@ def sparse_sgd_steps(
         The new parameters, the loss of each step [n / batch_size] and the answer of each row [n]; nothing
         is said of rows and steps beyond the real ones.
     """
-    table, head, labels = params["embeddings"], params["output"], data["labels"]
+    table, head, labels = params["embeddings"], head_of(params), data["labels"]
     teacher_logits = data["teacher_logits"].astype(table.dtype)
     shares = _shares(len(labels), rows, batch_size, table.dtype)
     if "row_weights" in data:
         shares = shares * data["row_weights"].astype(table.dtype)
     each_token = partial(_each_token, data["tokens"], unroll)
 
-    def step(index: Array, carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        table, kernel, bias, seen = carry
+    def step(index: Array, carry: tuple[Array, Leaves, Array]) -> tuple[Array, Leaves, Array]:
+        table, leaves, seen = carry
 
         def batch(array: Array) -> Array:
             return _slice(array, index * batch_size, batch_size)
 
         places, weights = (batch(data["starts"]), batch(data["stops"])), batch(data["weights"])[:, None]
-        means = _sums(table, places, each_token) * weights
-        # For one text a matrix product is slower than products and a sum, inside a loop.
-        products = (means[:, None] * kernel).sum(axis=2) if batch_size == 1 else means @ kernel.T
-        logits = products + bias
+        bags = _sums(table, places, each_token) * weights
+        logits, inner = head.forward(leaves, bags)
 
         def loss_of(logits: Array) -> Array:
             return (
@@ -75,16 +75,15 @@ def sparse_sgd_steps(
             ).sum()
 
         moves = -_slice(data["learning_rates"], index, 1) * jax.grad(loss_of)(logits)
-        table = _move(table, places, (moves @ kernel) * weights, each_token)
-        kernel, bias = kernel + moves.T @ means, bias + moves.sum(axis=0)
-        return table, kernel, bias, _put(seen, logits, index * batch_size)
+        leaves, moved = head.back(leaves, bags, inner, moves)
+        return _move(table, places, moved * weights, each_token), leaves, _put(seen, logits, index * batch_size)
 
-    carry = (table, head["kernel"].T, head["bias"], jnp.zeros((len(labels), len(head["bias"])), table.dtype))
-    table, kernel, bias, logits = jax.lax.fori_loop(0, (rows + batch_size - 1) // batch_size, step, carry)
+    carry = (table, head.leaves(params), jnp.zeros((len(labels), teacher_logits.shape[1]), table.dtype))
+    table, leaves, logits = jax.lax.fori_loop(0, (rows + batch_size - 1) // batch_size, step, carry)
     # Losses and classes of all rows at once, from the logits that each step saw: no work for them inside the loop.
     logits = objective.task.outputs(logits)
     losses = (objective(logits, labels, teacher_logits) * shares).reshape(-1, batch_size).sum(axis=1)
-    params = {"embeddings": table, "output": {"kernel": kernel.T, "bias": bias}}
+    params = {"embeddings": table, **head.params(leaves)}
     return params, losses, objective.task.answers(logits).astype(objective.task.answer_dtype)
 
 
@@ -158,17 +157,19 @@ def _each_token(
 
 
 def widen(params: Params, multiple: int = 8) -> Params:
-    """Return the linear student's parameters with zero columns up to a multiple of ``multiple``.
+    """Return a bag's parameters with zero columns of the table up to a multiple of ``multiple``.
 
     With rows of a whole number of vector registers the inner loops need no remainder; the columns stay zero, for their
     gradient is. Not more columns than that: memory is what limits a step.
     """
     padding = -params["embeddings"].shape[1] % multiple
-    output = {**params["output"], "kernel": jnp.pad(params["output"]["kernel"], ((0, padding), (0, 0)))}
-    return {"embeddings": jnp.pad(params["embeddings"], ((0, 0), (0, padding))), "output": output}
+    first = head_of(params).first
+    layer = {**params[first], "kernel": jnp.pad(params[first]["kernel"], ((0, padding), (0, 0)))}
+    return {**params, "embeddings": jnp.pad(params["embeddings"], ((0, 0), (0, padding))), first: layer}
 
 
 def narrow(params: Params, width: int) -> Params:
     """Return the parameters without the columns that ``widen`` added."""
-    output = {**params["output"], "kernel": params["output"]["kernel"][:width]}
-    return {"embeddings": params["embeddings"][:, :width], "output": output}
+    first = head_of(params).first
+    layer = {**params[first], "kernel": params[first]["kernel"][:width]}
+    return {**params, "embeddings": params["embeddings"][:, :width], first: layer}

@@ -11,6 +11,7 @@ SEARCHED = 2  # trials that a search is asked for
 _EXPORT, _RUNS = "exports/tiny", "runs/tiny"
 _STUDENTS = {
     "fasttext": "--ngrams 2 --buckets 64",
+    "dan": "--ngrams 2 --buckets 64 --hidden 4",
     "cnn": "--filters 4",
     "bilstm": "--hidden 4 --dense 4",
     "ensemble": "--filters 4 --ngrams 2 --buckets 64",

@@ -107,6 +107,12 @@ _SGD: Space = {"epochs": Whole(4, 20), "learning_rate": Real(0.05, 2.0), "batch_
 _WIDTH: Space = {"embedding_dim": Whole(8, 384, 8)}
 _DROPOUT: Space = {"dropout": Real(0.0, 0.8, step=0.1)}
 _NGRAMS: Space = {"ngrams": Whole(1, 3), "buckets": Choice((32_768, 131_072, 524_288))}
+_DAN: Space = {
+    "buckets": Choice((32_768, 65_536, 131_072, 524_288)),
+    "hidden": Whole(16, 256, 16),
+    "ngram_dropout": Real(0.0, 0.8, step=0.1),
+    "length_power": Real(0.5, 1.0, step=0.05),
+}
 _FILTERS: Space = {
     "filters": Whole(50, 300, 50),
     "filter_heights": Choice(("3 4 5", "2 3 4", "1 2 3", "2 3 4 5", "3 5 7")),
@@ -115,6 +121,7 @@ _LSTM: Space = {"hidden": Whole(16, 304, 16), "dense": Whole(50, 400, 50), "stat
 
 SPACES: dict[str, Space] = {
     "fasttext": {**_WIDTH, **_NGRAMS, **_SGD, **_LOSS},
+    "dan": {**_WIDTH, **_NGRAMS, **_DAN, **_SGD, **_LOSS},
     "cnn": {**_WIDTH, **_FILTERS, **_DROPOUT, **_ADAM, **_LOSS},
     "ensemble": {**_WIDTH, **_FILTERS, **_NGRAMS, **_DROPOUT, **_ADAM, **_LOSS},
     "bilstm": {**_WIDTH, **_LSTM, **_DROPOUT, **_ADAM, **_LOSS},

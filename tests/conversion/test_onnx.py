@@ -67,7 +67,7 @@ def test_its_logits_are_numpy_s_whatever_stands_behind_a_text(name, whole):
 
 @pytest.mark.parametrize("rows", range(1, 65, 9))
 @pytest.mark.parametrize("length", [0, 1, 2, LENGTH])
-@pytest.mark.parametrize("name", ["linear", "cnn", "bilstm"])
+@pytest.mark.parametrize("name", ["linear", "dan", "cnn", "bilstm"])
 def test_batches_of_every_extent(name, length, rows):
     student = packed_student(name)
     lengths = np.random.default_rng(rows).integers(0, length + 1, rows)

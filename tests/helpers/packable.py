@@ -18,6 +18,7 @@ from tiny_export import WORDS, tiny_header, tiny_part
 UNSEEN = ("film", "##ing")  # in the vocabulary, and in no text
 STUDENTS = {
     "fasttext": {"ngrams": 2, "buckets": 300, "mask_padding": True, "embedding_dim": 8},
+    "dan": {"ngrams": 2, "buckets": 300, "embedding_dim": 8, "hidden": 6, "ngram_dropout": 0.3},
     "cnn": {"mask_padding": True, "embedding_dim": 12, "filters": 8},
     "bilstm": {"embedding_dim": 12, "hidden": 10, "dense": 8},
 }

@@ -13,6 +13,7 @@ STUDENTS = {
     "linear": ("fasttext", {"mask_padding": True, "ngrams": 2, "buckets": 500, "embedding_dim": 6}),
     "linear of five tokens": ("fasttext", {"mask_padding": True, "ngrams": 5, "buckets": 3_001, "embedding_dim": 6}),
     "linear of the notebook": ("fasttext", {"embedding_dim": 6}),
+    "dan": ("dan", {"ngrams": 2, "buckets": 500, "embedding_dim": 6, "hidden": 7, "length_power": 0.75}),
     "cnn": ("cnn", {"mask_padding": True, "embedding_dim": 6, "filters": 5, "filter_heights": (1, 3, 2)}),
     "cnn of the notebook": ("cnn", {"embedding_dim": 6, "filters": 5}),
     "cnn with filters higher than texts": ("cnn", {"embedding_dim": 6, "filters": 3, "filter_heights": (2, 20)}),

@@ -36,6 +36,7 @@ WORDS = (
 OPTIONS = {
     "fasttext": {"embedding_dim": 6, "ngrams": 3, "buckets": 500, "mask_padding": True},
     "fasttext as the notebook": {"embedding_dim": 6},
+    "dan": {"embedding_dim": 6, "ngrams": 3, "buckets": 500, "hidden": 7, "length_power": 0.75},
     "cnn": {"embedding_dim": 6, "filters": 5, "filter_heights": (3, 1, 2), "mask_padding": True},
     "cnn as the notebook": {"embedding_dim": 6, "filters": 5},
     "bilstm": {"embedding_dim": 6, "hidden": 5, "dense": 4},

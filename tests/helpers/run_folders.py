@@ -14,7 +14,7 @@ LABELS = (0, 0, 1, 1, 2, 2, 0, 1, 2, 0)
 TEACHER = (0, 0, 1, 1, 2, 2, 0, 1, 0, 1)
 PLACE = {"device": "cpu", "machine": "a processor, 2 cores"}
 SPEED = {"median": 10_000.0, "low": 9_000.0, "high": 11_000.0, "repeats": 5, **PLACE}
-MODELS = {"cnn": "CNN", "fasttext": "Linear", "ensemble": "Ensemble", "bilstm": "BiLSTM"}
+MODELS = {"cnn": "CNN", "fasttext": "Linear", "dan": "DAN", "ensemble": "Ensemble", "bilstm": "BiLSTM"}
 
 
 def one_hot(classes, num_labels):

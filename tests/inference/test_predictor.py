@@ -334,8 +334,8 @@ def test_a_run_without_a_checkpoint_or_tokenizer_is_refused(capsys, run):
             13,
             r"parameter embeddings: expected float32 \[64, 13\] \(config.json\), got float32 \[64, 12\]",
         ),
-        ("student", "name", "rnn", "student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
-        ("student", "name", ["cnn"], r"student: expected one of cnn, fasttext, bilstm, ensemble, got \('cnn',\)"),
+        ("student", "name", "rnn", "student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"),
+        ("student", "name", ["cnn"], r"student: expected one of cnn, fasttext, dan, bilstm, ensemble, got \('cnn',\)"),
         ("student", "depth", 3, "student: --depth: student fasttext has no such option"),
     ],
 )

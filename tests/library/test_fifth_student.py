@@ -20,7 +20,7 @@ from distill_jax.training import run as training
 from tolerances import OF_LOGITS, assert_close
 
 
-class DanNetwork(nnx.Module):
+class AveragingNetwork(nnx.Module):
     def __init__(self, config, rngs):
         self.config = config
         self.embedding = nnx.Param(jax.random.normal(rngs.params(), (config.vocab_size, config.embedding_dim)))
@@ -36,28 +36,28 @@ class DanNetwork(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class DanConfig(dj.StudentConfig):
+class AveragingConfig(dj.StudentConfig):
     """A deep averaging network (Iyyer et al. 2015)."""
 
-    name: ClassVar = "dan"
-    title: ClassVar = "DAN"
+    name: ClassVar = "averaging"
+    title: ClassVar = "Averaging"
     recipes: ClassVar = {NOTEBOOK: Recipe({}, ADAM)}
 
     hidden: Annotated[int, Range(1, 65_536)] = 16
     """Units of the hidden layer."""
 
     def module(self, rngs):
-        return DanNetwork(self, rngs)
+        return AveragingNetwork(self, rngs)
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setattr(registry, "_KINDS", dict(registry._KINDS))
-    dj.register(DanConfig)
+    dj.register(AveragingConfig)
 
 
 def test_it_is_trained_stopped_resumed_predicted_with_and_reported(tiny_export, tmp_path, capsys, monkeypatch):
-    words = ["--export", tiny_export, "--student", "dan", "--recipe", "notebook", "--distil", "--hidden", "7"]
+    words = ["--export", tiny_export, "--student", "averaging", "--recipe", "notebook", "--distil", "--hidden", "7"]
     words += ["--epochs", "3", "--embedding-dim", "5"]
     assert call(capsys, train.main, *words, "--workdir", tmp_path / "whole")[0] == 0
     save, count = training.save_checkpoint, []
@@ -80,22 +80,22 @@ def test_it_is_trained_stopped_resumed_predicted_with_and_reported(tiny_export, 
     assert status == 0
     assert '"label": "' in output
     page = report.write_report(report.ReportConfig(runs=[tmp_path / "whole"], output=tmp_path / "report"))
-    assert "DAN (distilled)" in page.read_text()
+    assert "Averaging (distilled)" in page.read_text()
 
 
 def test_its_options_are_checked_and_another_s_refused(tiny_export):
     export = dj.Export.open(tiny_export)
     with pytest.raises(dj.InputError, match="--hidden: expected a number at least 1"):
-        dj.student("dan", export, recipe="notebook", hidden=0)
-    with pytest.raises(dj.InputError, match="--filters: student dan has no such option; it has --embedding-dim"):
-        dj.student("dan", export, recipe="notebook", filters=3)
+        dj.student("averaging", export, recipe="notebook", hidden=0)
+    with pytest.raises(dj.InputError, match="--filters: student averaging has no such option; it has --embedding-dim"):
+        dj.student("averaging", export, recipe="notebook", filters=3)
     with pytest.raises(dj.InputError, match="recipe: expected one of notebook, got 'best'"):
-        dj.student("dan", export)
+        dj.student("averaging", export)
 
 
 def test_a_name_is_given_once():
-    class Other(DanConfig):
+    class Other(AveragingConfig):
         pass
 
-    with pytest.raises(dj.InputError, match="the name 'dan' is"):
+    with pytest.raises(dj.InputError, match="the name 'averaging' is"):
         dj.register(Other)

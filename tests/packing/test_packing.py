@@ -27,7 +27,7 @@ from packable import UNSEEN
 from runtime_alone import command_alone, modules_of_command
 from tolerances import assert_close
 
-STUDENTS = ("fasttext", "cnn", "bilstm")
+STUDENTS = ("fasttext", "dan", "cnn", "bilstm")
 TEXTS = ["w1 w2 w3 w40", "w4 film w59 filming", ""]
 
 

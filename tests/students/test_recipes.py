@@ -111,7 +111,7 @@ def test_options_given_go_first_wherever_they_stand():
 def test_words_that_are_wrong_are_left_to_the_parser(capsys):
     for words, message in (
         (["--student"], "--student"),
-        (["--student", "rnn"], "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
+        (["--student", "rnn"], "--student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"),
         (["--recipe", "worst"], "--recipe: expected one of best, notebook, got 'worst'"),
         (["--distil=maybe"], "Unrecognized options: maybe"),
         (["--student", "fasttext", "--hidden", "3"], "Unrecognized options: --hidden"),

@@ -23,6 +23,7 @@ _NGRAMS = {"ngrams": 2, "buckets": BUCKETS}
 VARIANTS = {
     "bigrams": {"name": "fasttext", **_NGRAMS},
     "mean-max-min": {"name": "fasttext", "pooling": "mean-max-min", "mask_padding": True},
+    "dan": {"name": "dan", "hidden": 7, "length_power": 0.75, **_NGRAMS},
     "ensemble": {"name": "ensemble", "filters": 7, **_NGRAMS},
 }
 MASKED = [(name, "masked") for name in (*STUDENTS, *VARIANTS)]
@@ -50,7 +51,7 @@ def _params(student, seed=0):
     """Return parameters that no term leaves out: zeros are filled too, but for the linear student's frozen pad row."""
     rng = np.random.default_rng(seed)
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), student.init(seed))
-    if student.config.name == "fasttext":
+    if student.config.frozen_padding:
         params["embeddings"][student.config.pad_id] = 0
     return params
 
@@ -146,6 +147,7 @@ def test_the_linear_student_ignores_the_order_of_words_and_the_cnn_does_not():
         ("fasttext", 30 * 6 + 6 * 4 + 4),
         ("bigrams", (30 + 50) * 6 + 6 * 4 + 4),
         ("mean-max-min", 30 * 6 + 3 * 6 * 4 + 4),
+        ("dan", (30 + 50) * 6 + (6 * 7 + 7) + (7 * 4 + 4)),
         # the CNN, and a number of each class for each token and bucket
         ("ensemble", 30 * 6 + (3 * 42 + 7) + (4 * 42 + 7) + (5 * 42 + 7) + (21 * 4 + 4) + (30 + 50) * 4),
     ],
@@ -256,7 +258,7 @@ def test_real_lengths():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "rnn"}, "--student: expected one of cnn, fasttext, bilstm, ensemble, got 'rnn'"),
+        ({"name": "rnn"}, "--student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"),
         ({"name": "fasttext", "pooling": "max"}, "--pooling: expected one of mean, mean-max-min, got 'max'"),
         ({"vocab_size": 0}, "--vocab-size: expected a number at least 1"),
         ({"vocab_size": 30.0}, "--vocab-size: expected a whole number, got 30.0"),

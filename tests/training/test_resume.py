@@ -14,6 +14,7 @@ from distill_jax.training.fit import fit
 _OPTIONS = {
     "cnn": {"filters": 8},
     "fasttext": {},
+    "dan": {"ngrams": 2, "buckets": 900, "hidden": 6, "ngram_dropout": 0.5},
     "bilstm": {"hidden": 6},
     "ensemble": {"filters": 8, "ngrams": 2, "buckets": 900},
 }

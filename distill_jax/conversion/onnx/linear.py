@@ -1,32 +1,47 @@
-"""The linear student as nodes: a mean of embeddings, and the hash of n-grams in whole numbers that never overflow."""
+"""Bags of n-grams as nodes: a sum of embeddings, and the hash of n-grams in whole numbers that never overflow."""
+
+import abc
+from typing import TypeVar
 
 import numpy as np
 
 from distill_jax.conversion.onnx.graph import Graph
 from distill_jax.conversion.onnx.network import OnnxNetwork
 from distill_jax.data.ngrams import FACTOR
+from distill_jax.students.config import BagConfig
+from distill_jax.students.dan import DanConfig
 from distill_jax.students.fasttext import FastTextConfig
 
 _HALF = 1 << 32
 
 
-class OnnxLinear(OnnxNetwork[FastTextConfig]):
-    """The mean of the embeddings of tokens and n-grams, then a linear layer."""
+_Bag = TypeVar("_Bag", bound=BagConfig)
 
-    def logits(self, graph: Graph, ids: str) -> str:
-        """Add the network."""
+
+class _OnnxBag(OnnxNetwork[_Bag]):
+    """The sum of the embeddings of tokens and n-grams, divided by what a student divides it by."""
+
+    def bags(self, graph: Graph, ids: str) -> str:
+        """Return the divided sums, float32 [batch, dim]."""
         config = self.config
         ids = self._with_ngrams(graph, graph.padded(ids, max(config.ngrams - 1, 1), config.pad_id))
         real = graph.cast(graph.is_not(ids, config.pad_id), np.float32)
-        if config.mask_padding:
-            counted = graph.add("ReduceSum", real, graph.constant([1]), keepdims=1)
-            divisor = graph.add("Max", counted, graph.constant(1, np.float32))
-        else:
-            divisor = graph.constant(self.max_length, np.float32)
-        weights = graph.unsqueezed(graph.add("Div", real, divisor), 1)
+        weights = graph.unsqueezed(graph.add("Div", real, self.divisors(graph, real)), 1)
         sums = graph.add("MatMul", weights, graph.rows(self.arrays[config.table_name], ids))
-        kernel, bias = (graph.weight(self.arrays[f"output.{part}"]) for part in ("kernel", "bias"))
-        return graph.affine(graph.add("Squeeze", sums, graph.constant([1])), kernel, bias)
+        return graph.add("Squeeze", sums, graph.constant([1]))
+
+    @abc.abstractmethod
+    def divisors(self, graph: Graph, real: str) -> str:
+        """Return them, [batch, 1] or one for all, of 1 for each real token and n-gram and 0 for padding."""
+
+    def layer(self, graph: Graph, name: str, inputs: str) -> str:
+        """Add a linear layer by its name."""
+        kernel, bias = (graph.weight(self.arrays[f"{name}.{part}"]) for part in ("kernel", "bias"))
+        return graph.affine(inputs, kernel, bias)
+
+    def _counts(self, graph: Graph, real: str) -> str:
+        counted = graph.add("ReduceSum", real, graph.constant([1]), keepdims=1)
+        return graph.add("Max", counted, graph.constant(1, np.float32))
 
     def _with_ngrams(self, graph: Graph, ids: str) -> str:
         """Return ids with those of their n-grams behind them, as ``hashed_ngrams`` has them; padding for none."""
@@ -42,6 +57,31 @@ class OnnxLinear(OnnxNetwork[FastTextConfig]):
             bucket = graph.add("Add", _remainder(graph, high, low, config.buckets), graph.constant(config.vocab_size))
             found.append(graph.add("Where", whole, bucket, graph.constant(config.pad_id)))
         return graph.add("Concat", *found, axis=1) if len(found) > 1 else ids
+
+
+class OnnxLinear(_OnnxBag[FastTextConfig]):
+    """The mean of the embeddings of tokens and n-grams, then a linear layer."""
+
+    def logits(self, graph: Graph, ids: str) -> str:
+        """Add the network."""
+        return self.layer(graph, "output", self.bags(graph, ids))
+
+    def divisors(self, graph: Graph, real: str) -> str:
+        """Return how many tokens and n-grams each text has, or what texts are padded to."""
+        return self._counts(graph, real) if self.config.mask_padding else graph.constant(self.max_length, np.float32)
+
+
+class OnnxDan(_OnnxBag[DanConfig]):
+    """The sum of the embeddings over a power of their number, a ReLU layer, a linear layer."""
+
+    def logits(self, graph: Graph, ids: str) -> str:
+        """Add the network."""
+        hidden = graph.add("Relu", self.layer(graph, "hidden", self.bags(graph, ids)))
+        return self.layer(graph, "output", hidden)
+
+    def divisors(self, graph: Graph, real: str) -> str:
+        """Return the power of how many tokens and n-grams each text has."""
+        return graph.add("Pow", self._counts(graph, real), graph.constant(self.config.length_power, np.float32))
 
 
 def _without_first(graph: Graph, rows: str, columns: int) -> str:

@@ -1,8 +1,6 @@
 // The linear student: a logit is a sum over tokens and n-grams of what each says for the class. distill_jax/inference/
 // token_scores.py is the same in NumPy.
 
-const FACTOR = 116049371n;  // the multiplier of the n-grams' hash
-
 students.fasttext = class {
   constructor(config, arrays, maxLength) {
     this.config = config;
@@ -22,7 +20,7 @@ students.fasttext = class {
     const parts = Array.from({ length: count }, () => new Float64Array(classes));
     const sums = new Float64Array(classes);
     let real = 0;
-    for (const [input, first, length] of this.inputs(ids)) {
+    for (const [input, first, length] of ngramsOf(ids, this.config)) {
       real++;
       const row = this.table.row(input);
       if (row < 0) continue;
@@ -36,20 +34,6 @@ students.fasttext = class {
     const divisor = this.divisor ?? Math.max(real, 1);
     for (const part of parts) part.forEach((value, index) => (part[index] = value / divisor));
     return { logits: sums.map((sum, index) => Math.fround(sum / divisor + this.bias[index])), parts };
-  }
-
-  /** Yield the tokens and the n-grams' buckets, each with its first token's place and its length; no padding. */
-  *inputs(ids) {
-    const { vocab_size: vocabulary, pad_id: pad, ngrams, buckets } = this.config;
-    for (let place = 0; place < ids.length; place++) {
-      if (ids[place] === pad) continue;
-      yield [ids[place], place, 1];
-      let hash = BigInt(ids[place]);
-      for (let extra = 1; extra < ngrams && place + extra < ids.length && ids[place + extra] !== pad; extra++) {
-        hash = BigInt.asUintN(64, hash * FACTOR + BigInt(ids[place + extra]));
-        yield [vocabulary + Number(hash % BigInt(buckets)), place, extra + 1];
-      }
-    }
   }
 };
 
