@@ -1,4 +1,4 @@
-"""Write a run folder while a student trains: configuration first, history and checkpoint every epoch, metrics last."""
+"""Write a run folder while a student trains: configuration first, history and checkpoint as it goes, metrics last."""
 
 import contextlib
 import dataclasses
