@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_SECONDS_BETWEEN = 60  # two snapshots, an epoch more at most
-
-
 class NonFiniteLossError(InputError):
     """The loss became NaN or infinite; the message names epoch, step and learning rate."""
 
@@ -81,7 +78,6 @@ def fit(
     validation: Examples | None = None,
     resume: Snapshot | None = None,
     on_epoch: Callable[[Snapshot], None] | None = None,
-    most_snapshots: int | None = None,
     should_stop: Callable[[], bool] | None = None,
     show_progress: bool = False,
 ) -> FitResult:
@@ -102,8 +98,6 @@ def fit(
             stopping looks at.
         resume: go on from here; ``params`` is then not looked at.
         on_epoch: called with a snapshot after every epoch; without it no snapshot is made.
-        most_snapshots: call it after so many epochs alone, evenly spread, where there are more; but once a minute at
-            least, and at the end. None: after every one.
         should_stop: asked between steps; true makes ``fit`` call ``on_epoch`` with a snapshot of the moment and
             raise ``Interrupted``.
         show_progress: show a progress bar on standard error.
@@ -125,7 +119,6 @@ def fit(
     loop = _Loop(student, resume.params if resume else params, train, evaluated, config, resume)
     loop.should_stop = should_stop or (lambda: False)
     loop.on_epoch = on_epoch
-    loop.snapshot_every = 1 if most_snapshots is None else -(-config.epochs // most_snapshots)
     done, rows = loop.epoch * loop.epoch_rows + loop.step * config.batch_size, config.epochs * loop.epoch_rows
     with progress_bar(rows, config.model_name, initial=done, disable=not show_progress) as bar:
         while loop.epoch < config.epochs and not loop.is_exhausted():
@@ -181,8 +174,6 @@ class _Loop:
         self._kept_logits: dict[str, np.ndarray] | None = None
         self.should_stop: Callable[[], bool]
         self.on_epoch: Callable[[Snapshot], None] | None
-        self.snapshot_every = 1
-        self._handed_over = time.monotonic()
         self.epoch, self.step, self.seconds = 0, 0, 0.0
         self.losses: list[np.ndarray] = []
         self.predictions: list[np.ndarray] = []
@@ -229,7 +220,6 @@ class _Loop:
         """Give ``on_epoch`` a snapshot; where there is none to give it to, the table is not copied for it."""
         if self.on_epoch is not None:
             self.on_epoch(self.snapshot())
-            self._handed_over = time.monotonic()
 
     def run_epoch(self, bar: Any) -> None:
         """Take the epoch's steps that are left, then evaluate and record it."""
@@ -281,12 +271,8 @@ class _Loop:
             if "validation" in logits:
                 self._best = jax.tree.map(np.array, params)
         self.epoch, self.step, self.losses, self.predictions = self.epoch + 1, 0, [], []
-        is_last = self.epoch == self.config.epochs or self.is_exhausted()
-        stops = not is_last and self.should_stop()
-        late = time.monotonic() - self._handed_over >= _SECONDS_BETWEEN
-        if is_last or stops or late or self.epoch % self.snapshot_every == 0:
-            self._hand_over()
-        if stops:
+        self._hand_over()
+        if self.epoch < self.config.epochs and not self.is_exhausted() and self.should_stop():
             raise Interrupted(f"interrupted after epoch {self.epoch} of {self.config.epochs}")
 
     def _require_finite_scores(self, arrays: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from
 
-_MOST_SNAPSHOTS = 20  # few rows are read a hundred times in a second, and a snapshot takes a tenth of one
+_MOST_CHECKPOINTS = 20  # few rows are read a hundred times in a second, and a checkpoint takes a tenth of one
+_MOST_SECONDS = 60  # between two, but for the rest of an epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +176,7 @@ class _Progress:
     def __init__(self, run: TrainRun, task: Task) -> None:
         self._run, self._task, self.checkpoints = run, task, run.workdir / CHECKPOINTS
         self._saved: tuple[int, int] | None = None
+        self._when = time.monotonic()
 
     def load(self, student: Student) -> Snapshot:
         """Return the latest snapshot, which must be the student's; raises what ``load_snapshot`` does."""
@@ -182,10 +185,18 @@ class _Progress:
         self._saved = snapshot.epoch, snapshot.step
         return snapshot
 
+    def is_due(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot should be saved: not after each of many short epochs, but the last one, and on the way."""
+        train = self._run.train
+        may_be_last = snapshot.epoch == train.epochs or train.patience or snapshot.step
+        every = -(-train.epochs // _MOST_CHECKPOINTS)
+        late = time.monotonic() - self._when >= _MOST_SECONDS
+        return bool(may_be_last or late or snapshot.epoch % every == 0)
+
     def save(self, snapshot: Snapshot) -> None:
         """Save a snapshot and the epochs' numbers; raises what ``save_checkpoint`` does."""
         save_checkpoint(self.checkpoints, snapshot)
-        self._saved = snapshot.epoch, snapshot.step
+        self._saved, self._when = (snapshot.epoch, snapshot.step), time.monotonic()
         write_history(
             self._run.workdir / HISTORY, history_frame(snapshot.history, self._run.train.model_name, self._task)
         )
@@ -249,6 +260,11 @@ def _fit(
         _say_sanity_check(data.student, params, data.export.test)
 
     with stop_on_signal() as should_stop:
+
+        def save(snapshot: Snapshot) -> None:
+            if progress.is_due(snapshot) or should_stop():
+                progress.save(snapshot)
+
         result = fit(
             data.student,
             params,
@@ -257,8 +273,7 @@ def _fit(
             config=run.train,
             validation=data.export.validation,
             resume=snapshot,
-            on_epoch=progress.save,
-            most_snapshots=_MOST_SNAPSHOTS,
+            on_epoch=save,
             should_stop=should_stop,
             show_progress=True,
         )

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.compaction import Compaction
-from distill_jax.errors import InputError, Interrupted
+from distill_jax.errors import InputError
 from distill_jax.inference.logits import predict_logits
 from distill_jax.losses import cross_entropy, kl_at_temperature, logit_mse
 from distill_jax.runs.checkpoints import Snapshot
@@ -413,18 +413,3 @@ def test_a_last_step_that_goes_too_far_is_noticed_without_any_split_to_evaluate(
     config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
     with pytest.raises(NonFiniteLossError, match="became infinite or NaN in epoch 1, step 1 of 1"):
         fit(student, params, train=huge, config=config)
-
-
-def test_of_many_epochs_some_have_a_snapshot_and_the_last_one_has(tiny_examples):
-    train, test = (_cut(examples, 40) for examples in tiny_examples)
-    config, taken = _config("fasttext", epochs=8), []
-    whole = _fit(_student("fasttext"), train, test, config, on_epoch=taken.append, most_snapshots=3)
-    assert [snapshot.epoch for snapshot in taken] == [3, 6, 8]
-    _assert_same(_fit(_student("fasttext"), train, test, config, resume=taken[0]), whole)
-    stopped = []
-    with pytest.raises(Interrupted, match="after epoch 1 of 8"):
-        _fit(
-            _student("fasttext"), train, test, config, on_epoch=stopped.append, most_snapshots=3,
-            should_stop=lambda: True,
-        )  # fmt: skip
-    assert [snapshot.epoch for snapshot in stopped] == [1]

@@ -198,3 +198,19 @@ def test_a_training_that_stops_before_it_learns_says_so(tiny_export, tmp_path, c
     assert "train longer" not in capsys.readouterr().err
     metrics = read_run(tmp_path / "trained").metrics
     assert (metrics["at_chance"], metrics["still_learns"]) == (False, False)
+
+
+def test_of_many_epochs_some_have_a_checkpoint_and_the_last_one_has(tiny_export, tmp_path, monkeypatch):
+    saved = []
+
+    def save(folder, snapshot):
+        saved.append(snapshot.epoch)
+        save_checkpoint(folder, snapshot)
+
+    monkeypatch.setattr("distill_jax.training.run.save_checkpoint", save)
+    monkeypatch.setattr("distill_jax.training.run._MOST_CHECKPOINTS", 3)
+    train_run(_run(tiny_export, tmp_path / "run", epochs=8))
+    assert saved == [3, 6, 8]
+    monkeypatch.setattr("distill_jax.training.run._MOST_SECONDS", 0)
+    train_run(_run(tiny_export, tmp_path / "slow", epochs=2))
+    assert saved == [3, 6, 8, 1, 2]
