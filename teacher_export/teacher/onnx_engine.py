@@ -1,6 +1,7 @@
 """A teacher in ONNX Runtime on a CPU, written by whichever of torch's exporters makes the faster graph."""
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def write(model: Any, tokens: Ragged, pad_id: int, path: Path, *, dynamo: bool) 
     example = tuple(torch.from_numpy(shown[name]) for name in _INPUTS)
     axes = dict.fromkeys(_INPUTS, _AXES)
     free = {"dynamic_shapes": axes, "external_data": False} if dynamo else {"dynamic_axes": axes}
-    with torch.inference_mode(), batches_allowed(model):
+    with torch.inference_mode(), batches_allowed(model), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is to come in exporters, and of numbers that a trace takes as fixed
         torch.onnx.export(
             Logits().eval(), example, path, input_names=list(_INPUTS), dynamo=dynamo, verbose=False, **free
         )
