@@ -190,7 +190,8 @@ def _ceiling_lines(ceiling: dict[str, Any]) -> list[str]:
     )
     panels = (
         "Who knew the raters' very ratings would name the label of as many new ones, drawn from them, with accuracy "
-        f"{known[by_mean]} (mean rating) and {known[by_majority]} (majority): a reader of the text alone cannot be expected to."
+        f"{known[by_mean]} (mean rating) and {known[by_majority]} (majority): a reader of the text alone cannot be "
+        "expected to."
     )
     return [texts, half, panels]
 
