@@ -1,4 +1,7 @@
-"""The answers of an export's baselines, kept in a file: a report trains them once."""
+"""The answers of an export's baselines, kept in a file: a report trains them once.
+
+How long that took is not kept: a report of the same runs has the same bytes.
+"""
 
 import dataclasses
 import io
@@ -72,7 +75,7 @@ def _file(key: str, example_ids: np.ndarray, answered: list[Answered]) -> bytes:
         "example_ids": example_ids,
         "logits": np.stack([each.logits for each in answered]),
         "names": np.frombuffer("\n".join(each.name for each in answered).encode(), np.uint8),
-        "about": np.array([[each.rows, each.seconds, each.numbers, each.bytes] for each in answered], np.float64),
+        "about": np.array([[each.rows, each.numbers, each.bytes] for each in answered], np.int64),
     }
     stream = io.BytesIO()
     np.savez(stream, **arrays)
@@ -91,9 +94,9 @@ def _read(path: Path, key: str, example_ids: np.ndarray) -> tuple[Answered, ...]
         return None
     names = arrays["names"].tobytes().decode(errors="replace").split("\n")
     logits, about = arrays["logits"], arrays["about"]
-    if logits.ndim != 3 or about.shape != (len(names), 4) or logits.shape[:2] != (len(names), len(example_ids)):
+    if logits.ndim != 3 or about.shape != (len(names), 3) or logits.shape[:2] != (len(names), len(example_ids)):
         return None
     return tuple(
-        Answered(name, of_one, int(rows), float(seconds), int(numbers), int(size))
-        for name, of_one, (rows, seconds, numbers, size) in zip(names, logits, about, strict=True)
+        Answered(name, of_one, int(rows), int(numbers), int(size))
+        for name, of_one, (rows, numbers, size) in zip(names, logits, about, strict=True)
     )

@@ -26,7 +26,6 @@ class Answered:
         name: what it is.
         logits: float32 [test rows, classes].
         rows: how many texts it has learnt from.
-        seconds: how long that took.
         numbers: how many numbers its linear model has.
         bytes: its size (``Baseline.bytes``).
     """
@@ -34,7 +33,6 @@ class Answered:
     name: str
     logits: np.ndarray
     rows: int
-    seconds: float
     numbers: int
     bytes: int
 
@@ -78,6 +76,6 @@ def answered_baselines(export: "Export") -> tuple[np.ndarray, list[Answered]]:
     found = []
     for each in baselines_of(export, task, tokenizer):
         logits = each.logits(texts).astype(np.float32)
-        found.append(Answered(each.name, logits, each.rows, each.seconds, each.numbers, each.bytes))
+        found.append(Answered(each.name, logits, each.rows, each.numbers, each.bytes))
     assert test.example_ids is not None
     return test.example_ids, found

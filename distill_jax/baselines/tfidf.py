@@ -1,7 +1,6 @@
 """What a user could do instead: words and pairs of words, weighted by TF-IDF, and a linear model of scikit-learn."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,6 @@ class Baseline:
         of_features: from its vectors to logits, float [texts, classes].
         numbers: how many numbers the linear model has.
         rows: how many texts it has learnt from.
-        seconds: how long that took.
     """
 
     name: str
@@ -33,7 +31,6 @@ class Baseline:
     of_features: Callable[[Any], np.ndarray]
     numbers: int
     rows: int
-    seconds: float
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """Return logits, float64 [texts, classes]."""
@@ -92,7 +89,6 @@ def _features(texts: list[str]) -> tuple[Any, Any]:
 def _of_labels(texts: list[str], labels: np.ndarray, num_labels: int) -> Baseline | None:
     if np.issubdtype(labels.dtype, np.floating):
         return _ridge("TF-IDF + ridge on labels", texts, labels.reshape(len(texts), -1))
-    started = time.perf_counter()
     words, features = _features(texts)
     if words is None:
         return None
@@ -103,7 +99,7 @@ def _of_labels(texts: list[str], labels: np.ndarray, num_labels: int) -> Baselin
         return np.stack([model(vectors) for model in models], axis=1)
 
     name, numbers = "TF-IDF + logistic regression on labels", num_labels * (features.shape[1] + 1)
-    return Baseline(name, words, logits, numbers, len(texts), time.perf_counter() - started)
+    return Baseline(name, words, logits, numbers, len(texts))
 
 
 def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
@@ -119,7 +115,6 @@ def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
 def _ridge(name: str, texts: list[str], targets: np.ndarray) -> Baseline | None:
     from sklearn.linear_model import Ridge
 
-    started = time.perf_counter()
     words, features = _features(texts)
     if words is None:
         return None
@@ -129,4 +124,4 @@ def _ridge(name: str, texts: list[str], targets: np.ndarray) -> Baseline | None:
         return model.predict(vectors).reshape(-1, targets.shape[1])
 
     numbers = targets.shape[1] * (features.shape[1] + 1)
-    return Baseline(name, words, logits, numbers, len(texts), time.perf_counter() - started)
+    return Baseline(name, words, logits, numbers, len(texts))

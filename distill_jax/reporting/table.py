@@ -261,7 +261,7 @@ def _baseline_row(run: Run, baseline: Answered, teacher: Row) -> Row:
         measures=measures,
         parameters=baseline.numbers,
         bytes=baseline.bytes,
-        train_seconds=baseline.seconds,
+        train_seconds=None,
         documents_per_second=None,
         device=None,
         machine=None,

@@ -196,7 +196,7 @@ def _baseline_row(run: Run, baseline: Answered, own: ScoredModel, threshold: flo
         reliability=own.reliability,
         parameters=baseline.numbers,
         bytes=baseline.bytes,
-        train_seconds=baseline.seconds,
+        train_seconds=None,
         documents_per_second=None,
     )
 

@@ -226,8 +226,8 @@ def _baselines(
     results = []
     for each in found:
         answers = each.logits[order].argmax(axis=1)
-        about = {"rows": each.rows, "seconds": round(each.seconds, 1)}
-        results.append({"name": each.name, "answers": _digits(answers), **_scores(labels, answers), **about})
+        scores = _scores(labels, answers)
+        results.append({"name": each.name, "answers": _digits(answers), **scores, "rows": each.rows})
     return results
 
 

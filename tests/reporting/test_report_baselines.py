@@ -52,6 +52,10 @@ def test_a_report_trains_them_once_and_says_which_student_is_no_better(runs, cap
     monkeypatch.setattr(kept_file, "answered_baselines", lambda _: pytest.fail("they were trained again"))
     assert call(capsys, main, runs)[0] == 0
     assert {name: (runs / name).read_bytes() for name in before} == before
+    (runs / BASELINES).unlink()
+    monkeypatch.undo()
+    assert call(capsys, main, runs)[0] == 0  # trained anew it has the same bytes
+    assert {name: (runs / name).read_bytes() for name in before} == before
     assert call(capsys, main, runs, "--no-baselines")[0] == 0
     assert "baseline" not in (runs / "results.csv").read_text()
 
@@ -99,7 +103,7 @@ def test_a_student_is_set_against_the_better_baseline(tmp_path, right, words):
     write_run(tmp_path / "a", student, labels=labels, teacher=labels, label_names=tuple("abcd"))
     wrong = [label if row % 20 < 20 * right else (label + 1) % 4 for row, label in enumerate(labels)]
     better, worse = (np.eye(4, dtype=np.float32)[each] for each in (wrong, [(label + 1) % 4 for label in labels]))
-    found = [Answered("worse", worse, 10, 1.0, 20, 100), Answered("better", better, 10, 1.0, 20, 100)]
+    found = [Answered("worse", worse, 10, 20, 100), Answered("better", better, 10, 20, 100)]
     table = build_table(read_runs([tmp_path / "a"]), kept_file.KeptBaselines(tuple(found)))
     assert table.best_baseline.model == "better"
     assert any(note.startswith(f"{words} the simple baseline better ({right:.3f}): CNN (") for note in notes(table))

@@ -171,7 +171,11 @@ def test_report_and_comparison_show_the_task_s_metrics_and_nothing_of_classes(jo
     for of_classes in ("McNemar", "Calibration error", "What each model takes for what"):
         assert of_classes not in page
     with (tmp_path / "report/results.csv").open() as stream:
-        assert len(list(csv.DictReader(stream))) == 1 + len(STUDENTS)
+        models = [row["model"] for row in csv.DictReader(stream)]
+    assert len(models) == 1 + len(STUDENTS) + 2
+    learner = {"score": "ridge", "multi-label": "logistic regression"}[task]
+    assert models[-2:] == [f"TF-IDF + {learner} on labels", "TF-IDF + ridge on the teacher's logits"]
+    assert output.count("the simple baseline TF-IDF") == len(STUDENTS)
     assert ("Slope" in page) == (task == "score")
     assert ("label by label" in page) == ("label by label" in output) == (task == "multi-label")
     assert (tmp_path / "report/classes.csv").exists() == (task == "multi-label")
