@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_LEAST_VALIDATION_ROWS = 100  # as many as a calibration temperature asks for
+
+
 class NonFiniteLossError(InputError):
     """The loss became NaN or infinite; the message names epoch, step and learning rate."""
 
@@ -39,7 +42,8 @@ class FitResult:
     """What ``fit`` returns.
 
     Attributes:
-        params: the trained parameters (NumPy arrays); with a validation split, those of its best epoch.
+        params: the trained parameters (NumPy arrays); with a validation split, those of its best epoch (but with fewer
+            than 100 such rows and a cosine schedule those of the last).
         history: the notebook's columns, a row an epoch; with a validation split, two more.
         test_logits: the test split's logits, [n, classes], in row order; None where there is no such split.
         validation_logits: those of the validation split.
@@ -197,7 +201,14 @@ class _Loop:
 
     def kept_epoch(self) -> int:
         """Return the epoch whose parameters are kept."""
-        return len(self.history) - 1 if "validation" not in self._evaluated else self._best_epoch()
+        return self._best_epoch() if self._chooses() else len(self.history) - 1
+
+    def _chooses(self) -> bool:
+        """Whether the validation rows choose an epoch: a few say less than a schedule that is made for its end."""
+        if "validation" not in self._evaluated:
+            return False
+        enough = len(self._evaluated["validation"]) >= _LEAST_VALIDATION_ROWS
+        return enough or self.config.schedule != "cosine" or self.config.patience > 0
 
     def _best_epoch(self) -> int:
         return best_epoch(np.array(self.history), self.config, self._task)

@@ -413,3 +413,14 @@ def test_a_last_step_that_goes_too_far_is_noticed_without_any_split_to_evaluate(
     config = _config("fasttext", distil=True, learning_rate=1e6, epochs=1)
     with pytest.raises(NonFiniteLossError, match="became infinite or NaN in epoch 1, step 1 of 1"):
         fit(student, params, train=huge, config=config)
+
+
+@pytest.mark.parametrize(("rows", "chooses"), [(99, False), (100, True)])
+def test_a_few_validation_rows_choose_no_epoch_of_a_schedule_made_for_its_end(rows, chooses, tiny_examples):
+    train, others = tiny_examples[0].take(np.arange(20)), tiny_examples[0].take(np.arange(20, 20 + rows))
+    config = _config("fasttext", distil=True, soft_loss="kl", epochs=40, schedule="cosine", learning_rate_decay=1.0,
+                     learning_rate=4.0, shuffle=True)  # fmt: skip
+    result = _fit(_student("fasttext"), train, None, config, validation=others)
+    best = int(result.history["validation_loss"].argmin())
+    assert best < 39
+    assert result.kept_epoch == (best if chooses else 39)
