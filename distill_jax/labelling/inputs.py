@@ -24,6 +24,7 @@ from distill_jax.tables.text_columns import TextColumns, joined
 BLOCK_ROWS = 16_384
 BLOCK_CHARACTERS = 1 << 23
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # in JSON they are white space
+_MOST_NAMES = 10_000
 _LARGEST = 1 << 63  # Arrow's whole numbers are below
 
 
@@ -160,16 +161,26 @@ class _JsonTable:
                 if not self._appended.isdisjoint(value):
                     _require_free(self._path, value, self._appended, place(self._path, number, line))
                 row = Row(self._path, number, line, cells(value))
-                yield its_text.translate(_LINE_ENDS), text.text(row) or None, len(its_text)
+                size = max(len(its_text), len(self._columns))  # written as columns a row has a cell for each name
+                yield its_text.translate(_LINE_ENDS), text.text(row) or None, size
 
 
 def _columns_of_objects(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return the names in all of a file's objects, in the order in which they come, and each one's type."""
+    """Return the names in all of a file's objects, in the order in which they come, and each one's type.
+
+    Raises:
+        InputError: they are too many: a megabyte of objects with names of their own would be gigabytes of empty cells.
+    """
     kinds: dict[str, set[str]] = {}
     with open_data(path) as stream:
         for _, _, value, _ in json_objects(path, stream, None):
             for name, inner in value.items():
                 kinds.setdefault(name, set()).add(_kind(inner))
+            if len(kinds) > _MOST_NAMES:
+                raise InputError(
+                    f"data file {path}: its objects have more than {_MOST_NAMES:,} names, and each would be a column; "
+                    "write .jsonl, which needs none"
+                )
     return tuple((name, _common(found - {"null"})) for name, found in kinds.items())
 
 

@@ -13,6 +13,7 @@ from distill_jax.extras import naming_the_extra
 CARD = "README.md"
 DEFAULT = "default"
 _MOST_BYTES = 1 << 18
+_DEEPEST = 50
 _NAMED = 10
 _YAML = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 
@@ -49,6 +50,7 @@ def read_card(folder: Path, *, warns: bool = False) -> dict[str, Any]:
     try:
         with refusing(lambda reason: f"warning: {path}: its YAML cannot be read ({reason}), so it says nothing"):
             value = _parsed(found[1])
+            repr(value)  # a number too long to be shown, as one in base 60 can be, is refused here
     except MissingExtraError:
         raise
     except InputError as error:
@@ -61,9 +63,15 @@ def read_card(folder: Path, *, warns: bool = False) -> dict[str, Any]:
 def _parsed(text: str) -> Any:
     with naming_the_extra(f"reading a {CARD}"):
         import yaml
-    # A card repeats nothing by reference; a few lines of references within references could fill the memory.
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-        raise ValueError("it has aliases")
+    # A card repeats nothing by reference; a few lines of references within references could fill the memory. Nor is it
+    # nested deeply: the library looks at every open bracket at each further one, and ten thousand take minutes.
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
     return yaml.safe_load(text)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import distill_jax
 from command_lines import call, refusal
+from distill_jax.labelling.inputs import open_table
 from distill_jax.predict import main
 from tables import read_table, write_table
 from tiny_export import LABEL_NAMES, tiny_texts
@@ -350,3 +351,27 @@ def test_a_bad_row_is_named_and_nothing_stands_under_the_final_name(capsys, tmp_
     arguments = ("--run", student, path, "--text-column", "body", "--output", tmp_path / "out.csv")
     assert "row 25 (line 28): expected 3 fields as in the first line, got 2" in refusal(capsys, main, *arguments)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_objects_of_too_many_names_are_no_columns(capsys, tmp_path, monkeypatch, student):
+    monkeypatch.setattr("distill_jax.labelling.inputs._MOST_NAMES", 40)
+    path = tmp_path / "in.jsonl"
+    path.write_text(
+        "".join(json.dumps({"body": "w1", **{f"{row} {n}": n for n in range(20)}}) + "\n" for row in range(3))
+    )
+    for form in (".csv", ".parquet"):
+        command = ("--run", student, path, "--text-column", "body", "--output", tmp_path / f"out{form}")
+        message = refusal(capsys, main, *command)
+        assert message.endswith("more than 40 names, and each would be a column; write .jsonl, which needs none")
+        assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    label(capsys, student, path, tmp_path / "out.jsonl")
+
+
+def test_a_block_of_columns_holds_no_more_cells_than_characters(monkeypatch, tmp_path):
+    monkeypatch.setattr("distill_jax.labelling.inputs.BLOCK_ROWS", 1 << 14)
+    monkeypatch.setattr("distill_jax.labelling.inputs.BLOCK_CHARACTERS", 1_000)
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps({"body": "w1", str(row): 0}) + "\n" for row in range(200)))
+    blocks = list(open_table(path, "json", ("body",), (), needs_columns=True).blocks())
+    assert sum(len(block.rows) for block in blocks) == 200
+    assert max(len(block.rows) * len(block.rows.names) for block in blocks) < 1_000 + 201

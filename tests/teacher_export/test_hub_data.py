@@ -155,6 +155,8 @@ def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, capsys):
         ("configs: nonsense", [[f"data/part-{x}.csv" for x in "abc"], []]),
         ("configs: [", [[f"data/part-{x}.csv" for x in "abc"], []]),
         ("a: &a [x]\nconfigs: [*a]", [[f"data/part-{x}.csv" for x in "abc"], []]),
+        ("a: " + "[" * 20_000, [[f"data/part-{x}.csv" for x in "abc"], []]),
+        ("configs:\n- config_name: " + ":".join(["59"] * 3_000), [[f"data/part-{x}.csv" for x in "abc"], []]),
     ],
 )  # fmt: skip
 def test_a_folder_s_readme_says_the_splits(tmp_path, configs, expected):
