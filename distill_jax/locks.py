@@ -43,6 +43,13 @@ def is_lock(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".lock")
 
 
+def remove_locks(folder: Path) -> None:
+    """Delete the locks that killed processes have left of files in a folder which this process alone may write."""
+    for path in folder.glob(".*.lock"):
+        if is_lock(path) and not path.is_symlink() and path.is_file() and _is_words(path.read_text(errors="replace")):
+            path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
     """Keep other processes (and threads) that ask for the same lock off a file or folder.

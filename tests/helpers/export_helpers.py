@@ -19,7 +19,7 @@ ROWS = 200
 
 def use_small_data(monkeypatch):
     """Make every export read 200 small reviews, drawn from the seed."""
-    monkeypatch.setattr(datasets, "load_dataset", lambda config: make_dataset(ROWS, config.seed))
+    monkeypatch.setattr(datasets, "load_dataset", lambda config, folder=None: make_dataset(ROWS, config.seed))
 
 
 def make_reversed_teacher(tmp_path_factory):
