@@ -97,18 +97,15 @@ def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: 
         InputError: there is no plan, or it, or the teacher's files, cannot be used.
         Interrupted: Ctrl-C; the message says what is kept.
     """
-    if (folder / MANIFEST).is_file():
-        say(f"The export in {folder} is finished already.")
+    if is_finished(folder):
         return
     plan = read_plan(folder)
-    numbers = choose(len(plan))
     with shared(folder, OUTPUT):
         worker = PartWorker(plan, device)
-        todo = [number for number in numbers if not worker.is_done(number)]
-        rows = sum(plan.examples(number) for number in todo)
-        say(f"{len(numbers):,} parts, of which {len(numbers) - len(todo):,} are there: {rows:,} rows are left")
+        todo = say_what_is_left(plan, worker, choose(len(plan)))
         if not todo:
             return
+        rows = sum(plan.examples(number) for number in todo)
         say(f"labelling {worker.teacher.how}")
         start = time.perf_counter()
         try:
@@ -121,6 +118,22 @@ def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: 
         mine = sum(plan.examples(number) for number in done)
         seconds = time.perf_counter() - start
         say(f"{mine:,} rows in {len(done):,} parts by this process, in {seconds:.1f} s: {mine / seconds:,.0f} rows/s")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether an export has its manifest already; if so, it is said."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    say(f"The export in {folder} is finished already.")
+    return True
+
+
+def say_what_is_left(plan: Plan, worker: PartWorker, numbers: Sequence[int]) -> list[int]:
+    """Return those of some parts that are not there yet, and say how many they are."""
+    todo = [number for number in numbers if not worker.is_done(number)]
+    rows = sum(plan.examples(number) for number in todo)
+    say(f"{len(numbers):,} parts, of which {len(numbers) - len(todo):,} are there: {rows:,} rows are left")
+    return todo
 
 
 def _work_through(worker: PartWorker, todo: Sequence[int], advance: Callable[[int], object]) -> list[int]:
