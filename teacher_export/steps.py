@@ -1,4 +1,4 @@
-"""The steps of an export as commands of their own: ``plan``, ``part``, ``finish``."""
+"""The steps of an export as commands of their own: ``plan``, ``part``, ``finish``; and ``cost``, before them."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -43,6 +43,16 @@ def _finish(words: Sequence[str]) -> None:
     finish_plan(options.output)
 
 
+def _cost(words: Sequence[str]) -> None:
+    from teacher_export.options.cost import CostOptions
+
+    options = parse_options(CostOptions, words, prog=f"{EXPORT_COMMAND} cost")
+    _prepare(teacher_is_table=options.teacher_rate is not None)
+    from teacher_export.cost.price import say_price
+
+    say_price(options)
+
+
 def _prepare(*, teacher_is_table: bool) -> None:
     """Check that what a step needs is installed, before anything of it is imported."""
     from teacher_export.libraries import require_libraries, share_processors
@@ -51,4 +61,4 @@ def _prepare(*, teacher_is_table: bool) -> None:
     share_processors()
 
 
-STEPS: dict[str, Callable[[Sequence[str]], None]] = {"plan": _plan, "part": _part, "finish": _finish}
+STEPS: dict[str, Callable[[Sequence[str]], None]] = {"plan": _plan, "part": _part, "finish": _finish, "cost": _cost}
