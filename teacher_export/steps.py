@@ -47,7 +47,7 @@ def _cost(words: Sequence[str]) -> None:
     from teacher_export.options.cost import CostOptions
 
     options = parse_options(CostOptions, words, prog=f"{EXPORT_COMMAND} cost")
-    _prepare(teacher_is_table=options.teacher_rate is not None)
+    _prepare(teacher_is_table=(options.teacher_rate or options.timing) is not None)
     from teacher_export.cost.price import say_price
 
     say_price(options)

@@ -243,16 +243,16 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
     from distill_jax.export.format import parse_manifest
 
     whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
-    finished = None
+    finished: dict[str, Any] | None = None
     if whole.is_file():
         manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
-        parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
-        finished = {"identity": identity_of(manifest), "parts": parts}
+        whole_parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
+        finished = {"identity": identity_of(manifest), "parts": whole_parts}
     if partial.is_file():
         found = read_json(partial, "manifest of a begun export")
         parts = found.get("parts")
-        whole_parts = isinstance(parts, list) and all(isinstance(part, dict) and set(part) == _FIELDS for part in parts)
-        if not isinstance(found.get("identity"), dict) or not whole_parts:
+        are_parts = isinstance(parts, list) and all(isinstance(part, dict) and set(part) == _FIELDS for part in parts)
+        if not isinstance(found.get("identity"), dict) or not are_parts:
             raise InputError(f"{partial}: expected an export's record, got something else; delete the folder")
         known = [] if finished is None else finished["parts"]  # the last deletion was interrupted
         return {**found, "parts": [*known, *found["parts"]]}

@@ -145,7 +145,8 @@ class Process:
         status = self._status(time.monotonic() + _POLL)
         if status is None:
             return None
-        return Ended(status, *map(_text_of, self._streams), time.monotonic() - self.started)
+        output, error = map(_text_of, self._streams)
+        return Ended(status, output, error, time.monotonic() - self.started)
 
     def _status(self, deadline: float) -> int | None:
         while time.monotonic() < deadline:

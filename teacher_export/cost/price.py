@@ -42,7 +42,7 @@ def simulated(options: CostOptions, rates: Rates, machines: int) -> Outcome:
     part_rows = OutputConfig().rows_of_part(round(options.rows))
     job = Job(
         parts=math.ceil(options.rows / part_rows),
-        seconds=[part_rows / rates.teacher],
+        seconds=[part_rows / rates.teacher * ratio for ratio in rates.part_seconds],
         workers=machines,
         start=rates.loading,
         between_failures=options.failures * _HOUR if options.failures else math.inf,

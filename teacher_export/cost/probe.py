@@ -14,6 +14,7 @@ import numpy as np
 
 from distill_jax.console import progress, say
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.files import read_json
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.dataset import Split
 from teacher_export.libraries import silence_libraries
@@ -47,6 +48,7 @@ class Rates:
         plan_bytes: bytes of a row in a plan.
         how: how the teacher runs, in words.
         loading: seconds until the teacher was ready.
+        part_seconds: what parts took, by the ratio to their mean.
     """
 
     teacher: float | None
@@ -57,6 +59,7 @@ class Rates:
     plan_bytes: float | None
     how: str
     loading: float
+    part_seconds: tuple[float, ...] = (1.0,)
 
 
 def measure(options: CostOptions) -> Rates:
@@ -67,7 +70,9 @@ def measure(options: CostOptions) -> Rates:
     """
     rates = Rates(options.teacher_rate, None, options.student_rate, None, None, None, "as given", 0.0)
     texts = None if options.texts is None else _read_texts(options.texts)
-    if options.teacher_rate is None:
+    if options.timing is not None:
+        rates = _read_timing(options.timing, rates)
+    elif options.teacher_rate is None:
         start = time.perf_counter()
         rows, teacher = _load(options)
         loading = time.perf_counter() - start
@@ -81,6 +86,18 @@ def measure(options: CostOptions) -> Rates:
         seconds = (1 - _SHARE) * options.seconds
         rates = dataclasses.replace(rates, student=_measure_student(options.student, texts, seconds))
     return rates
+
+
+def _read_timing(path: Path, rates: Rates) -> Rates:
+    found = read_json(path, "--timing")
+    rate, seconds = found.get("teacher_documents_per_second"), found.get("part_seconds")
+    are_right = isinstance(rate, float) and isinstance(seconds, list) and len(seconds) > 0
+    if not are_right or not all(isinstance(each, float) and each > 0 for each in seconds):
+        raise InputError(f"--timing {path}: expected the timing.json of a planned export, got something else")
+    mean = sum(seconds) / len(seconds)
+    return dataclasses.replace(
+        rates, teacher=rate, how=f"as in {path}", part_seconds=tuple(each / mean for each in seconds)
+    )
 
 
 def _read_texts(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from distill_jax.errors import require_range
+from distill_jax.errors import InputError, require_range
 from distill_jax.tasks import SINGLE_LABEL_NAME, TaskName
 from teacher_export.options.teacher import TeacherConfig
 
@@ -36,6 +36,9 @@ class CostOptions:
     """Documents a second of the teacher on a machine (default: measured here)."""
     student_rate: float | None = None
     """Documents a second of the student on a machine (default: measured here)."""
+    timing: Path | None = None
+    """The timing.json of a planned export that is finished: its rate is the teacher's, and its parts' seconds are those
+    that are simulated (default: every part takes the same time)."""
     teacher_price: float = 0.80
     """Dollars an hour of a machine of the teacher (default: one L4, February 2025)."""
     student_price: float = 0.0816
@@ -61,6 +64,8 @@ class CostOptions:
         for name in ("teacher_rate", "student_rate"):
             if (rate := getattr(self, name)) is not None:
                 require_range(f"--{name.replace('_', '-')}", rate, 0, 1e9, low_open=True)
+        if self.timing is not None and self.teacher_rate is not None:
+            raise InputError("--timing and --teacher-rate both give the teacher's rate: give one of them")
         for name in ("teacher_price", "student_price", "failures", "restart"):
             require_range(f"--{name.replace('_', '-')}", getattr(self, name), 0, 1e6)
         require_range("--slow-share", self.slow_share, 0, 1)

@@ -87,6 +87,6 @@ def _write_timing(plan: Plan) -> None:
         "splits": splits,
         **known[0][1]["place"],
         "workers": len({notes.get("worker") for _, notes in known}),
-        "part_seconds": [round(notes["seconds"], 3) for _, notes in known],
+        "part_seconds": [round(notes["seconds"], 6) for _, notes in known],
     }
     write_json(plan.folder / TIMING, timing)

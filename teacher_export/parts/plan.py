@@ -5,6 +5,7 @@ It lies in the export folder until the export is finished: ``plan/plan.json``, w
 
 import bisect
 import dataclasses
+import hashlib
 import itertools
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from distill_jax.checksums import record_digests, require_recorded
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import MANIFEST, WEIGHTS, Manifest, parse_manifest, part_file
-from distill_jax.files import atomic_write, read_json, sha256_file, write_json
+from distill_jax.files import atomic_write, json_bytes, read_json, sha256_file
 from distill_jax.npz import read_npz
 from teacher_export.data.dataset import Split
 
@@ -112,7 +114,10 @@ class Plan:
             "figures": self.figures,
             "order_is_known": self.order_is_known,
         }
-        write_json(plan_file(self.folder), value)
+        content = json_bytes(value)
+        record_digests(self.folder / PLAN_FOLDER, {PLAN: hashlib.sha256(content).hexdigest()})
+        with atomic_write(plan_file(self.folder)) as stream:
+            stream.write(content)
 
 
 def plan_file(folder: Path) -> Path:
@@ -165,6 +170,7 @@ def read_plan(folder: Path) -> Plan:
             f"output folder {folder}: expected a plan in it, found none; make one: python -m teacher_export plan, with "
             "the options of the export"
         )
+    require_recorded(path.parent, PLAN, what="plan", remedy="delete the folder and plan again")
     found = read_json(path, "plan")
     if found.get("version") != _VERSION:
         raise InputError(f"plan {path}: expected version {_VERSION}, got {found.get('version')!r}; plan again")

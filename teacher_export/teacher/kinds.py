@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
 from teacher_export.options.teacher import DeviceName
 from teacher_export.teacher.labeller import RowLabeller, TeacherKind
@@ -42,4 +43,8 @@ def row_labeller_of(handed_on: dict[str, Any], tokenizer_text: str, device: Devi
         return TableRows(Tokenizer.from_str(tokenizer_text), handed_on["max_length"])
     from teacher_export.teacher.transformer_rows import TransformerHandedOn
 
-    return TransformerHandedOn(**handed_on).load(device)
+    try:
+        known = TransformerHandedOn(**handed_on)
+    except TypeError as error:
+        raise InputError(f"plan: teacher: expected what this version plans, got something else ({error})") from None
+    return known.load(device)

@@ -15,6 +15,19 @@ from teacher_export.options.transfer_set import TransferSetConfig
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200
+# What a forked process of the tests needs, imported once.
+HEAVY = [
+    "teacher_export.export",
+    "teacher_export.parts.working",
+    "teacher_export.teacher.finetune",
+    "teacher_export.teacher.logits",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.distilbert.modeling_distilbert",
+    "transformers.tokenization_utils_tokenizers",
+    "sklearn.metrics",
+    "safetensors.torch",
+]
 
 
 def use_small_data(monkeypatch):

@@ -1,5 +1,6 @@
 """What many rows cost: measured, calculated, and simulated with machines that fail."""
 
+import json
 import math
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_made_up_texts_have_the_tokens_that_are_asked_for():
     assert 20 < np.mean(lengths) <= 30  # special tokens among those drawn are not shown
 
 
-def test_the_price_is_said_before_the_bill(capsys, headed):
+def test_the_price_is_said_before_the_bill(capsys, headed, tmp_path):
     words = ("cost", "--teacher", headed, "--max-length", 32, "--seconds", 1, "--tokens", 12, "--machines", 1, 4)
     status, output, error = call(capsys, main, *words, "--rows", "1e9", "--teacher-price", 2.5)
     assert status == 0, error
@@ -62,6 +63,12 @@ def test_the_price_is_said_before_the_bill(capsys, headed):
     # 1e9 rows at 10 × 1,000 a second are 27.78 hours of ten machines at $0.80; at 10 × 100,000 a second a hundredth.
     rows = [line.split() for line in output.splitlines() if line.startswith("10 ")]
     assert [row[:3] for row in rows] == [["10", "27.78", "222.22"], ["10", "0.28", "0.23"]]
+    timing = tmp_path / "timing.json"
+    timing.write_text(json.dumps({"teacher_documents_per_second": 1000.0, "part_seconds": [1.0, 3.0]}))
+    status, output, _ = call(capsys, main, "cost", "--timing", timing, "--machines", 10)
+    assert (status, "27.78" in output) == (0, True)
+    timing.write_text('{"teacher_documents_per_second": 1000.0}')
+    assert "expected the timing.json of a planned export" in refusal(capsys, main, "cost", "--timing", timing)
     assert "expected a packed student nowhere.djx" in refusal(
         capsys, main, "cost", "--teacher-rate", 5, "--student", "nowhere.djx"
     )

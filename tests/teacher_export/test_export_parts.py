@@ -12,7 +12,7 @@ import pytest
 from command_lines import call, refusal
 from distill_jax.export.format import read_manifest
 from distill_jax.locks import exclusive, shared
-from export_helpers import configure, configure_finetuned, contents
+from export_helpers import HEAVY, configure, configure_finetuned, contents
 from teacher_export import export
 from teacher_export.command_line import main
 from teacher_export.config import OutputConfig
@@ -24,16 +24,6 @@ from teacher_export.parts.working import compute_parts
 from tiny_teacher import write_reviews_csv
 
 PARTS = 20
-HEAVY = [
-    "teacher_export.parts.working",
-    "teacher_export.teacher.logits",
-    "teacher_export.teacher.loading",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.distilbert.modeling_distilbert",
-    "transformers.tokenization_utils_tokenizers",
-    "safetensors.torch",
-]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from distill_jax.export.writer import ExportWriter
 from distill_jax.files import temporary_beside
 from distill_jax.locks import exclusive, lock_file
 from export_helpers import (
+    HEAVY,
     ROWS,
     configure,
     configure_finetuned,
@@ -23,19 +24,6 @@ from export_helpers import (
 from teacher_export import export
 from teacher_export.data import dataset as datasets
 from tiny_teacher import make_dataset
-
-HEAVY = [
-    "teacher_export.export",
-    "teacher_export.teacher.finetune",
-    "teacher_export.teacher.logits",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.distilbert.modeling_distilbert",
-    "transformers.tokenization_utils_tokenizers",
-    "sklearn.metrics",
-    "safetensors.torch",
-]
-
 
 pytestmark = pytest.mark.usefixtures("small_data")
 
