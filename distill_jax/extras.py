@@ -21,6 +21,7 @@ EXTRAS = {
     "onnx": ("onnx",),
     "bench": ("fasttext", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
+    "ray": ("ray",),
     "serve": ("httptools", "uvicorn", "uvloop"),
 }
 

@@ -1,6 +1,6 @@
-"""One process at a time writes a folder: a lock that dies with its process. Shared; standard library only.
+"""One process at a time writes a folder, or several that agree to: locks that die with their process.
 
-Readers need no lock: a file is whole or not there.
+Readers need no lock: a file is whole or not there. Shared; standard library only.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +27,7 @@ except ImportError:  # Windows
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 _BEGINNING = '{"process": '  # of what a holder writes about itself
 _NO_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_PATIENCE, _PAUSE = 2.0, 0.02  # seconds: one who leaves a shared lock holds it alone for a moment
 
 
 def lock_file(path: Path) -> Path:
@@ -40,6 +41,13 @@ def lock_file(path: Path) -> Path:
 def is_lock(path: Path) -> bool:
     """Whether ``path`` is named as ``lock_file`` names files."""
     return path.name.startswith(".") and path.name.endswith(".lock")
+
+
+def remove_locks(folder: Path) -> None:
+    """Delete the locks that killed processes have left of files in a folder which this process alone may write."""
+    for path in folder.glob(".*.lock"):
+        if is_lock(path) and not path.is_symlink() and path.is_file() and _is_words(path.read_text(errors="replace")):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -56,15 +64,53 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     Raises:
         InputError: it is held; the message says by which process, where and since when.
     """
-    name = lock_file(path)
-    with contextlib.suppress(FileExistsError):  # a file is in the way: opening the lock says so
-        name.parent.mkdir(parents=True, exist_ok=True)
+    with _held(path, what, alone=True):
+        yield
+
+
+@contextlib.contextmanager
+def shared(path: Path, what: str) -> Iterator[None]:
+    """Hold a file or folder beside others that hold it so; keeps off, and is kept off by, those that ask for it alone.
+
+    What these others and this process write there is theirs to divide: ``claim``. Arguments and errors as for
+    ``exclusive``.
+    """
+    with _held(path, what, alone=False):
+        yield
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Yield whether a file is this process's to write, and no other's that claims it.
+
+    Where the file system has no locks it is everybody's, so that what is written must be the same whoever writes it.
+
+    Args:
+        path: the file; it need not be there yet.
+    """
     try:
-        stream = _acquire(name)
-        inner = _acquire_folder(Path(path), name, stream)
+        release = _hold(path, alone=True)
+    except BlockingIOError:
+        yield False
+        return
+    except OSError as error:
+        if error.errno not in _NO_LOCKS | _NO_FILE:
+            raise
+        yield True
+        return
+    try:
+        yield True
+    finally:
+        release()
+
+
+@contextlib.contextmanager
+def _held(path: Path, what: str, *, alone: bool) -> Iterator[None]:
+    try:
+        release = _hold(path, alone=alone)
     except BlockingIOError:
         raise InputError(
-            f"{what} {path}: another process is writing it ({_holder(name)}); wait for it, or name another"
+            f"{what} {path}: another process is writing it ({_holder(lock_file(path))}); wait for it, or name another"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS | _NO_FILE:
@@ -75,10 +121,43 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        name.unlink(missing_ok=True)  # while it is held: no other process can hold this very file
+        release()
+
+
+def _hold(path: Path, *, alone: bool) -> Callable[[], None]:
+    """Lock a file or folder; return what lets it go.
+
+    Raises:
+        BlockingIOError: it is held.
+        OSError: the file system has no locks, or the lock's file cannot be made.
+    """
+    name = lock_file(path)
+    with contextlib.suppress(FileExistsError):  # a file is in the way: opening the lock says so
+        name.parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, "this system has no flock")
+    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    deadline = time.monotonic() + (0 if alone else _PATIENCE)
+    while True:
+        try:
+            stream = _acquire(name, kind)
+            inner = _acquire_folder(Path(path), name, stream, kind)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+
+    def release() -> None:
+        with contextlib.suppress(OSError):
+            if not alone:  # who is the last one takes the file away
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            name.unlink(missing_ok=True)  # while it is held: no other process can hold this very file
         stream.close()
         if inner is not None:
             os.close(inner)
+
+    return release
 
 
 @contextlib.contextmanager
@@ -105,13 +184,14 @@ def clear_leftovers(path: Path, what: str, *further: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _acquire_folder(path: Path, name: Path, stream: IO[str]) -> int | None:
+def _acquire_folder(path: Path, name: Path, stream: IO[str], kind: int) -> int | None:
     """Lock a folder itself too, which another mount shows under another name; None where it is not there yet.
 
     Args:
         path: the folder, or a file.
         name: the lock beside it, which is given up where the folder is held.
         stream: the same, as it is open.
+        kind: the system's word for a lock that is shared, or not.
 
     Raises:
         BlockingIOError: it is held.
@@ -121,30 +201,29 @@ def _acquire_folder(path: Path, name: Path, stream: IO[str]) -> int | None:
     except OSError:  # it is no folder, or not there, or may not be read
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             return None
-        name.unlink(missing_ok=True)
+        if kind == fcntl.LOCK_EX:
+            name.unlink(missing_ok=True)
         stream.close()
         raise
     return descriptor
 
 
-def _acquire(name: Path) -> IO[str]:
+def _acquire(name: Path, kind: int) -> IO[str]:
     """Open and lock the file ``name``, and write into it who holds it.
 
     Raises:
         BlockingIOError: it is held.
         OSError: the file system has no locks, or the file cannot be made.
     """
-    if fcntl is None:
-        raise OSError(errno.ENOSYS, "this system has no flock")
     while True:
         stream = _opened(name)
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
             if _is_still(name, stream):
                 if not _is_words(stream.read()):
                     raise _in_the_way(name, "another file")

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from distill_jax.console import EXPORT_COMMAND, parse_options, run_command
 from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
+from teacher_export.steps import STEPS
 
 DESCRIPTION = """Export a teacher's logits for a data set, as NumPy files that students are trained from.
 
 With no argument: the demo's data and teacher. A teacher without a trained head for these classes is fine-tuned first.
 Interrupted at any moment, the same command goes on; run again when all is done, it reuses everything.
+
+On many machines, step by step: python -m teacher_export plan, part and finish, each with --help.
 
 Your own files: --dataset table --data reviews.csv --text-column text --label-column stars
 
@@ -42,8 +45,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ExportConfig:
 
 def main() -> None:
     """Parse, check that what it needs is installed, export. The frameworks are imported only then."""
+    step = STEPS.get(sys.argv[1]) if len(sys.argv) > 1 else None
 
     def body() -> None:
+        if step is not None:
+            step(sys.argv[2:])
+            return
         config = parse_arguments()
         from teacher_export.libraries import require_libraries, share_processors
 

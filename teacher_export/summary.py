@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
-from distill_jax.export.reader import load_arrays
+from distill_jax.npz import read_npz
 from distill_jax.rare_classes import too_few_rows
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
@@ -22,12 +22,17 @@ def read_answers(folder: Path, parts: Sequence[PartInfo], task: Task) -> tuple[n
     """Return a split's labelled rows: their labels, and the classes answered, int [n]; of other tasks the logits."""
     labels, answers = [], []
     for info in parts:
-        part = load_arrays(folder / info.file)
+        part = read_npz(folder / info.file, "part", ("labels", "teacher_logits"))
         labelled = task.is_labelled(part["labels"])
         labels.append(part["labels"][labelled])
         logits = part["teacher_logits"][labelled]
         answers.append(task.answers(logits) if task.has_classes else logits)
     return np.concatenate(labels), np.concatenate(answers)
+
+
+def read_labels(folder: Path, parts: Sequence[PartInfo]) -> np.ndarray:
+    """Return the labels of all rows of a split, int [n]; of other tasks as the task says."""
+    return np.concatenate([read_npz(folder / info.file, "part", ("labels",))["labels"] for info in parts])
 
 
 def score(labels: np.ndarray, answers: np.ndarray, task: Task = SINGLE_LABEL) -> dict[str, float | None]:

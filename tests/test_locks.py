@@ -11,7 +11,7 @@ import pytest
 from command_lines import ROOT, finish, start
 from distill_jax.cache import CACHE_VARIABLE
 from distill_jax.errors import InputError
-from distill_jax.locks import exclusive, lock_file
+from distill_jax.locks import exclusive, lock_file, shared
 
 HOLD = """
 import sys
@@ -213,3 +213,39 @@ def test_a_link_for_a_seed_s_lock_is_left_alone(tmp_path, tiny_export, test_cach
     )
     assert (status, error.count("Traceback")) == (0, 0), error
     assert mine.read_text() == "precious"
+
+
+SHARE = """
+import os, sys
+from pathlib import Path
+from distill_jax.locks import claim, shared
+folder, places = Path(sys.argv[1]), int(sys.argv[2])
+written = 0
+with shared(folder, "folder"):
+    for place in range(places):
+        path = folder / f"{place}"
+        with claim(path) as mine:
+            if mine and not path.exists():
+                os.close(os.open(folder / f"inside-{place}", os.O_CREAT | os.O_EXCL))  # raises where another is inside
+                path.write_text("once")
+                os.unlink(folder / f"inside-{place}")
+                written += 1
+print(written)
+"""
+
+
+def test_those_who_share_a_folder_divide_its_files_and_keep_others_off(tmp_path):
+    folder, places = tmp_path / "shared", 200
+    folder.mkdir()
+    with shared(folder, "folder"), shared(folder, "folder"):
+        with pytest.raises(InputError, match="another process is writing it"), exclusive(folder, "folder"):
+            pytest.fail("it was let in")
+        script = [sys.executable, "-c", SHARE, str(folder), str(places)]
+        sharers = [subprocess.Popen(script, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        written = [int(sharer.communicate(timeout=120)[0]) for sharer in sharers]
+    assert [sharer.returncode for sharer in sharers] == [0, 0, 0]
+    assert sum(written) == places
+    with exclusive(folder, "folder"), pytest.raises(InputError, match="another process"), shared(folder, "folder"):
+        pytest.fail("it was let in")
+    assert [path.name for path in tmp_path.iterdir()] == ["shared"]
+    assert {path.name for path in folder.iterdir()} == {str(place) for place in range(places)}

@@ -29,6 +29,7 @@ TOKENIZER = "tokenizer.json"
 TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a secret
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 LONGEST_TEXT = 1 << 20  # tokens of a text
+PART_NAME = re.compile(r"part-\d{5,}")  # without its ending
 WEIGHTS = "weights"  # the array that a part need not have
 
 

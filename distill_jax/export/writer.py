@@ -1,11 +1,14 @@
 """Write an export folder part by part, so that an export killed at any moment goes on from its last whole part.
 
-While parts are being written, ``manifest.partial.json`` records what the export is (its identity) and which parts are
-whole; at the end ``manifest.json`` takes its place. NumPy and the standard library only.
+While parts are being written, ``manifest.partial.json`` says what the export is (its identity), and beside each whole
+part lies its record; at the end ``manifest.json`` takes their place. So several processes may write parts of one
+export, each its own. NumPy and the standard library only.
 """
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from distill_jax.checksums import record_digests, record_files
 from distill_jax.errors import InputError
 from distill_jax.export.format import (
     MANIFEST,
+    PART_NAME,
     SCHEMA_VERSION,
     SPLIT_NAMES,
     TOKEN_EMBEDDINGS,
@@ -35,8 +39,10 @@ from distill_jax.files import (
     sha256_file,
     write_json,
 )
+from distill_jax.locks import remove_locks
 
 PARTIAL_MANIFEST = "manifest.partial.json"
+_FIELDS = {field.name for field in dataclasses.fields(PartInfo)}
 
 
 class OtherExportError(InputError):
@@ -50,16 +56,18 @@ class ExportWriter:
         folder: the export folder; the first file makes it.
         header: the manifest to be, with no parts in it (``splits={}``). Its ``label_names``, ``vocab_size``,
             ``pad_id``, ``max_length``, ``config`` and the teacher's name and fingerprint are the export's identity.
+        beside_others: other processes are writing parts of the same export, so that what they have begun is left alone.
 
     Raises:
         OtherExportError: the folder holds an export, whole or begun, whose identity differs.
         InputError: the folder holds other files and no export, or a link in a split's place.
     """
 
-    def __init__(self, folder: Path, header: Manifest) -> None:
+    def __init__(self, folder: Path, header: Manifest, *, beside_others: bool = False) -> None:
         self.folder = Path(folder)
         self.header = header
-        self._recorded: dict[str, PartInfo] = {}
+        self._begun: list[dict[str, Any]] = []
+        self._written: dict[str, PartInfo] = {}
         self._hash_checked: set[str] = set()
         found = read_begun_export(self.folder)
         if found is None:
@@ -70,7 +78,7 @@ class ExportWriter:
                 )
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
-            self._recorded = {part["file"]: PartInfo(**part) for part in found["parts"]}
+            self._begun = found["parts"]
         splits = [self.folder / name for name in SPLIT_NAMES]
         for split in splits:
             if split.is_symlink():
@@ -78,8 +86,20 @@ class ExportWriter:
                     f"output folder {self.folder}: expected a folder {split.name} of its own, found a link out of it; "
                     "nothing is written through one: link the whole output folder, or name another with --output"
                 )
-        for written in (self.folder, *splits):
-            remove_temporaries(written)
+        if not beside_others:
+            for written in (self.folder, *splits):
+                remove_temporaries(written)
+                remove_locks(written)
+
+    @cached_property
+    def _recorded(self) -> dict[str, PartInfo]:
+        """The parts that were whole when it was first asked; read late, for they are many."""
+        begun = {part["file"]: PartInfo(**part) for part in self._begun}
+        return begun | _read_records(self.folder)
+
+    def _info(self, split: str, index: int) -> PartInfo | None:
+        name = part_file(split, index)
+        return self._written.get(name) or self._recorded.get(name)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -89,11 +109,11 @@ class ExportWriter:
     def begin(self) -> None:
         """Record which export this folder is, before its first file, so that a kill leaves nothing unexplained."""
         if not (self.folder / PARTIAL_MANIFEST).is_file():
-            self._record()
+            write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun})
 
     def is_done(self, split: str, index: int) -> bool:
-        """Whether a part is recorded, there, and has the recorded bytes."""
-        info = self._recorded.get(part_file(split, index))
+        """Whether a part is recorded, there, and has the recorded bytes; what others write meanwhile is not seen."""
+        info = self._info(split, index)
         if info is None:
             return False
         path = self.folder / info.file
@@ -103,8 +123,14 @@ class ExportWriter:
             self._hash_checked.add(info.file)
         return True
 
-    def write(self, split: str, index: int, part: Part) -> None:
-        """Write a part atomically, then record it; a kill in between only computes the part again.
+    def write(self, split: str, index: int, part: Part, notes: Mapping[str, Any] | None = None) -> None:
+        """Write a part atomically, then its record; a kill in between only computes the part again.
+
+        Args:
+            split: the part's split.
+            index: its number there.
+            part: its rows.
+            notes: what the record says besides, until the export is finished.
 
         Raises:
             ExportFormatError: the arrays break a rule (a logit that is not finite, …); nothing is written.
@@ -118,13 +144,9 @@ class ExportWriter:
         self.begin()
         with atomic_write(path) as stream:
             np.savez(stream, **arrays)
-        self._recorded[name] = PartInfo(name, len(part), sha256_file(path))
+        self._written[name] = info = PartInfo(name, len(part), sha256_file(path))
         self._hash_checked.add(name)
-        self._record()
-
-    def _record(self) -> None:
-        parts = [dataclasses.asdict(self._recorded[name]) for name in sorted(self._recorded)]
-        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": parts})
+        write_json(record_of(path), {**dataclasses.asdict(info), **({"notes": notes} if notes else {})})
 
     def write_tokenizer(self, text: str) -> None:
         """Write ``tokenizer.json``: ``text`` is what ``tokenizers.Tokenizer.to_str`` returns."""
@@ -140,7 +162,8 @@ class ExportWriter:
 
     def parts(self, split: str, count: int) -> tuple[PartInfo, ...]:
         """Return the first ``count`` parts of a split, all of them written."""
-        return tuple(self._recorded[part_file(split, index)] for index in range(count))
+        found = (self._info(split, index) for index in range(count))
+        return tuple(info for info in found if info is not None)
 
     def finish(self, parts_per_split: dict[str, int], teacher: dict[str, Any]) -> Manifest:
         """Write the record of the files that are no parts, and last ``manifest.json``.
@@ -150,6 +173,7 @@ class ExportWriter:
             teacher: the header's, with what the export found out (accuracies).
         """
         splits = {split: self.parts(split, count) for split, count in parts_per_split.items()}
+        assert all(len(splits[split]) == count for split, count in parts_per_split.items())
         manifest = dataclasses.replace(self.header, splits=splits, teacher=teacher)
         content = json_bytes(manifest.to_json())
         # The record comes first, so that no manifest stands without it.
@@ -157,8 +181,47 @@ class ExportWriter:
         record_files(self.folder, *(name for name in (TOKENIZER, TOKEN_EMBEDDINGS) if (self.folder / name).is_file()))
         with atomic_write(self.folder / MANIFEST) as stream:
             stream.write(content)
-        (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)
+        self.clear()
         return manifest
+
+    def clear(self) -> None:
+        """Delete what is of no use beside a manifest: the parts' records, and last what says that parts are missing."""
+        for path in _records(self.folder):
+            path.unlink(missing_ok=True)
+        (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)
+
+
+def record_of(part: Path) -> Path:
+    """Return where the record of a part's file lies until the export is finished."""
+    return part.with_suffix(".json")
+
+
+def read_record(path: Path) -> tuple[PartInfo, dict[str, Any]]:
+    """Return what the record of a part says, and what was noted besides.
+
+    Raises:
+        InputError: it is another file.
+    """
+    found = read_json(path, "record of a part")
+    notes = found.pop("notes", {})
+    expected = f"{path.parent.name}/{path.stem}.npz"
+    if set(found) != _FIELDS or found["file"] != expected or not isinstance(notes, dict):
+        raise InputError(f"{path}: expected the record of {expected}, got something else; delete it")
+    return PartInfo(**found), notes
+
+
+def _records(folder: Path) -> list[Path]:
+    return [
+        path
+        for split in SPLIT_NAMES
+        for path in (folder / split).glob("part-*.json")
+        if PART_NAME.fullmatch(path.stem) and not path.is_symlink()
+    ]
+
+
+def _read_records(folder: Path) -> dict[str, PartInfo]:
+    found = (read_record(path)[0] for path in _records(folder) if path.is_file())
+    return {info.file: info for info in found}
 
 
 def identity_of(manifest: Manifest) -> dict[str, Any]:
@@ -180,18 +243,20 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
     from distill_jax.export.format import parse_manifest
 
     whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
-    if partial.is_file():
-        found = read_json(partial, "manifest of a begun export")
-        parts, fields = found.get("parts"), {field.name for field in dataclasses.fields(PartInfo)}
-        whole_parts = isinstance(parts, list) and all(isinstance(part, dict) and set(part) == fields for part in parts)
-        if not isinstance(found.get("identity"), dict) or not whole_parts:
-            raise InputError(f"{partial}: expected an export's record, got something else; delete the folder")
-        return found
+    finished: dict[str, Any] | None = None
     if whole.is_file():
         manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
-        parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
-        return {"identity": identity_of(manifest), "parts": parts}
-    return None
+        whole_parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
+        finished = {"identity": identity_of(manifest), "parts": whole_parts}
+    if partial.is_file():
+        found = read_json(partial, "manifest of a begun export")
+        parts = found.get("parts")
+        are_parts = isinstance(parts, list) and all(isinstance(part, dict) and set(part) == _FIELDS for part in parts)
+        if not isinstance(found.get("identity"), dict) or not are_parts:
+            raise InputError(f"{partial}: expected an export's record, got something else; delete the folder")
+        known = [] if finished is None else finished["parts"]  # the last deletion was interrupted
+        return {**found, "parts": [*known, *found["parts"]]}
+    return finished
 
 
 def require_same_identity(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -142,6 +142,14 @@ class Process:
         output, error = map(_text_of, self._streams)
         return Ended(status, output, error, spent)
 
+    def ended(self) -> Ended | None:
+        """Return how it ended; None where it runs still. It is not to be asked again then."""
+        status = self._status(time.monotonic() + _POLL)
+        if status is None:
+            return None
+        output, error = map(_text_of, self._streams)
+        return Ended(status, output, error, time.monotonic() - self.started)
+
     def _status(self, deadline: float) -> int | None:
         while time.monotonic() < deadline:
             pid, status = os.waitpid(self.pid, os.WNOHANG)

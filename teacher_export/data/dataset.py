@@ -22,6 +22,8 @@ from teacher_export.data.sampling import select_rows
 from teacher_export.data.side_columns import TRAIN, SideColumns
 from teacher_export.data.splitting import Drawn, draw, draw_all
 from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
+from teacher_export.data.text_digests import text_digests
+from teacher_export.data.texts_on_disk import taken
 from teacher_export.options.data import DEMO_RATINGS, DataConfig
 
 _EXAMPLES_SHOWN = 3
@@ -44,7 +46,7 @@ class Split:
     """
 
     example_ids: np.ndarray
-    texts: list[str]
+    texts: Sequence[str]
     labels: np.ndarray
     teacher_logits: np.ndarray | None = None
     weights: np.ndarray | None = None
@@ -54,11 +56,21 @@ class Split:
         """Return the number of rows."""
         return len(self.texts)
 
+    def slice(self, rows: slice) -> "Split":
+        """Return neighbouring rows, their texts in memory."""
+        return Split(
+            self.example_ids[rows],
+            self.texts[rows],
+            self.labels[rows],
+            None if self.teacher_logits is None else self.teacher_logits[rows],
+            None if self.weights is None else self.weights[rows],
+        )
+
     def take(self, rows: np.ndarray) -> "Split":
         """Return the rows of these numbers, in their order."""
         return Split(
             self.example_ids[rows],
-            [self.texts[row] for row in rows.tolist()],
+            taken(self.texts, rows),
             self.labels[rows],
             None if self.teacher_logits is None else self.teacher_logits[rows],
             None if self.weights is None else self.weights[rows],
@@ -87,10 +99,14 @@ class Dataset:
     bad_rows: int = 0
 
 
-def load_dataset(config: DataConfig) -> Dataset:
+def load_dataset(config: DataConfig, folder: Path | None = None) -> Dataset:
     """Read, sample, shuffle and split a data set, and say what was read, dropped and kept.
 
     Files are streamed twice: for the labels, from which the rows to keep are drawn, then for those rows' texts.
+
+    Args:
+        config: what the user asked for.
+        folder: where the texts of files go, if not into the memory.
 
     Raises:
         InputError: a file or an option cannot be used; the message names the file and row.
@@ -104,7 +120,7 @@ def load_dataset(config: DataConfig) -> Dataset:
     if config.task != SINGLE_LABEL_NAME:
         from teacher_export.data.task_rows import load_task_dataset
 
-        return load_task_dataset(config)
+        return load_task_dataset(config, folder)
     side = SideColumns(_row_parser(config), config)
     files = open_files(config, side.reader)
     source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
@@ -115,7 +131,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         )
 
     drawn = draw(config, source, side, choose)
-    return assemble(config, source, drawn, read_texts(files, side.reader, source, drawn.rows))
+    return assemble(config, source, drawn, read_texts(files, side.reader, source, drawn.rows, folder))
 
 
 def _load_demo(config: DataConfig) -> Dataset:
@@ -151,7 +167,7 @@ def _require_different(paths: tuple[Path, ...]) -> None:
 
 
 def assemble(
-    config: DataConfig, source: LabelledRows, drawn: Drawn, texts: list[str], logits: np.ndarray | None = None
+    config: DataConfig, source: LabelledRows, drawn: Drawn, texts: Sequence[str], logits: np.ndarray | None = None
 ) -> Dataset:
     """Put the rows into their splits and say what they are.
 
@@ -172,7 +188,7 @@ def dataset_of(
     config: DataConfig,
     source: LabelledRows,
     drawn: Drawn,
-    texts: list[str],
+    texts: Sequence[str],
     labels: np.ndarray,
     logits: np.ndarray | None,
 ) -> tuple[Dataset, LabelledRows]:
@@ -191,7 +207,7 @@ def dataset_of(
     splits = {
         name: Split(
             drawn.rows[places],
-            [texts[place] for place in places.tolist()],
+            taken(texts, places),
             labels[places],
             None if logits is None else logits[places],
             drawn.weights[places] if drawn.weights is not None and name == TRAIN else None,
@@ -292,9 +308,9 @@ def _warn_of_twins(label_names: Sequence[str]) -> None:
 
 def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
     """Warn of texts that a split has and the training split has too, word for word."""
-    trained = set(splits["train"].texts)  # of references: the texts are in memory already
+    trained = text_digests(splits["train"].texts)  # eight bytes each, wherever the texts are
     for name, split in splits.items():
-        copies = 0 if name == "train" else sum(text in trained for text in split.texts)
+        copies = 0 if name == "train" else int(np.isin(text_digests(split.texts), trained).sum())
         if copies:
             warn(
                 f"warning: {copies:,} of the {len(split):,} texts of the {name} split ({copies / len(split):.1%}) "

@@ -1,6 +1,7 @@
 """Training rows whose text another row has: left out where that is asked for."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,11 +9,12 @@ from distill_jax.errors import InputError
 from teacher_export.data.side_columns import TRAIN
 from teacher_export.data.splitting import Drawn
 from teacher_export.data.streaming import LabelledRows
+from teacher_export.data.texts_on_disk import taken
 
 REPEATED = "repeated text"
 
 
-def without_repeats(source: LabelledRows, drawn: Drawn, texts: list[str]) -> tuple[LabelledRows, Drawn]:
+def without_repeats(source: LabelledRows, drawn: Drawn, texts: Sequence[str]) -> tuple[LabelledRows, Drawn]:
     """Leave out the training rows whose text another split has, or an earlier training row, and count them.
 
     The other splits stay as they are: scores of two exports are then of the same rows. Texts are equal where they are
@@ -26,11 +28,12 @@ def without_repeats(source: LabelledRows, drawn: Drawn, texts: list[str]) -> tup
     Raises:
         InputError: no training row is left.
     """
-    seen = {texts[place] for name, places in drawn.splits.items() if name != TRAIN for place in places.tolist()}
-    kept = []
-    for place in drawn.splits[TRAIN].tolist():
-        if texts[place] not in seen:
-            seen.add(texts[place])
+    others = [places for name, places in drawn.splits.items() if name != TRAIN]
+    seen = {text for places in others for text in taken(texts, places)}
+    kept, train = [], drawn.splits[TRAIN]
+    for place, text in zip(train.tolist(), taken(texts, train), strict=True):
+        if text not in seen:
+            seen.add(text)
             kept.append(place)
     repeated = len(drawn.splits[TRAIN]) - len(kept)
     if not repeated:

@@ -1,6 +1,7 @@
 """A table with a teacher's answers in it: read, drawn and split like any other, each row with its logits."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -161,8 +162,10 @@ def _pair(entry: str, found: Sequence[str]) -> tuple[str, str]:
     return next(((name, column) for name, column in splits if column in found), splits[0])
 
 
-def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTable:
+def load_answered(config: DataConfig, asked: TableTeacherConfig, folder: Path | None = None) -> AnsweredTable:
     """Read a table with a teacher's answers, draw and split its rows, and say what was read, dropped and kept.
+
+    Its texts go into ``folder``, or into the memory.
 
     Raises:
         InputError: a file, a row or an option cannot be used; the message names the file and row.
@@ -173,7 +176,7 @@ def load_answered(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTabl
     source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
     drawn = draw(config, source, side, lambda usable: _choose(config, usable))
     rows = drawn.rows
-    texts = read_texts(files, side.reader, source, rows)
+    texts = read_texts(files, side.reader, source, rows, folder)
     logits, counts, fingerprint = logits_of(parser.answers, parser.class_of_code, asked.outputs_are, asked.smoothing)
     logits = in_drawn_order(logits, rows)
     dataset = assemble(config, source, drawn, texts, logits)

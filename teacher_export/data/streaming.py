@@ -17,6 +17,7 @@ from distill_jax.tables.reading import TableFormat, column_names, read_rows, req
 from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, ignore, refuse
 from distill_jax.tables.sources import MOST_TIMES, Budget, require_data_file
 from teacher_export.data.row_parsers import MISSING_LABEL, RowParser
+from teacher_export.data.texts_on_disk import OrderedTexts
 from teacher_export.options.data import DataConfig
 
 # Drawing from rows takes some forty bytes each; packed ones have little more than that in a large file.
@@ -162,7 +163,13 @@ def read_labels(files: Sequence[SourceFile], parser: RowParser, *, skips_bad_row
     return LabelledRows(label_names, classes, usable, dict(dropped), tuple(reading.rows_per_file), bad)
 
 
-def read_texts(files: Sequence[SourceFile], parser: RowParser, source: LabelledRows, rows: np.ndarray) -> list[str]:
+def read_texts(
+    files: Sequence[SourceFile],
+    parser: RowParser,
+    source: LabelledRows,
+    rows: np.ndarray,
+    folder: Path | None = None,
+) -> Sequence[str]:
     """Read the files again and return the texts of ``rows``, in their order.
 
     Args:
@@ -170,6 +177,7 @@ def read_texts(files: Sequence[SourceFile], parser: RowParser, source: LabelledR
         parser: reads the rows.
         source: what the first reading found.
         rows: the numbers of the rows that are kept.
+        folder: where the texts go, if not into the memory.
 
     Raises:
         InputError: a file was changed since it was read first.
@@ -182,11 +190,14 @@ def read_texts(files: Sequence[SourceFile], parser: RowParser, source: LabelledR
     starts = np.concatenate([[0], np.cumsum(rows_per_file)]).tolist()
     kept = memoryview((position >= 0).astype(np.uint8).tobytes())
     wanted = [kept[start:end] for start, end in itertools.pairwise(starts)]
-    texts = [""] * len(rows)
+    texts = [""] * (len(rows) if folder is None else 0)
+    ordered = None if folder is None else OrderedTexts(folder, len(rows))
+    keep = texts.__setitem__ if ordered is None else ordered.add
     budget = Budget(sum(file.state[0] for file in files))
     for index, found in _iterate(files, parser, "reading texts", on_bad_row, wanted):
         for row in found:
-            texts[position[starts[index] + row.number]] = text = parser.text(row)
+            text = parser.text(row)
+            keep(int(position[starts[index] + row.number]), text)
             if not budget.has_text(text):
                 raise InputError(
                     f"{row.where}: the texts up to here take more than {MOST_TIMES} times the memory that the files "
@@ -194,7 +205,7 @@ def read_texts(files: Sequence[SourceFile], parser: RowParser, source: LabelledR
                 )
     for file in files:
         file.require_unchanged()
-    return texts
+    return texts if ordered is None else ordered.finish()
 
 
 def _iterate(

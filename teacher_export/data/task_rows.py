@@ -1,6 +1,7 @@
 """Tables of scores, or of rows with several labels each, with a teacher's answers beside them or without."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,23 +116,23 @@ def _labels_of(config: DataConfig) -> TaskLabels | None:
     return TagLabels(config.label_column, config.label_separator, config.keep_labels, config.class_names)
 
 
-def load_task_dataset(config: DataConfig) -> Dataset:
+def load_task_dataset(config: DataConfig, folder: Path | None = None) -> Dataset:
     """Read a table of scores or of several labels a row, draw and split its rows, and say what they are.
 
     Raises:
         InputError: a file, a row or an option cannot be used; the message names the file and row.
     """
-    return _load(config, TaskRows(config, None))[0]
+    return _load(config, TaskRows(config, None), folder)[0]
 
 
-def load_answered_task(config: DataConfig, asked: TableTeacherConfig) -> AnsweredTable:
+def load_answered_task(config: DataConfig, asked: TableTeacherConfig, folder: Path | None = None) -> AnsweredTable:
     """Do the same with a teacher's answers beside the texts; raises what ``load_task_dataset`` does."""
     parser = TaskRows(config, asked)
-    dataset, counts, fingerprint = _load(config, parser)
+    dataset, counts, fingerprint = _load(config, parser, folder)
     return AnsweredTable(dataset, parser.outputs, fingerprint, counts, asked.outputs_are, 0.0)
 
 
-def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, str]:
+def _load(config: DataConfig, parser: TaskRows, folder: Path | None) -> tuple[Dataset, OutputCounts, str]:
     side = SideColumns(parser, config)
     files = open_files(config, side.reader)
     source = read_labels(files, side.reader, skips_bad_rows=config.skips_bad_rows)
@@ -143,7 +144,7 @@ def _load(config: DataConfig, parser: TaskRows) -> tuple[Dataset, OutputCounts, 
 
     drawn = draw(config, source, side, choose)
     rows = drawn.rows
-    texts = read_texts(files, side.reader, source, rows)
+    texts = read_texts(files, side.reader, source, rows, folder)
     labels = parser.labels_of(rows, source.label_names, config)
     logits, counts, fingerprint = None, OutputCounts(), ""
     if parser.outputs:

@@ -3,10 +3,12 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.export.format import Manifest
 from teacher_export.config import ExportConfig
+from teacher_export.transfer.transfer_set import TRANSFER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,25 +50,59 @@ class RowsAsked:
     where: str
 
 
-class Labeller(abc.ABC):
+class RowLabeller(abc.ABC):
+    """A teacher that is ready to label rows: all that a part of an export is made by.
+
+    Attributes:
+        tokenizer: a ``tokenizers.Tokenizer`` that cuts texts at the maximal length and does not pad.
+    """
+
+    tokenizer: Any
+
+    def encode(self, texts: Sequence[str]) -> "Ragged":
+        """Return texts' token ids, cut at the maximal length."""
+        from teacher_export.teacher.tokens import encode
+
+        return encode(self.tokenizer, texts)
+
+    @abc.abstractmethod
+    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
+        """Return logits, float32 [rows, classes], in the order of the export's classes.
+
+        Args:
+            asked: the rows.
+            advance: is called with the number of rows done since its last call.
+        """
+
+    @property
+    @abc.abstractmethod
+    def how(self) -> str:
+        """How it labels rows, in words that go on a sentence (``in float32 on cpu``)."""
+
+    def place(self) -> dict[str, Any] | None:
+        """Return where it computes (``device``, ``threads``); None where its speed means nothing."""
+        return None
+
+
+class Labeller(RowLabeller):
     """A teacher that is ready, or nearly so: what an export asks of it.
 
     Attributes:
+        config: what the user asked for.
         dataset: the rows, their labels among all classes that it answers.
         name: what to call it.
         fingerprint: it differs for a teacher that would give other logits; for one that is still to be fine-tuned it
             is what a begun export says.
-        tokenizer: a ``tokenizers.Tokenizer`` that cuts texts at the maximal length and does not pad.
         pad_id: the token that fills short texts up; no text has it.
         vocab_size: every token id is below it.
         transfer: further texts that it labels, or None.
         order_is_known: whether nobody need doubt which logit is which class's.
     """
 
+    config: ExportConfig
     dataset: "Dataset"
     name: str
     fingerprint: str
-    tokenizer: Any
     pad_id: int
     vocab_size: int
     transfer: "TransferSet | None" = None
@@ -88,33 +124,24 @@ class Labeller(abc.ABC):
     def token_embeddings(self) -> "np.ndarray | None":
         """Return its word-embedding table, float32 [vocab_size, dim]; None where it has none."""
 
-    def encode(self, texts: Sequence[str]) -> "Ragged":
-        """Return texts' token ids, cut at the maximal length."""
-        from teacher_export.teacher.tokens import encode
-
-        return encode(self.tokenizer, texts)
-
-    @abc.abstractmethod
-    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
-        """Return logits, float32 [rows, classes], in the order of the classes of ``dataset``.
-
-        Args:
-            asked: the rows.
-            advance: is called with the number of rows done since its last call.
-        """
-
-    @property
-    @abc.abstractmethod
-    def how(self) -> str:
-        """How it labels rows, in words that go on a sentence (``in float32 on cpu``)."""
-
     @abc.abstractmethod
     def figures(self) -> dict[str, Any]:
         """Return what the manifest says of it beside its scores."""
 
-    def place(self) -> dict[str, Any] | None:
-        """Return where it computes (``device``, ``threads``); None where its speed means nothing."""
-        return None
+    @abc.abstractmethod
+    def handed_on(self) -> dict[str, Any]:
+        """Return, as JSON, what another process makes the same ``RowLabeller`` of (``kinds.row_labeller_of``)."""
+
+    @property
+    def splits(self) -> "dict[str, Split]":
+        """All rows that it labels: the data set's splits, and the further texts."""
+        further = {} if self.transfer is None else {TRANSFER: self.transfer.split}
+        return {**self.dataset.splits, **further}
+
+    @property
+    def part_rows(self) -> int:
+        """How many rows a part has."""
+        return self.config.output.rows_of_part(sum(map(len, self.splits.values())))
 
 
 class TeacherKind(abc.ABC):
@@ -122,10 +149,11 @@ class TeacherKind(abc.ABC):
 
     Args:
         config: what the user asked for.
+        texts_folder: where the texts of data files go, if not into the memory.
     """
 
-    def __init__(self, config: ExportConfig) -> None:
-        self.config = config
+    def __init__(self, config: ExportConfig, texts_folder: Path | None = None) -> None:
+        self.config, self._texts_folder = config, texts_folder
 
     @property
     @abc.abstractmethod

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from teacher_export.data.output_logits import FLOOR
 from teacher_export.identity import describe_export
 from teacher_export.options.data import DEMO_VOTES
 from teacher_export.options.table_teacher import TRAIN, VOCABULARY
-from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.labeller import Expected, Labeller, RowLabeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import canonical_json
 from teacher_export.teacher.table_embeddings import embeddings_beside
 from teacher_export.teacher.table_tokenizer import TableTokenizer
@@ -35,8 +36,8 @@ _ROWS_AT_ONCE = 1 << 14
 class TableKind(TeacherKind):
     """The columns of a table that hold a teacher's answers."""
 
-    def __init__(self, config: ExportConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ExportConfig, texts_folder: Path | None = None) -> None:
+        super().__init__(config, texts_folder)
         name = config.table_teacher.tokenizer
         # A wrong path is worth knowing before large files are read.
         self._given, self._embeddings = None, None
@@ -54,10 +55,10 @@ class TableKind(TeacherKind):
         if self.config.data.task != SINGLE_LABEL_NAME:
             from teacher_export.data.task_rows import load_answered_task
 
-            return load_answered_task(self.config.data, asked)
+            return load_answered_task(self.config.data, asked, self._texts_folder)
         from teacher_export.data.output_rows import load_answered
 
-        return load_answered(self.config.data, asked)
+        return load_answered(self.config.data, asked, self._texts_folder)
 
     @property
     def dataset(self) -> "Dataset":
@@ -67,7 +68,8 @@ class TableKind(TeacherKind):
     def expected(self, manifest: Manifest) -> Expected | None:
         """Return what a whole export says; a vocabulary follows from the texts and is not learnt again."""
         found = manifest.config.get("tokenizer_sha256", "") if self._given is None else self._given.sha256
-        described = _described(self.config, self._table, found, self._given, self._embeddings)
+        part_rows = self.config.output.part_rows or manifest.config.get("part_rows", 0)
+        described = _described(self.config, self._table, found, part_rows, self._given, self._embeddings)
         return Expected(self.dataset.label_names, described, _fingerprint(self._table))
 
     def load(self) -> Labeller:
@@ -84,6 +86,7 @@ def _described(
     config: ExportConfig,
     table: "AnsweredTable",
     tokenizer_sha256: str,
+    part_rows: int,
     given: TableTokenizer | None,
     embeddings: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _described(
             "floor": None if table.kind in ("logits", "score") else FLOOR,
             "fingerprint": table.fingerprint,
         },
-        "part_rows": config.output.part_rows,
+        "part_rows": part_rows,
         "vocabulary": (asked.vocabulary or VOCABULARY) if given is None else None,
         "given_tokenizer": None if given is None else {"pad_id": given.pad_id, "vocab_size": given.vocab_size},
         "tokenizer_sha256": tokenizer_sha256,
@@ -112,38 +115,16 @@ def _fingerprint(table: "AnsweredTable") -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-class TableLabeller(Labeller):
-    """A table's answers, and a tokenizer to go with them."""
+class TableRows(RowLabeller):
+    """Rows that have their answers, and a tokenizer to go with them.
 
-    def __init__(
-        self,
-        config: ExportConfig,
-        table: "AnsweredTable",
-        tokenizer: TableTokenizer,
-        embeddings: np.ndarray | None = None,
-    ) -> None:
-        self._config, self._table, self._tokenizer, self._embeddings = config, table, tokenizer, embeddings
-        self.dataset, self.name, self.fingerprint = table.dataset, _name(table.columns), _fingerprint(table)
-        self.tokenizer, self.pad_id, self.vocab_size = tokenizer.tokenizer, tokenizer.pad_id, tokenizer.vocab_size
-        self._fast = FastTokenizer(tokenizer.tokenizer, config.teacher.max_length)
-        self._facts = _facts(table)
+    Args:
+        tokenizer: a ``tokenizers.Tokenizer`` that cuts texts and does not pad.
+        max_length: where it cuts them.
+    """
 
-    def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
-        """Return the manifest's ``config``."""
-        given = None if self._config.table_teacher.tokenizer == TRAIN else self._tokenizer
-        return _described(self._config, self._table, tokenizer_sha256, given, self._embeddings)
-
-    def introduce(self) -> None:
-        """Say how sure the answers are, whether they agree with the labels, and what was done to them."""
-        for sentence in sentences(self._facts):
-            say(sentence)
-
-    def prepare(self) -> None:
-        """Do nothing: the answers are there."""
-
-    def token_embeddings(self) -> np.ndarray | None:
-        """Return those of the model beside the given tokenizer; None where there is none."""
-        return self._embeddings
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer, self._fast = tokenizer, FastTokenizer(tokenizer, max_length)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Return texts' token ids: a table has so many rows that the tokenizer is what takes the time."""
@@ -161,6 +142,44 @@ class TableLabeller(Labeller):
     def how(self) -> str:
         """Where the answers are from."""
         return "with the table's answers"
+
+
+class TableLabeller(TableRows, Labeller):
+    """A table's answers, and a tokenizer to go with them."""
+
+    def __init__(
+        self,
+        config: ExportConfig,
+        table: "AnsweredTable",
+        tokenizer: TableTokenizer,
+        embeddings: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(tokenizer.tokenizer, config.teacher.max_length)
+        self.config, self._table, self._tokenizer, self._embeddings = config, table, tokenizer, embeddings
+        self.dataset, self.name, self.fingerprint = table.dataset, _name(table.columns), _fingerprint(table)
+        self.pad_id, self.vocab_size = tokenizer.pad_id, tokenizer.vocab_size
+        self._facts = _facts(table)
+
+    def describe(self, tokenizer_sha256: str) -> dict[str, Any]:
+        """Return the manifest's ``config``."""
+        given = None if self.config.table_teacher.tokenizer == TRAIN else self._tokenizer
+        return _described(self.config, self._table, tokenizer_sha256, self.part_rows, given, self._embeddings)
+
+    def introduce(self) -> None:
+        """Say how sure the answers are, whether they agree with the labels, and what was done to them."""
+        for sentence in sentences(self._facts):
+            say(sentence)
+
+    def prepare(self) -> None:
+        """Do nothing: the answers are there."""
+
+    def token_embeddings(self) -> np.ndarray | None:
+        """Return those of the model beside the given tokenizer; None where there is none."""
+        return self._embeddings
+
+    def handed_on(self) -> dict[str, Any]:
+        """Return where texts are cut: the answers go with the rows, and the export has the tokenizer."""
+        return {"max_length": self.config.teacher.max_length}
 
     def figures(self) -> dict[str, Any]:
         """Return what kind of teacher it is, and what was done to its answers."""
@@ -187,14 +206,15 @@ def _facts(table: "AnsweredTable") -> dict[str, Any]:
             agreed += int((SINGLE_LABEL.answers(logits) == labels).sum())  # never with -1
             entropy += _entropy(logits)
     splits = table.dataset.splits.values()
-    texts, all_labels = [text for split in splits for text in split.texts], [split.labels for split in splits]
+    count, all_labels = sum(map(len, splits)), np.concatenate([split.labels for split in splits])
+    hashes = np.fromiter((hash(text) for split in splits for text in split.texts), np.int64, count)
     return {
-        "rows": len(texts),
+        "rows": count,
         "labelled": labelled,
         "agreement_with_labels": agreed / labelled if labelled else None,
-        "mean_entropy": entropy / len(texts),
+        "mean_entropy": entropy / count,
         **dataclasses.asdict(table.counts),
-        "texts_with_several_labels": _contradicted(texts, np.concatenate(all_labels)),
+        "texts_with_several_labels": _contradicted(hashes, all_labels),
     }
 
 
@@ -234,9 +254,9 @@ def _entropy(logits: np.ndarray) -> float:
     return -float((shares * np.log(np.maximum(shares, np.finfo(float).tiny))).sum())
 
 
-def _contradicted(texts: Sequence[str], labels: np.ndarray) -> int:
-    """Return how many different texts stand with two labels or more."""
-    hashes = np.fromiter(map(hash, texts), np.int64, len(texts))[labels >= 0]
+def _contradicted(hashes: np.ndarray, labels: np.ndarray) -> int:
+    """Return how many different texts, of which each row has the hash, stand with two labels or more."""
+    hashes = hashes[labels >= 0]
     pairs = np.unique(np.stack([hashes, labels[labels >= 0]], axis=1), axis=0)
     _, counts = np.unique(pairs[:, 0], return_counts=True)
     return int((counts > 1).sum())

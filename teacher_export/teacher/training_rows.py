@@ -1,7 +1,6 @@
 """Which texts a fine-tuned teacher has seen, so that it is never tested on them by another split."""
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from distill_jax.console import warn
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, read_json, utf8, write_json
 from distill_jax.npz import read_npy
+from teacher_export.data.text_digests import text_digests
 from teacher_export.options.data import DataConfig
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.source import TeacherSource
@@ -25,12 +25,6 @@ TRAINING_SPLIT = "training_split.json"
 TRAINING_TEXTS = "training_texts.npy"
 # Reviews repeat themselves: so large a share of a split may be texts that were trained on, by chance.
 _REPEATED_BY_CHANCE = 0.02
-
-
-def text_digests(texts: Iterable[str]) -> np.ndarray:
-    """Return a number for each text, uint64 [n]; equal texts have equal ones, others hardly ever."""
-    digests = [hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in texts]
-    return np.frombuffer(b"".join(digests), "<u8")
 
 
 def write_training_rows(folder: Path, texts: Iterable[str], options: dict[str, Any]) -> None:

@@ -32,15 +32,15 @@ from teacher_export.teacher.folds import with_folds
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
-from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.training_rows import require_unseen
-from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
+from teacher_export.teacher.transformer_rows import TransformerHandedOn, TransformerRows
 from teacher_export.transfer.augment import mask_token_of
 from teacher_export.transfer.transfer_set import PROTECTED_SPLITS, TransferSet, build_transfer_set, describe_transfer
 from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
-    from distill_jax.data.ragged import Ragged
+    from pathlib import Path
+
     from teacher_export.data.dataset import Dataset
     from teacher_export.teacher.loading import Teacher
 
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 class TransformerKind(TeacherKind):
     """A transformer's files, found by its options."""
 
-    def __init__(self, config: ExportConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ExportConfig, texts_folder: "Path | None" = None) -> None:
+        super().__init__(config, texts_folder)
         # A wrong path is worth knowing before large files are read; a download is not worth waiting for before that.
         self._found = resolve_teacher(config.teacher) if is_local(config.teacher) else None
         find_unlabelled(config)
@@ -68,7 +68,7 @@ class TransformerKind(TeacherKind):
 
         named = named_classes(self.config.teacher, self._found)
         kept = (*self.config.data.keep_labels, *named)
-        dataset = load_dataset(dataclasses.replace(self.config.data, keep_labels=kept))
+        dataset = load_dataset(dataclasses.replace(self.config.data, keep_labels=kept), self._texts_folder)
         require_unseen(self.config.data, dataset, self.source)
         return dataset
 
@@ -98,6 +98,7 @@ class TransformerKind(TeacherKind):
             classes=classes,
             columns=matching.columns,
             folds_sha256=folds,
+            part_rows=config.output.part_rows or found.get("part_rows", 0),
         )
         described = describe_export(config, dataset, described, transfer)
         return Expected(matching.names, described, self._expected_fingerprint(manifest, matching.columns))
@@ -129,6 +130,7 @@ def _described(
     classes: list[str],
     columns: list[int],
     folds_sha256: str,
+    part_rows: int,
 ) -> dict[str, Any]:
     """Return what the manifest's ``config`` says of a transformer.
 
@@ -141,12 +143,13 @@ def _described(
         classes: the teacher's class names, in the order of its logits.
         columns: the teacher's column for each class of the data.
         folds_sha256: of the training rows' folds, where teachers are cross-fitted.
+        part_rows: the rows of a part.
     """
     described = {
         "base_teacher": source.fingerprint,
         "precision": precision,
         "batch_size": config.teacher.batch_size,
-        "part_rows": config.output.part_rows,
+        "part_rows": part_rows,
         "tokenizer_sha256": tokenizer_sha256,
         "finetuning": finetuning,
         "teacher_classes": list(classes),
@@ -160,45 +163,39 @@ def _described(
     return described
 
 
-class TransformerLabeller(Labeller):
+class TransformerLabeller(TransformerRows, Labeller):
     """A transformer's model in memory, and the choices made for it."""
 
     def __init__(self, config: ExportConfig, dataset: "Dataset", source: TeacherSource) -> None:
         from teacher_export.teacher.loading import load_teacher
 
         self.config, self._source, self.name = config, source, source.name
-        self._device = resolve_device(config.teacher.device)
+        device = resolve_device(config.teacher.device)
         begun = (read_begun_export(config.export_folder) or {}).get("identity", {})
-        self._precision = resolve_precision(
-            config.teacher.precision, self._device, begun.get("config", {}).get("precision")
-        )
+        precision = resolve_precision(config.teacher.precision, device, begun.get("config", {}).get("precision"))
         seed, task = config.data.seed, dataset.task.name
-        self._take(load_teacher(source, dataset.label_names, config.teacher.max_length, seed, task))
-        self._classes = list(self._teacher.class_names)
-        trained = self._teacher.has_trained_head
+        teacher = load_teacher(source, dataset.label_names, config.teacher.max_length, seed, task)
+        self._classes, trained = list(teacher.class_names), teacher.has_trained_head
         self._matching = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
         if config.finetune.teacher_folds is not None:
             dataset = with_folds(dataset, config.finetune.teacher_folds, seed)
+        super().__init__(config.teacher, teacher, device=device, precision=precision, columns=self._matching.columns)
+        self._data_names = dataset.label_names
         self.dataset = with_classes(dataset, self._matching.names)
-        self._finetuning = None if trained else Finetuning(config, dataset, source, self._device)
+        self._finetuning = None if trained else Finetuning(config, dataset, source, device)
         self._crossed: CrossFitting | None = None
         if config.finetune.teacher_folds is not None:
-            self._crossed = CrossFitting(config, dataset, source, self._device)
+            self._crossed = CrossFitting(config, dataset, source, device)
         in_doubt = config.teacher.label_map or takes_classes_in_order(source, self._classes)
         self.order_is_known = not trained or not in_doubt
         self.transfer = self._transfer_set() if config.transfer_set.wanted else None
-        self.fingerprint = teacher_fingerprint(source, self._matching.columns)
+        self.fingerprint = teacher_fingerprint(source, self._columns)
         if self._finetuning is not None:  # what the weights will be is not known yet; the rest must agree now
             self.fingerprint = begun.get("teacher", {}).get("fingerprint") or self.fingerprint
 
     def _take(self, teacher: "Teacher") -> None:
-        self._teacher, self.pad_id, self.vocab_size = teacher, teacher.pad_id, teacher.vocab_size
-        asked = self.config.teacher
-        self.tokenizer, self._reader = teacher.tokenizer, None
-        if asked.reads_otherwise:
-            self.tokenizer = cut_at(teacher.tokenizer, asked.students_length)
-        if asked.overlap is not None:
-            self._reader = WindowReader.of(teacher.tokenizer, asked.max_length, asked.overlap)
+        super()._take(teacher)
+        self.pad_id, self.vocab_size = teacher.pad_id, teacher.vocab_size
 
     def _transfer_set(self) -> TransferSet:
         """Make the transfer split, before any long work."""
@@ -215,7 +212,8 @@ class TransformerLabeller(Labeller):
             tokenizer_sha256=tokenizer_sha256,
             finetuning=None if self._finetuning is None else self._finetuning.settings,
             classes=self._classes,
-            columns=self._matching.columns,
+            columns=self._columns,
+            part_rows=self.part_rows,
             folds_sha256="" if self._crossed is None else self._crossed.folds_sha256,
         )
         transfer = None if self.transfer is None else self.transfer.description
@@ -243,11 +241,11 @@ class TransformerLabeller(Labeller):
         """Fine-tune it where it has no trained head, or take it as it was fine-tuned before."""
         if self._finetuning is not None:
             self._take(self._finetuning.teacher(self._teacher))
-            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._matching.columns)
+            self.fingerprint = teacher_fingerprint(self._finetuning.source, self._columns)
         if self._crossed is not None:
             self._crossed.prepare()
             self.fingerprint = self._crossed.fingerprint(self.fingerprint)
-        self._teacher.model.to(self._device).eval()
+        self.place_model()
 
     def token_embeddings(self) -> "np.ndarray":
         """Return its word-embedding table, float32 [vocab_size, dim]."""
@@ -256,7 +254,7 @@ class TransformerLabeller(Labeller):
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
         """Run the model over the rows' tokens, or over their windows; of rows with folds the cross-fitted models."""
         if self._crossed is None or asked.split.folds is None:
-            return self._logits(self._teacher, asked, advance)
+            return super().logits(asked, advance)
         return self._crossed_logits(self._crossed, asked, asked.split.folds[asked.rows], advance)
 
     def _crossed_logits(
@@ -265,48 +263,27 @@ class TransformerLabeller(Labeller):
         def label(teacher: "Teacher", rows: "np.ndarray") -> "np.ndarray":
             some = asked.split.take(rows + (asked.rows.start or 0))
             part = RowsAsked(some, slice(0, len(rows)), asked.tokens.take(rows), f"{asked.where}of a fold's rows ")
-            return self._logits(teacher, part, lambda _: None)
+            return self.logits_of(teacher, part, lambda _: None)
 
         logits = crossed.logits(folds, label)
         advance(len(folds))
         return logits
 
-    def _logits(self, teacher: "Teacher", asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
-        if not self.config.teacher.reads_otherwise:
-            return self._pass(teacher, asked.tokens, asked.where, advance)
-        texts = asked.split.texts[asked.rows]
-        if self._reader is None:
-            return self._pass(teacher, encode(teacher.tokenizer, texts), asked.where, advance)
-        tokens, counts, cut = self._reader.read(texts)
-        if cut:
-            warn(
-                f"warning: {asked.where}{cut:,} texts have more than {self._reader.most} windows; the rest is not read"
+    def handed_on(self) -> dict[str, Any]:
+        """Return what another process loads the same teacher of."""
+        tuned = self._finetuning
+        return dataclasses.asdict(
+            TransformerHandedOn.of(
+                self.config.teacher,
+                self._source if tuned is None else tuned.source,
+                finetuned=tuned is not None,
+                label_names=list(self._data_names),
+                task=self.dataset.task.name,
+                seed=self.config.data.seed,
+                precision=self._precision,
+                columns=self._columns,
             )
-        where = f"{asked.where}among its windows "
-        logits = logits_of_windows(tokens, counts, lambda rows: self._pass(teacher, rows, where, lambda _: None))
-        advance(len(counts))
-        return mean_of_windows(logits, counts)
-
-    def _pass(self, teacher: "Teacher", tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
-        from teacher_export.teacher.logits import predict_logits
-
-        logits = predict_logits(
-            teacher.model,
-            tokens,
-            pad_id=teacher.fill_id,
-            segments=teacher.segments,
-            precision=self._precision,
-            batch_size=self.config.teacher.batch_size,
-            max_length=self.config.teacher.max_length,
-            where=where,
-            advance=advance,
         )
-        return logits[:, self._matching.columns]
-
-    @property
-    def how(self) -> str:
-        """Its precision and device."""
-        return f"in {self._precision} on {self._device.type}"
 
     def figures(self) -> dict[str, Any]:
         """Return its size, and how good the mean of the cross-fitted teachers is where none of them was trained."""
@@ -325,10 +302,3 @@ class TransformerLabeller(Labeller):
                 logits = self._crossed_logits(crossed, asked, seen_by_none, lambda _: None)
                 scores[name] = score(split.labels, task.answers(logits) if task.has_classes else logits, task)
         return {"count": crossed.count, "splits": scores}
-
-    def place(self) -> dict[str, Any]:
-        """Return the device, and how many threads the processor's part has."""
-        import torch
-
-        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
-        return {"device": name, "threads": torch.get_num_threads()}

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from distill_jax.errors import InputError
+from distill_jax.export import writer as writers
 from distill_jax.export.format import ExportFormatError, read_manifest
 from distill_jax.export.reader import iterate_parts
 from distill_jax.export.writer import ExportWriter, OtherExportError
-from distill_jax.files import first_difference
+from distill_jax.files import first_difference, sha256_file
 from tiny_export import tiny_header, tiny_part, tiny_tokenizer
 
 PARTS = [tiny_part(7, seed, 10 * seed) for seed in range(3)]
@@ -88,12 +89,13 @@ def test_a_kill_between_a_part_and_its_record_computes_it_again(tmp_path, whole,
     writer = ExportWriter(folder, tiny_header())
     writer.write("train", 0, PARTS[0])
 
-    def killed():
+    def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer, "_record", killed)
-    with pytest.raises(KeyboardInterrupt):
-        writer.write("train", 1, PARTS[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(writers, "record_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            writer.write("train", 1, PARTS[1])
     assert (folder / "train/part-00001.npz").is_file()
     (folder / "train/.part-00002.npz.99-00ff00ff.tmp").write_bytes(b"half a part")
     (folder / ".manifest.partial.json.99-00ff00ff.tmp").write_bytes(b"{")
@@ -227,9 +229,27 @@ def test_a_part_that_breaks_a_rule_is_not_written(tmp_path):
 def test_the_record_says_what_is_whole(tmp_path):
     folder = tmp_path / "export"
     _write(folder, indices=(0,))
-    record = json.loads((folder / "manifest.partial.json").read_text())
-    assert [part["file"] for part in record["parts"]] == ["test/part-00000.npz", "train/part-00000.npz"]
-    assert record["identity"]["config"] == {"dataset": "tiny", "seed": 0}
+    identity = json.loads((folder / "manifest.partial.json").read_text())["identity"]
+    assert identity["config"] == {"dataset": "tiny", "seed": 0}
+    for split in ("test", "train"):
+        record = json.loads((folder / split / "part-00000.json").read_text())
+        assert record["file"] == f"{split}/part-00000.npz"
+        assert record["sha256"] == sha256_file(folder / record["file"])
+
+
+def test_a_record_that_version_0_1_has_begun_is_gone_on_with(tmp_path, whole):
+    """It had the parts in one file."""
+    folder = tmp_path / "export"
+    _write(folder, indices=(0,))
+    begun, parts = folder / "manifest.partial.json", []
+    for record in folder.glob("*/part-*.json"):
+        parts.append(json.loads(record.read_text()))
+        record.unlink()
+    begun.write_text(json.dumps({**json.loads(begun.read_text()), "parts": parts}))
+    writer, computed = _write(folder)
+    assert all(index != 0 for _, index in computed)
+    _finish(writer)
+    assert _contents(folder) == _contents(whole)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,24 @@ from teacher_export.options.transfer_set import TransferSetConfig
 from tiny_teacher import LABEL_NAMES, make_dataset, make_teacher
 
 ROWS = 200
+# What a forked process of the tests needs, imported once.
+HEAVY = [
+    "teacher_export.export",
+    "teacher_export.parts.working",
+    "teacher_export.teacher.finetune",
+    "teacher_export.teacher.logits",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.distilbert.modeling_distilbert",
+    "transformers.tokenization_utils_tokenizers",
+    "sklearn.metrics",
+    "safetensors.torch",
+]
 
 
 def use_small_data(monkeypatch):
     """Make every export read 200 small reviews, drawn from the seed."""
-    monkeypatch.setattr(datasets, "load_dataset", lambda config: make_dataset(ROWS, config.seed))
+    monkeypatch.setattr(datasets, "load_dataset", lambda config, folder=None: make_dataset(ROWS, config.seed))
 
 
 def make_reversed_teacher(tmp_path_factory):

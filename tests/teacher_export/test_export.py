@@ -21,6 +21,7 @@ from export_helpers import (
     count_predictions,
 )
 from teacher_export import export
+from teacher_export.parts import finishing
 from tiny_teacher import LABEL_NAMES, OF_TEACHER, make_dataset, make_teacher, make_tokenizer
 from tolerances import assert_close
 
@@ -244,7 +245,7 @@ def test_the_order_of_unnamed_classes_is_doubted_and_that_of_named_ones_is_not(t
     torch.save(make_teacher(unnamed, label_names=None, num_labels=5).state_dict(), weights)
     labels = make_dataset(ROWS, 42).splits["test"].labels
     # Whatever the texts, the answers are right but for the last two classes, which stand exchanged.
-    monkeypatch.setattr(export, "read_answers", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
+    monkeypatch.setattr(finishing, "read_answers", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
     for index, (teacher, options, doubted) in enumerate(
         [
             ("demo", {"teacher_config": str(unnamed), "state_dict": weights}, True),
@@ -259,7 +260,7 @@ def test_the_order_of_unnamed_classes_is_doubted_and_that_of_named_ones_is_not(t
 
 def test_the_order_of_a_teacher_that_was_just_fine_tuned_is_not_doubted(bare, tmp_path, capsys, monkeypatch):
     labels = make_dataset(ROWS, 42).splits["test"].labels
-    monkeypatch.setattr(export, "read_answers", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
+    monkeypatch.setattr(finishing, "read_answers", lambda *_: (labels, np.array([0, 1, 2, 4, 3])[labels]))
     export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))
     assert "label order" not in capsys.readouterr().err
 

@@ -69,6 +69,6 @@ def test_a_state_dict_without_names_is_taken_in_order_and_says_so(tmp_path, caps
 
 
 def test_a_missing_teacher_is_refused_before_the_data_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: pytest.fail("the data was read first"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: pytest.fail("the data was read first"))
     with pytest.raises(MissingInputError, match="there is no such folder"):
         export.run(configure(tmp_path / "nowhere", tmp_path / "out"))

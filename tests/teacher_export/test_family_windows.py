@@ -26,7 +26,7 @@ def long_texts(monkeypatch):
     parts = {"train": slice(0, -1), "test": slice(-1, None)}
     splits = {name: datasets.Split(rows[part], TEXTS[part], labels[part]) for name, part in parts.items()}
     found = datasets.Dataset("table", LABEL_NAMES, splits, "texts")
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: found)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: found)
 
 
 def _windows(tokenizer, text, side):

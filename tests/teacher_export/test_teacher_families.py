@@ -29,7 +29,7 @@ def _use_texts(monkeypatch, texts=TEXTS, names=LABEL_NAMES):
         name: datasets.Split(rows[part], list(texts[part]), labels[part])
         for name, part in {"train": slice(0, cut), "test": slice(cut, None)}.items()
     }
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: datasets.Dataset("table", names, splits, "texts"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.Dataset("table", names, splits, "texts"))
 
 
 def _exported(folder):

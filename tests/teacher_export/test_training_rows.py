@@ -11,7 +11,7 @@ from teacher_export.teacher.training_rows import text_digests
 from tiny_teacher import make_dataset
 
 
-def split_by(config):
+def split_by(config, folder=None):
     """Return the same 200 rows for every configuration, shuffled and cut as it says."""
     whole = make_dataset(ROWS)
     ids, texts, labels = (
@@ -78,7 +78,7 @@ def test_the_same_split_and_new_texts_are_welcome(tuned, tmp_path, monkeypatch, 
     smaller = {"train_fraction": 0.9}  # its test rows are among those of before
     export.run(configure(tuned, tmp_path / "smaller", **smaller))
     fresh = make_dataset(ROWS, 5)
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: fresh)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: fresh)
     seen = np.load(tuned / "training_texts.npy")
     assert np.isin(text_digests(fresh.splits["test"].texts), seen).sum() <= 1
     export.run(configure(tuned, tmp_path / "fresh"))

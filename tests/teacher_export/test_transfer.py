@@ -61,7 +61,7 @@ def make_dataset():
 
 @pytest.fixture(autouse=True)
 def _data(monkeypatch):
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: make_dataset())
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: make_dataset())
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_the_word_demo_takes_the_demos_unlabelled_texts(monkeypatch, capsys):
 
 
 def test_a_missing_unlabelled_file_is_refused_before_the_data_is_read(headed, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "load_dataset", lambda _: pytest.fail("the data was read first"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: pytest.fail("the data was read first"))
     with pytest.raises(InputError, match=r"nowhere.txt: there is no such file; check --unlabelled"):
         export.run(configure(headed, tmp_path / "out", unlabelled=(tmp_path / "nowhere.txt",)))
 
