@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill_jax.reporting.comparable_runs import folder_name
-from distill_jax.reporting.numbers import UNKNOWN
+from distill_jax.reporting.numbers import UNKNOWN, score
 from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.table import Table
 from distill_jax.runs.folder import Run
@@ -24,11 +24,21 @@ def shared_facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
             "Teacher",
             " · ".join(str(part) for part in teacher if part),
         ),
+        *_cross_fitted(export["teacher"]),
     ]
     settings = [_settings(run) for run in runs]
     names = _names(settings)
     facts += [(_title(name), settings[0][name]) for name in names if _is_shared(name, settings)]
     return facts
+
+
+def _cross_fitted(teacher: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return, as a fact, how good the mean of cross-fitted teachers is on the test rows, by the task's first metric."""
+    match teacher.get("cross_fitted"):
+        case {"count": int(count), "splits": {"test": {**scores}}} if scores:
+            name, value = next(iter(scores.items()))
+            return [("Cross-fitted teachers", f"{count}; {name} of their mean on the test rows: {score(value)}")]
+    return []
 
 
 def varied_settings(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:

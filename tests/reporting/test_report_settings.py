@@ -68,3 +68,11 @@ def test_an_option_that_decided_nothing_in_any_run_is_not_named(tmp_path):
 def test_a_training_records_whether_its_export_has_a_transfer_split(tiny_runs):
     (recorded,) = read_runs([tiny_runs["cnn"]])
     assert isinstance(recorded.config["export"]["transfer_examples"], int)
+
+
+def test_the_mean_of_cross_fitted_teachers_stands_beside_the_one_that_judges(tmp_path):
+    crossed = {"count": 5, "splits": {"test": {"accuracy": 0.5904, "macro_f1": 0.5}}}
+    plain = write_run(tmp_path / "plain", LABELS)
+    of_five = write_run(tmp_path / "five", LABELS, teacher_fields={"cross_fitted": crossed})
+    assert "Cross-fitted teachers" not in what_was_run(plain)[0]
+    assert what_was_run(of_five)[0]["Cross-fitted teachers"] == "5; accuracy of their mean on the test rows: 0.590"

@@ -11,6 +11,7 @@ from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
 from distill_jax.files import read_json
+from distill_jax.tasks.registry import task_named
 from export_helpers import ROWS, all_logits, configure, configure_finetuned, contents, count_predictions
 from teacher_export import export
 from teacher_export.data.dataset import SEEN_BY_NONE
@@ -61,6 +62,20 @@ def test_more_folds_than_groups_of_labelled_rows_are_refused():
     data.splits["train"].labels[4:] = -1
     with pytest.raises(InputError, match=r"--teacher-folds 5: expected labelled training rows in every fold, got 4 in"):
         with_folds(data, 5, 0)
+
+
+@pytest.mark.parametrize("task", ["multi-label", "score"])
+def test_every_task_has_folds_of_its_rows_unlabelled_ones_too(task):
+    of = task_named(task)
+    data = dataclasses.replace(make_dataset(ROWS), task=of)
+    train, rng = data.splits["train"], np.random.default_rng(0)
+    labels = rng.random(len(train)) if task == "score" else rng.integers(0, 2, (len(train), 5))
+    labels = labels.astype(of.unlabelled(1, 5).dtype)
+    labels[:9] = of.unlabelled(9, 5)
+    data.splits["train"] = dataclasses.replace(train, labels=labels)
+    folds = with_folds(data, 4, 0).splits["train"].folds
+    assert np.ptp(np.bincount(folds, minlength=4)) <= 2
+    assert np.ptp(np.bincount(folds[of.is_labelled(labels)], minlength=4)) <= 4
 
 
 def test_each_row_and_each_copy_is_labelled_by_the_teacher_that_has_not_seen_it(bare, tmp_path, capsys):
