@@ -21,6 +21,8 @@ EXTRAS = {
     "onnx": ("onnx",),
     "bench": ("fasttext", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
+    "ray": ("ray",),
+    "spark": ("pyspark",),
     "serve": ("httptools", "uvicorn", "uvloop"),
 }
 

@@ -1,8 +1,9 @@
 """From a block of a table to the bytes that are written of it; whichever process it is done in."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distill_jax.extras import are_installed
 from distill_jax.labelling.inputs import Block
@@ -56,12 +57,18 @@ class Labeller:
 
     def label(self, block: Block) -> Labelled:
         """Return a block's rows with their answers; a row without a text has none."""
-        texts = [text for text in block.texts if text is not None]
-        values = self.columns.values(self.predictor.logits(texts))
-        if len(texts) < len(block.texts):
-            given = [iter(column) for column in values]
-            values = [[None if text is None else next(its) for text in block.texts] for its in given]
-        return Labelled(self.form.piece(block.rows, values), len(block.rows), len(block.texts) - len(texts))
+        values = answers(self.predictor, self.columns, block.texts)
+        return Labelled(self.form.piece(block.rows, values), len(block.rows), block.texts.count(None))
+
+
+def answers(predictor: "Predictor", columns: AnswerColumns, texts: Sequence[str | None]) -> list[list[Any]]:
+    """Return each column's values, one a text; None for a text that is None."""
+    asked = [text for text in texts if text is not None]
+    values = columns.values(predictor.logits(asked))
+    if len(asked) < len(texts):
+        given = [iter(column) for column in values]
+        values = [[None if text is None else next(its) for text in texts] for its in given]
+    return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +85,10 @@ class Recipe:
     probabilities: bool
     form: OutputForm
 
-    def labeller(self, predictor: "Predictor | None" = None) -> Labeller:
-        """Return the labeller; ``predictor`` None = the student is loaded."""
-        predictor = load_student(self.student) if predictor is None else predictor
-        return Labeller(predictor, answer_columns(predictor, probabilities=self.probabilities), self.form)
+    def label(self) -> Callable[[Block], Labelled]:
+        """Load the student and return what labels a block."""
+        predictor = load_student(self.student)
+        return Labeller(predictor, answer_columns(predictor, probabilities=self.probabilities), self.form).label
 
 
 def answer_columns(predictor: "Predictor", *, probabilities: bool) -> AnswerColumns:
