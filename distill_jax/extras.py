@@ -22,6 +22,7 @@ EXTRAS = {
     "bench": ("fasttext", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
     "ray": ("ray",),
+    "spark": ("pyspark",),
     "serve": ("httptools", "uvicorn", "uvloop"),
 }
 

@@ -28,7 +28,7 @@ class Arguments:
         tyro.conf.Positional,
         tyro.conf.arg(metavar="[FILE]", help_behavior_hint="(default: standard input)"),
     ] = None
-    """A UTF-8 file with a text on each line; with --text-column a table."""
+    """A UTF-8 file with a text on each line; with --text-column a table, or a folder of tables."""
     explain: Annotated[bool, Flag()] = False
     """Say of each word of a text how much it speaks for the answer ("why", the highest first)."""
     table: TableOptions = dataclasses.field(default_factory=TableOptions)
@@ -57,6 +57,11 @@ def main() -> None:
     )
     _require_input(arguments)
     if arguments.table.text_column and arguments.file is not None:
+        if arguments.file.is_dir():
+            from distill_jax.labelling.label_folder import label_folder
+
+            label_folder(arguments.file, arguments.run, arguments.table, arguments.dialect)
+            return
         from distill_jax.labelling.label_table import label_table
 
         label_table(arguments.file, arguments.run, arguments.table, arguments.dialect, explain=arguments.explain)
@@ -84,8 +89,16 @@ def _require_input(arguments: Arguments) -> None:
         )
     if arguments.file is not None and not arguments.file.exists():
         raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")
-    if arguments.file is not None and arguments.file.is_dir():
-        raise InputError(f"{arguments.file}: expected a file of texts, found a folder")
+    is_folder = arguments.file is not None and arguments.file.is_dir()
+    if is_folder and not arguments.table.text_column:
+        raise InputError(
+            f"{arguments.file}: expected a file of texts, found a folder; of a folder of tables name the column of "
+            "texts with --text-column"
+        )
+    if is_folder and arguments.explain:
+        raise InputError(f"--explain goes with lines or one table, got the folder {arguments.file}")
+    if arguments.table.shard and not is_folder:
+        raise InputError(f"--shard goes with a folder of tables, got {arguments.file or 'standard input'}")
     if arguments.file is not None and not arguments.table.text_column:
         _require_plain_name(arguments.file)
 

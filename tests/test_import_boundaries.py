@@ -53,6 +53,7 @@ SHARED = (
     *SINGLE,
 )
 TOKENIZER = "data/tokenizer"
+ENGINES = {"ray", "pyspark"}
 HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
@@ -100,6 +101,13 @@ def test_the_jax_half_imports_neither_torch_nor_the_other_half(path):
     assert not _imports_the_other_half(path)
 
 
+@pytest.mark.parametrize("path", [*_sources("distill_jax"), *_sources("teacher_export")], ids=_name)
+def test_an_engine_is_imported_by_its_adapter_alone_and_an_adapter_by_nothing(path):
+    if path.stem not in ("ray", "spark"):
+        assert not _packages(_imports(path)) & ENGINES
+    assert not any(name.startswith("distill_jax.adapters") for name in _imports(path))
+
+
 def test_an_import_planted_in_a_nested_folder_is_found(tmp_path):
     shutil.copytree(ROOT / "distill_jax", tmp_path / "distill_jax", ignore=shutil.ignore_patterns("__pycache__"))
     assert not any(map(_imports_the_other_half, _sources("distill_jax", tmp_path)))
@@ -139,6 +147,7 @@ ROOM_RULES = {
     "distill_jax/packed": ("distill_jax.training", "distill_jax.reporting", "distill_jax.packing"),
     "distill_jax/packing": ("distill_jax.training", "distill_jax.reporting"),
     "distill_jax/inference": ("distill_jax.training", "distill_jax.reporting", "distill_jax.formats"),
+    "distill_jax/adapters": ("distill_jax.training", "distill_jax.reporting"),
     "distill_jax/labelling": ("distill_jax.training", "distill_jax.reporting"),
     "distill_jax/formats": ("distill_jax.labelling", "distill_jax.training", "distill_jax.reporting"),
     "distill_jax/conversion": (
@@ -202,7 +211,7 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker())
 for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith("__main__") and not module.name.startswith("distill_jax.adapters."):
         importlib.import_module(module.name)
 print(sorted(blocked & set(sys.modules)))
 """

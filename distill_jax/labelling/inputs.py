@@ -14,7 +14,14 @@ from distill_jax.labelling.rows import ArrowRows, FieldRows, ObjectRows, Rows
 from distill_jax.tables.byte_streams import OnBytes
 from distill_jax.tables.delimited import Dialect, Record, header_and_records, lines_of, picked, whole_records
 from distill_jax.tables.json_rows import json_objects
-from distill_jax.tables.parquet import import_pyarrow, parquet_batches, parquet_columns, parquet_schema, rows_of_batch
+from distill_jax.tables.parquet import (
+    import_pyarrow,
+    parquet_batches,
+    parquet_columns,
+    parquet_schema,
+    plain_texts,
+    rows_of_batch,
+)
 from distill_jax.tables.paths import values_at
 from distill_jax.tables.reading import TableFormat, column_names, require_columns
 from distill_jax.tables.rows import Row, place
@@ -82,7 +89,8 @@ def open_table(
     )
 
 
-def _require_free(path: Path, columns: Collection[str], appended: Collection[str], where: str = "") -> None:
+def require_free_names(path: Path, columns: Collection[str], appended: Collection[str], where: str = "") -> None:
+    """Raise ``InputError`` where a table has a column of a name that comes to it; ``where`` names a row."""
     taken = [name for name in appended if name in columns]
     if taken:
         raise InputError(
@@ -112,7 +120,7 @@ class _DelimitedTable:
         self._path, self._dialect, self._names = path, dialect, text_columns
         with self._records(None) as (header, _):
             require_columns(path, header, text_columns)
-            _require_free(path, header, appended)
+            require_free_names(path, header, appended)
             self._header = tuple(header)
 
     def none(self) -> Rows:
@@ -159,7 +167,7 @@ class _JsonTable:
         with open_data(self._path, on_bytes) as stream:
             for number, line, value, its_text in json_objects(self._path, stream, None):
                 if not self._appended.isdisjoint(value):
-                    _require_free(self._path, value, self._appended, place(self._path, number, line))
+                    require_free_names(self._path, value, self._appended, place(self._path, number, line))
                 row = Row(self._path, number, line, cells(value))
                 size = max(len(its_text), len(self._columns))  # written as columns a row has a cell for each name
                 yield its_text.translate(_LINE_ENDS), text.text(row) or None, size
@@ -206,19 +214,18 @@ class _ParquetTable:
         self._path, self._names = path, text_columns
         self._schema = parquet_schema(path)
         require_columns(path, parquet_columns(path), text_columns)
-        _require_free(path, self._schema.names, appended)
+        require_free_names(path, self._schema.names, appended)
 
     def none(self) -> Rows:
         return ArrowRows(self._schema.empty_table())
 
     def blocks(self, on_bytes: OnBytes | None = None) -> Iterator[Block]:
-        text = TextColumns(self._names, 0)
         batches: list[Any] = []
         texts: list[str | None] = []
         left = BLOCK_CHARACTERS
         for start, batch in parquet_batches(self._path, None, on_bytes):
             batches.append(batch)
-            texts += [text.text(row) or None for row in rows_of_batch(self._path, start, batch, self._names)]
+            texts += texts_of_batch(self._path, start, batch, self._names)
             left -= batch.nbytes
             if len(texts) >= BLOCK_ROWS or left <= 0:
                 yield self._block(batches, texts)
@@ -229,3 +236,22 @@ class _ParquetTable:
     def _block(self, batches: list[Any], texts: list[str | None]) -> Block:
         pa, _ = import_pyarrow()
         return Block(ArrowRows(pa.Table.from_batches(batches, self._schema).combine_chunks()), texts)
+
+
+def texts_of_batch(path: Path, start: int, batch: Any, names: tuple[str, ...]) -> list[str | None]:
+    """Return the texts of a record batch's rows; None = a row has no text.
+
+    Args:
+        path: names the table in messages.
+        start: the first row's number.
+        batch: a ``pyarrow.RecordBatch``.
+        names: the columns of the text.
+
+    Raises:
+        InputError: a text is of a kind that cannot be used.
+    """
+    plain = plain_texts(batch, names[0]) if len(names) == 1 else None
+    if plain is not None:
+        return [None if each is None or not each or each.isspace() else each for each in plain]
+    text = TextColumns(names, 0)
+    return [text.text(row) or None for row in rows_of_batch(path, start, batch, names)]

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from distill_jax.labelling.labeller import Labelled, Labeller, Recipe, answer_co
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import CsvForm, JsonForm, OutputForm, form_of
 from distill_jax.labelling.part_folder import Done, PartFolder, clear_finished, opened
-from distill_jax.labelling.workers import label_in_order
+from distill_jax.labelling.workers import in_order
 from distill_jax.locks import sole_writer
 from distill_jax.processors import usable_processors
 from distill_jax.tables.dialect_options import DialectConfig
 from distill_jax.tables.formats import format_of, say_guesses
+from distill_jax.tables.parquet import BATCH_ROWS
 from distill_jax.tables.sources import require_data_file
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ class _Work:
     recipe: Recipe
     labeller: Labeller
     workers: int
+    is_quiet: bool = False
 
     def labelled(self, done: Done) -> Iterator[Labelled]:
         """Yield the blocks after those that are done; on a terminal under a bar of the bytes read."""
-        if not (sys.stderr.isatty() and are_installed("tqdm")):
+        if self.is_quiet or not (sys.stderr.isatty() and are_installed("tqdm")):
             yield from self._labelled(self.table.blocks(), done)
             return
         started, rows = time.monotonic(), 0
@@ -56,7 +58,11 @@ class _Work:
                 bar.set_postfix_str(f"{rows / (time.monotonic() - started):,.0f} rows/s", refresh=False)
 
     def _labelled(self, blocks: Iterator[Block], done: Done) -> Iterator[Labelled]:
-        return label_in_order(itertools.islice(blocks, done.blocks, None), self.recipe, self.labeller, self.workers)
+        make = self._its_own if self.workers == 1 else self.recipe.label
+        return in_order(itertools.islice(blocks, done.blocks, None), make, self.workers)
+
+    def _its_own(self) -> Callable[[Block], Labelled]:
+        return self.labeller.label
 
     def first(self) -> Labelled:
         """Return the first block's rows."""
@@ -64,9 +70,16 @@ class _Work:
 
 
 def label_table(
-    path: Path, student: Path, options: TableOptions, dialect: DialectConfig, *, explain: bool = False
-) -> None:
-    """Write a table's rows and what a student answers to each.
+    path: Path,
+    student: Path,
+    options: TableOptions,
+    dialect: DialectConfig,
+    predictor: "Predictor | None" = None,
+    *,
+    explain: bool = False,
+    is_quiet: bool = False,
+) -> Done:
+    """Write a table's rows and what a student answers to each; return how many there were.
 
     Args:
         path: the table.
@@ -74,6 +87,8 @@ def label_table(
         options: what is written, and how.
         dialect: how a file of separated fields is written.
         explain: write of each text's words how much they speak for its answer, too.
+        predictor: the student as it was loaded before; None = it is loaded.
+        is_quiet: whether nothing is said of it.
 
     Raises:
         InputError: the table cannot be read, or the output not be written; the message says why.
@@ -82,25 +97,27 @@ def label_table(
     require_data_file(path, "the file's name")
     output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
     file_format = format_of(path, dialect, options.text_column)
-    work = _work(path, load_student(student), student, options, file_format, explain=explain)
+    predictor = load_student(student) if predictor is None else predictor
+    work = _work(path, predictor, student, options, file_format, explain=explain)
+    work = dataclasses.replace(work, is_quiet=is_quiet)
     head = work.recipe.form.head(work.table.none())
-    with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
-        say_guesses(path, dialect, file_format)
-    started = time.monotonic()
+    if not is_quiet:
+        with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
+            say_guesses(path, dialect, file_format)
     if output is None:
-        _to_standard_output(work, started)
-        return
+        return _to_standard_output(work)
     with sole_writer(output, "output"):
         _require_free(output, overwrite=options.overwrite)  # another process may have put one there
         identity = _identity(path, student, options, dialect, explain=explain)
         with opened(output, identity, head, resume=options.resume, overwrite=options.overwrite) as part:
-            _to_part(work, part, head, started)
+            _to_part(work, part, head)
             changed = first_difference(identity, _identity(path, student, options, dialect, explain=explain))
             if changed is not None:
                 what = f"student {student}" if changed[0] == "student" else f"data file {path}"
                 part.discard()  # workers may have read the one and the other
                 raise InputError(f"{what}: it was changed while it was being read; give the command again")
             part.finish(work.recipe.form, output)
+    return part.done
 
 
 def _work(
@@ -112,7 +129,8 @@ def _work(
     names = [column.name for column in appended]
     table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
     recipe = Recipe(student, options.probabilities, form, explain)
-    return _Work(path, table, recipe, recipe.labeller(predictor), _workers(options.workers, path, predictor))
+    labeller = Labeller(predictor, columns, form, explain)
+    return _Work(path, table, recipe, labeller, workers_for(options.workers, path.stat().st_size, predictor))
 
 
 def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:
@@ -129,10 +147,11 @@ def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[s
     return form
 
 
-def _workers(asked: int, path: Path, predictor: "Predictor") -> int:
+def workers_for(asked: int, size: int, predictor: "Predictor") -> int:
+    """Return how many processes label so many bytes; ``asked`` 0 = as many as are worth their start."""
     if asked == 0 and predictor.network.uses_all_processors:
         return 1
-    return asked or min(usable_processors(), 1 + path.stat().st_size // _BYTES_A_WORKER)
+    return asked or min(usable_processors(), 1 + size // _BYTES_A_WORKER)
 
 
 def _place_of(output: Path, path: Path, *, overwrite: bool) -> Path:
@@ -160,7 +179,7 @@ def _identity(
     """Return what must be the same for a table under way to be gone on with."""
     found = path.stat()
     return {
-        "student": _digest(student),
+        "student": digest_of(student),
         "table": {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns},
         "text_column": list(options.text_column),
         "probabilities": options.probabilities,
@@ -168,11 +187,11 @@ def _identity(
         "explain": explain,
         "label_separator": options.label_separator,
         **dataclasses.asdict(dialect),
-        "block": [inputs.BLOCK_ROWS, inputs.BLOCK_CHARACTERS],
+        "block": [inputs.BLOCK_ROWS, inputs.BLOCK_CHARACTERS, BATCH_ROWS],
     }
 
 
-def _digest(student: Path) -> str:
+def digest_of(student: Path) -> str:
     """Return a digest of a student's file, or of those files of its run folder that its answers hang on."""
     names = ("config.json", "decision.json", "tokenizer.json", "weights.npz")
     files = [student / name for name in names] if student.is_dir() else [student]
@@ -180,11 +199,12 @@ def _digest(student: Path) -> str:
     return hashlib.sha256(" ".join(found).encode()).hexdigest()
 
 
-def _to_part(work: _Work, part: PartFolder, head: bytes, started: float) -> None:
-    before = part.done.rows
+def _to_part(work: _Work, part: PartFolder, head: bytes) -> None:
+    before, started = part.done.rows, time.monotonic()
     if part.done.blocks:
         part.require_begun_by(work.first(), head)
-        say(f"going on after {before:,} rows")
+        if not work.is_quiet:
+            say(f"going on after {before:,} rows")
     try:
         for each in work.labelled(part.done):
             part.write(each)
@@ -192,12 +212,13 @@ def _to_part(work: _Work, part: PartFolder, head: bytes, started: float) -> None
         raise Interrupted(
             f"interrupted after {part.done.rows:,} rows, which are kept; the same command with --resume goes on"
         ) from None
-    _warn_of_missing(part.done)
-    say(_summary(part.done, before, started))
+    if not work.is_quiet:
+        warn_of_missing(part.done.missing, part.done.rows)
+        say(_summary(part.done, before, started))
 
 
-def _to_standard_output(work: _Work, started: float) -> None:
-    done = Done()
+def _to_standard_output(work: _Work) -> Done:
+    done, started = Done(), time.monotonic()
     try:
         for each in work.labelled(Done()):
             is_shown = sys.stdout.isatty()
@@ -206,13 +227,15 @@ def _to_standard_output(work: _Work, started: float) -> None:
             done.add(each)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after {done.rows:,} rows") from None
-    _warn_of_missing(done)
+    warn_of_missing(done.missing, done.rows)
     warn(_summary(done, 0, started))
+    return done
 
 
-def _warn_of_missing(done: Done) -> None:
-    if done.missing:
-        warn(f"warning: {done.missing:,} of {done.rows:,} rows have no text, and so no answer")
+def warn_of_missing(missing: int, rows: int) -> None:
+    """Say how many of the rows have no answer, if any."""
+    if missing:
+        warn(f"warning: {missing:,} of {rows:,} rows have no text, and so no answer")
 
 
 def _summary(done: Done, before: int, started: float) -> str:

@@ -1,8 +1,9 @@
 """From a block of a table to the bytes that are written of it; whichever process it is done in."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from distill_jax.extras import are_installed
 from distill_jax.labelling.inputs import Block
@@ -58,14 +59,25 @@ class Labeller:
 
     def label(self, block: Block) -> Labelled:
         """Return a block's rows with their answers; a row without a text has none."""
-        texts = [text for text in block.texts if text is not None]
-        values = self.columns.values(self.predictor.logits(texts))
+        texts = block.texts
+        values = answers(self.predictor, self.columns, texts)
         if self.explain:
-            values.append([each.why_json() for each in self.predictor.explainer.explain(texts)])
-        if len(texts) < len(block.texts):
-            given = [iter(column) for column in values]
-            values = [[None if text is None else next(its) for text in block.texts] for its in given]
-        return Labelled(self.form.piece(block.rows, values), len(block.rows), len(block.texts) - len(texts))
+            asked = [text for text in texts if text is not None]
+            why = [each.why_json() for each in self.predictor.explainer.explain(asked)]
+            values.append(_spread(why, texts))
+        return Labelled(self.form.piece(block.rows, values), len(block.rows), texts.count(None))
+
+
+def answers(predictor: "Predictor", columns: AnswerColumns, texts: Sequence[str | None]) -> list[list[Any]]:
+    """Return each column's values, one a text; None for a text that is None."""
+    values = columns.values(predictor.logits([text for text in texts if text is not None]))
+    return [_spread(column, texts) for column in values]
+
+
+def _spread(values: Sequence[Any], texts: Sequence[str | None]) -> list[Any]:
+    """Return the values of texts, with None where a text is None."""
+    given = iter(values)
+    return [None if text is None else next(given) for text in texts]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +96,11 @@ class Recipe:
     form: OutputForm
     explain: bool = False
 
-    def labeller(self, predictor: "Predictor | None" = None) -> Labeller:
-        """Return the labeller; ``predictor`` None = the student is loaded."""
-        predictor = load_student(self.student) if predictor is None else predictor
+    def label(self) -> Callable[[Block], Labelled]:
+        """Load the student and return what labels a block."""
+        predictor = load_student(self.student)
         columns = answer_columns(predictor, probabilities=self.probabilities)
-        return Labeller(predictor, columns, self.form, self.explain)
+        return Labeller(predictor, columns, self.form, self.explain).label
 
 
 def answer_columns(predictor: "Predictor", *, probabilities: bool) -> AnswerColumns:

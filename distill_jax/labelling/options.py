@@ -1,6 +1,8 @@
 """What ``predict`` can be told of a table; no framework is imported."""
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +24,8 @@ class TableOptions:
     output: Annotated[
         Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: JSON lines to standard output)")
     ] = None
-    """What to write; its name ends in .csv, .tsv, .jsonl (and may end in .gz after that) or .parquet."""
+    """What to write; its name ends in .csv, .tsv, .jsonl (and may end in .gz after that) or .parquet. Of a folder of
+    tables a folder, where each table has its own name."""
     probabilities: Annotated[bool, Flag()] = False
     """Write a column probability:NAME for each label too."""
     prefix: Annotated[str, tyro.conf.arg(metavar="WORD")] = ""
@@ -30,8 +33,11 @@ class TableOptions:
     label_separator: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ";"
     """What stands between several labels of a row in CSV and TSV."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 0
-    """Processes that label; 0 = as many as there are processors, fewer for a small table, and one where JAX computes,
-    which uses all processors itself."""
+    """Processes that label, blocks of a table or tables of a folder; 0 = as many as there are processors, fewer for a
+    small table, and one where JAX computes, which uses all processors itself."""
+    shard: Annotated[str, tyro.conf.arg(metavar="I/N", help_behavior_hint="(default: all tables)")] = ""
+    """Of a folder's tables, sorted by name, label every N-th from the I-th on, I from 0 to N-1: N machines that see the
+    folders give each its own I."""
     resume: Annotated[bool, Flag()] = False
     """Go on with an interrupted output; where there is none, start one."""
     overwrite: Annotated[bool, Flag()] = False
@@ -41,8 +47,12 @@ class TableOptions:
         require_range("--workers", self.workers, 0, _MOST_WORKERS)
         if not self.label_separator:
             raise InputError("--label-separator: expected what stands between two labels, got nothing")
+        if self.shard and not _is_shard(self.shard):
+            raise InputError(f"--shard {self.shard}: expected I/N with I from 0 to N-1, such as 0/4")
+        if self.shard and self.overwrite:
+            raise InputError("--overwrite goes without --shard: it would delete the others' tables; delete the folder")
         if self.output is None:
-            for name in ("resume", "overwrite"):
+            for name in ("resume", "overwrite", "shard"):
                 if getattr(self, name):
                     raise InputError(f"{option_of(name)} goes with --output, got none")
 
@@ -51,3 +61,15 @@ class TableOptions:
         return [
             option_of(field.name) for field in dataclasses.fields(self) if getattr(self, field.name) != field.default
         ]
+
+    def share_of(self, names: Sequence[str]) -> list[str]:
+        """Return those of a folder's tables that ``shard`` names."""
+        if not self.shard:
+            return list(names)
+        first, every = map(int, self.shard.split("/"))
+        return list(names[first::every])
+
+
+def _is_shard(text: str) -> bool:
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    return found is not None and int(found[1]) < int(found[2])

@@ -152,10 +152,7 @@ class ParquetForm(OutputForm):
     def piece(self, rows: Rows, answers: Answers) -> bytes:
         """Return the rows as a stream of Arrow's."""
         pa, _ = import_pyarrow()
-        table = rows.arrow()
-        answers = self._as_text(answers)
-        for column, values in zip(self.appended, answers, strict=True):
-            table = table.append_column(column.name, pa.array(values, _arrow_kind(column)))
+        table = with_answers(rows.arrow(), self.appended, self._as_text(answers))
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_table(table)
@@ -172,6 +169,14 @@ class ParquetForm(OutputForm):
                 for group in _groups(tables):
                     writer.write_table(group, row_group_size=group.num_rows)
         return whole
+
+
+def with_answers(table: Any, appended: Sequence[AnswerColumn], answers: Answers) -> Any:
+    """Return a ``pyarrow.Table`` with its answers as further columns."""
+    pa, _ = import_pyarrow()
+    for column, values in zip(appended, answers, strict=True):
+        table = table.append_column(column.name, pa.array(values, _arrow_kind(column)))
+    return table
 
 
 def _tables(pieces: IO[bytes]) -> Iterator[Any]:
@@ -212,6 +217,12 @@ _TEXT_FORMS: dict[str, Callable[..., OutputForm]] = {
     ".ndjson": JsonForm,
 }
 _PACKING, _PARQUET = ".gz", ".parquet"
+
+
+def has_form(path: Path) -> bool:
+    """Return whether a file's name says how it is written as a table."""
+    name = path.name.lower()
+    return name.endswith(_PARQUET) or Path(name.removesuffix(_PACKING)).suffix in _TEXT_FORMS
 
 
 def form_of(path: Path, appended: tuple[AnswerColumn, ...], separator: str) -> OutputForm:

@@ -209,6 +209,15 @@ def clear_finished(output: Path) -> None:
             _delete(folder)
 
 
+def delete_begun(output: Path) -> None:
+    """Delete the table under way of an output, if there is one; to be called under the output's lock.
+
+    Raises:
+        InputError: what lies there is nothing of the kind.
+    """
+    _journal(_folder_of(output), {}, resume=False, overwrite=True)
+
+
 def _folder_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.part")
 

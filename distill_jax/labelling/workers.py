@@ -1,4 +1,4 @@
-"""Several processes label the blocks of a table, which come back in their order.
+"""Several processes do pieces of work, whose results come back in the pieces' order.
 
 Processes, as words are cut and looked up in Python, of which a process runs one thread at a time. They are started by
 spawn: JAX does not work in a forked process.
@@ -10,43 +10,46 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
 from distill_jax.errors import InputError
-from distill_jax.labelling.inputs import Block
-from distill_jax.labelling.labeller import Labelled, Labeller, Recipe
 
-_WAITING = 2  # blocks for each worker that are read and not yet written
+_Piece = TypeVar("_Piece")
+_Result = TypeVar("_Result")
+
+_WAITING = 2  # pieces for each worker that are taken and whose results are not
 _THE_PARENT_S = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
-_here: dict[str, Labeller] = {}  # a worker's
+_here: dict[str, Callable[[Any], Any]] = {}  # a worker's
 
 
-def label_in_order(blocks: Iterable[Block], recipe: Recipe, labeller: Labeller, workers: int) -> Iterator[Labelled]:
-    """Yield the blocks' labelled rows, in the blocks' order.
+def in_order(
+    pieces: Iterable[_Piece], make: Callable[[], Callable[[_Piece], _Result]], workers: int
+) -> Iterator[_Result]:
+    """Yield the results of pieces of work, in the pieces' order.
 
     Args:
-        blocks: no more of them are taken than are needed to keep the workers busy.
-        recipe: of the workers' labellers.
-        labeller: this process's, which does the work where it is the only worker.
-        workers: how many processes label.
+        pieces: no more of them are taken than are needed to keep the workers busy.
+        make: makes what does a piece; it is pickled, and called once in each process.
+        workers: how many processes work; 1 = this one.
 
     Raises:
-        InputError: a block's; or a worker has died.
+        InputError: a piece's; or a worker has died.
     """
     if workers == 1:
-        yield from map(labeller.label, blocks)
+        yield from map(make(), pieces)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (recipe,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (make,))
     others = set(multiprocessing.active_children())
-    under_way: deque[Future[Labelled]] = deque()
+    under_way: deque[Future[_Result]] = deque()
     try:
-        for block in blocks:
+        for piece in pieces:
             if len(under_way) == _WAITING * workers:
                 yield under_way.popleft().result()
             with _signals_blocked():  # a worker that starts now inherits that
-                under_way.append(pool.submit(_label, block))
+                under_way.append(pool.submit(_do, piece))
         while under_way:
             yield under_way.popleft().result()
     except BrokenProcessPool:
@@ -75,10 +78,10 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(recipe: Recipe) -> None:
+def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the processors are taken
-    _here["labeller"] = recipe.labeller()
+    _here["does"] = make()
 
 
 def _end_with_parent() -> None:
@@ -89,5 +92,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _label(block: Block) -> Labelled:
-    return _here["labeller"].label(block)
+def _do(piece: Any) -> Any:
+    return _here["does"](piece)

@@ -37,7 +37,11 @@ def _cross_fitted(teacher: Mapping[str, Any]) -> list[tuple[str, str]]:
     match teacher.get("cross_fitted"):
         case {"count": int(count), "splits": {"test": {**scores}}} if scores:
             name, value = next(iter(scores.items()))
-            return [("Cross-fitted teachers", f"{count}; {name} of their mean on the test rows: {score(value)}")]
+            return (
+                []
+                if not isinstance(value, float)
+                else [("Cross-fitted teachers", f"{count}; {name} of their mean on the test rows: {score(value)}")]
+            )
     return []
 
 

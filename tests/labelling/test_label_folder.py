@@ -1,0 +1,124 @@
+"""A folder of tables in, the same folder with answers out: table by table, resumed and divided."""
+
+import os
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import distill_jax
+from command_lines import call, refusal
+from distill_jax.labelling import label_folder
+from distill_jax.predict import main
+from tables import read_table, write_table
+from tiny_export import tiny_texts
+from untrained_student import write_student
+
+NAMES = ("day=1/part-00000.parquet", "day=2/part-00000.parquet", "part-7.parquet", "rest.jsonl")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four tables, two of them of the same name in folders of their own, and what readers of folders leave out."""
+    texts, _ = tiny_texts(30, 3)
+    for number, name in enumerate(NAMES):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = texts[number * 7 : number * 7 + 7 - number]
+        write_table(path, [{"id": row, "text": text, "note": None} for row, text in enumerate(rows)])
+    (tmp_path / "in" / "_SUCCESS").touch()
+    return tmp_path / "in"
+
+
+def words(student, folder, output, *options):
+    return "--run", student, folder, "--text-column", "text", "--output", output, *options
+
+
+def label(capsys, *arguments):
+    status, out, error = call(capsys, main, *words(*arguments))
+    assert status == 0, error
+    return out
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_table_is_labelled_under_its_own_name_by_any_number_of_workers(capsys, tmp_path, student, folder):
+    assert "22 rows in 4 tables labelled" in label(capsys, student, folder, tmp_path / "one", "--workers", "1")
+    label(capsys, student, folder, tmp_path / "two", "--workers", "2")
+    found = contents(tmp_path / "one")
+    assert found == contents(tmp_path / "two")
+    assert sorted(found) == sorted([*NAMES, label_folder.RECORD])
+    model = distill_jax.load(student)
+    for name in NAMES:
+        before, after = read_table(folder / name), read_table(tmp_path / "one" / name)
+        assert [{name: row[name] for name in before[0]} for row in after] == before
+        assert [row["label"] for row in after] == model.predict([row["text"] for row in before]).tolist()
+
+
+def test_what_is_done_stays_and_what_is_not_is_done(capsys, tmp_path, student, folder):
+    label(capsys, student, folder, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "out")
+    (tmp_path / "out" / NAMES[1]).unlink()
+    kept = (tmp_path / "out" / NAMES[2]).stat().st_ino
+    assert "it has labelled tables already" in refusal(capsys, main, *words(student, folder, tmp_path / "out"))
+    assert "going on after 3 of 4 tables" in label(capsys, student, folder, tmp_path / "out", "--resume")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert (tmp_path / "out" / NAMES[2]).stat().st_ino == kept
+    label(capsys, student, folder, tmp_path / "out", "--overwrite")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert (tmp_path / "out" / NAMES[2]).stat().st_ino != kept
+
+
+def test_machines_that_each_do_a_shard_do_all(capsys, tmp_path, student, folder):
+    label(capsys, student, folder, tmp_path / "whole")
+    for shard in ("1/3", "2/3", "0/3"):
+        label(capsys, student, folder, tmp_path / "out", "--shard", shard)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_what_was_labelled_otherwise_or_of_another_table_is_not_gone_on_with(capsys, tmp_path, student, folder):
+    label(capsys, student, folder, tmp_path / "out")
+    again = words(student, folder, tmp_path / "out", "--resume")
+    assert "begun with prefix '', and now that is 'its_'" in refusal(capsys, main, *again, "--prefix", "its_")
+    other = write_student(tmp_path / "other", seed=5)
+    message = refusal(capsys, main, *words(other, folder, tmp_path / "out", "--resume"))
+    assert "begun with student" in message
+    os.utime(folder / NAMES[0])
+    assert "older than the table that it was labelled of" in refusal(capsys, main, *again)
+    (tmp_path / "out" / "theirs.csv").write_text("a\n")
+    message = refusal(capsys, main, *words(student, folder, tmp_path / "out", "--overwrite"))
+    assert "theirs.csv: it is of no table in" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--output", "{in}/out"), "expected a folder apart from"),
+        (("--output", "{tmp}/file"), "expected a folder, as a folder of tables is read, found a file"),
+        (("--output", "{tmp}"), "expected a folder apart from"),
+        (("--output", "{tmp}/full"), "expected nothing of that name or a labelled folder"),
+        ((), "goes with --output"),
+        (("--output", "{tmp}/out", "--shard", "3/3"), "expected I/N with I from 0 to N-1"),
+        (("--output", "{tmp}/out", "--shard", "0/3", "--overwrite"), "--overwrite goes without --shard"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(capsys, tmp_path, student, folder, options, sentence):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    options = [option.format(**{"in": folder, "tmp": tmp_path}) for option in options]
+    assert sentence in refusal(capsys, main, "--run", student, folder, "--text-column", "text", *options)
+    assert (tmp_path / "full" / "letter.txt").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_that_cannot_be_read_is_named_and_those_before_it_are_kept(capsys, tmp_path, student, folder):
+    pq.write_table(pa.table({"other": ["a"]}), folder / NAMES[2])
+    for workers in ("1", "2"):
+        output = tmp_path / f"out{workers}"
+        message = refusal(capsys, main, *words(student, folder, output, "--workers", workers))
+        assert f"{NAMES[2]}: it has no column 'text'" in message
+        assert (output / NAMES[0]).is_file()
