@@ -155,7 +155,7 @@ def test_the_report_shows_the_error_before_and_after(compared, capsys, tmp_path)
         assert text in page
     assert page.count("divided by its calibration temperature") == 1
     with (tmp_path / "report/results.csv").open() as stream:
-        teacher, calibrated, plain = csv.DictReader(stream)
+        teacher, calibrated, plain, *baselines = csv.DictReader(stream)
     names = ("calibration_error", "calibration_error_after")
     assert [float(calibrated[name]) for name in names] == pytest.approx([before, after])
     assert [float(plain[name]) for name in names] == pytest.approx([before, before])
@@ -164,6 +164,8 @@ def test_the_report_shows_the_error_before_and_after(compared, capsys, tmp_path)
     assert teacher["calibration_temperature"] == plain["calibration_temperature"] == ""
     for name in ("accuracy", "macro_f1", "kl_from_teacher"):
         assert calibrated[name] == plain[name]
+    assert baselines
+    assert all(row[name] == "" for row in baselines for name in (*names, "kl_from_teacher"))
 
 
 def test_the_reliability_chart_is_of_the_probabilities_that_are_given(compared):
