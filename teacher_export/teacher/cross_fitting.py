@@ -67,30 +67,28 @@ class CrossFitting:
         """Return the fingerprint of all teachers, once they are there; that of the one of all rows is given."""
         return fingerprint_of_all(of_all_rows, [finetuning.source for finetuning in self._finetunings])
 
-    def logits(self, folds: np.ndarray, label: Pass) -> np.ndarray:
-        """Return rows' logits: of a row with a fold those of the teacher that has not seen it, of others the K's mean.
+    def logits(self, folds: np.ndarray, label: Pass, of_all_rows: "Teacher") -> np.ndarray:
+        """Return rows' logits, float32 [n, classes], each by a teacher that has not seen the row.
 
         Args:
             folds: int [n], each row's; -1 = none.
             label: asks a teacher.
-
-        Returns:
-            float32 [n, classes].
+            of_all_rows: the teacher that is asked for rows without a fold.
         """
-        parts: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        unseen = np.flatnonzero(folds == SEEN_BY_NONE)
-        for fold in self._order():
-            own = np.flatnonzero(folds == fold)
-            rows = np.concatenate([own, unseen])
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        for fold in (SEEN_BY_NONE, *self._order()):
+            rows = np.flatnonzero(folds == fold)
             if len(rows):
-                parts[fold] = own, label(self._teacher(fold), rows)
-        classes = next(iter(parts.values()))[1].shape[1]
-        found, total = np.empty((len(folds), classes), np.float32), np.zeros((len(unseen), classes), np.float64)
-        for _, (own, logits) in sorted(parts.items()):  # the sum's order is always the same
-            found[own] = logits[: len(own)]
-            total += logits[len(own) :]
-        found[unseen] = total / self.count
+                parts.append((rows, label(of_all_rows if fold == SEEN_BY_NONE else self._teacher(fold), rows)))
+        found = np.empty((len(folds), parts[0][1].shape[1]), np.float32)
+        for rows, logits in parts:
+            found[rows] = logits
         return found
+
+    def mean(self, rows: int, label: Pass) -> np.ndarray:
+        """Return the mean of the teachers' logits, float32 [rows, classes]."""
+        logits = [label(self._teacher(fold), np.arange(rows)) for fold in range(self.count)]
+        return np.asarray(np.mean(logits, axis=0, dtype=np.float64).astype(np.float32))
 
     def _order(self) -> list[int]:
         """Return the folds, that of the teacher in memory first."""
@@ -119,8 +117,7 @@ def describe_cross_fitting(count: int, folds_sha256: str) -> dict[str, Any]:
         "folds_sha256": folds_sha256,
         "train": "by the teacher fine-tuned without the row's fold",
         "copies": "by the teacher fine-tuned without the copied row's fold",
-        "unlabelled": "by the mean of the cross-fitted teachers' logits",
-        "test and validation": "by the teacher fine-tuned on all training rows",
+        "others": "by the teacher fine-tuned on all training rows",
     }
 
 

@@ -5,13 +5,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from distill_jax.console import say, warn
 from distill_jax.export.format import Manifest
 from distill_jax.export.writer import read_begun_export
 from teacher_export.config import ExportConfig
-from teacher_export.data.dataset import SEEN_BY_NONE
 from teacher_export.identity import describe_export
 from teacher_export.libraries import silence_libraries
 from teacher_export.summary import score
@@ -24,7 +21,7 @@ from teacher_export.teacher.classes import (
     teacher_fingerprint,
     with_classes,
 )
-from teacher_export.teacher.cross_fitting import CrossFitting, describe_cross_fitting, fingerprint_of_all
+from teacher_export.teacher.cross_fitting import CrossFitting, Pass, describe_cross_fitting, fingerprint_of_all
 from teacher_export.teacher.finetune_plan import labelled
 from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.finetuned import Finetuning, fold_folder
@@ -40,6 +37,8 @@ from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from teacher_export.data.dataset import Dataset
     from teacher_export.teacher.loading import Teacher
@@ -255,19 +254,20 @@ class TransformerLabeller(TransformerRows, Labeller):
         """Run the model over the rows' tokens, or over their windows; of rows with folds the cross-fitted models."""
         if self._crossed is None or asked.split.folds is None:
             return super().logits(asked, advance)
-        return self._crossed_logits(self._crossed, asked, asked.split.folds[asked.rows], advance)
+        folds = asked.split.folds[asked.rows]
+        logits = self._crossed.logits(folds, self._passes(asked), self._teacher)
+        advance(len(folds))
+        return logits
 
-    def _crossed_logits(
-        self, crossed: CrossFitting, asked: RowsAsked, folds: "np.ndarray", advance: Callable[[int], object]
-    ) -> "np.ndarray":
+    def _passes(self, asked: RowsAsked) -> Pass:
+        """Return what asks a teacher for some of the rows that are asked for."""
+
         def label(teacher: "Teacher", rows: "np.ndarray") -> "np.ndarray":
             some = asked.split.take(rows + (asked.rows.start or 0))
             part = RowsAsked(some, slice(0, len(rows)), asked.tokens.take(rows), f"{asked.where}of a fold's rows ")
             return self.logits_of(teacher, part, lambda _: None)
 
-        logits = crossed.logits(folds, label)
-        advance(len(folds))
-        return logits
+        return label
 
     def handed_on(self) -> dict[str, Any]:
         """Return what another process loads the same teacher of."""
@@ -298,7 +298,6 @@ class TransformerLabeller(TransformerRows, Labeller):
             if split is not None and len(split := labelled(split, task)):
                 say(f"asking the {crossed.count} cross-fitted teachers for {len(split):,} rows of the {name} split")
                 asked = RowsAsked(split, slice(0, len(split)), self.encode(split.texts), f"split {name}, ")
-                seen_by_none = np.full(len(split), SEEN_BY_NONE)
-                logits = self._crossed_logits(crossed, asked, seen_by_none, lambda _: None)
+                logits = crossed.mean(len(split), self._passes(asked))
                 scores[name] = score(split.labels, task.answers(logits) if task.has_classes else logits, task)
         return {"count": crossed.count, "splits": scores}

@@ -95,14 +95,19 @@ def test_each_row_and_each_copy_is_labelled_by_the_teacher_that_has_not_seen_it(
     for split, found in folds.items():
         rows = read_examples(folder, manifest, split)
         for row in (0, 1, len(found) // 2, len(found) - 1):
-            teachers = range(FOLDS) if found[row] == SEEN_BY_NONE else [found[row]]
-            tokens = rows.tokens.take(np.array([row]))
-            expected = np.mean([pass_of(tuned / f"fold-{fold}", tokens) for fold in teachers], axis=0)
+            teacher = tuned if found[row] == SEEN_BY_NONE else tuned / f"fold-{found[row]}"
+            expected = pass_of(teacher, rows.tokens.take(np.array([row])))
             assert_close(rows.teacher_logits[row], expected, **OF_TEACHER)
     test = read_examples(folder, manifest, "test")
     assert_close(test.teacher_logits[0], pass_of(tuned, test.tokens.take(np.array([0]))), **OF_TEACHER)
     found = manifest.config["cross_fitting"]
-    assert (found["count"], found["unlabelled"]) == (FOLDS, "by the mean of the cross-fitted teachers' logits")
+    assert (found["count"], found["others"]) == (FOLDS, "by the teacher fine-tuned on all training rows")
+    means = [
+        int(np.argmax(np.mean([pass_of(tuned / f"fold-{fold}", tokens) for fold in range(FOLDS)], axis=0)))
+        for tokens in (test.tokens.take(np.array([row])) for row in range(len(test.labels)))
+    ]
+    crossed_accuracy = manifest.teacher["cross_fitted"]["splits"]["test"]["accuracy"]
+    assert crossed_accuracy == np.mean(means == test.labels)
     assert manifest.teacher["cross_fitted"]["splits"]["test"].keys() == manifest.teacher["splits"]["test"].keys()
     assert "the mean of all of them has accuracy" in capsys.readouterr().out.replace("Accuracy", "accuracy")
 
