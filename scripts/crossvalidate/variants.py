@@ -127,7 +127,7 @@ class ExportWords:
         words = (*table, *own, *variant.export)
         config = _parsed(variant.name, parse_arguments, list(words))
         alone = dataclasses.replace(config, transfer_set=TransferSetConfig())
-        return cls(words, _digest(words), _digest(repr(alone)))
+        return cls(words, _digest(words), _digest(_given(alone)))
 
 
 def _parsed(name: str, parser: Any, words: list[str]) -> Any:
@@ -137,6 +137,18 @@ def _parsed(name: str, parser: Any, words: list[str]) -> Any:
         raise InputError(f"variant {name}: {error}") from None
     except SystemExit:  # tyro has said which word it does not know
         raise InputError(f"variant {name}: a command does not take its words: {' '.join(words)}") from None
+
+
+def _given(config: Any) -> dict[str, Any]:
+    """Return the options that differ from their defaults: what later versions add does not change them."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= _given(value)
+        elif value != field.default:
+            found[field.name] = value
+    return found
 
 
 def _digest(value: object) -> str:
