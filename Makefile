@@ -1,5 +1,5 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report, a packed file (a few minutes on two cores)
-# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (25 minutes on two quiet cores)
+# make best   the same with a transfer set and three seeds a student: the tables of docs/results.md (half an hour on two quiet cores)
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test (make test-gpu: the tests that hold on a GPU, there)
 PYTHON ?= python3
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 STUDENTS := fasttext cnn
-BEST_STUDENTS := fasttext cnn bilstm
+BEST_STUDENTS := fasttext dan cnn bilstm
 RECIPE ?= best
 
 .PHONY: help install demo best benchmark test test-gpu check format clean

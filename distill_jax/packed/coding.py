@@ -46,7 +46,8 @@ class Quantised:
     @property
     def numbers(self) -> np.ndarray:
         """The numbers, float32 [rows, columns]."""
-        steps = np.array(self.steps, np.float32)
+        with np.errstate(over="ignore"):  # a group without rows may have any step
+            steps = np.array(self.steps, np.float32)
         by_row = steps[0] if self.groups is None else steps[self.groups][:, None]
         return self.integers.astype(np.float32) * by_row
 
