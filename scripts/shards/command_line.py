@@ -82,9 +82,13 @@ def _conduct(campaign: Campaign, options: Arguments) -> list[Result]:
     while True:
         for workers in options.workers:
             results.append(campaign.export(workers, options.every if options.kills else 0.0, say))
-            say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s")
+            say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s, {_verdict(results[-1])}")
         if sum(result.kills for result in results) >= options.kills:
             return results
+
+
+def _verdict(result: Result) -> str:
+    return "ANOTHER" if result.faults else "the same"
 
 
 def _job(result: Result, calm: Result, every: float) -> Job:
@@ -114,7 +118,7 @@ def _table(results: list[Result], calm: Result, every: float) -> str:
                 *(str(result.workers), str(result.kills), str(result.parts)),
                 *(f"{statistics.mean(result.part_seconds):.3f}", f"{result.seconds:.1f}", f"{simulated.seconds:.1f}"),
                 f"{simulated.seconds / result.seconds - 1:+.0%}",
-                "the same" if not result.faults else "ANOTHER",
+                _verdict(result),
             ]
         )
     took = sum(result.seconds for result in results)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from teacher_export.parts.working import OUTPUT, PartWorker, is_finished, say_wh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PATIENCE = 10.0  # seconds
 _PAUSE = 0.5  # seconds between two looks at what processes outside of the cluster hold
 
 
@@ -79,18 +81,26 @@ def _cluster(options: PartOptions) -> "Iterator[Any]":
     import ray
 
     try:
+        _require_answer(options.address)
         ray.init(
             address=options.address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
             include_dashboard=False if options.address is None else None,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"--address {options.address}: no Ray cluster answers there ({reason_of(error)})") from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise ``OSError`` where nothing listens at ``HOST:PORT``: Ray would try for a minute, and end the process."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE).close()
 
 
 def _actors(ray: Any, options: PartOptions, folder: Path, parts: int) -> list[Any]:
