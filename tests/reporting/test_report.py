@@ -266,7 +266,7 @@ def test_twins_stand_side_by_side_in_the_chart_s_legend(tmp_path):
     assert color["scale"]["domain"][:2] == ["BiLSTM", "BiLSTM (distilled)"]
     colours = color["scale"]["range"]
     assert colours[::2] == colours[1::2]
-    assert len(set(colours)) == 4
+    assert len(set(colours)) == len(MODELS)
 
 
 def test_the_chart_is_a_png_and_leaves_out_what_is_not_finite(tmp_path):
