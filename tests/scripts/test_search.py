@@ -98,7 +98,7 @@ def test_it_starts_from_the_recipe_and_stores_every_trial(searched):
     first, second = _trials(study)
     assert [first.state, second.state] == [TrialState.COMPLETE] * 2
     assert first.user_attrs["recipe"]
-    assert first.params["learning_rate"] == 0.2
+    assert first.params["learning_rate"] == 0.5
     assert (first.params["soft_loss"], first.params["temperature"], first.params["transfer_share"]) == ("kl", 1.0, 1.0)
     assert first.user_attrs["bytes"] == 4 * (64 * 8 + 8 * 3 + 3)
     assert second.params != first.params
