@@ -27,7 +27,8 @@ def test_the_labels_of_a_whole_test_split_are_those_of_the_packed_file(capsys, p
     files, export = packed
     status, said, error = call(capsys, main, *files, "--export", export)
     assert (status, error) == (0, "")
-    assert re.findall(r"(\d+) of (\d+) answers and the tokens of (\d+) texts", said) == [("200", "200", "200")] * len(files)
+    found = re.findall(r"(\d+) of (\d+) answers and the tokens of (\d+) texts", said)
+    assert found == [("200", "200", "200")] * len(files)
 
 
 def test_a_page_that_answers_otherwise_is_told(capsys, packed, monkeypatch):
