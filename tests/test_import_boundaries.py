@@ -41,6 +41,7 @@ SHARED = (
         "cache",
         "locks",
         "processors",
+        "shards",
         "machine",
         "npz",
         "options",

@@ -65,13 +65,17 @@ def trained_baselines(
         transfer: further texts, and the teacher's logits of them.
     """
     found, known = [], np.flatnonzero(task.is_labelled(labels))
+    features = None
     if len(known):
-        found.append(_of_labels([texts[row] for row in known], labels[known], num_labels))
+        features = _features([texts[row] for row in known])
+        found.append(_of_labels(features, labels[known], num_labels))
     if teacher_logits is not None:
-        found.append(_ridge(_OF_TEACHER, texts, teacher_logits))
+        if features is None or len(known) < len(texts):
+            features = _features(texts)
+        found.append(_ridge(_OF_TEACHER, features, teacher_logits))
         if transfer is not None:
             targets = np.concatenate([teacher_logits, transfer[1]])
-            found.append(_ridge(f"{_OF_TEACHER}, transfer set too", [*texts, *transfer[0]], targets))
+            found.append(_ridge(f"{_OF_TEACHER}, transfer set too", _features([*texts, *transfer[0]]), targets))
     return [each for each in found if each is not None]
 
 
@@ -86,10 +90,10 @@ def _features(texts: list[str]) -> tuple[Any, Any]:
         return None, None
 
 
-def _of_labels(texts: list[str], labels: np.ndarray, num_labels: int) -> Baseline | None:
+def _of_labels(vectorised: tuple[Any, Any], labels: np.ndarray, num_labels: int) -> Baseline | None:
     if np.issubdtype(labels.dtype, np.floating):
-        return _ridge("TF-IDF + ridge on labels", texts, labels.reshape(len(texts), -1))
-    words, features = _features(texts)
+        return _ridge("TF-IDF + ridge on labels", vectorised, labels.reshape(len(labels), -1))
+    words, features = vectorised
     if words is None:
         return None
     sides = labels[:, None] == np.arange(num_labels) if labels.ndim == 1 else labels > 0
@@ -99,7 +103,7 @@ def _of_labels(texts: list[str], labels: np.ndarray, num_labels: int) -> Baselin
         return np.stack([model(vectors) for model in models], axis=1)
 
     name, numbers = "TF-IDF + logistic regression on labels", num_labels * (features.shape[1] + 1)
-    return Baseline(name, words, logits, numbers, len(texts))
+    return Baseline(name, words, logits, numbers, len(labels))
 
 
 def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
@@ -112,10 +116,10 @@ def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:
     return LogisticRegression(C=_STRENGTH, max_iter=1_000).fit(features, side).decision_function
 
 
-def _ridge(name: str, texts: list[str], targets: np.ndarray) -> Baseline | None:
+def _ridge(name: str, vectorised: tuple[Any, Any], targets: np.ndarray) -> Baseline | None:
     from sklearn.linear_model import Ridge
 
-    words, features = _features(texts)
+    words, features = vectorised
     if words is None:
         return None
     model = Ridge(alpha=_STRENGTH).fit(features, targets)
@@ -124,4 +128,4 @@ def _ridge(name: str, texts: list[str], targets: np.ndarray) -> Baseline | None:
         return model.predict(vectors).reshape(-1, targets.shape[1])
 
     numbers = targets.shape[1] * (features.shape[1] + 1)
-    return Baseline(name, words, logits, numbers, len(texts))
+    return Baseline(name, words, logits, numbers, len(targets))

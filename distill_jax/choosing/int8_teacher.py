@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from distill_jax.choosing.candidate import Cost
+from distill_jax.choosing.own_process import run_measurement
 from distill_jax.data.exports import Export
 from distill_jax.errors import InputError
 
@@ -39,7 +38,8 @@ def int8_teacher(folder: Path, export: Export, texts: Sequence[str], timed: int)
         timed: with how many of them time is measured.
 
     Raises:
-        InputError: an extra is missing, the folder holds no such teacher, or ONNX cannot say it.
+        InputError: an extra is missing, the folder holds no such teacher, ONNX cannot say it, or it took more than half
+            an hour.
     """
     manifest = export.manifest
     asked = {
@@ -49,14 +49,7 @@ def int8_teacher(folder: Path, export: Export, texts: Sequence[str], timed: int)
         "columns": manifest.config.get("columns"),
         "max_length": manifest.max_length,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "teacher_export.int8", str(folder)],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    done = run_measurement("teacher_export.int8", folder, asked, _SECONDS)
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].removeprefix("error: ")
         raise InputError(words)

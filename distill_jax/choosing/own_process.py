@@ -1,4 +1,4 @@
-"""Measuring a student in a process of its own."""
+"""Measuring in a process of its own: a module that takes JSON and answers with JSON."""
 
 import json
 import subprocess
@@ -26,19 +26,34 @@ def in_own_process(path: Path, texts: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         InputError: the process failed, or took more than ten minutes.
     """
+    done = run_measurement("distill_jax.choosing.worker", path, list(texts), _SECONDS)
+    if done.returncode:
+        raise InputError(f"{path}: it could not be measured in a process of its own: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout)
+
+
+def run_measurement(module: str, path: Path, asked: Any, seconds: int) -> subprocess.CompletedProcess[str]:
+    """Run a module that measures; return how it ended and what it said.
+
+    Args:
+        module: its name.
+        path: what it measures: its one argument.
+        asked: its standard input, as JSON.
+        seconds: how long it may take.
+
+    Raises:
+        InputError: it took longer.
+    """
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "distill_jax.choosing.worker", str(path)],
-            input=json.dumps(list(texts)),
+        return subprocess.run(
+            [sys.executable, "-m", module, str(path)],
+            input=json.dumps(asked),
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"{path}: measuring it took more than {_SECONDS} seconds; is the machine busy with other work?"
+            f"{path}: measuring it took more than {seconds} seconds; is the machine busy with other work?"
         ) from None
-    if done.returncode:
-        raise InputError(f"{path}: it could not be measured in a process of its own: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout)

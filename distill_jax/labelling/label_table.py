@@ -43,7 +43,7 @@ class _Work:
     recipe: Recipe
     labeller: Labeller
     workers: int
-    is_quiet: bool = False
+    is_quiet: bool
 
     def labelled(self, done: Done) -> Iterator[Labelled]:
         """Yield the blocks after those that are done; on a terminal under a bar of the bytes read."""
@@ -98,8 +98,7 @@ def label_table(
     output = None if options.output is None else _place_of(options.output, path, overwrite=options.overwrite)
     file_format = format_of(path, dialect, options.text_column)
     predictor = load_student(student) if predictor is None else predictor
-    work = _work(path, predictor, student, options, file_format, explain=explain)
-    work = dataclasses.replace(work, is_quiet=is_quiet)
+    work = _work(path, predictor, student, options, file_format, explain=explain, is_quiet=is_quiet)
     head = work.recipe.form.head(work.table.none())
     if not is_quiet:
         with contextlib.redirect_stdout(sys.stderr if output is None else sys.stdout):
@@ -121,7 +120,14 @@ def label_table(
 
 
 def _work(
-    path: Path, predictor: "Predictor", student: Path, options: TableOptions, file_format: Any, *, explain: bool
+    path: Path,
+    predictor: "Predictor",
+    student: Path,
+    options: TableOptions,
+    file_format: Any,
+    *,
+    explain: bool,
+    is_quiet: bool,
 ) -> _Work:
     columns = answer_columns(predictor, probabilities=options.probabilities)
     appended = appended_columns(columns, options.prefix, explain=explain)
@@ -130,7 +136,7 @@ def _work(
     table = open_table(path, file_format, options.text_column, names, needs_columns=form.needs_columns)
     recipe = Recipe(student, options.probabilities, form, explain)
     labeller = Labeller(predictor, columns, form, explain)
-    return _Work(path, table, recipe, labeller, workers_for(options.workers, path.stat().st_size, predictor))
+    return _Work(path, table, recipe, labeller, workers_for(options.workers, path.stat().st_size, predictor), is_quiet)
 
 
 def _form(options: TableOptions, appended: tuple[Any, ...], label_names: tuple[str, ...]) -> OutputForm:

@@ -1,7 +1,6 @@
 """What ``predict`` can be told of a table; no framework is imported."""
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import tyro
 
 from distill_jax.errors import InputError, require_range
 from distill_jax.options import Flag, option_of
+from distill_jax.shards import shard_of
 
 _MOST_WORKERS = 512
 
@@ -47,7 +47,7 @@ class TableOptions:
         require_range("--workers", self.workers, 0, _MOST_WORKERS)
         if not self.label_separator:
             raise InputError("--label-separator: expected what stands between two labels, got nothing")
-        if self.shard and not _is_shard(self.shard):
+        if self.shard and shard_of(self.shard) is None:
             raise InputError(f"--shard {self.shard}: expected I/N with I from 0 to N-1, such as 0/4")
         if self.shard and self.overwrite:
             raise InputError("--overwrite goes without --shard: it would delete the others' tables; delete the folder")
@@ -64,12 +64,4 @@ class TableOptions:
 
     def share_of(self, names: Sequence[str]) -> list[str]:
         """Return those of a folder's tables that ``shard`` names."""
-        if not self.shard:
-            return list(names)
-        first, every = map(int, self.shard.split("/"))
-        return list(names[first::every])
-
-
-def _is_shard(text: str) -> bool:
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    return found is not None and int(found[1]) < int(found[2])
+        return list(names[shard_of(self.shard) or slice(None)])

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from distill_jax.errors import InputError
+from distill_jax.shards import shard_of
 
 _RANGE = re.compile(r"(?P<first>\d{1,9})(?:(?:-|\.\.|…)(?P<last>\d{1,9}))?")
-_SHARD = re.compile(r"(?P<index>\d{1,9})/(?P<count>\d{1,9})")
 _RANGES_SHOWN = 8
 
 
@@ -33,10 +33,10 @@ def chosen_parts(words: Sequence[str], shard: str | None, total: int) -> list[in
     numbers = sorted(found)
     if shard is None:
         return numbers
-    match = _SHARD.fullmatch(shard)
-    if match is None or not int(match["index"]) < int(match["count"]):
+    mine = shard_of(shard)
+    if mine is None:
         raise InputError(f"--shard {shard}: expected I/N with I from 0 to N - 1, such as 0/4, got {shard!r}")
-    return numbers[int(match["index"]) :: int(match["count"])]
+    return numbers[mine]
 
 
 def as_ranges(numbers: Iterable[int]) -> str:
