@@ -11,7 +11,6 @@ from distill_jax.export.format import Manifest
 from distill_jax.export.writer import ExportWriter
 from distill_jax.files import require_folder, write_json
 from distill_jax.locks import clear_leftovers, exclusive
-from distill_jax.machine import machine
 from teacher_export.config import ExportConfig
 from teacher_export.data.class_names import with_class_names
 from teacher_export.data.folders import with_files_of_folders
@@ -23,11 +22,11 @@ from teacher_export.parts.plan import delete_plan
 from teacher_export.summary import print_summary
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.unknown_tokens import unknown_sentence
+from teacher_export.timing import TIMING, place_of, timing_of, totals
 
 if TYPE_CHECKING:
     from teacher_export.teacher.labeller import Labeller
 
-TIMING = "timing.json"
 _DEFAULT_EXPORT = Path("exports/demo")
 
 
@@ -145,16 +144,7 @@ class _Export:
         The seconds are those from raw texts to written parts: tokenizing, the teacher's pass, writing; loading is not
         in them. Nothing is written of a teacher whose speed means nothing.
         """
-        documents, seconds = (sum(spent[what] for spent in splits.values()) for what in ("documents", "seconds"))
-        place = self.teacher.place()
+        place = place_of(self.teacher)
         if place is not None:
-            timing = {
-                "teacher_documents_per_second": documents / seconds,
-                "documents": documents,
-                "seconds": seconds,
-                "splits": splits,
-                **place,
-                "machine": machine(),
-            }
-            write_json(self.folder / TIMING, timing)
-        return documents, seconds
+            write_json(self.folder / TIMING, timing_of(splits, place))
+        return totals(splits)

@@ -15,12 +15,12 @@ import numpy as np
 from distill_jax.checksums import CHECKSUMS, read_checksums
 from distill_jax.files import sha256_file
 from distill_jax.runs.folder import CHECKPOINTS, CONFIG, METRICS
+from teacher_export.timing import TIMING
 
 _FOLDER = "a folder"
 # Of metrics.json: how long it took, on this machine, at this moment.
 _TIMES = ("train_seconds", "train_examples_per_second", "raw_text_documents_per_second")
 _RESULT_TIMES = ("train_seconds", "documents_per_second")  # of results.csv
-_TIMING = "timing.json"  # of an export: nothing but times
 
 
 def describe(folder: Path, searched: int | None = None) -> dict[str, str]:
@@ -65,7 +65,7 @@ def _content(path: Path, searched: int | None = None) -> str:
         METRICS: _metrics,
         CONFIG: _config,
         CHECKSUMS: _checksums,
-        _TIMING: _timing,
+        TIMING: _timing,
         "results.csv": _results,
     }
     reader = readers.get(path.name)

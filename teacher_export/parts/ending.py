@@ -9,12 +9,13 @@ from distill_jax.export.format import MANIFEST, Manifest, read_manifest
 from distill_jax.export.writer import ExportWriter, read_record, record_of
 from distill_jax.files import write_json
 from distill_jax.locks import sole_writer
-from teacher_export.export import TIMING, print_next_step
+from teacher_export.export import print_next_step
 from teacher_export.parts.finishing import finish_export
 from teacher_export.parts.numbers import as_ranges
 from teacher_export.parts.plan import Plan, delete_plan, plan_file, read_plan
 from teacher_export.parts.working import OUTPUT
 from teacher_export.summary import print_summary
+from teacher_export.timing import TIMING, timing_of
 
 
 def finish_plan(folder: Path) -> Manifest:
@@ -79,13 +80,8 @@ def _write_timing(plan: Plan) -> None:
         spent = splits.setdefault(info.file.partition("/")[0], {"documents": 0, "seconds": 0.0})
         spent["documents"] += info.examples
         spent["seconds"] += notes["seconds"]
-    documents, seconds = (sum(spent[what] for spent in splits.values()) for what in ("documents", "seconds"))
     timing = {
-        "teacher_documents_per_second": documents / seconds,
-        "documents": documents,
-        "seconds": seconds,
-        "splits": splits,
-        **known[0][1]["place"],
+        **timing_of(splits, known[0][1]["place"]),
         "workers": len({notes.get("worker") for _, notes in known}),
         "part_seconds": [round(notes["seconds"], 6) for _, notes in known],
     }

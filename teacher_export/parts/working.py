@@ -5,18 +5,18 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill_jax.console import progress, say
 from distill_jax.errors import Interrupted
 from distill_jax.export.format import MANIFEST, TOKENIZER
 from distill_jax.export.writer import ExportWriter, record_of
 from distill_jax.locks import claim, shared
-from distill_jax.machine import machine
 from teacher_export.options.teacher import DeviceName
 from teacher_export.parts.compute import compute_part, part_words
 from teacher_export.parts.plan import Plan, read_plan
 from teacher_export.teacher.kinds import row_labeller_of
+from teacher_export.timing import place_of
 
 if TYPE_CHECKING:
     from teacher_export.teacher.labeller import RowLabeller
@@ -74,12 +74,8 @@ class PartWorker:
         rows = self._plan.read_rows(number)
         part = compute_part(teacher, rows, slice(0, len(rows)), part_words(split, index), advance)
         notes = {"seconds": time.perf_counter() - start, "worker": f"{socket.gethostname()} {os.getpid()}"}
-        self._writer.write(split, index, part, {**notes, **_place(teacher)})
-
-
-def _place(teacher: "RowLabeller") -> dict[str, Any]:
-    place = teacher.place()
-    return {} if place is None else {"place": {**place, "machine": machine()}}
+        place = place_of(teacher)
+        self._writer.write(split, index, part, notes if place is None else {**notes, "place": place})
 
 
 def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: DeviceName | None = None) -> None:

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from distill_jax.arrays import AnyArray
 from distill_jax.students.dan import DanConfig
+from distill_jax.students.networks.layers import with_buckets
 
 _DEVIATION = 0.3  # of a token's numbers at the start
 
@@ -23,8 +24,7 @@ class Dan(nnx.Module):
         self.config = config
         width, hidden = config.embedding_dim, config.hidden
         table = _DEVIATION * jax.random.normal(rngs.params(), (config.vocab_size, width))
-        table = jnp.concatenate([table.at[config.pad_id].set(0), jnp.zeros((config.buckets, width))])
-        self.embeddings = nnx.Param(table)
+        self.embeddings = nnx.Param(with_buckets(table, config.pad_id, config.buckets))
         self.hidden = _layer(jax.nn.initializers.he_normal(), width, hidden, rngs)
         self.output = _layer(jax.nn.initializers.lecun_normal(), hidden, config.num_labels, rngs)
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from distill_jax.arrays import AnyArray
 from distill_jax.students.fasttext import FastTextConfig
-from distill_jax.students.networks.layers import symmetric_uniform
+from distill_jax.students.networks.layers import symmetric_uniform, with_buckets
 
 
 class FastText(nnx.Module):
@@ -20,9 +20,7 @@ class FastText(nnx.Module):
         self.config = config
         width = config.embedding_dim
         table = jax.random.uniform(rngs.params(), (config.vocab_size, width), maxval=1 / width)
-        # Buckets start at zero, so that an n-gram that training never met adds nothing, rather than noise.
-        table = jnp.concatenate([table.at[config.pad_id].set(0), jnp.zeros((config.buckets, width))])
-        self.embeddings = nnx.Param(table)
+        self.embeddings = nnx.Param(with_buckets(table, config.pad_id, config.buckets))
         bias = symmetric_uniform(rngs.params(), (config.num_labels,), width)
         features = width * (3 if config.pooling == "mean-max-min" else 1)
         self.output = nnx.Dict(kernel=nnx.Param(jnp.zeros((features, config.num_labels))), bias=nnx.Param(bias))

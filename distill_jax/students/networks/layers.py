@@ -1,4 +1,4 @@
-"""What several students are made of: torch's initialisation, dropout, the lengths of texts."""
+"""What several students are made of: torch's initialisation, a bag's table, dropout, the lengths of texts."""
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,14 @@ def linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Dict:
     kernel = symmetric_uniform(rngs.params(), (inputs, outputs), inputs)
     bias = symmetric_uniform(rngs.params(), (outputs,), inputs)
     return nnx.Dict(kernel=nnx.Param(kernel), bias=nnx.Param(bias))
+
+
+def with_buckets(tokens: Float[Array, "vocab dim"], pad_id: int, buckets: int) -> Float[Array, "rows dim"]:
+    """Return the table of a bag: its tokens, the pad token's row zero, and behind them the n-grams' buckets.
+
+    Buckets start at zero, so that an n-gram that training never met adds nothing, rather than noise.
+    """
+    return jnp.concatenate([tokens.at[pad_id].set(0), jnp.zeros((buckets, tokens.shape[1]))])
 
 
 def dropout(features: Float[AnyArray, "*shape"], rate: float, rng: PRNGKeyArray) -> Float[Array, "*shape"]:
