@@ -195,20 +195,19 @@ def label_folder(folder: Path, student: Path, options: TableOptions, dialect: Di
         say_guesses(first, dialect, format_of(first, dialect, options.text_column))
     size = sum((folder / name).stat().st_size for name in left)
     workers = max(1, min(workers_for(options.workers, size, predictor), len(left)))
-    started, total = time.monotonic(), Done()
-    tables = 0
+    started = time.monotonic()
+    each: list[Done] = []
     make = partial(task.labeller, predictor) if workers == 1 else task.labeller
     try:
-        for done in _shown(in_order(left, make, workers), len(left)):
-            tables, total.rows, total.missing = tables + 1, total.rows + done.rows, total.missing + done.missing
+        each.extend(_shown(in_order(left, make, workers), len(left)))
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
-            f"interrupted after {tables:,} of {len(left):,} tables, which are kept; the same command with --resume "
+            f"interrupted after {len(each):,} of {len(left):,} tables, which are kept; the same command with --resume "
             "goes on"
         ) from None
-    warn_of_missing(total.missing, total.rows)
-    seconds = max(time.monotonic() - started, 1e-9)
-    say(f"{total.rows:,} rows in {tables:,} tables labelled ({total.rows / seconds:,.0f} a second)")
+    rows, seconds = sum(done.rows for done in each), max(time.monotonic() - started, 1e-9)
+    warn_of_missing(sum(done.missing for done in each), rows)
+    say(f"{rows:,} rows in {len(each):,} tables labelled ({rows / seconds:,.0f} a second)")
 
 
 def _shown(results: Iterator[Done], tables: int) -> Iterator[Done]:

@@ -230,7 +230,7 @@ def _to_standard_output(work: _Work) -> Done:
             is_shown = sys.stdout.isatty()
             sys.stdout.buffer.write(printable_json(each.content.decode()).encode() if is_shown else each.content)
             sys.stdout.buffer.flush()
-            done.add(each)
+            done = done.and_also(each)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after {done.rows:,} rows") from None
     warn_of_missing(done.missing, done.rows)

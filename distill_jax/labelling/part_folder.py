@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 JOURNAL_SECONDS = 1.0  # between two journals
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Done:
     """How far a table is labelled.
 
@@ -53,13 +53,16 @@ class Done:
     bytes: int = 0
     first: int = 0
 
-    def add(self, labelled: Labelled) -> None:
-        """Take in a further block."""
-        self.blocks += 1
-        self.rows += labelled.rows
-        self.missing += labelled.missing
-        self.bytes += len(labelled.content)
-        self.first = self.first or self.bytes
+    def and_also(self, labelled: Labelled) -> Self:
+        """Return how far it is after a further block."""
+        written = self.bytes + len(labelled.content)
+        return type(self)(
+            blocks=self.blocks + 1,
+            rows=self.rows + labelled.rows,
+            missing=self.missing + labelled.missing,
+            bytes=written,
+            first=self.first or written,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,22 +104,27 @@ class _Journal:
 class PartFolder:
     """A table under way; ``opened`` gives one.
 
-    Attributes:
-        done: how far it is.
+    A Ctrl-C may come between any two lines, and what is put on record after it must be true: how far the table is, and
+    the digest of so much of it, are replaced in one assignment.
     """
 
     def __init__(self, folder: Path, stream: IO[bytes], journal: _Journal) -> None:
-        self._folder, self._stream, self._identity, self.done = folder, stream, journal.identity, journal.done
-        self._digest = self._read_digest(journal.sha256)
+        self._folder, self._stream, self._identity = folder, stream, journal.identity
+        self._written = journal.done, self._read_digest(journal)
         self._saved = time.monotonic()
 
-    def _read_digest(self, recorded: str | None) -> "hashlib._Hash":
+    @property
+    def done(self) -> Done:
+        """How far it is."""
+        return self._written[0]
+
+    def _read_digest(self, journal: _Journal) -> "hashlib._Hash":
         """Return the digest of what is written; raise ``InputError`` where it is not what was recorded."""
         self._stream.seek(0)
         digest = hashlib.sha256()
         while block := self._stream.read(_CHUNK):
             digest.update(block)
-        if recorded not in (None, _Journal.signed(self._identity, self.done, digest).sha256):
+        if journal.sha256 not in (None, _Journal.signed(journal.identity, journal.done, digest).sha256):
             raise InputError(
                 f"{self._folder}: what is done is not what was written, a disk or another program has changed it; "
                 "start anew with --overwrite"
@@ -125,9 +133,10 @@ class PartFolder:
 
     def write(self, labelled: Labelled) -> None:
         """Write a further block."""
+        done, digest = self._written[0].and_also(labelled), self._written[1].copy()
+        digest.update(labelled.content)
         self._stream.write(labelled.content)
-        self._digest.update(labelled.content)
-        self.done.add(labelled)
+        self._written = done, digest
         if time.monotonic() - self._saved >= JOURNAL_SECONDS:
             self.save()
 
@@ -135,7 +144,7 @@ class PartFolder:
         """Let what is written survive whatever comes."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
-        _Journal.signed(self._identity, self.done, self._digest).write(self._folder)
+        _Journal.signed(self._identity, *self._written).write(self._folder)
         self._saved = time.monotonic()
 
     def require_begun_by(self, first: Labelled, head: bytes) -> None:
