@@ -79,8 +79,9 @@ def main() -> None:
     )
     if packed.is_chosen_by_training_rows:
         warn(
-            "the export has no validation split: training rows, which the student knows by heart, chose the size, so "
-            "that the file is larger than it need be; --validation-fraction 0.1 of the export gives it one"
+            "the export has no validation split: training rows, which the student knows by heart, chose the size, and "
+            "the file may lose another share on new texts (see the test rows) or be larger than it need be; "
+            "--validation-fraction 0.1 of the export gives it one"
         )
     for line in _said(packed):
         say(line)
@@ -194,7 +195,7 @@ def _split_lines(loss: "SplitLoss") -> list[str]:
         lines.append(f"the teacher's answer for {before:.1f} % before, {after:.1f} % packed")
     if loss.expected is not None:
         lost = f"{100 * loss.expected:+.2f}".replace("-", "−")
-        lines.append(f"lost if the teacher’s probabilities are the truth: {lost} points")
+        lines.append(f"lost if the student’s own probabilities are the truth: {lost} points")
     return lines
 
 

@@ -4,6 +4,9 @@ The layers see an embedding e through their kernels K alone, so that rounding er
 square root's coordinates, turned to their main directions, every number of the table may have one step, and directions
 that the layers hardly see round to zeros, which cost nothing. Rare tokens may be wrong by more: a token's step grows
 with the square root of its rank. The kernels are those of the same function in the new coordinates.
+
+Words that no text at hand has will come all the same, and a table that began as a language model's says something of
+them. They are the last to go, with the coarsest step, unless they are most of the vocabulary.
 """
 
 import dataclasses
@@ -21,6 +24,7 @@ from distill_jax.students.params import flat_params
 _LEAST_SEEN = 1e-4  # of the metric's largest eigenvalue: what is seen less is taken for so much
 _MIDDLE_RANK = 4_000
 _OCTAVES = (-3, 1)  # steps of the most and of the least frequent tokens, as powers of 2
+_UNSEEN_OCTAVE = 2  # of those that no text has
 _FINEST = 0.05  # the table's step at level 0, as a part of its numbers' root mean square
 _COARSER = 1.26
 _KERNEL_STEP, _COARSEST_KERNEL = 0.2, 0.2  # of a layer's step, as a part of the table's; and at most
@@ -33,21 +37,20 @@ class EmbeddingShrinker(Shrinker):
     Attributes:
         config: the student.
         table_name: the table's.
-        values: float64 [kept, dim], the table's rows of ids that occur.
-        kept: bool [ids], which they are.
-        groups: int [kept], each row's octave.
+        values: float64 [ids, dim], the table.
+        seen: bool [ids], which rows' ids occur.
+        groups: uint8 [ids], each row's octave.
         kernels: the layers that see the table, by name, float64 [..., dim, outputs].
         others: all other parameters.
         scale: the root mean square of the table's numbers.
     """
 
     levels: ClassVar[int] = 20
-    levels_of_all_words: ClassVar[int] = 8
 
     config: StudentConfig
     table_name: str
     values: np.ndarray
-    kept: np.ndarray
+    seen: np.ndarray
     groups: np.ndarray
     kernels: Mapping[str, np.ndarray]
     others: Mapping[str, np.ndarray]
@@ -59,13 +62,13 @@ class EmbeddingShrinker(Shrinker):
         flat = {name: np.asarray(array, np.float64) for name, array in flat_params(params).items()}
         table = flat.pop(config.table_name)
         seen = {name: flat.pop(name) for name in config.embedding_kernels}
-        kept = usage.features > 0
-        kept[config.pad_id] = True  # where padding counts as text it is in every text
+        occurs = usage.features > 0
+        occurs[config.pad_id] = True  # where padding counts as text it is in every text
         together = np.concatenate([np.moveaxis(k, -2, 0).reshape(table.shape[1], -1) for k in seen.values()], axis=1)
         sizes, axes = np.linalg.eigh(together @ together.T)
         roots = np.sqrt(np.maximum(sizes, sizes[-1] * _LEAST_SEEN))
-        stretched = table[kept] @ (axes * roots)
-        weights = np.sqrt(np.maximum(usage.features[kept], 1))[:, None]
+        stretched = table @ (axes * roots)
+        weights = np.sqrt(np.maximum(usage.features, 1))[:, None]
         _, lengths, directions = np.linalg.svd((stretched * weights).T @ (stretched * weights))
         del lengths
         back = directions @ (axes / roots).T
@@ -73,23 +76,33 @@ class EmbeddingShrinker(Shrinker):
             config=config,
             table_name=config.table_name,
             values=stretched @ directions.T,
-            kept=kept,
-            groups=_octaves(usage.features[kept]),
+            seen=occurs,
+            groups=_octaves(usage.features, occurs),
             kernels={name: back @ kernel for name, kernel in seen.items()},
             others=flat,
             scale=float(np.sqrt(np.mean((stretched @ directions.T) ** 2))),
         )
 
+    @property
+    def levels_of_all_words(self) -> int:
+        """Fewer where most words are unseen: a vocabulary of a hundred languages for texts of one."""
+        return 16 if self._keeps_unseen else 8
+
+    @property
+    def _keeps_unseen(self) -> bool:
+        return bool(np.mean(self.seen) >= 0.5)
+
     def at(self, level: int) -> Shrunk:
         """Return the network with steps that grow by a quarter from level to level."""
         step = _FINEST * _COARSER**level
-        octaves = range(_OCTAVES[0], _OCTAVES[1] + 1)
+        octaves = range(_OCTAVES[0], _UNSEEN_OCTAVE + 1)
         steps = tuple(step * self.scale * 2.0**octave for octave in octaves)
-        table = quantised(self.values, steps, self.groups, self.kept)
+        kept = self.seen | (self._keeps_unseen and level < self.levels_of_all_words)
+        table = quantised(self.values[kept], steps, self.groups[kept], kept)
         seen = np.abs(table.integers).any(axis=0)
         seen[0] = True  # a table has one column at least
         integers = np.ascontiguousarray(table.integers[:, seen])
-        table = dataclasses.replace(table, integers=integers, shape=(len(self.kept), int(seen.sum())))
+        table = dataclasses.replace(table, integers=integers, shape=(len(kept), int(seen.sum())))
         sizes = np.sqrt(np.mean(table.numbers**2, axis=0)) + 1e-30
         kernel_step = min(_KERNEL_STEP * step, _COARSEST_KERNEL)
         arrays: dict[str, np.ndarray | Quantised] = {self.table_name: table}
@@ -100,11 +113,12 @@ class EmbeddingShrinker(Shrinker):
         return Shrunk(dataclasses.replace(self.config, embedding_dim=int(seen.sum())), arrays)
 
 
-def _octaves(counts: np.ndarray) -> np.ndarray:
+def _octaves(counts: np.ndarray, occurs: np.ndarray) -> np.ndarray:
     """Return each token's octave: 0 for the most frequent ones, 1 more for each time that the rank is fourfold."""
     rank = np.empty(len(counts))
     rank[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
     octaves = np.clip(np.floor(np.log2(rank / _MIDDLE_RANK) / 2 + 0.5), *_OCTAVES)
+    octaves[~occurs] = _UNSEEN_OCTAVE
     return (octaves - _OCTAVES[0]).astype(np.uint8)
 
 

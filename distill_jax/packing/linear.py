@@ -37,7 +37,6 @@ class LinearShrinker(Shrinker):
     """
 
     levels: ClassVar[int] = 22
-    levels_of_all_words: ClassVar[int] = 8
 
     config: FastTextConfig
     values: np.ndarray
@@ -70,6 +69,11 @@ class LinearShrinker(Shrinker):
             order=order,
             scale=float(largest[order].mean()) if len(order) else 1.0,
         )
+
+    @property
+    def levels_of_all_words(self) -> int:
+        """The first eight: nothing is known of what no text has, and the file is small beside a vocabulary."""
+        return 8
 
     def at(self, level: int) -> Shrunk:
         """Return the student with the features that say most, fewer of them at each level."""

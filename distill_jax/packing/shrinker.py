@@ -30,11 +30,14 @@ class Shrinker(abc.ABC):
 
     Attributes:
         levels: how many sizes there are; level 0 is the largest, and each is about a fifth smaller than the one before.
-        levels_of_all_words: how many of the first of them keep the words of the tokenizer that no training text has.
     """
 
     levels: ClassVar[int]
-    levels_of_all_words: ClassVar[int]
+
+    @property
+    @abc.abstractmethod
+    def levels_of_all_words(self) -> int:
+        """How many of the first levels keep the words of the tokenizer that no training text has."""
 
     @classmethod
     @abc.abstractmethod

@@ -124,14 +124,50 @@ def test_levels_of_one_tokenizer_are_read_by_it_once(monkeypatch, packable):
     assert sorted(read) == sorted({candidates.whole.tokenizer, candidates.cut_tokenizer})
 
 
-def test_the_expected_loss_is_what_the_teacher_s_probabilities_say():
-    teacher = np.log(np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]))
-    before, after = np.array([[2.0, 1, 0], [0, 1, 0]]), np.array([[1.0, 2, 0], [0, 1, 0]])
-    assert expected_loss(SINGLE_LABEL, teacher, before, after) == pytest.approx(0.1)
-    assert expected_loss(SINGLE_LABEL, teacher, after, before) == pytest.approx(-0.1)
-    assert expected_loss(task_named("score"), teacher, before, after) is None
+def test_the_expected_loss_is_what_the_student_s_own_probabilities_say():
+    before, after = np.log([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), np.log([[0.3, 0.5, 0.2], [0.1, 0.8, 0.1]])
+    assert expected_loss(SINGLE_LABEL, before, after) == pytest.approx(0.1)
+    assert expected_loss(dataclasses.replace(SINGLE_LABEL, temperature=0.5), before, after) == pytest.approx(
+        0.16 / 0.76
+    )
+    assert expected_loss(task_named("score"), before, after) is None
     assert agreement_of(SINGLE_LABEL, before, after) == 0.5
     assert agreement_of(task_named("score"), before[:, :1], after[:, :1]) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_another_answer_is_never_a_gain_whatever_the_teacher_says(packable, seed):
+    run, export = packable["fasttext"]
+    model, rows = dj.load(run), Export.open(export).train
+    judge, random = Judge.of(model, {"train": rows}), np.random.default_rng(seed)
+    before, points = judge.splits[0].before, []
+    for size in (0, 0.1, 1, 10):
+        after = before + size * random.standard_normal(before.shape)
+        points.append(judge.points({"train": after}))
+        teacher = dataclasses.replace(rows, teacher_logits=10 * after)  # it agrees with what packing makes of them
+        judged = dataclasses.replace(judge.splits[0], examples=teacher)
+        assert dataclasses.replace(judge, splits=(judged,)).points({"train": after}) == points[-1]
+    assert points[0] == 0
+    assert points == sorted(points)
+    assert points[-1] > 1
+
+
+def test_a_network_keeps_unseen_words_longest_unless_they_are_most(packable):
+    run, export = packable["cnn"]
+    model, opened = dj.load(run), Export.open(export)
+    seen = Usage.of(model.config, opened)
+    shrinker = Candidates.of(model, seen, None).shrinker
+    unseen, words = ~shrinker.seen, shrinker.levels_of_all_words
+    assert 0 < unseen.sum() < len(unseen) / 2
+    assert [shrinker.at(level).arrays[shrinker.table_name].kept[unseen].all() for level in (0, words - 1, words)] == [
+        True,
+        True,
+        False,
+    ]
+    rare = dataclasses.replace(seen, features=np.where(np.arange(len(unseen)) < 5, 1, 0))
+    few = Candidates.of(model, rare, None).shrinker
+    assert few.levels_of_all_words < words
+    assert few.at(0).arrays[few.table_name].kept.sum() == few.seen.sum() < len(unseen) / 2
 
 
 def test_scores_and_facts_stand_in_the_file(tmp_path, packable):
