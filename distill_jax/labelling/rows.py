@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import json
 import math
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from distill_jax.errors import InputError
@@ -138,25 +139,31 @@ class ArrowRows:
 
     def fields(self) -> list[list[str]]:
         """Return values as texts, a struct or a list as JSON."""
-        columns = [list(map(_field, self._values(name))) for name in self.table.column_names]
+        columns = [list(map(_field, values)) for values in self._columns()]
         return list(map(list, zip(*columns, strict=True)))
 
     def objects(self) -> list[str]:
         """Return objects; null for NaN, which is no JSON."""
         names = self.table.column_names
-        return [_json(dict(zip(names, row, strict=True))) for row in zip(*map(self._values, names), strict=True)]
+        return [_json(dict(zip(names, row, strict=True))) for row in zip(*self._columns(), strict=True)]
 
     def arrow(self) -> Any:
         """Return the table as it is."""
         return self.table
 
-    def _values(self, name: str) -> list[Any]:
-        try:
-            return list(self.table.column(name).to_pylist())
-        except (ValueError, OverflowError) as error:  # not UTF-8; or a date or a duration beyond Python's
-            raise InputError(
-                f"column {name!r}: expected values that can be written as text ({error}); write Parquet"
-            ) from None
+    def _columns(self) -> Iterator[list[Any]]:
+        """Yield each column's values, by their places: a file may have a name several times."""
+        for name, column in zip(self.table.column_names, self.table.columns, strict=True):
+            yield _values(name, column)
+
+
+def _values(name: str, column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError) as error:  # not UTF-8; or a date or a duration beyond Python's
+        raise InputError(
+            f"column {name!r}: expected values that can be written as text ({error}); write Parquet"
+        ) from None
 
 
 def _field(value: Any) -> str:

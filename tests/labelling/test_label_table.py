@@ -146,9 +146,13 @@ def test_fields_stay_as_they_stand_letter_for_letter(capsys, tmp_path, student):
     assert [(row["a"], row["b"]) for row in read_table(output)] == [(row["a"], row["b"]) for row in rows]
 
 
-def test_columns_of_one_name_stay_in_csv_and_are_refused_elsewhere(capsys, tmp_path, student):
-    path = tmp_path / "in.csv"
-    path.write_text("x,body,x\n1,w1,2\n")
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_of_one_name_stay_in_csv_and_are_refused_elsewhere(capsys, tmp_path, student, form):
+    path = tmp_path / f"in.{form}"
+    if form == "csv":
+        path.write_text("x,body,x\n1,w1,2\n")
+    else:
+        pq.write_table(pa.table([["1"], ["w1"], ["2"]], names=["x", "body", "x"]), path)
     label(capsys, student, path, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("x,body,x,label,confidence\n1,w1,2,")
     for options in ([], ["--output", tmp_path / "out.jsonl"], ["--output", tmp_path / "out.parquet"]):
