@@ -28,7 +28,8 @@ class Result:
         parts: how many parts it has.
         seconds: from the first process's beginning to the last part.
         starts: how often a process began.
-        part_seconds: what each part took.
+        part_seconds: what each part took, but for its writing.
+        first: seconds until the first part was there.
         faults: files that are not those of the export in one go.
     """
 
@@ -38,6 +39,7 @@ class Result:
     seconds: float
     starts: int
     part_seconds: list[float]
+    first: float
     faults: list[str]
 
 
@@ -54,25 +56,26 @@ class Campaign:
         self._root, self._rng = root, np.random.default_rng(seed)
         run_well(Command("teacher_export", (*options, "--output", "whole")), root)
         run_well(Command("teacher_export", ("plan", *options, "--output", "planned")), root)
-        self._whole = describe(root / "whole")
+        self._whole = _described(root / "whole")
 
-    def export(self, workers: int, every: float, most: int, say: Callable[[str], None]) -> Result:
+    def export(self, workers: int, every: float, say: Callable[[str], None]) -> Result:
         """Finish a copy of the plan.
 
         Args:
             workers: how many processes.
             every: mean seconds between two kills of one of them; 0 = none is killed.
-            most: kills at most.
             say: told of every tenth kill.
         """
         folder = self._root / "out"
         shutil.copytree(self._root / "planned", folder)
         command = Command("teacher_export", ("part", "--output", "out"))
-        start = time.monotonic()
+        start, first = time.monotonic(), None
         running, kills, starts = [Process(command, self._root) for _ in range(workers)], 0, workers
         next_kill = start + self._rng.exponential(every) if every else float("inf")
         while running:
-            if time.monotonic() >= next_kill and kills < most:
+            if first is None and next(folder.glob("*/part-*.json"), None):
+                first = time.monotonic() - start
+            if time.monotonic() >= next_kill:
                 victim = running.pop(int(self._rng.integers(len(running))))
                 victim.signal(SIGKILL)
                 victim.wait(_LONGEST)
@@ -85,11 +88,16 @@ class Campaign:
             time.sleep(_POLL)
         seconds = time.monotonic() - start
         run_well(Command("teacher_export", ("finish", "--output", "out")), self._root)
-        faults = differences(self._whole, describe(folder))
+        faults = differences(self._whole, _described(folder))
         faults += [path.name for path in self._root.iterdir() if path.name not in ("whole", "planned", "out", *INPUTS)]
         part_seconds: list[Any] = read_json(folder / "timing.json", "timing")["part_seconds"]
         shutil.rmtree(folder)
-        return Result(workers, kills, len(part_seconds), seconds, starts, part_seconds, faults)
+        return Result(workers, kills, len(part_seconds), seconds, starts, part_seconds, first or seconds, faults)
+
+
+def _described(folder: Path) -> dict[str, str]:
+    """Return words for the content of an export, but for its times."""
+    return {name: word for name, word in describe(folder).items() if name != "timing.json"}
 
 
 INPUTS = ("teacher", "texts.csv", "cache")

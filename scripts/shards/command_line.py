@@ -1,6 +1,7 @@
 """The command line: arguments → exports under kills → a table."""
 
 import dataclasses
+import math
 import statistics
 import sys
 import tempfile
@@ -59,8 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
         data = ("--dataset", "table", "--data", "texts.csv", "--text-column", "text", "--label-column", "label")
         teacher = ("--teacher", "teacher", "--max-length", str(_LENGTH), "--precision", "float32")
         campaign = Campaign(root, (*data, *teacher, "--part-rows", str(options.part_rows)), options.seed)
+        calm = campaign.export(1, 0.0, say)
+        say(f"undisturbed: {calm.seconds:.1f} s, of which {calm.first:.1f} until the first part")
         results = _conduct(campaign, options)
-    say(_table(results, options.every))
+    say(_table(results, calm, options.every if options.kills else 0.0))
     faults = [fault for result in results for fault in result.faults]
     for fault in faults:
         say(fault)
@@ -78,21 +81,34 @@ def _conduct(campaign: Campaign, options: Arguments) -> list[Result]:
     results: list[Result] = []
     while True:
         for workers in options.workers:
-            left = options.kills - sum(result.kills for result in results)
-            every = options.every if options.kills else 0.0
-            results.append(campaign.export(workers, every, max(left, 0), say))
+            results.append(campaign.export(workers, options.every if options.kills else 0.0, say))
             say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s")
         if sum(result.kills for result in results) >= options.kills:
             return results
 
 
-def _table(results: list[Result], every: float) -> str:
+def _job(result: Result, calm: Result, every: float) -> Job:
+    """Return what is simulated: a part's own seconds, and of an undisturbed process what comes before and between.
+
+    Processes that share a processor are all slower by one factor, which their parts show. A process is killed each so
+    many seconds, so each of several lives as many times as long.
+    """
+    mean, slower = statistics.mean(calm.part_seconds), statistics.mean(result.part_seconds)
+    start = calm.first - calm.part_seconds[0]
+    whole = (calm.seconds - start) / calm.parts / mean
+    return Job(
+        parts=result.parts,
+        seconds=[seconds * whole for seconds in result.part_seconds],
+        workers=result.workers,
+        start=start * slower / mean,
+        between_failures=every * result.workers if every else math.inf,
+    )
+
+
+def _table(results: list[Result], calm: Result, every: float) -> str:
     rows = []
     for result in results:
-        # A process is killed each so many seconds, so each of several lives as many times as long.
-        mean = every * result.workers if result.kills else float("inf")
-        job = Job(result.parts, result.part_seconds, result.workers, between_failures=mean)
-        simulated = mean_of(job, _SEEDS)
+        simulated = mean_of(_job(result, calm, every), _SEEDS)
         rows.append(
             [
                 *(str(result.workers), str(result.kills), str(result.parts)),
@@ -101,5 +117,9 @@ def _table(results: list[Result], every: float) -> str:
                 "the same" if not result.faults else "ANOTHER",
             ]
         )
+    took = sum(result.seconds for result in results)
+    expected = sum(mean_of(_job(result, calm, every), _SEEDS).seconds for result in results)
+    kills = sum(result.kills for result in results)
+    rows.append(["all", str(kills), "", "", f"{took:.1f}", f"{expected:.1f}", f"{expected / took - 1:+.0%}", ""])
     header = ["workers", "kills", "parts", "s a part", "seconds", "simulated", "off by", "bytes"]
     return f"\n{time.strftime('%d %B %Y')}\n" + format_table(header, rows)

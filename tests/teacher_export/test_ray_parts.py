@@ -4,11 +4,11 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from command_lines import call, refusal
+from distill_jax.export.writer import read_record
 from distill_jax.extras import are_installed
 from export_helpers import configure, contents
 from teacher_export import export
@@ -21,37 +21,24 @@ pytestmark = [
 ]
 
 
-def _actors():
-    """Return the processes of this machine's Ray actors."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            name = path.read_bytes()
-        except OSError:
-            continue
-        if name.startswith(b"ray::PartActor"):
-            found.append(int(path.parent.name))
-    return found
-
-
 def _kill_one_at_work(folder, killed):
-    """Kill an actor as soon as parts begin to be there; wait for that a minute at most."""
+    """Kill the actor that has written the first part as soon as it is there; wait for that a minute at most."""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        actors = _actors()
-        if actors and list(folder.glob("*/part-*.npz")):
-            os.kill(actors[0], signal.SIGKILL)
-            killed.append(actors[0])
+    while time.monotonic() < deadline and not killed:
+        for record in folder.glob("*/part-*.json"):
+            _, notes = read_record(record)
+            killed.append(int(notes["worker"].split()[-1]))
+            os.kill(killed[0], signal.SIGKILL)
             return
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
 def test_actors_compute_the_same_bytes_and_one_that_dies_is_replaced(headed, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    export.run(configure(headed, tmp_path / "whole", part_rows=5))
-    config = configure(headed, tmp_path / "out", part_rows=5)
+    export.run(configure(headed, tmp_path / "whole", part_rows=2))
+    config = configure(headed, tmp_path / "out", part_rows=2)
     make_plan(config)
     killed: list[int] = []
     killer = threading.Thread(target=_kill_one_at_work, args=(config.export_folder, killed))
@@ -62,6 +49,8 @@ def test_actors_compute_the_same_bytes_and_one_that_dies_is_replaced(headed, tmp
     assert status == 0, error
     assert "labelling by 2 actors" in output
     assert len(killed) == 1
+    workers = {read_record(path)[1]["worker"] for path in config.export_folder.glob("*/part-*.json")}
+    assert len(workers) == 3  # two, and the one in the place of the one that was killed
     assert call(capsys, main, "finish", "--output", config.export_folder)[0] == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
