@@ -1,6 +1,7 @@
 """How a student is trained: a frozen dataclass whose fields are the command line's options."""
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from distill_jax.class_weights import named_weights
@@ -74,6 +75,11 @@ class TrainConfig:
     file's path."""
     huber: Annotated[float, Range(0, 1000)] = 0.0
     """Of scores, errors beyond so many of the training scores' deviations count linearly (Huber 1964); 0: none do."""
+    memory: Annotated[str, Metavar("{2GB,…}")] = ""
+    """The memory that the training may take, such as 2GB. Rows that do not fit are read from the export part by part,
+    and shuffled among those that are in memory together; without it all rows are."""
+    devices: Annotated[int, Range(1, 65_536)] = 1
+    """How many devices share a batch's rows (data parallel), those of all processes together."""
     loss_mean: LossMean = "batches"
     """How an epoch's losses are averaged: batches, each batch's mean counts alike, as in the notebook; examples, each
     row does."""
@@ -84,11 +90,17 @@ class TrainConfig:
         student_kind(self.student)
         check_fields(self)
         named_weights(self.class_weights)
+        bytes_of(self.memory)
         self._check_distillation()
         if self.transfer_passes > self.epochs:
             raise InputError(
                 f"--transfer-passes: expected at most one an epoch ({self.epochs}), got {self.transfer_passes}; give "
                 "more --epochs"
+            )
+        if self.batch_size % self.devices:
+            raise InputError(
+                f"--devices {self.devices}: expected a number that divides --batch-size {self.batch_size}: each takes "
+                "as many rows"
             )
         if self.learning_rate_decay != 1 and self.schedule != "step":
             raise InputError(
@@ -172,6 +184,18 @@ class TrainConfig:
         return np.asarray(self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs)))
 
 
+def bytes_of(memory: str) -> int:
+    """Return how many bytes a size is, such as ``2GB``; 0 for an empty word.
+
+    Raises:
+        InputError: it is no size.
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s?([KMGT])i?B", memory)
+    if memory and found is None:
+        raise InputError(f"--memory {memory}: expected a number and MB, GB or TB, such as 2GB")
+    return int(float(found[1]) * 1000 ** (1 + "KMGT".index(found[2]))) if found else 0
+
+
 def train_config(student: str, *, distil: bool = False, recipe: str = DEFAULT_RECIPE, **changes: Any) -> TrainConfig:
     """Return what the command line trains with for these options: the recipe's choices with ``changes`` in place."""
     return TrainConfig.of_recipe(recipe, student, distil=distil, **changes)
@@ -181,6 +205,11 @@ def check_training(student: StudentConfig, train: TrainConfig) -> None:
     """Raise ``InputError`` where a student cannot be trained as a configuration says."""
     if train.student != student.name:
         raise InputError(f"config.student: expected {student.name!r}, the student's, got {train.student!r}")
+    if train.devices > 1 and student.takes_sparse_steps(train.optimizer):
+        raise InputError(
+            f"--devices {train.devices} does not go with --student {student.name} --optimizer {train.optimizer}, whose "
+            "steps follow one another on one processor; expected 1, or --optimizer adam"
+        )
     if train.clip_norm and student.takes_sparse_steps(train.optimizer):
         raise InputError(
             f"--clip-norm {train.clip_norm:g} does not go with the sparse steps of --student {student.name} "

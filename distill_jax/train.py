@@ -11,6 +11,7 @@ import tyro
 
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command, say
+from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
 from distill_jax.options import Flag, Range, check_fields, option_of
 from distill_jax.recipes import DEFAULT_RECIPE
@@ -44,6 +45,21 @@ class RunOptions:
     """With --resume, also where another processor, number of them, device or JAX gives the run other last bits."""
     overwrite: Annotated[bool, Flag()] = False
     """Delete the run that is there and train it again."""
+    coordinator: Annotated[str, tyro.conf.arg(metavar="HOST:PORT", help_behavior_hint="(default: one process)")] = ""
+    """Of several processes that train one student, on one machine or many: where process 0 is."""
+    processes: Annotated[int, Range(0, 65_536), tyro.conf.arg(metavar="N")] = 0
+    """How many processes there are; without --coordinator Slurm, Open MPI or Kubernetes say where and which."""
+    process: Annotated[int, Range(-1, 65_535), tyro.conf.arg(metavar="I", help_behavior_hint="")] = -1
+    """Which of them this is, from 0; process 0 prints and writes. All are given the same command otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.coordinator and not 0 <= self.process < self.processes:
+            raise InputError(
+                f"--coordinator {self.coordinator}: expected --processes N and --process I with I from 0 to N-1, got "
+                f"{self.processes} and {self.process}"
+            )
+        if self.processes and self.seeds > 1:
+            raise InputError("--seeds goes with one process; give each seed a command of its own (--seed)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,23 +167,37 @@ def main(words: Sequence[str] | None = None) -> None:
     from distill_jax.jax_setup import configure_jax
 
     configure_jax(fused_loops=arguments.student.takes_sparse_steps(train.optimizer))
-    train = _for_export(train, run.export, words)
-    from distill_jax.training.run import TrainRun
+    from distill_jax.training import processes
+
+    if run.processes:
+        processes.join(run.coordinator, run.processes, run.process)
+        with processes.quiet():
+            _train(arguments, words)
+        return
+    _train(arguments, words)
+
+
+def _train(arguments: Arguments, words: Sequence[str]) -> None:
+    from distill_jax.training import processes
+    from distill_jax.training.run import TrainRun, follow_run
     from distill_jax.training.seed_runs import train_seeds
 
-    train_seeds(
-        TrainRun(
-            export=run.export,
-            workdir=run.workdir or default_workdir(run.export, train),
-            train=train,
-            student=arguments.student.options(),
-            resume=run.resume,
-            elsewhere=run.resume_elsewhere,
-            overwrite=run.overwrite,
-            command=tuple(words),
-        ),
-        run.seeds,
+    run = arguments.run
+    train = _for_export(arguments.train, run.export, words)
+    asked = TrainRun(
+        export=run.export,
+        workdir=run.workdir or default_workdir(run.export, train),
+        train=train,
+        student=arguments.student.options(),
+        resume=run.resume,
+        elsewhere=run.resume_elsewhere,
+        overwrite=run.overwrite,
+        command=tuple(words),
     )
+    if processes.leads():
+        train_seeds(asked, run.seeds)
+    else:
+        follow_run(asked)
 
 
 def command() -> None:

@@ -103,7 +103,7 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
         raise InputError(f"export folder {folder}: split {split!r}: expected at least one row, got none")
     parts = []
     for part in iterate_parts(folder, manifest, split):
-        _require_length(part, manifest.max_length, f"export folder {folder}: split {split!r}")
+        require_length(part, manifest.max_length, f"export folder {folder}: split {split!r}")
         parts.append(part)
     return Examples(
         Ragged.concatenate([part.tokens for part in parts]),
@@ -111,11 +111,11 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
         np.concatenate([part.teacher_logits for part in parts]),
         np.concatenate([part.example_ids for part in parts]),
         length=manifest.max_length,
-        weights=_weights([part.weights for part in parts], f"export folder {folder}: split {split!r}"),
+        weights=normalised_weights([part.weights for part in parts], f"export folder {folder}: split {split!r}"),
     )
 
 
-def _weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | None:
+def normalised_weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | None:
     """Return rows' weights, float32 [n], divided by their mean: learning rates are those of rows that count as one."""
     there = [part for part in parts if part is not None]
     if not there:
@@ -128,7 +128,8 @@ def _weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | Non
     return (weights / weights.mean()).astype(np.float32)
 
 
-def _require_length(part: Part, most: int, where: str) -> None:
+def require_length(part: Part, most: int, where: str) -> None:
+    """Raise ``InputError`` for a row of more than ``most`` tokens; ``where`` names the split."""
     lengths = part.tokens.lengths
     if lengths.max(initial=0) > most:
         row = int(lengths.argmax())

@@ -90,10 +90,15 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     The number says no more than the order: steps are counted differently where the rows trained on are (unlabelled
     ones count no longer), so a number made of them may be below one that is there.
 
+    Of several processes that train, all call this at once, with the same arrays; process 0 alone writes and deletes.
+
     Raises:
         InputError: the folder is a link.
         OSError: the disk is full, …; the checkpoints that were there are kept.
     """
+    import jax
+
+    writes = jax.process_index() == 0
     require_no_link(Path(folder))
     # Scalars are stored as arrays; arrays that may be empty get a leading element, for Orbax stores no empty ones.
     state: dict[str, Any] = {name: np.asarray(getattr(snapshot, name), np.float64) for name in _SCALARS}
@@ -109,12 +114,14 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
             digests = {"params": _digest(params), "state": _digest(state)}
             checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
     except Exception as error:
-        _delete_unfinished(Path(folder))
+        if writes:
+            _delete_unfinished(Path(folder))
         full = _full_disk(error)
         if full is not None:  # the storage library raises a ValueError of its own for it
             raise OSError(full, os.strerror(full), str(folder)) from None
         raise
-    delete_checkpoints(folder, keep=KEPT)
+    if writes:
+        delete_checkpoints(folder, keep=KEPT)
 
 
 def delete_checkpoints(folder: Path, *, keep: int = 0) -> None:
@@ -258,7 +265,7 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, Any]:
     folder = path.parent
     wanted = [*names, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
-        with _without_echoes(), signals_held():
+        with _without_echoes(), signals_held(), _this_process_alone(ocp):
             _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
             read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
         found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
@@ -270,6 +277,19 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, Any]:
             f"delete the folder {path.name} in it to go on from the one before, or train again with --overwrite"
         )
     return found
+
+
+def _this_process_alone(ocp: Any) -> Any:
+    """Return a context in which Orbax reads without waiting for other processes: each reads all of the arrays."""
+    import jax
+
+    if jax.process_count() == 1:
+        return contextlib.nullcontext()
+    this = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process-{this}"
+    )
+    return ocp.Context(multiprocessing_options=alone)
 
 
 def _require_plausible_size(path: Path, declared: Any) -> None:

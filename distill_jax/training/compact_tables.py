@@ -7,7 +7,6 @@ import jax
 import numpy as np
 
 from distill_jax.data.compaction import Compaction
-from distill_jax.data.ragged import Ragged
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 
@@ -20,21 +19,20 @@ class CompactTables:
         student: the student over them alone.
     """
 
-    def __init__(self, student: Student, params: Params, inputs: list[Ragged]) -> None:
+    def __init__(self, student: Student, params: Params, seen: list[np.ndarray]) -> None:
         """Look at the ids of all inputs that the student will be trained and evaluated on.
 
         Args:
             student: the student over the whole vocabulary.
             params: its parameters; the rows that do not occur are taken from them again at the end.
-            inputs: what ``StudentConfig.inputs`` gave for each split.
+            seen: the ids of what ``StudentConfig.inputs`` gave for each split.
 
         Raises:
             InputError: an id lies outside the vocabulary.
         """
         # A student that names no table keeps every id in its place.
-        seen = [tokens.ids for tokens in inputs]
         if not student.config.tables:
-            seen.append(np.arange(student.config.ids))
+            seen = [*seen, np.arange(student.config.ids)]
         self.compaction = Compaction.of(seen, student.config.ids, student.config.pad_id)
         tokens = self.compaction.tokens
         self.student = Student(student.config.compacted(tokens, self.compaction.pad_id))

@@ -6,6 +6,7 @@ import numpy as np
 
 from distill_jax.config import TrainConfig
 from distill_jax.data.examples import Examples
+from distill_jax.data.stored_examples import StoredExamples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class EpochRows:
     seed: int
 
     @classmethod
-    def of(cls, train: Examples, config: TrainConfig) -> "EpochRows":
+    def of(cls, train: Examples | StoredExamples, config: TrainConfig) -> "EpochRows":
         """Return the rows of a training's epochs."""
         others, passes = train.transfer_rows, config.transfer_passes
         whole = not passes or passes >= config.epochs

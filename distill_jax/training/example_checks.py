@@ -4,6 +4,7 @@ import numpy as np
 
 from distill_jax.config import TrainConfig, check_training
 from distill_jax.data.examples import Examples
+from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import InputError
 from distill_jax.losses import objective_of
 from distill_jax.students.config import StudentConfig
@@ -15,25 +16,25 @@ def check_examples(
     student: Student,
     config: TrainConfig,
     *,
-    train: Examples,
+    train: Examples | StoredExamples,
     test: Examples | None = None,
     validation: Examples | None = None,
 ) -> None:
     """Raise ``InputError`` where examples do not fit a student or its training."""
     task = student.config.labelling
     for name, examples in (("train", train), ("test", test), ("validation", validation)):
-        if examples is not None:
+        if isinstance(examples, Examples):
             _check_split(name, examples, student.config)
     for name, examples in (("train", train), ("validation", validation)):  # those that the loss is taken of
         if examples is None:
             continue
-        if config.distil and examples.teacher_logits is None:
+        if config.distil and isinstance(examples, Examples) and examples.teacher_logits is None:
             raise InputError(f"{name}: teacher_logits: distillation needs them, got None")
         if objective_of(config, task).alpha == 1 and not task.is_labelled(examples.labels).any():
             how = "with --alpha 1" if config.distil else "without --distil"
             raise InputError(f"{name}: labels: training {how} needs labelled rows, got none")
-    if config.distil and config.alpha < 1 and train.teacher_logits is not None:
-        _check_teacher("train", train.teacher_logits, task)
+    if config.distil and config.alpha < 1:
+        _check_teacher("train", train, task)
     if test is not None and test.teacher_logits is None and not task.is_labelled(test.labels).any():
         raise InputError("test: labels: expected a label or teacher_logits to judge by, got neither")
     if config.class_weights and train.weights is None:
@@ -59,11 +60,18 @@ def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:
         )
 
 
-def _check_teacher(name: str, logits: np.ndarray, task: Task) -> None:
+def _check_teacher(name: str, examples: Examples | StoredExamples, task: Task) -> None:
     """Raise ``InputError`` where there is nothing to distil: the same answer to every row."""
-    if len(logits) > 1 and task.is_constant(logits):
+    if isinstance(examples, StoredExamples):
+        is_constant, said = examples.is_constant, "one answer"
+    else:
+        logits = examples.teacher_logits
+        if logits is None or not len(logits):
+            return
+        is_constant, said = task.is_constant(logits), str(logits[0].tolist())
+    if len(examples) > 1 and is_constant:
         raise InputError(
-            f"{name}: teacher_logits: expected different logits, got {logits[0].tolist()} or a shift of it in all "
-            f"{len(logits):,} rows; a teacher that says the same of every text cannot be distilled: export its "
+            f"{name}: teacher_logits: expected different logits, got {said} or a shift of it in all "
+            f"{len(examples):,} rows; a teacher that says the same of every text cannot be distilled: export its "
             "logits again, or train without --distil"
         )

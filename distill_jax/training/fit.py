@@ -11,6 +11,7 @@ import numpy as np
 from distill_jax.config import TrainConfig
 from distill_jax.console import progress as progress_bar
 from distill_jax.data.examples import Examples
+from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import split_logits
 from distill_jax.losses import objective_of
@@ -24,7 +25,7 @@ from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.epoch_scores import best_epoch, evaluation_scores, train_scores, validation_loss
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit_warnings import STILL_LEARNS, is_at_chance, still_learns
-from distill_jax.training.runners import EpochRunner, make_runner
+from distill_jax.training.streamed_runner import runner_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ def fit(
     student: Student,
     params: Params,
     *,
-    train: Examples,
+    train: Examples | StoredExamples,
     test: Examples | None = None,
     config: TrainConfig,
     validation: Examples | None = None,
@@ -94,7 +95,8 @@ def fit(
         student: what ``build_student`` returned.
         params: its initial parameters; they are not changed.
         train: the training rows, taken in their order, the same every epoch (unless the configuration shuffles);
-            unlabelled ones are left out where the labels alone are learnt from.
+            unlabelled ones are left out where the labels alone are learnt from. Those on the disk are read stretch by
+            stretch, and shuffled within each.
         test: the rows that every epoch's test columns are measured on, against the teacher's answers where none has a
             label; None = those are NaN.
         config: how to train.
@@ -133,7 +135,8 @@ def fit(
     if validation is not None:
         task = task.tuned(validation.labels, logits["validation"], validation.teacher_logits)
     kept = loop.kept_epoch()
-    stopped = kept == len(history) - 1  # a better epoch before the last says that there is no more to be had
+    # A better epoch before the last says that there is no more to be had; rows on the disk are not read for it again.
+    stopped = kept == len(history) - 1
     objective, epoch_rows = objective_of(config, task), EpochRows.of(train, config).rows(0)
     return FitResult(
         params=loop.best_params(),
@@ -143,7 +146,9 @@ def fit(
         seconds=loop.seconds,
         kept_epoch=kept,
         at_chance=is_at_chance(history, train.labels, task),
-        still_learns=stopped and still_learns(history, objective, train, epoch_rows, student.config.num_labels),
+        still_learns=isinstance(train, Examples)
+        and stopped
+        and still_learns(history, objective, train, epoch_rows, student.config.num_labels),
         task=task,
     )
 
@@ -155,19 +160,20 @@ class _Loop:
         self,
         student: Student,
         params: Params,
-        train: Examples,
+        train: Examples | StoredExamples,
         evaluated: dict[str, Examples],
         config: TrainConfig,
         resume: Snapshot | None,
     ) -> None:
         self.config, self._train_labels, self._evaluated = config, train.labels, evaluated
         self._task = student.config.labelling
-        splits = {"train": train, **evaluated}
-        inputs = {name: student.config.inputs(split.tokens) for name, split in splits.items()}
-        self._tables = CompactTables(student, params, list(inputs.values()))
+        inputs = {name: student.config.inputs(split.tokens) for name, split in evaluated.items()}
+        if isinstance(train, Examples):
+            train = dataclasses.replace(train, tokens=student.config.inputs(train.tokens))
+        seen = train.tokens.ids if isinstance(train, Examples) else train.seen
+        self._tables = CompactTables(student, params, [seen, *(tokens.ids for tokens in inputs.values())])
         self._student, compaction = self._tables.student, self._tables.compaction
-        train = dataclasses.replace(train, tokens=inputs["train"])
-        self._runner: EpochRunner = make_runner(self._student, train, config, compaction)
+        self._runner = runner_of(self._student, student.config, train, config, compaction)
         self._logits = {
             name: split_logits(self._student, inputs[name], split.length, compaction)
             for name, split in evaluated.items()

@@ -2,15 +2,19 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from distill_jax.class_weights import class_weights
 from distill_jax.data.examples import Examples
+from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import InputError
 
+_Rows = TypeVar("_Rows", Examples, StoredExamples)
 
-def weighted(train: Examples, wanted: str, label_names: Sequence[str]) -> Examples:
+
+def weighted(train: _Rows, wanted: str, label_names: Sequence[str]) -> _Rows:
     """Return training rows that weigh what their class does, times what they weigh already.
 
     Unlabelled rows keep their weight, which is 1 where none is given.

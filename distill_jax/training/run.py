@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, path_word, resume_command, say, shell_line, stop_on_signal, warn
 from distill_jax.data.examples import Examples
+from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import Interrupted
 from distill_jax.files import require_folder, require_utf8
 from distill_jax.formats.registry import load
@@ -45,6 +47,7 @@ from distill_jax.runs.writer import (
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student, to_device
 from distill_jax.tasks.task import Task
+from distill_jax.training import processes
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
@@ -138,36 +141,62 @@ def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[P
 def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] = ()) -> bool:
     """Do what ``train_run`` does, in a folder that the caller keeps other processes off, as those of ``seeds``."""
     student = data.student
-    state = run_state(run, data)
-    if state == "done":
-        tidy_run(run.workdir, run.train)
-        say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
-        _say_history(run.workdir, student.config.labelling)
-        return False
-    export = data.export
-    train, test = data.train(run.train.seed), export.test
-    check_examples(student, run.train, train=train, test=test, validation=export.validation)
-    if not run.train.distil:
-        train = train.labelled(
-            student.config.labelling
-        )  # the rows that are trained on: steps and speed count no others
-    params = params_from(data.start_table, student, run.train.seed)
-    progress = _Progress(run, student.config.labelling)
-    if state != "overwrite":  # which deletes the link
-        require_no_link(progress.checkpoints)
-    with _saying_what_is_kept(run, progress):
-        snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
-        if state == "overwrite":
-            delete_run(run.workdir, seeds)
-        begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
-        result, should_stop = _fit(run, params, data, train, progress, snapshot)
-        figures = _finish(run, result, train, test)
+    with processes.leading() as tell:
+        state = run_state(run, data)
+        if state == "done":
+            tidy_run(run.workdir, run.train)
+            say(f"{run.workdir} holds this run already, finished; --overwrite trains it again")
+            _say_history(run.workdir, student.config.labelling)
+            return False
+        export = data.export
+        train = _rows(run, data)
+        params = params_from(data.start_table, student, run.train.seed)
+        progress = _Progress(run, student.config.labelling)
+        if state != "overwrite":  # which deletes the link
+            require_no_link(progress.checkpoints)
+        with _saying_what_is_kept(run, progress):
+            snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
+            if state == "overwrite":
+                delete_run(run.workdir, seeds)
+            begin_run(run.workdir, _config(run, data), export.tokenizer)  # now that what is there can be gone on with
+            tell(snapshot)
+            result, should_stop = _fit(run, params, data, train, progress, snapshot)
+            figures = _finish(run, result, train, export.test)
     _say_history(run.workdir, student.config.labelling)
     say(figures)
     if fault := result.shortfall:
         warn(f"{fault}: train longer (--epochs {2 * len(result.history)})")
     say(f"predict with: echo 'a text' | python -m distill_jax.predict --run {shell_line([path_word(run.workdir)])}")
     return should_stop
+
+
+def follow_run(run: TrainRun) -> None:
+    """Do a process's share of what another one does by ``train_run``, which writes.
+
+    Raises:
+        InputError: as ``train_run``; or that process refuses, or has another run folder.
+        Interrupted: as there.
+    """
+    data = TrainData(run.export, run.train, run.student)
+    student = data.student
+    train = _rows(run, data)
+    params = params_from(data.start_table, student, run.train.seed)
+    progress = _Progress(run, student.config.labelling)
+    is_to_train, snapshot = processes.told_beginning(partial(progress.load, student))
+    if not is_to_train:
+        return
+    try:
+        _fit(run, params, data, train, progress, snapshot)
+    except (Interrupted, KeyboardInterrupt) as reason:
+        raise Interrupted(f"{reason or 'interrupted'}; process 0 keeps what is done") from None
+
+
+def _rows(run: TrainRun, data: TrainData) -> Examples | StoredExamples:
+    """Return the rows that are trained on, which fit the student."""
+    train, export = data.train(run.train.seed), data.export
+    check_examples(data.student, run.train, train=train, test=export.test, validation=export.validation)
+    # Steps and speed count no others than those that are trained on.
+    return train if run.train.distil else train.labelled(data.student.config.labelling)
 
 
 class _Progress:
@@ -197,6 +226,8 @@ class _Progress:
         """Save a snapshot and the epochs' numbers; raises what ``save_checkpoint`` does."""
         save_checkpoint(self.checkpoints, snapshot)
         self._saved, self._when = (snapshot.epoch, snapshot.step), time.monotonic()
+        if not processes.leads():
+            return
         write_history(
             self._run.workdir / HISTORY, history_frame(snapshot.history, self._run.train.model_name, self._task)
         )
@@ -222,7 +253,7 @@ def _saying_what_is_kept(run: TrainRun, progress: _Progress) -> Iterator[None]:
         raise Interrupted(f"{what}; {progress.kept}. Go on with:\n  {run.how_to_resume}") from None
 
 
-def _finish(run: TrainRun, result: FitResult, train: Examples, test: Examples) -> str:
+def _finish(run: TrainRun, result: FitResult, train: Examples | StoredExamples, test: Examples) -> str:
     """Write what a finished run holds; return its size and speed in words."""
     write_history(run.workdir / HISTORY, result.history)  # a kill may have left it one epoch behind the checkpoint
     write_weights(run.workdir, result.params)
@@ -251,7 +282,12 @@ def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
 
 
 def _fit(
-    run: TrainRun, params: Params, data: TrainData, train: Examples, progress: _Progress, snapshot: Snapshot | None
+    run: TrainRun,
+    params: Params,
+    data: TrainData,
+    train: Examples | StoredExamples,
+    progress: _Progress,
+    snapshot: Snapshot | None,
 ) -> tuple[FitResult, bool]:
     """Train; return what came of it, and whether a signal came too late to stop it."""
     if snapshot is not None:
@@ -262,7 +298,8 @@ def _fit(
     with stop_on_signal() as should_stop:
 
         def save(snapshot: Snapshot) -> None:
-            if progress.is_due(snapshot) or should_stop():
+            # Clocks differ, and all save together.
+            if processes.agreed(lambda: progress.is_due(snapshot) or should_stop())():
                 progress.save(snapshot)
 
         result = fit(
@@ -274,8 +311,8 @@ def _fit(
             validation=data.export.validation,
             resume=snapshot,
             on_epoch=save,
-            should_stop=should_stop,
-            show_progress=True,
+            should_stop=processes.agreed(should_stop),
+            show_progress=processes.leads(),
         )
         return result, should_stop()
 

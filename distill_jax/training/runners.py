@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.batching import length_buckets, padded_rows, shuffled_by_length
+from distill_jax.data.batching import filled_up, length_buckets, padded_rows
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.data.ragged import Ragged
@@ -23,8 +23,10 @@ from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.optimizers import make_optimizer
+from distill_jax.training.placement import Placement
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
 from distill_jax.training.steps import apply_gradients, batch_gradients
+from distill_jax.training.stretches import WHOLE_EPOCH, Stretch, dense_order, sparse_order
 from distill_jax.training.token_arrays import token_arrays
 
 # How much is run between two looks of the host. They decide the speed and no number.
@@ -60,18 +62,21 @@ class EpochRunner(Protocol):
         """Return the optimiser state's leaves, as ``jax.tree.leaves`` orders them."""
 
 
-def make_runner(student: Student, train: Examples, config: TrainConfig, compaction: Compaction) -> EpochRunner:
-    """Return the fastest exact runner for a student: sparse for a bag of n-grams under SGD, dense for all others.
+def make_runner(
+    student: Student, train: Examples, config: TrainConfig, compaction: Compaction, stretch: Stretch = WHOLE_EPOCH
+) -> EpochRunner:
+    """Return the fastest exact runner of rows in memory: sparse for a bag of n-grams under SGD, dense for all others.
 
     Args:
         student: the student over the compact vocabulary.
         train: rows in the ids of the whole vocabulary.
         config: the training.
         compaction: from the whole vocabulary to the student's.
+        stretch: what of an epoch the rows are.
     """
     if student.config.takes_sparse_steps(config.optimizer):
-        return SparseSgdRunner(student, train, config, compaction, rows_per_chunk=ROWS_PER_CHUNK)
-    return DenseRunner(student, train, config, compaction, steps_per_chunk=STEPS_PER_CHUNK)
+        return SparseSgdRunner(student, train, config, compaction, rows_per_chunk=ROWS_PER_CHUNK, stretch=stretch)
+    return DenseRunner(student, train, config, compaction, steps_per_chunk=STEPS_PER_CHUNK, stretch=stretch)
 
 
 def _teacher_logits(train: Examples, num_labels: int) -> np.ndarray:
@@ -99,13 +104,15 @@ class SparseSgdRunner:
         compaction: Compaction,
         *,
         rows_per_chunk: int = ROWS_PER_CHUNK,
+        stretch: Stretch = WHOLE_EPOCH,
     ) -> None:
         self._student, self._config, self._objective = student, config, objective_of(config, student.config.labelling)
         self._device = jax.devices("cpu")[0]
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
-        batch = config.batch_size
-        self._chunk = min(max(batch, rows_per_chunk // batch * batch), -(-self._rows // batch) * batch)
+        self._stretch, batch = stretch, config.batch_size
+        most = max(self._rows, stretch.rows)
+        self._chunk = min(max(batch, rows_per_chunk // batch * batch), -(-most // batch) * batch)
         # Padding is left out wherever it stands: its embedding is zero and frozen.
         self._texts, self._length = compaction.apply(train.tokens).flattened().without(compaction.pad_id), train.length
         self._read(self._texts)
@@ -119,16 +126,14 @@ class SparseSgdRunner:
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the rows in the order of an epoch; texts of like length need not stand together."""
-        rows = self._plan.rows(epoch)
-        if not self._config.shuffle:
-            return rows
-        return rows[np.random.default_rng([self._config.seed, epoch]).permutation(self._rows)]
+        generator = self._stretch.generator(self._config.seed, epoch)
+        return self._plan.rows(epoch)[sparse_order(self._rows, self._config, generator)]
 
     def _data(self, epoch: int, chunk: int) -> dict[str, Any]:
         """Return what the steps of a chunk of an epoch take, filled up with empty texts and their rates."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self.order(epoch)
-            self._rates = self._config.learning_rates(epoch, -(-self._rows // self._config.batch_size))
+            self._rates = self._stretch.rates(self._config, epoch, -(-self._rows // self._config.batch_size))
             if self._bag.dropped_ngrams:
                 self._read(self._dropped(epoch))
         rows = self._order[chunk * self._chunk : (chunk + 1) * self._chunk]
@@ -147,13 +152,13 @@ class SparseSgdRunner:
 
     def _read(self, texts: Ragged) -> None:
         """Take the texts' tokens, as they are in this epoch."""
-        arrays = token_arrays(texts)
+        arrays = token_arrays(texts, self._stretch.tokens)
         self._tokens = jax.device_put(arrays.pop("tokens"), self._device)
         self._places = {**arrays, "counts": texts.lengths}
 
     def _dropped(self, epoch: int) -> Ragged:
         """Return all texts without the n-grams that are dropped in an epoch; single tokens stay."""
-        chance = np.random.default_rng([self._config.seed, epoch, 1]).random(len(self._texts.ids), np.float32)
+        chance = self._stretch.generator(self._config.seed, epoch, 1).random(len(self._texts.ids), np.float32)
         return self._texts.where((self._texts.ids < self._bag.vocab_size) | (chance >= self._bag.dropped_ngrams))
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
@@ -201,27 +206,35 @@ class DenseRunner:
         compaction: Compaction,
         *,
         steps_per_chunk: int = STEPS_PER_CHUNK,
+        stretch: Stretch = WHOLE_EPOCH,
     ) -> None:
-        self._steps_per_chunk = steps_per_chunk
+        self._steps_per_chunk, self._stretch = steps_per_chunk, stretch
         self._student, self._config, self._objective = student, config, objective_of(config, student.config.labelling)
         batch, pad_id = config.batch_size, student.config.pad_id
         self._plan = EpochRows.of(train, config)
         self._rows = len(self._plan)
         self._in_order = self._plan.is_whole and not config.shuffle
         tokens = compaction.apply(train.tokens).trimmed(pad_id)
-        arrays = token_arrays(tokens)
-        self._data = {
-            "tokens": jnp.asarray(arrays.pop("tokens")),
-            **{name: jnp.asarray(padded_rows(array, batch)) for name, array in arrays.items()},
-            "labels": jnp.asarray(padded_rows(train.labels, batch)),
-            "teacher_logits": jnp.asarray(padded_rows(_teacher_logits(train, student.config.num_labels), batch)),
-            **{name: jnp.asarray(padded_rows(array, batch)) for name, array in _row_weights(train).items()},
-            "rows": jnp.int32(self._rows),
-            "dropout_key": jax.random.fold_in(jax.random.key(config.seed), 1),
+        arrays = token_arrays(tokens, stretch.tokens)
+        self._room = -(-max(len(train), stretch.rows) // batch) * batch
+        by_row = {
+            "starts": arrays["starts"],
+            "stops": arrays["stops"],
+            "labels": train.labels,
+            "teacher_logits": _teacher_logits(train, student.config.num_labels),
+            **_row_weights(train),
         }
-        needed = padded_rows(tokens.lengths, batch) + student.config.cut_margin
+        self._placement = Placement(config)
+        self._data = {
+            "tokens": self._placement.put(arrays["tokens"]),
+            **{name: self._placement.put(filled_up(array, self._room)) for name, array in by_row.items()},
+            "rows": self._placement.put(np.int32(self._rows)),
+            "dropout_key": self._placement.dropout_key(config.seed),
+        }
+        needed = filled_up(tokens.lengths, self._room) + student.config.cut_margin
         self._length, self._needed = train.length, np.minimum(needed, train.length)
-        self._buckets: np.ndarray | None = None
+        self._buckets = np.array(stretch.cuts) if stretch.cuts else None
+        self._order_room = -(-max(self._rows, stretch.rows) // batch) * batch
         self._epoch = -1
         self._begin_epoch(0)
 
@@ -231,10 +244,7 @@ class DenseRunner:
 
     def _order_of(self, seed: int, epoch: int) -> np.ndarray:
         rows = self._plan.rows(epoch)
-        if not self._config.shuffle:
-            return rows
-        rng = np.random.default_rng([seed, epoch])
-        return rows[shuffled_by_length(self._needed[rows], self._config.batch_size, rng)]
+        return rows[dense_order(self._needed[rows], self._config, self._stretch.generator(seed, epoch))]
 
     def _needed_by_batch(self, order: np.ndarray) -> np.ndarray:
         return self._needed[order].reshape(-1, self._config.batch_size).max(axis=1)
@@ -248,7 +258,7 @@ class DenseRunner:
         if epoch == self._epoch:
             return
         begun, self._epoch = self._epoch >= 0, epoch
-        self._rates = self._config.learning_rates(epoch, -(-self._rows // self._config.batch_size))
+        self._rates = self._stretch.rates(self._config, epoch, -(-self._rows // self._config.batch_size))
         if begun and self._in_order:
             return
         padding = np.full(-self._rows % self._config.batch_size, len(self._needed) - 1)  # rows that do not count
@@ -258,15 +268,18 @@ class DenseRunner:
         order = np.concatenate([self.order(epoch), padding])
         self._cuts = self._buckets[np.searchsorted(self._buckets, self._needed_by_batch(order))]
         if not self._in_order:
-            self._data = {**self._data, "order": jnp.asarray(order, jnp.int32)}
+            order = filled_up(order, self._order_room).astype(np.int32)
+            self._data = {**self._data, "order": self._placement.put(order)}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters, the optimiser state's leaves (None = a new one) and the steps done, for the dropout."""
-        self._params = jax.tree.map(jnp.array, params)  # copies: the step gives its arguments away
-        self._opt_state = make_optimizer(self._config.optimizer, 0.0, self._config.clip_norm).init(self._params)
+        self._params = self._placement.copied(params)  # copies: the step gives its arguments away
+        optimizer = make_optimizer(self._config.optimizer, 0.0, self._config.clip_norm)
+        self._opt_state = optimizer.init(params)
         if opt_state is not None:
             structure = jax.tree.structure(self._opt_state)
-            self._opt_state = jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in opt_state])
+            self._opt_state = jax.tree.unflatten(structure, opt_state)
+        self._opt_state = self._placement.copied(self._opt_state)
         self._global_step = global_step
 
     def run(self, epoch: int, step: int) -> Chunk:
@@ -275,7 +288,7 @@ class DenseRunner:
         stop = min(step + self._steps_per_chunk, len(self._cuts))
         dtype = jax.tree.leaves(self._params)[0].dtype
         rates = self._rates[step:stop].astype(dtype)
-        cursor = {"step": jnp.int32(step), "global_step": jnp.int32(self._global_step)}
+        cursor = self._placement.copied({"step": np.int32(step), "global_step": np.int32(self._global_step)})
         results = []
         for index in range(step, stop):
             gradients, cursor, result = batch_gradients(
@@ -287,6 +300,7 @@ class DenseRunner:
                 batch_size=self._config.batch_size,
                 length=self._length,
                 cut=int(self._cuts[index]),
+                shares=self._placement.rows,
             )
             self._params, self._opt_state = apply_gradients(
                 self._params,
@@ -304,7 +318,7 @@ class DenseRunner:
 
     def params(self) -> Params:
         """Return the parameters."""
-        return self._params
+        return self._placement.host(self._params)
 
     def opt_state(self) -> list[np.ndarray]:
         """Return the optimiser state's leaves."""

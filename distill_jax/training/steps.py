@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 
 from distill_jax.config import OptimizerName
 from distill_jax.jax_setup import full_precision
@@ -15,8 +16,10 @@ from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.optimizers import make_optimizer
 
+_STATIC = ("student", "objective", "batch_size", "length", "cut", "shares")
 
-@partial(jax.jit, static_argnames=("student", "objective", "batch_size", "length", "cut"), donate_argnames=("cursor",))
+
+@partial(jax.jit, static_argnames=_STATIC, donate_argnames=("cursor",))
 def batch_gradients(
     params: Params,
     cursor: dict[str, Array],
@@ -27,6 +30,7 @@ def batch_gradients(
     batch_size: int,
     length: int,
     cut: int,
+    shares: NamedSharding | None = None,
 ) -> tuple[Params, dict[str, Array], tuple[Array, Array]]:
     """Return the gradients on the next batch of the split. Nothing comes from the host: the cursor is on the device.
 
@@ -42,6 +46,7 @@ def batch_gradients(
         batch_size: rows in a batch.
         length: the tokens that rows are padded to.
         cut: tokens that rows are cut to; at least what ``StudentConfig.cut_margin`` asks for.
+        shares: how several devices divide the batch's rows; None = one device has all.
 
     Returns:
         The gradients, the cursor of the next batch, and (mean loss over the batch's real rows, each times its weight,
@@ -55,6 +60,8 @@ def batch_gradients(
         return jax.lax.dynamic_slice_in_dim(data[name], start, batch_size)
 
     inputs = _padded(data["tokens"], batch("starts"), batch("stops"), cut, student.config.pad_id)
+    if shares is not None:
+        inputs = jax.lax.with_sharding_constraint(inputs, shares)
     labels, teacher_logits = batch("labels"), batch("teacher_logits")
     counted = start + jnp.arange(batch_size) < data["rows"]
     dropout_rng = jax.random.fold_in(data["dropout_key"], cursor["global_step"])
@@ -72,7 +79,11 @@ def batch_gradients(
         table = student.config.table_name
         gradients[table] = gradients[table].at[student.config.pad_id].set(0)
     cursor = {"step": cursor["step"] + 1, "global_step": cursor["global_step"] + 1}
-    return gradients, cursor, (loss, objective.task.answers(logits).astype(objective.task.answer_dtype))
+    answers = objective.task.answers(logits).astype(objective.task.answer_dtype)
+    if shares is not None:  # every device, and so every process, has all of what the host looks at
+        everywhere = NamedSharding(shares.mesh, PartitionSpec())
+        gradients, answers = jax.lax.with_sharding_constraint((gradients, answers), everywhere)
+    return gradients, cursor, (loss, answers)
 
 
 def _padded(tokens: Array, starts: Array, stops: Array, cut: int, pad_id: int) -> Array:

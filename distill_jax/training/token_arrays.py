@@ -10,11 +10,15 @@ _ALIGNMENT = 64  # bytes; XLA on the CPU takes an array that begins at a multipl
 _MOST_TOKENS = 2**31 - LONGEST_TEXT  # indices are int32, and reach beyond the last row by its longest
 
 
-def token_arrays(tokens: Ragged) -> dict[str, np.ndarray]:
+def token_arrays(tokens: Ragged, least: int = 0) -> dict[str, np.ndarray]:
     """Return ``tokens`` int32 [room] or [room, ngrams], and each row's ``starts`` and ``stops``, int32 [rows].
 
     Beyond the last token there is room that nothing looks at (on a CPU it takes no memory): a power of two in all, so
     that splits of like size share the compiled program.
+
+    Args:
+        tokens: the rows.
+        least: for how many tokens there is room at least.
 
     Raises:
         InputError: more tokens than can be counted.
@@ -22,7 +26,7 @@ def token_arrays(tokens: Ragged) -> dict[str, np.ndarray]:
     count = len(tokens.ids)
     if count > _MOST_TOKENS:
         raise InputError(f"train: expected at most {_MOST_TOKENS:,} tokens, got {count:,}")
-    room = 1 << max(10, (count - 1).bit_length())
+    room = 1 << max(10, (max(count, least) - 1).bit_length())
     held = _aligned((room, *tokens.ids.shape[1:]))
     held[:count] = tokens.ids
     return {"tokens": held, "starts": tokens.starts.astype(np.int32), "stops": tokens.stops.astype(np.int32)}
