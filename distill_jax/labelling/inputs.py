@@ -33,6 +33,7 @@ BLOCK_CHARACTERS = 1 << 23
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # in JSON they are white space
 _MOST_NAMES = 10_000
 _LARGEST = 1 << 63  # Arrow's whole numbers are below
+_LARGEST_EXACT = 1 << 53  # of the whole numbers that a fraction holds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,13 +199,17 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
+        if abs(value) <= _LARGEST_EXACT:
+            return "int"
         return "int64" if -_LARGEST <= value < _LARGEST else "string"
     return "float64" if isinstance(value, float) else "string"
 
 
 def _common(kinds: set[str]) -> str:
-    """Return the type of a column whose values are of several: a text holds all of them."""
-    if kinds == {"int64", "float64"}:
+    """Return the type of a column whose values are of several: one that holds each exactly, as a text does."""
+    if kinds <= {"int", "int64"}:
+        return "int64" if kinds else "string"
+    if kinds <= {"int", "float64"}:
         return "float64"
     return kinds.pop() if len(kinds) == 1 else "string"
 

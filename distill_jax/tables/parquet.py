@@ -104,7 +104,7 @@ def parquet_batches(
         _require_whole_chunks(path, file.metadata)
         total = max(file.metadata.num_rows, 1)
         start = told = 0
-        for batch in _batches(file, source, columns):
+        for batch in _batches(path, file, source, columns):
             yield start, batch
             start += batch.num_rows
             if on_bytes is not None and not zipped:
@@ -209,17 +209,36 @@ def _require_whole_chunks(path: Path, metadata: Any) -> None:
         )
 
 
-def _batches(file: Any, source: Any, columns: list[str] | None) -> Iterator[Any]:
-    """Yield record batches, of few rows where their values may be large."""
-    names = file.schema_arrow.names
-    for index in range(file.num_row_groups):
+def _batches(path: Path, file: Any, source: Any, columns: list[str] | None) -> Iterator[Any]:
+    """Yield record batches, of few rows where their values may be large.
+
+    Raises:
+        InputError: there are other rows than it says; the library gives as many as a group's shortest column has.
+    """
+    names, groups = file.schema_arrow.names, range(file.num_row_groups)
+    in_groups = sum(file.metadata.row_group(index).num_rows for index in groups)
+    _require_rows(path, "the file", file.metadata.num_rows, in_groups)
+    for index in groups:
         group = file.metadata.row_group(index)
         chunks = [group.column(number) for number in range(group.num_columns)]
         wanted = [chunk for chunk in chunks if columns is None or _is_of(chunk.path_in_schema, columns)]
         rows = [
             _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in names) for chunk in wanted
         ]
-        yield from file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns)
+        left = group.num_rows
+        for batch in file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns):
+            left -= batch.num_rows
+            if left >= 0:
+                yield batch
+        _require_rows(path, f"row group {index}", group.num_rows, group.num_rows - left)
+
+
+def _require_rows(path: Path, where: str, said: int, found: int) -> None:
+    if found != said:
+        raise InputError(
+            f"data file {path}: expected {said:,} rows in {where}, as it says, got {found:,}: it is broken; fetch it "
+            "again"
+        )
 
 
 def _is_of(path: str, columns: Sequence[str]) -> bool:

@@ -160,6 +160,19 @@ def test_columns_of_one_name_stay_in_csv_and_are_refused_elsewhere(capsys, tmp_p
         assert "the table has several columns 'x'" in refusal(capsys, main, *words)
 
 
+def test_numbers_of_one_column_are_of_a_type_that_holds_each_of_them(capsys, tmp_path, student):
+    exact, large = 2**53, 2**53 + 1
+    columns = {"few": [1, 2.5], "exact": [exact, 2.5], "large": [large, 2.5], "whole": [1, large], "huge": [1, 2**63]}
+    rows = [{"body": "w1", **{name: values[row] for name, values in columns.items()}} for row in range(2)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    label(capsys, student, path, tmp_path / "out.parquet")
+    written = pq.read_table(tmp_path / "out.parquet")
+    kinds = {"few": "double", "exact": "double", "large": "string", "whole": "int64", "huge": "string"}
+    assert {name: str(written.schema.field(name).type) for name in kinds} == kinds
+    assert {name: [json.loads(str(each)) for each in written[name].to_pylist()] for name in columns} == columns
+
+
 def test_json_stays_as_it_stands_byte_for_byte(capsys, tmp_path, student):
     lines = [
         '{"body":"w1","n":1.10,"big":123456789012345678901234567890,"e":1E5,"s":"\\u00e9\\/","l":[1, {"a": null}]}',

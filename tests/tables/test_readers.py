@@ -287,6 +287,28 @@ def test_a_flipped_bit_of_a_parquet_file_is_refused_or_read(tmp_path):
     assert refused > 50
 
 
+def test_a_parquet_file_gives_as_many_rows_as_it_says_or_is_refused(tmp_path):
+    rows, group = 10, 5
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"text": ["w"] * rows, "stars": list(range(rows))}), path, row_group_size=group)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    refused = 0
+    for place in range(footer, len(content) - 8):
+        if content[place] == 2 * group:  # a count, as Thrift writes it
+            path.write_bytes(content[:place] + b"\0" + content[place + 1 :])
+            for columns in (["text"], ["stars"], None):
+                try:
+                    found = sum(batch.num_rows for _, batch in parquet_reader.parquet_batches(path, columns))
+                except InputError as error:
+                    refused += f", as it says, got {group if 'the file' in str(error) else 0}: it is broken" in str(
+                        error
+                    )
+                else:
+                    assert found == rows
+    assert refused >= 4
+
+
 def test_a_broken_parquet_file_is_refused(tmp_path):
     whole = write_table(tmp_path / "whole.parquet", TABLE * 500).read_bytes()
     damaged = bytearray(whole)
