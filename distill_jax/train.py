@@ -58,6 +58,8 @@ class RunOptions:
                 f"--coordinator {self.coordinator}: expected --processes N and --process I with I from 0 to N-1, got "
                 f"{self.processes} and {self.process}"
             )
+        if self.process >= 0 and not self.processes:
+            raise InputError(f"--process {self.process}: expected --processes N beside it, got none")
         if self.processes and self.seeds > 1:
             raise InputError("--seeds goes with one process; give each seed a command of its own (--seed)")
 

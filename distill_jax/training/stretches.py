@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from distill_jax.config import TrainConfig
+from distill_jax.config import TrainConfig, bytes_of
 from distill_jax.data.batching import shuffled_by_length
 from distill_jax.data.examples import Examples
 from distill_jax.data.stored_examples import StoredExamples
@@ -95,9 +95,12 @@ class Stretches:
         self._part_costs = np.diff(self._costs[stops], prepend=0)
         least = int(self._part_costs.max() + config.batch_size * costs.max())
         if least > stored.room:
+            beside = bytes_of(config.memory) - stored.room
+            enough = -(-(beside + least) // 10**6)
             raise InputError(
-                f"--memory {config.memory}: expected room for the largest part's rows, {least:,} bytes beside what the "
-                f"student, its scores and JAX take, got {max(stored.room, 0):,}; give more, or export smaller parts"
+                f"--memory {config.memory}: expected room for the largest part's rows, {least:,} bytes, beside "
+                f"{beside:,} that the student, its scores and JAX take; give at least {enough}MB, "
+                "or export smaller parts (--part-rows)"
             )
 
     def of(self, epoch: int) -> list[np.ndarray]:

@@ -103,6 +103,7 @@ def test_two_processes_train_the_student_of_one_and_go_on(export, tmp_path):
         ),
         ((*CNN, "--coordinator", "127.0.0.1:1", "--processes", "2"), "expected --processes N and --process I"),
         ((*CNN, "--processes", "2", "--seeds", "2"), "--seeds goes with one process"),
+        ((*CNN, "--process", "1"), "--process 1: expected --processes N beside it"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(capsys, tmp_path, export, options, sentence):
