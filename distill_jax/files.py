@@ -16,6 +16,7 @@ from distill_jax.errors import InputError, MissingInputError, escape
 
 _CHUNK = 1 << 20
 _DIGITS = 20
+_SNAPSHOTS, _BLOBS = "snapshots", "blobs"  # in a hub's cache
 _RAW_BYTE = re.compile("[\udc80-\udcff]")  # Python's characters for a path's bytes that are not UTF-8
 _TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d{1,10}-[0-9a-f]{8}\.tmp", re.DOTALL)
 _OLD_TEMPORARY = re.compile(r"\.(?P<target>.+)\.\d{1,10}\.tmp", re.DOTALL)  # version 0.1 named the process alone
@@ -211,6 +212,26 @@ def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any]
     if isinstance(new, tuple):
         new = list(new)
     return None if old == new else (name, old, new)
+
+
+def require_within(folder: Path, path: Path, what: str, advice: str) -> None:
+    """Raise where a link leads out of a folder; a hub's snapshot has its files beside it, among the ``blobs``.
+
+    Args:
+        folder: whose files are read.
+        path: one of them.
+        what: what the folder is, for messages.
+        advice: what is to be done, for messages.
+
+    Raises:
+        InputError: it does, or it leads to nothing.
+    """
+    place, root = path.resolve(), folder.resolve()
+    is_blob = root.parent.name == _SNAPSHOTS and place.parent == root.parent.with_name(_BLOBS)
+    if not is_blob and not place.is_relative_to(root):
+        raise InputError(f"{what} {folder}: expected files of its own, found {path.name}, a link to {place}; {advice}")
+    if not place.exists():
+        raise InputError(f"{what} {folder}: expected files, found {path.name}, a link to nothing; {advice}")
 
 
 def real_place(path: Path, what: str) -> Path:

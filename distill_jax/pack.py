@@ -83,6 +83,8 @@ def main() -> None:
             "the file may lose another share on new texts (see the test rows) or be larger than it need be; "
             "--validation-fraction 0.1 of the export gives it one"
         )
+    if unmet := packed.unmet(arguments.max_loss):
+        warn(f"warning: {unmet}")
     for line in _said(packed):
         say(line)
     lossy = packed.too_lossy(arguments.max_loss)

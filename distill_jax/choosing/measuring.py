@@ -15,6 +15,7 @@ from distill_jax.choosing.int8_teacher import int8_teacher
 from distill_jax.choosing.own_process import in_own_process
 from distill_jax.choosing.recommendation import Limits, pareto_front, recommended
 from distill_jax.choosing.timing import latencies, texts_per_second
+from distill_jax.console import warn
 from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.errors import InputError
@@ -22,7 +23,7 @@ from distill_jax.files import read_json
 from distill_jax.formats.registry import load
 from distill_jax.metrics.resampling import percentile_interval, resampled
 from distill_jax.packed.student import read_packed
-from distill_jax.packing.pack import pack
+from distill_jax.packing.pack import POINTS, pack
 from distill_jax.tasks.task import Task
 
 _MOST_TIMED = 2_048
@@ -85,7 +86,7 @@ def choose(
             if path.is_dir():
                 on_step(f"packing {path} …")
                 packed = Path(folder) / f"{len(candidates)}.djx"
-                pack(path, export.folder).student.write(packed)
+                _write_packed(path, export.folder, packed)
             else:
                 _require_of(export, path)
             on_step(f"measuring {name} …")
@@ -116,6 +117,20 @@ def choose(
     found = recommended(candidates, limits, sign)
     data = export.manifest.config.get("data_fingerprint")
     return Choice(metric.title, int(judge.known.sum()), data, limits, tuple(candidates), front, found)
+
+
+def _write_packed(run: Path, export: Path, output: Path) -> None:
+    """Pack a run; a warning says where that costs more than it should, for the score is the packed student's."""
+    found = pack(run, export)
+    lossy = found.too_lossy(POINTS)
+    if lossy is not None:
+        warn(
+            f"warning: {run}: {lossy.metrics[0].title} on the {lossy.split} rows falls by at least "
+            f"{lossy.clear_points:.2f} points by packing, and its score here is the packed student's"
+        )
+    elif unmet := found.unmet(POINTS):
+        warn(f"warning: {run}: {unmet}")
+    found.student.write(output)
 
 
 def _require_of(export: Export, path: Path) -> None:

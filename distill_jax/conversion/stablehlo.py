@@ -78,7 +78,8 @@ def _program(student: PackedStudent) -> Any:
 def _kept_alone(student: PackedStudent) -> tuple[StudentConfig, dict[str, np.ndarray], np.ndarray | None]:
     """Return the student over the ids that are kept, its arrays, and each id's place among them; None = its own.
 
-    Two rows of zeros follow: of the ids that are not kept, and of padding, which must not be taken for one of them.
+    Padding comes first, then a row of zeros, that of the ids that are not kept, then all others: a bag of n-grams tells
+    words by their places, of which padding is one, and no id that is not kept may be taken for padding.
     """
     config, table = student.config, student.arrays[student.config.table_name]
     arrays = {
@@ -87,9 +88,10 @@ def _kept_alone(student: PackedStudent) -> tuple[StudentConfig, dict[str, np.nda
     }
     if not isinstance(table, Quantised) or table.kept is None:
         return config, arrays, None
-    kept, rows = table.kept, len(table.integers)
-    places = np.where(kept, np.cumsum(kept) - 1, rows).astype(np.int32)
-    if not kept[config.pad_id]:
-        places[config.pad_id] = rows + 1
-    arrays[config.table_name] = np.concatenate([table.numbers, np.zeros((2, table.shape[-1]), np.float32)])
-    return config.compacted(np.arange(rows + 2), int(places[config.pad_id])), arrays, places
+    others, is_padding = table.kept.copy(), np.zeros(len(table.kept), bool)
+    others[config.pad_id], is_padding[config.pad_id] = False, True
+    places = np.where(others, 1 + np.cumsum(others), np.where(is_padding, 0, 1)).astype(np.int32)
+    rows = np.zeros((2 + int(others.sum()), table.shape[-1]), np.float32)
+    rows[places[table.kept]] = table.numbers
+    arrays[config.table_name] = rows
+    return config.compacted(np.arange(len(rows)), 0), arrays, places

@@ -5,6 +5,7 @@ What a block is depends on the file alone, so that whoever answers it, and whene
 
 import contextlib
 import dataclasses
+import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -182,7 +183,9 @@ def _columns_of_objects(path: Path) -> tuple[tuple[str, str], ...]:
     """
     kinds: dict[str, set[str]] = {}
     with open_data(path) as stream:
-        for _, _, value, _ in json_objects(path, stream, None):
+        for number, line, value, text in json_objects(path, stream, None):
+            if "\\u" in text:  # any other text has been UTF-8
+                _require_unicode(value, place(path, number, line))
             for name, inner in value.items():
                 kinds.setdefault(name, set()).add(_kind(inner))
             if len(kinds) > _MOST_NAMES:
@@ -191,6 +194,18 @@ def _columns_of_objects(path: Path) -> tuple[tuple[str, str], ...]:
                     "write .jsonl, which needs none"
                 )
     return tuple((name, _common(found - {"null"})) for name, found in kinds.items())
+
+
+def _require_unicode(value: dict[str, Any], where: str) -> None:
+    """Refuse half a surrogate pair, which JSON can spell and no column of text can hold."""
+    for name, inner in value.items():
+        try:
+            json.dumps({name: inner}, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{where}: column {name!r}: expected text, got half a surrogate pair in it or its name; mend it, or "
+                "write .jsonl, which keeps it as it stands"
+            ) from None
 
 
 def _kind(value: Any) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.extras import are_installed
-from distill_jax.files import first_difference, is_temporary, read_json, real_place, write_json
+from distill_jax.files import first_difference, is_temporary, read_json, real_place, require_within, write_json
 from distill_jax.labelling.label_table import digest_of, label_table, warn_of_missing, workers_for
 from distill_jax.labelling.labeller import load_student
 from distill_jax.labelling.options import TableOptions
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RECORD = "_labelling.json"  # who reads folders of tables leaves out what begins with _
 _KIND = "distill-jax: a labelled folder"
+_NO_LINKS = "give that place by itself if it is meant, or delete the link"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,14 +226,26 @@ def _shown(results: Iterator[Done], tables: int) -> Iterator[Done]:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
-    """Yield a folder's files but for those whose name, or whose folder's, begins with a dot or an underscore."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith((".", "_")):
-            continue
-        if entry.is_dir():
-            yield from _files_in(Path(entry.path))
-        else:
-            yield Path(entry.path)
+    """Yield a folder's files but for those whose name, or whose folder's, begins with a dot or an underscore.
+
+    Raises:
+        InputError: a link leads out of it, or to a folder, which may be one that it lies in.
+    """
+    for place, *names in os.walk(folder, onerror=_raise):
+        folders, files = (sorted(name for name in each if not name.startswith((".", "_"))) for each in names)
+        names[0][:] = folders
+        for path in (Path(place) / name for name in (*folders, *files)):
+            if path.is_symlink():
+                require_within(folder, path, "folder", _NO_LINKS)
+                if path.is_dir():
+                    raise InputError(
+                        f"folder {folder}: expected files, found {path.name}, a link to a folder; {_NO_LINKS}"
+                    )
+        yield from (Path(place) / name for name in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _record(output: Path) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ It is a safetensors file, so that whoever has that library sees what is in it: t
 
 import hashlib
 import json
+import stat
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,10 +53,13 @@ def read_container(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """
     where = f"packed student {path}"
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {size:,}")
-        return _parsed(path.read_bytes(), where)
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):  # a pipe would be waited for
+            raise InputError(f"{where}: expected a file, found a pipe or a device")
+        if found.st_size > _LARGEST:
+            raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {found.st_size:,}")
+        with path.open("rb") as stream:
+            return _parsed(stream.read(_LARGEST + 1), where)
     except FileNotFoundError:
         raise MissingInputError(f"{where}: expected a file, found none") from None
 

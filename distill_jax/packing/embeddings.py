@@ -6,7 +6,7 @@ that the layers hardly see round to zeros, which cost nothing. Rare tokens may b
 with the square root of its rank. The kernels are those of the same function in the new coordinates.
 
 Words that no text at hand has will come all the same, and a table that began as a language model's says something of
-them. They are the last to go, with the coarsest step, unless they are most of the vocabulary.
+them. They are the last to go, with the coarsest step, and go sooner where they are nearly all of the vocabulary.
 """
 
 import dataclasses
@@ -25,6 +25,7 @@ _LEAST_SEEN = 1e-4  # of the metric's largest eigenvalue: what is seen less is t
 _MIDDLE_RANK = 4_000
 _OCTAVES = (-3, 1)  # steps of the most and of the least frequent tokens, as powers of 2
 _UNSEEN_OCTAVE = 2  # of those that no text has
+_FEW_SEEN = 0.2  # of a vocabulary: one of a hundred languages for texts of one
 _FINEST = 0.05  # the table's step at level 0, as a part of its numbers' root mean square
 _COARSER = 1.26
 _KERNEL_STEP, _COARSEST_KERNEL = 0.2, 0.2  # of a layer's step, as a part of the table's; and at most
@@ -85,19 +86,15 @@ class EmbeddingShrinker(Shrinker):
 
     @property
     def levels_of_all_words(self) -> int:
-        """Fewer where most words are unseen: a vocabulary of a hundred languages for texts of one."""
-        return 16 if self._keeps_unseen else 8
-
-    @property
-    def _keeps_unseen(self) -> bool:
-        return bool(np.mean(self.seen) >= 0.5)
+        """Fewer where nearly all words are unseen."""
+        return 16 if np.mean(self.seen) >= _FEW_SEEN else 8
 
     def at(self, level: int) -> Shrunk:
         """Return the network with steps that grow by a quarter from level to level."""
         step = _FINEST * _COARSER**level
         octaves = range(_OCTAVES[0], _UNSEEN_OCTAVE + 1)
         steps = tuple(step * self.scale * 2.0**octave for octave in octaves)
-        kept = self.seen | (self._keeps_unseen and level < self.levels_of_all_words)
+        kept = self.seen | (level < self.levels_of_all_words)
         table = quantised(self.values[kept], steps, self.groups[kept], kept)
         seen = np.abs(table.integers).any(axis=0)
         seen[0] = True  # a table has one column at least

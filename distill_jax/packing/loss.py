@@ -126,6 +126,8 @@ class Judge:
     def points(self, logits: Mapping[str, np.ndarray]) -> float:
         """Return what is lost of the first metric on the first split, in hundredths; below 0 = gained.
 
+        Where no row has a label the student's own answers before are the truth.
+
         Rows that change their answer are near a tie, so that their labels say little of it: a thousand rows tell half
         a point from nothing. The student's own probabilities of both answers say the same in expectation, far more
         surely. The teacher's scatter too, and on rows that the student knows by heart they call it a gain to forget.
@@ -133,13 +135,12 @@ class Judge:
         task, each = self.task, self.splits[0]
         after, labels = logits[each.split], each.examples.labels
         expected = expected_loss(task, each.before, after)
-        known = task.is_labelled(labels)
         if expected is not None:
             return 100 * expected
-        if known.any():
-            before, found = (task.metrics[0].of(labels[known], which[known]) for which in (each.before, after))
-            return 100 * (before - found)
-        return 100 * (1 - (agreement_of(task, each.before, after) or 1.0))
+        known = task.is_labelled(labels)
+        truth, rows = (labels, known) if known.any() else (task.answers(each.before), np.ones(len(labels), bool))
+        before, found = (task.metrics[0].of(truth[rows], which[rows]) for which in (each.before, after))
+        return 100 * (before - found)
 
     def _loss(self, each: Judged, after: np.ndarray) -> SplitLoss:
         task, examples = self.task, each.examples

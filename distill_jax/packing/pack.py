@@ -30,12 +30,14 @@ class Packed:
         content: the file's.
         losses: on the validation and the test rows; empty where there is no export.
         run_bytes: the size of what predicting needs of the run folder.
+        points: what the size is taken to lose, in hundredths of the first metric; None = it was not chosen by that.
     """
 
     student: PackedStudent
     content: bytes
     losses: tuple[SplitLoss, ...]
     run_bytes: int
+    points: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -46,6 +48,15 @@ class Packed:
     def is_chosen_by_training_rows(self) -> bool:
         """Whether there were no validation rows to choose the size by."""
         return bool(self.losses) and self.losses[0].split == _TRAINING
+
+    def unmet(self, most_points: float) -> str | None:
+        """Return a sentence where even the largest size loses more than asked; None = one loses no more."""
+        if self.points is None or self.points <= most_points:
+            return None
+        return (
+            f"no size loses as little as {most_points:g} points by the student's own answers, and the largest one, "
+            f"which it is, loses {self.points:.2f}"
+        )
 
     def too_lossy(self, most_points: float) -> SplitLoss | None:
         """Return the split on which the loss is clear and larger than asked; None = there is none.
@@ -85,10 +96,12 @@ def pack(
     usage = Usage.unknown(predictor.config) if found is None else Usage.of(predictor.config, found)
     judge = None if found is None else Judge.of(predictor, _judging(found))
     candidates = Candidates.of(predictor, usage, judge, on_level)
+    points = None
     if max_bytes is None:
         chosen = candidates.at(0) if judge is None else candidates.smallest_within(max_loss)
         student, losses = _described(chosen, predictor.task, judge, about)
         content = student.to_bytes()
+        points = None if judge is None else candidates.points[chosen.level]
     else:
         room = max_bytes
         while True:  # what is said of a student takes room too
@@ -101,7 +114,7 @@ def pack(
                 raise InputError(f"--max-bytes {max_bytes}: the smallest packed student has {len(content):,} bytes")
             room -= len(content) - max_bytes
     run_bytes = sum((run / name).stat().st_size for name in (WEIGHTS, TOKENIZER) if (run / name).is_file())
-    return Packed(student, content, losses, run_bytes)
+    return Packed(student, content, losses, run_bytes, points)
 
 
 def _described(

@@ -11,7 +11,7 @@ from distill_jax.data.batching import shuffled_by_length
 from distill_jax.data.examples import Examples
 from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import InputError
-from distill_jax.students.config import StudentConfig
+from distill_jax.students.config import BagConfig, StudentConfig
 from distill_jax.training.epoch_rows import EpochRows
 
 _PART_ORDER = 0x70617274  # tells the parts' order from the rows', of the same seed and epoch
@@ -19,6 +19,7 @@ _STRETCH = 0x73747265  # tells what is drawn for a later stretch from what is fo
 _ROW_BYTES = 128  # a row's labels, places and bookkeeping, several times, while it is in memory
 _KNOWN_BYTES = 48  # what is known of every row, and what an epoch says of it
 _PROGRAM_BYTES = 550_000_000
+_SEQUENCE_BYTES = 400_000_000  # more for a student that reads words in their order: its programs are compiled by length
 _PARAMETER_TIMES = 10
 
 
@@ -153,4 +154,5 @@ def memory_beside_rows(student: StudentConfig, stored: StoredExamples, evaluated
     tokens = np.diff(np.concatenate([[0], np.cumsum(stored.lengths, dtype=np.int64)])[stops], prepend=0)
     a_part = int(tokens.max()) * 8 + max(info.examples for info in infos) * (16 + 8 * stored.manifest.num_labels)
     splits = sum(8 * (1 + 2 * stored.width) * len(split.tokens.ids) + _ROW_BYTES * len(split) for split in evaluated)
-    return _PROGRAM_BYTES + _PARAMETER_TIMES * parameters + _KNOWN_BYTES * len(stored) + splits + a_part
+    programs = _PROGRAM_BYTES + (0 if isinstance(student, BagConfig) else _SEQUENCE_BYTES)
+    return programs + _PARAMETER_TIMES * parameters + _KNOWN_BYTES * len(stored) + splits + a_part

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from distill_jax.console import say
 from distill_jax.errors import InputError
+from distill_jax.files import require_within
 from distill_jax.tables.compression import name_within
 from distill_jax.tables.reading import FORMATS
 from teacher_export.data.cards import CARD, Subset, read_card, subset_of
@@ -24,7 +25,6 @@ _SPLIT_WORDS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test_data"),
 }
 _NO_ROWS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}  # what describes a data set
-_SNAPSHOTS, _BLOBS = "snapshots", "blobs"  # in a hub's cache
 _ANY = "**"
 _NOTES = ".txt"  # a licence as likely as texts, but for fastText's files
 
@@ -139,20 +139,9 @@ def _tables(folder: Path, *, has_notes: bool) -> Iterator[Path]:
         is_hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
         if not path.is_file() or is_hidden or path.name in _NO_ROWS:
             continue
-        _require_within(folder, path)
+        require_within(folder, path, "data folder", "name that file after --data if it is meant, or delete the link")
         if (ending := _ending(path)) in FORMATS and (ending != _NOTES or has_notes):
             yield path
-
-
-def _require_within(folder: Path, path: Path) -> None:
-    """Raise where a link leads out of a folder; a hub's snapshot has its files beside it, among the ``blobs``."""
-    place, root = path.resolve(), folder.resolve()
-    is_blob = root.parent.name == _SNAPSHOTS and place.parent == root.parent.with_name(_BLOBS)
-    if not is_blob and not place.is_relative_to(root):
-        raise InputError(
-            f"data folder {folder}: expected files of its own, found {path.name}, a link to {place}; name that file "
-            "after --data if it is meant, or delete the link"
-        )
 
 
 def _ending(path: Path) -> str:

@@ -47,13 +47,18 @@ def packed_student(name, *, task="single-label", whole=False, facts=None, label_
         array = rng.normal(size=shape).astype(np.float32)
         if parameter == config.table_name and config.frozen_padding:
             array[config.pad_id] = 0
-        arrays[parameter] = array if whole or array.ndim == 1 else _quantised(array, rng, parameter in config.tables)
+        if whole or array.ndim == 1:
+            arrays[parameter] = array
+            continue
+        kept = rng.random(len(array)) < 0.5 if parameter in config.tables else None
+        if kept is not None and config.is_linear:  # padding says nothing, so that packing never keeps it
+            kept[config.pad_id] = False
+        arrays[parameter] = _quantised(array, rng, kept)
     tokenizer = tiny_tokenizer().to_str()
     return PackedStudent(label_names or names, config, arrays, tokenizer, LENGTH, decision, facts or {})
 
 
-def _quantised(array, rng, is_table):
-    kept = rng.random(len(array)) < 0.5 if is_table else None
+def _quantised(array, rng, kept):
     rows = array.reshape(-1, array.shape[-1]) if kept is None else array[kept]
     groups = rng.integers(0, 2, len(rows))
     # A coarse step, whose numbers are a byte's, and a fine one.

@@ -123,3 +123,29 @@ def test_a_table_that_cannot_be_read_is_named_and_those_before_it_are_kept(capsy
         message = refusal(capsys, main, *words(student, folder, output, "--workers", workers))
         assert f"{NAMES[2]}: it has no column 'text'" in message
         assert (output / NAMES[0]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("../outside", "a link to "),
+        ("../outside/b.csv", "a link to "),
+        (".", "a link to a folder"),
+        ("nothing", "a link to nothing"),
+    ],
+)
+def test_a_link_is_not_followed_out_of_a_folder_nor_into_one(capsys, tmp_path, student, folder, target, sentence):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "b.csv").write_text("body\nprivate\n")
+    (folder / "link.csv").symlink_to(target)
+    message = refusal(capsys, main, *words(student, folder, tmp_path / "out"))
+    assert "found link.csv, " in message
+    assert sentence in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_a_file_of_the_same_folder_is_a_table(capsys, tmp_path, student, folder):
+    (folder / "again.jsonl").symlink_to("rest.jsonl")
+    label(capsys, student, folder, tmp_path / "out")
+    found = contents(tmp_path / "out")
+    assert found["again.jsonl"] == found["rest.jsonl"]

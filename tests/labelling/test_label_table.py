@@ -160,6 +160,22 @@ def test_columns_of_one_name_stay_in_csv_and_are_refused_elsewhere(capsys, tmp_p
         assert "the table has several columns 'x'" in refusal(capsys, main, *words)
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "parquet"])
+@pytest.mark.parametrize(
+    "row",
+    ['{"body": "w1", "n": "\\ud800x"}', '{"body": "w1", "\\udc00": [1]}', '{"body": "w1", "n": [{"a": "\\uD800"}]}'],
+)
+def test_half_a_surrogate_pair_in_any_column_is_refused_by_row(capsys, tmp_path, student, row, form):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"body": "w1", "n": "\\ud83d\\ude00"}\n' + row + "\n")
+    words = ("--run", student, path, "--text-column", "body")
+    message = refusal(capsys, main, *words, "--output", tmp_path / f"out.{form}")
+    assert "row 2" in message
+    assert "got half a surrogate pair in it or its name" in message
+    label(capsys, student, path, tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text().splitlines()[1].startswith(row[:-1])
+
+
 def test_numbers_of_one_column_are_of_a_type_that_holds_each_of_them(capsys, tmp_path, student):
     exact, large = 2**53, 2**53 + 1
     columns = {"few": [1, 2.5], "exact": [exact, 2.5], "large": [large, 2.5], "whole": [1, large], "huge": [1, 2**63]}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import lzma
+import os
 import random
 import re
 import resource
@@ -13,12 +14,14 @@ import pytest
 
 import distill_jax as dj
 from bit_flips import flip_bits
-from command_lines import call
+from command_lines import call, refusal
+from distill_jax.convert import main as convert
 from distill_jax.errors import InputError
 from distill_jax.packed.coding import compressed
 from distill_jax.packed.container import container_bytes, read_container
 from distill_jax.packing.pack import pack
 from distill_jax.predict import main as predict
+from distill_jax.serve import main as serve
 
 TEXTS = ["w1 w2 w3", "w4", ""]
 STUDENTS = pytest.mark.parametrize("name", ["fasttext", "cnn", "bilstm"])
@@ -42,6 +45,14 @@ def test_a_flipped_bit_is_refused_or_changes_no_answer(tmp_path, files, name):
     (tmp_path / "student.djx").write_bytes(files[name].read_bytes())
     outcomes = flip_bits(tmp_path, lambda: dj.load(tmp_path / "student.djx").logits(TEXTS).tolist(), 200)
     assert outcomes["refused"] == 200
+
+
+@pytest.mark.parametrize(("command", "options"), [(convert, ("--to", "html")), (serve, ())])
+def test_a_pipe_and_a_device_are_refused_unread(capsys, tmp_path, command, options):
+    os.mkfifo(tmp_path / "pipe.djx")
+    (tmp_path / "zeros.djx").symlink_to("/dev/zero")
+    for name in ("pipe.djx", "zeros.djx"):
+        assert "found a pipe or a device" in refusal(capsys, command, tmp_path / name, *options)
 
 
 @STUDENTS

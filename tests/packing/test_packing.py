@@ -26,6 +26,7 @@ from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from packable import UNSEEN
 from runtime_alone import command_alone, modules_of_command
 from tolerances import assert_close
+from untrained_student import write_student
 
 STUDENTS = ("fasttext", "dan", "cnn", "bilstm")
 TEXTS = ["w1 w2 w3 w40", "w4 film w59 filming", ""]
@@ -152,7 +153,7 @@ def test_another_answer_is_never_a_gain_whatever_the_teacher_says(packable, seed
     assert points[-1] > 1
 
 
-def test_a_network_keeps_unseen_words_longest_unless_they_are_most(packable):
+def test_a_network_keeps_unseen_words_longest_and_less_long_where_they_are_nearly_all(packable):
     run, export = packable["cnn"]
     model, opened = dj.load(run), Export.open(export)
     seen = Usage.of(model.config, opened)
@@ -166,8 +167,33 @@ def test_a_network_keeps_unseen_words_longest_unless_they_are_most(packable):
     ]
     rare = dataclasses.replace(seen, features=np.where(np.arange(len(unseen)) < 5, 1, 0))
     few = Candidates.of(model, rare, None).shrinker
-    assert few.levels_of_all_words < words
-    assert few.at(0).arrays[few.table_name].kept.sum() == few.seen.sum() < len(unseen) / 2
+    assert 0 < few.levels_of_all_words < words
+    kept = [few.at(level).arrays[few.table_name].kept for level in (0, few.levels_of_all_words)]
+    assert kept[0].all()
+    assert kept[1].tolist() == few.seen.tolist()
+
+
+@pytest.mark.parametrize(("task", "unlabelled"), [("score", [np.nan]), ("multi-label", [[-1] * 3])])
+def test_without_labels_the_student_s_own_answers_are_the_truth(tmp_path, packable, task, unlabelled):
+    model, random = dj.load(write_student(tmp_path / "run", task)), np.random.default_rng(0)
+    rows = Export.open(packable["fasttext"][1]).validation.take(np.arange(100))
+    rows = dataclasses.replace(rows, labels=np.repeat(unlabelled, len(rows), axis=0))
+    judge = Judge.of(model, {"validation": rows})
+    before = judge.splits[0].before
+    noise = [size * random.standard_normal(before.shape) for size in (0, 1, 30)]
+    points = [judge.points({"validation": before + each}) for each in noise]
+    assert points[0] == pytest.approx(0)
+    assert 0 < points[1] < points[2]
+    assert points[2] > 20
+
+
+def test_where_no_size_loses_so_little_that_is_said(capsys, tmp_path, monkeypatch, packable):
+    run, export = packable["fasttext"]
+    monkeypatch.setattr(Judge, "points", lambda _self, _logits: 3.0)
+    status, _, error = call(capsys, main, run, "--export", export, "--output", tmp_path / "a.djx")
+    assert (status, error.count("\n")) == (0, 1)
+    assert "no size loses as little as 0.3 points" in error
+    assert "loses 3.00" in error
 
 
 def test_scores_and_facts_stand_in_the_file(tmp_path, packable):
