@@ -353,6 +353,8 @@ def test_control_characters_of_others_names_are_shown_escaped(capsys):
     assert output.err == "\\x9b2J\n"
 
 
+# The tests may be run under nohup, which is inherited.
+_NOT_IGNORED = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
 _ENDED = """
 import os, signal, sys, time
 from distill_jax.console import run_command, say, stop_on_signal
@@ -374,7 +376,7 @@ run_command(main)
 @pytest.mark.parametrize(("how", "says"), [("at once", "interrupted; the same command"), ("between steps", "saved")])
 def test_every_signal_that_ends_a_command_does_what_ctrl_c_does(name, status, how, says):
     process = subprocess.Popen(
-        [sys.executable, "-c", _ENDED, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _NOT_IGNORED + _ENDED, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(getattr(signal, name))
