@@ -90,9 +90,8 @@ def main() -> None:
     lossy = packed.too_lossy(arguments.max_loss)
     if lossy is not None and not arguments.force:
         raise InputError(
-            f"{output}: not written: {lossy.metrics[0].title} on the {lossy.split} rows falls by at least "
-            f"{lossy.clear_points:.2f} points, more than the {arguments.max_loss:g} of --max-loss; give a larger "
-            "--max-bytes or --max-loss, or --force"
+            f"{output}: not written: {lossy.clear_fall}, more than the {arguments.max_loss:g} of --max-loss; give a "
+            "larger --max-bytes or --max-loss, or --force"
         )
     with sole_writer(output, "packed file"):
         _require_replaceable(output)

@@ -124,10 +124,7 @@ def _write_packed(run: Path, export: Path, output: Path) -> None:
     found = pack(run, export)
     lossy = found.too_lossy(POINTS)
     if lossy is not None:
-        warn(
-            f"warning: {run}: {lossy.metrics[0].title} on the {lossy.split} rows falls by at least "
-            f"{lossy.clear_points:.2f} points by packing, and its score here is the packed student's"
-        )
+        warn(f"warning: {run}: {lossy.clear_fall} by packing, and its score here is the packed student's")
     elif unmet := found.unmet(POINTS):
         warn(f"warning: {run}: {unmet}")
     found.student.write(output)

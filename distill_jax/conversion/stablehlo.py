@@ -88,9 +88,10 @@ def _kept_alone(student: PackedStudent) -> tuple[StudentConfig, dict[str, np.nda
     }
     if not isinstance(table, Quantised) or table.kept is None:
         return config, arrays, None
-    others, is_padding = table.kept.copy(), np.zeros(len(table.kept), bool)
-    others[config.pad_id], is_padding[config.pad_id] = False, True
-    places = np.where(others, 1 + np.cumsum(others), np.where(is_padding, 0, 1)).astype(np.int32)
+    others = table.kept.copy()
+    others[config.pad_id] = False
+    places = np.where(others, 1 + np.cumsum(others), 1).astype(np.int32)
+    places[config.pad_id] = 0
     rows = np.zeros((2 + int(others.sum()), table.shape[-1]), np.float32)
     rows[places[table.kept]] = table.numbers
     arrays[config.table_name] = rows

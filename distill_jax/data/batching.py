@@ -53,8 +53,3 @@ def padded_rows(array: np.ndarray, multiple: int, fill: float = 0) -> np.ndarray
     if not missing:
         return array
     return np.concatenate([array, np.full((missing, *array.shape[1:]), fill, array.dtype)])
-
-
-def filled_up(array: np.ndarray, rows: int) -> np.ndarray:
-    """Return ``array`` with rows of zeros after its last, up to ``rows`` of them."""
-    return array if len(array) == rows else padded_rows(array, rows)

@@ -184,7 +184,7 @@ def _columns_of_objects(path: Path) -> tuple[tuple[str, str], ...]:
     kinds: dict[str, set[str]] = {}
     with open_data(path) as stream:
         for number, line, value, text in json_objects(path, stream, None):
-            if "\\u" in text:  # any other text has been UTF-8
+            if "\\ud" in text or "\\uD" in text:  # any other text has been UTF-8
                 _require_unicode(value, place(path, number, line))
             for name, inner in value.items():
                 kinds.setdefault(name, set()).add(_kind(inner))

@@ -73,15 +73,16 @@ class EmbeddingShrinker(Shrinker):
         _, lengths, directions = np.linalg.svd((stretched * weights).T @ (stretched * weights))
         del lengths
         back = directions @ (axes / roots).T
+        values = stretched @ directions.T
         return cls(
             config=config,
             table_name=config.table_name,
-            values=stretched @ directions.T,
+            values=values,
             seen=occurs,
             groups=_octaves(usage.features, occurs),
             kernels={name: back @ kernel for name, kernel in seen.items()},
             others=flat,
-            scale=float(np.sqrt(np.mean((stretched @ directions.T) ** 2))),
+            scale=float(np.sqrt(np.mean(values**2))),
         )
 
     @property

@@ -59,6 +59,11 @@ class SplitLoss:
         """What is lost of the first metric at least, with 97.5 % certainty by the labels, in hundredths."""
         return -100 * self.metrics[0].change.interval.high if self.metrics else 0.0
 
+    @property
+    def clear_fall(self) -> str:
+        """The same in words."""
+        return f"{self.metrics[0].title} on the {self.split} rows falls by at least {self.clear_points:.2f} points"
+
 
 @dataclasses.dataclass(frozen=True)
 class Judged:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from distill_jax.config import TrainConfig
-from distill_jax.data.batching import filled_up, length_buckets, padded_rows
+from distill_jax.data.batching import length_buckets, padded_rows
 from distill_jax.data.compaction import Compaction
 from distill_jax.data.examples import Examples
 from distill_jax.data.ragged import Ragged
@@ -227,11 +227,11 @@ class DenseRunner:
         self._placement = Placement(config)
         self._data = {
             "tokens": self._placement.put(arrays["tokens"]),
-            **{name: self._placement.put(filled_up(array, self._room)) for name, array in by_row.items()},
+            **{name: self._placement.put(padded_rows(array, self._room)) for name, array in by_row.items()},
             "rows": self._placement.put(np.int32(self._rows)),
             "dropout_key": self._placement.dropout_key(config.seed),
         }
-        needed = filled_up(tokens.lengths, self._room) + student.config.cut_margin
+        needed = padded_rows(tokens.lengths, self._room) + student.config.cut_margin
         self._length, self._needed = train.length, np.minimum(needed, train.length)
         self._buckets = np.array(stretch.cuts) if stretch.cuts else None
         self._order_room = -(-max(self._rows, stretch.rows) // batch) * batch
@@ -268,7 +268,7 @@ class DenseRunner:
         order = np.concatenate([self.order(epoch), padding])
         self._cuts = self._buckets[np.searchsorted(self._buckets, self._needed_by_batch(order))]
         if not self._in_order:
-            order = filled_up(order, self._order_room).astype(np.int32)
+            order = padded_rows(order, self._order_room).astype(np.int32)
             self._data = {**self._data, "order": self._placement.put(order)}
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
