@@ -131,7 +131,8 @@ class Judge:
     def points(self, logits: Mapping[str, np.ndarray]) -> float:
         """Return what is lost of the first metric on the first split, in hundredths; below 0 = gained.
 
-        Where no row has a label the student's own answers before are the truth.
+        Where no row has a label the student's own answers before are the truth. A metric that is not defined, as the
+        correlation of one score for all rows, has lost everything.
 
         Rows that change their answer are near a tie, so that their labels say little of it: a thousand rows tell half
         a point from nothing. The student's own probabilities of both answers say the same in expectation, far more
@@ -145,7 +146,7 @@ class Judge:
         known = task.is_labelled(labels)
         truth, rows = (labels, known) if known.any() else (task.answers(each.before), np.ones(len(labels), bool))
         before, found = (task.metrics[0].of(truth[rows], which[rows]) for which in (each.before, after))
-        return 100 * (before - found)
+        return 100.0 if np.isnan(before - found) else 100 * (before - found)
 
     def _loss(self, each: Judged, after: np.ndarray) -> SplitLoss:
         task, examples = self.task, each.examples

@@ -185,6 +185,8 @@ def test_without_labels_the_student_s_own_answers_are_the_truth(tmp_path, packab
     assert points[0] == pytest.approx(0)
     assert 0 < points[1] < points[2]
     assert points[2] > 20
+    if task == "score":
+        assert judge.points({"validation": np.zeros_like(before)}) == 100
 
 
 def test_where_no_size_loses_so_little_that_is_said(capsys, tmp_path, monkeypatch, packable):
