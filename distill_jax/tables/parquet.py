@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, reason_of
 from distill_jax.extras import missing_extra
 from distill_jax.tables.byte_streams import OnBytes
 from distill_jax.tables.compression import is_packed
@@ -228,9 +228,24 @@ def _batches(path: Path, file: Any, source: Any, columns: list[str] | None) -> I
         left = group.num_rows
         for batch in file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns):
             left -= batch.num_rows
+            _require_within_dictionaries(path, batch)
             if left >= 0:
                 yield batch
         _require_rows(path, f"row group {index}", group.num_rows, group.num_rows - left)
+
+
+def _require_within_dictionaries(path: Path, batch: Any) -> None:
+    """Raise ``InputError`` where a column's indices lead out of its dictionary, which the library does not look at."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if "dictionary<" not in str(column.type):  # of its own, or of a struct's or a list's
+            continue
+        try:
+            column.validate(full=True)
+        except ValueError as error:
+            raise InputError(
+                f"data file {path}: column {name}: expected the indices of a dictionary's words, got others "
+                f"({reason_of(error)}); fetch it again"
+            ) from None
 
 
 def _require_rows(path: Path, where: str, said: int, found: int) -> None:

@@ -447,3 +447,19 @@ def test_a_parquet_column_s_name_may_have_dots(tmp_path, name):
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({name: ["one", "two"], "text.other": [1, 2]}), path)
     assert [row.cells for row in read_rows(path, "parquet", (name,))] == [("one",), ("two",)]
+
+
+@pytest.mark.parametrize("is_nested", [False, True], ids=["a column", "a field of a struct"])
+def test_indices_that_lead_out_of_a_dictionary_are_refused(tmp_path, monkeypatch, is_nested):
+    """A damaged file's; the library writes none such, so they are put in where a file is read."""
+
+    def rows(*indices):
+        column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(["good", "bad"]), safe=False)
+        column = pa.StructArray.from_arrays([column], ["body"]) if is_nested else column
+        return pa.record_batch({"text": column, "label": [0, 1, 0]})
+
+    pq.write_table(pa.Table.from_batches([rows(0, 1, 1)]), tmp_path / "data.parquet")
+    broken = rows(0, 7, 1)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *_, **__: iter([broken]))
+    with pytest.raises(InputError, match=r"data.parquet: column text: expected the indices of a dictionary's words"):
+        read(tmp_path / "data.parquet", ("text.body" if is_nested else "text", "label"))
