@@ -22,7 +22,7 @@ from distill_jax.students.registry import student_config, student_kind
 from distill_jax.students.student import Student
 from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, TaskName
 from distill_jax.tasks.registry import task_named
-from distill_jax.training.class_labels import class_labels
+from distill_jax.training.class_labels import class_labels, in_class_order
 from distill_jax.training.fit import fit
 from distill_jax.training.label_sets import label_sets
 from distill_jax.training.length import fitted_to_rows
@@ -138,6 +138,8 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
     def fit(self, X: Iterable[str], y: Any, teacher_logits: np.ndarray | None = None) -> Self:  # noqa: N803
         """Train on texts and their labels; with ``teacher_logits`` [n, classes], learn from those.
 
+        The logits' columns are in the classes' order; those of a data frame are found by their names.
+
         Raises:
             InputError: texts, labels and logits do not go together, or an option is out of range.
         """
@@ -151,6 +153,7 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
             labels = places.astype(np.int32)
             if len(self.classes_) < 2:
                 raise InputError(f"y: expected at least two classes, got {self.classes_.tolist()}")
+        teacher_logits = in_class_order(teacher_logits, self.classes_)
         if teacher_logits is not None and np.shape(teacher_logits) != (len(texts), len(self.classes_)):
             raise InputError(
                 f"teacher_logits: expected [{len(texts)}, {len(self.classes_)}], the classes {self.classes_.tolist()}, "

@@ -46,6 +46,26 @@ def class_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(labels, return_inverse=True)
 
 
+def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
+    """Return a teacher's logits as an array whose columns are in the classes' order.
+
+    Args:
+        logits: [n, classes], or None; a data frame's columns are known by their names, unless it only numbers them.
+        classes: the classes in their order.
+
+    Raises:
+        InputError: the columns of a data frame are named otherwise than the classes.
+    """
+    if not isinstance(logits, pd.DataFrame):
+        return None if logits is None else np.asarray(logits)
+    names, wanted = [str(name) for name in logits.columns], [str(name) for name in classes.tolist()]
+    if sorted(names) == sorted(wanted):
+        return logits.iloc[:, [names.index(name) for name in wanted]].to_numpy()
+    if isinstance(logits.columns, pd.RangeIndex):
+        return logits.to_numpy()
+    raise InputError(f"teacher_logits: expected a column for each of the classes {wanted}, got the columns {names}")
+
+
 def _column(y: Any) -> np.ndarray:
     """Return labels as an array of one dimension; those of a list keep their types, which NumPy would make equal."""
     labels = np.asarray(y) if hasattr(y, "__array__") else np.asarray(y, object)

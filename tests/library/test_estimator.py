@@ -41,6 +41,16 @@ def test_it_learns_from_a_teacher_s_logits_against_the_labels():
     assert model.predict(["a good film"]).tolist() == ["no"]
 
 
+def test_a_data_frame_s_logits_are_known_by_their_names():
+    frame = pd.DataFrame({name: np.where(np.array(LABELS) == name, 4.0, -4.0) for name in ("yes", "no")})
+    only_logits = {**QUICK, "alpha": 0.0}
+    for logits in (frame, frame[["no", "yes"]], frame[["no", "yes"]].set_axis(range(2), axis=1)):
+        model = TextClassifier(training=only_logits).fit(TEXTS, LABELS, teacher_logits=logits)
+        assert model.predict(["a good film", "a bad film"]).tolist() == ["yes", "no"]
+    with pytest.raises(InputError, match=r"of the classes \['no', 'yes'\], got the columns \['yes', 'other'\]"):
+        TextClassifier().fit(TEXTS, LABELS, teacher_logits=frame.rename(columns={"no": "other"}))
+
+
 def test_it_is_cloned_searched_and_piped_as_others_are():
     model = TextClassifier(training=QUICK, vocab_size=300)
     assert clone(model).get_params() == model.get_params()
