@@ -91,7 +91,7 @@ def main() -> None:
         say(line)
     if arguments.numbers is not None:
         with sole_writer(arguments.numbers, "choice"):
-            CHOICES.write(arguments.numbers, choice.to_json())
+            CHOICES.write(arguments.numbers, choice.to_json(), *beside)
             if arguments.output is not None:
                 page = choice_page(choice).encode()
                 with atomic_write(arguments.output) as stream:

@@ -10,6 +10,7 @@ from distill_jax.errors import InputError
 from distill_jax.files import read_json, write_json
 
 _PROGRAM = "program"
+_BESIDE = "beside"
 _LARGEST = 1 << 26  # bytes; no results are as large, and a larger file need not be read
 
 
@@ -31,27 +32,42 @@ class ResultsFile:
         Args:
             option: names the file, or its folder, on the command line.
             path: the JSON file.
-            beside: what is drawn or told from it, which is the program's where the JSON file is.
+            beside: what is drawn or told from it, which is the program's where the JSON file names it.
 
         Raises:
             InputError: something lies there that is not the program's.
         """
-        whose = f"an earlier result of python -m {self.program}"
-        require_replaceable([path, *beside], whose, f"name another with {option}", ours=self.wrote(path))
+        whose, remedy = f"an earlier result of python -m {self.program}", f"name another with {option}"
+        found = self._read(path)
+        named = [] if found is None else found.get(_BESIDE, [])
+        require_replaceable([path], whose, remedy, ours=found is not None)
+        for each in beside:
+            require_replaceable([each], whose, remedy, ours=_seen_from(path, each) in named)
 
-    def write(self, path: Path, value: dict[str, Any]) -> None:
-        """Write results atomically."""
-        write_json(path, {_PROGRAM: self.program, **value})
+    def write(self, path: Path, value: dict[str, Any], *beside: Path) -> None:
+        """Write results atomically, and in them what is to be written beside them."""
+        named = {_BESIDE: [_seen_from(path, each) for each in beside]} if beside else {}
+        write_json(path, {_PROGRAM: self.program, **value, **named})
 
     def wrote(self, path: Path) -> bool:
         """Whether a file has the program's results."""
+        return self._read(path) is not None
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """Return what is in a file; None where it is not the program's."""
         try:
             if not path.is_file() or path.stat().st_size > _LARGEST:
-                return False
+                return None
             found = read_json(path, "results")
         except InputError:
-            return False
-        return found[_PROGRAM] == self.program if _PROGRAM in found else found.keys() == self.keys
+            return None
+        is_ours = found[_PROGRAM] == self.program if _PROGRAM in found else found.keys() == self.keys
+        return found if is_ours else None
+
+
+def _seen_from(path: Path, beside: Path) -> str:
+    """Return how a file is reached from the folder of another."""
+    return os.path.relpath(beside.resolve(), path.parent.resolve())
 
 
 def require_replaceable(paths: Sequence[Path], whose: str, remedy: str, *, ours: bool) -> None:

@@ -30,9 +30,14 @@ def test_results_replace_the_same_program_s(tmp_path):
     OURS.require_replaceable("--output", path)
     OURS.write(path, {"a": 1, "b": 2})
     assert json.loads(path.read_text()) == {"program": "some.program", "a": 1, "b": 2}
-    OURS.require_replaceable("--output", path, tmp_path / "new" / "chart.png")
-    (tmp_path / "new" / "chart.png").write_bytes(b"of the same results")
-    OURS.require_replaceable("--output", path, tmp_path / "new" / "chart.png")
+    chart, letter = tmp_path / "new" / "chart.png", tmp_path / "letter.txt"
+    OURS.require_replaceable("--output", path, chart, letter)
+    OURS.write(path, {"a": 1, "b": 2}, chart)
+    chart.write_bytes(b"of the same results")
+    OURS.require_replaceable("--output", path, chart, letter)
+    letter.write_text("mine")
+    with pytest.raises(InputError, match=f"^{letter}: expected no such file, or an earlier result"):
+        OURS.require_replaceable("--output", path, chart, letter)
 
 
 def test_results_that_do_not_name_the_program_yet_are_known_by_their_keys(tmp_path):

@@ -159,7 +159,7 @@ class Ablation:
                 for student, found in ((student, tables.items()) for student, tables in self.tables.items())
             },
         }
-        _SCORES.write(output / RESULTS, value)
+        _SCORES.write(output / RESULTS, value, output / PAGE, output / CURVE)
         page = markdown(self.tables, self.wholes, teacher, self.seeds, str(self.place.export))
         with atomic_write(output / PAGE) as stream:
             stream.write(page.encode())

@@ -97,17 +97,15 @@ def write_results(
     output: Path, results: list[RowResult], skipped: list[dict[str, str]], settings: dict[str, Any]
 ) -> None:
     """Write ``benchmark.json`` and, where targets were measured, ``benchmark.png``."""
-    _TURNS.write(
-        output / TABLE,
-        {
-            "machine": describe_machine(),
-            "versions": describe_versions(),
-            "settings": settings,
-            "rows": [to_json(result) for result in results],
-            "skipped": skipped,
-        },
-    )
     drawn = chart(results)
+    value = {
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "settings": settings,
+        "rows": [to_json(result) for result in results],
+        "skipped": skipped,
+    }
+    _TURNS.write(output / TABLE, value, *([] if drawn is None else [output / CHART]))
     if drawn is not None:
         from distill_jax.reporting.chart_style import png
 

@@ -121,6 +121,7 @@ def _train(export: Path, workdir: Path, student: str, *, transfer: bool, seeds: 
 
 def _write(rows: list[Row], options: Arguments) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
-    _RESULTS.write(options.output / RESULTS, {"seeds": options.seeds, "cases": [row.to_json() for row in rows]})
+    value = {"seeds": options.seeds, "cases": [row.to_json() for row in rows]}
+    _RESULTS.write(options.output / RESULTS, value, options.output / PAGE)
     with atomic_write(options.output / PAGE) as stream:
         stream.write(markdown(rows, options.student, options.seeds).encode())
