@@ -54,9 +54,15 @@ def make(case: Case, folder: Path) -> Export:
     Raises:
         InputError: the export cannot be used, or the folder holds another one.
     """
+    whole = Export.open(case.export)
     if not (folder / MANIFEST).is_file():
-        _write(case, Export.open(case.export), folder)
-    return Export.open(folder)
+        _write(case, whole, folder)
+    made = Export.open(folder)
+    if made.manifest.config.get("case") != _described(case, whole):
+        raise InputError(
+            f"{folder}: it was made of another export than {case.export} is now; name another --output, or delete it"
+        )
+    return made
 
 
 def _write(case: Case, export: Export, folder: Path) -> None:
@@ -80,21 +86,22 @@ def _write(case: Case, export: Export, folder: Path) -> None:
     if "transfer" in splits and len(splits["train"]) < len(export.train):
         splits["transfer"] = splits["transfer"].take(own(splits["transfer"].tokens, splits["train"].tokens))
     header = dataclasses.replace(
-        manifest, label_names=tuple(names), splits={}, config={**manifest.config, "case": _described(case)}
+        manifest, label_names=tuple(names), splits={}, config={**manifest.config, "case": _described(case, export)}
     )
     writer = ExportWriter(folder, header)
     for name, rows in splits.items():
         assert rows.example_ids is not None
         assert rows.teacher_logits is not None
-        writer.write(name, 0, Part(rows.example_ids, rows.tokens, rows.labels, rows.teacher_logits))
+        writer.write(name, 0, Part(rows.example_ids, rows.tokens, rows.labels, rows.teacher_logits, rows.weights))
     writer.write_tokenizer(export.tokenizer.decode())
     if manifest.has_token_embeddings:
         writer.write_token_embeddings(read_token_embeddings(export.folder, manifest))
     writer.finish(dict.fromkeys(splits, 1), manifest.teacher)
 
 
-def _described(case: Case) -> dict[str, Any]:
-    return {"rows": case.rows, "halves": case.halves, "rare": case.rare}
+def _described(case: Case, export: Export) -> dict[str, Any]:
+    how = {"rows": case.rows, "halves": case.halves, "rare": case.rare}
+    return {**how, "of": export.manifest.fingerprint}
 
 
 def drawn(rows: Examples, count: int, rng: np.random.Generator) -> Examples:

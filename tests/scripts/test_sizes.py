@@ -8,6 +8,7 @@ import pytest
 
 from distill_jax.data.exports import Export
 from distill_jax.data.ragged import Ragged
+from distill_jax.errors import InputError
 from distill_jax.train import main as train_main
 from scripts.ablation.results import Spread
 from scripts.sizes import command_line
@@ -31,6 +32,9 @@ def test_a_case_is_an_export_of_fewer_rows_or_of_other_classes(export, tmp_path)
     for row, logits in zip(few.train.example_ids.tolist(), few.train.teacher_logits, strict=True):
         assert np.array_equal(logits, drawn[row])
     assert make(Case(export, rows=66), tmp_path / "few").manifest.fingerprint == few.manifest.fingerprint
+    other = write_tiny_export(tmp_path / "other" / "tiny", transfer_rows=100, validation_rows=50)
+    with pytest.raises(InputError, match=r"few: it was made of another export than .*tiny is now"):
+        make(Case(other, rows=66), tmp_path / "few")
     rare = make(Case(export, rare=True), tmp_path / "rare")
     assert rare.label_names == ("lower half", "upper half")
     counts = np.bincount(rare.train.labels)
