@@ -70,12 +70,17 @@ def _body(kind: str) -> Any:
         if method == "HEAD":
             return
         if status != 200:
-            error = json.loads(answer)["error"]
-            require(bool(error.strip()) and one_line(error) == error, "a refusal that is no sentence")
+            _check_refusal(answer)
         elif method == "POST" and path_.endswith("predict"):
             _check(answer, named)
 
     return read
+
+
+def _check_refusal(answer: bytes) -> None:
+    """Require of a refusal that it is one sentence."""
+    error = json.loads(answer)["error"]
+    require(bool(error.strip()) and one_line(error) == error, "a refusal that is no sentence")
 
 
 def _check(answer: bytes, kind: str) -> None:
@@ -103,6 +108,9 @@ def _file(path: Path, _: random.Random) -> None:
     for page in ("/predict", "/explain"):
         headers = [(b"content-type", b"application/json")]
         status, answer = asyncio.run(_ask(app, "POST", page, headers, [texts]))
+        if status == 422:  # a tokenizer may know no token for what it does not know
+            _check_refusal(answer)
+            continue
         require(status == 200 and len(next(iter(json.loads(answer).values()))) == 2, f"status {status} of {page}")
 
 
