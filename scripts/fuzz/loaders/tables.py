@@ -142,7 +142,8 @@ def _answers(path: Path, draw: random.Random) -> None:
 
     """Read a teacher's answers: in one column or one for each class, named as they are or otherwise."""
     is_counted = path.stem in ("votes", "counts")
-    kind: OutputKind = "votes" if is_counted and draw.random() < 0.9 else draw.choice(get_args(OutputKind))
+    kinds = tuple(kind for kind in get_args(OutputKind) if kind != "score")  # which goes with another task
+    kind: OutputKind = "votes" if is_counted and draw.random() < 0.9 else draw.choice(kinds)
     has_columns = path.stem == "counts" or (path.suffix == ".csv" and draw.random() < 0.5)
     columns = draw.choice((("pos", "neg"), ("good=pos", "bad=neg"), ("=pos", "neg="))) if has_columns else ("answer",)
     config = _config(path, draw, {"text_column": ("text",)})
