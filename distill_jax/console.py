@@ -20,6 +20,7 @@ from distill_jax import __version__
 from distill_jax.errors import InputError, Interrupted, printable
 from distill_jax.extras import naming_the_extra
 from distill_jax.options import option_of, require_once
+from distill_jax.storage.address import shown
 
 _Options = TypeVar("_Options")
 
@@ -35,13 +36,13 @@ INTERRUPTED = 128 + signal.SIGINT
 
 def say(message: str = "") -> None:
     """Write a line for the user to standard output, now; control characters in it are shown escaped."""
-    sys.stdout.write(printable(message) + "\n")
+    sys.stdout.write(printable(shown(message)) + "\n")
     sys.stdout.flush()
 
 
 def warn(message: str) -> None:
     """Write a line for the user to standard error, now; control characters in it are shown escaped."""
-    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.write(printable(shown(message)) + "\n")
     sys.stderr.flush()
 
 

@@ -21,6 +21,8 @@ EXTRAS = {
     "onnx": ("onnx",),
     "bench": ("fasttext", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub", "yaml"),
+    "s3": ("fsspec", "s3fs"),
+    "gs": ("gcsfs",),
     "ray": ("ray",),
     "spark": ("pyspark",),
     "serve": ("httptools", "uvicorn", "uvloop"),

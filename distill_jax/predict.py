@@ -11,6 +11,7 @@ from distill_jax.console import parse_options, run_command, warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.labelling.options import TableOptions
 from distill_jax.options import Flag
+from distill_jax.storage.address import is_address
 from distill_jax.tables.dialect_options import DialectConfig
 
 _TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xls", ".xlsx"})
@@ -55,16 +56,23 @@ def main() -> None:
             "With --text-column read a table, and write it with the answers as further columns."
         ),
     )
-    _require_input(arguments)
+    arguments = dataclasses.replace(arguments, run=_local_copy(arguments.run))
+    is_folder = arguments.file is not None and _is_folder(arguments.file)
+    if arguments.file is not None and not (is_folder and arguments.table.text_column):
+        arguments = dataclasses.replace(arguments, file=_local_copy(arguments.file))
+    _require_input(arguments, is_folder=is_folder)
     if arguments.table.text_column and arguments.file is not None:
-        if arguments.file.is_dir():
+        if is_folder:
             from distill_jax.labelling.label_folder import label_folder
 
             label_folder(arguments.file, arguments.run, arguments.table, arguments.dialect)
             return
-        from distill_jax.labelling.label_table import label_table
+        from distill_jax.labelling.places import put_at_end
 
-        label_table(arguments.file, arguments.run, arguments.table, arguments.dialect, explain=arguments.explain)
+        with put_at_end(arguments.table) as options:
+            from distill_jax.labelling.label_table import label_table
+
+            label_table(arguments.file, arguments.run, options, arguments.dialect, explain=arguments.explain)
         return
     from distill_jax.labelling.labeller import load_student
     from distill_jax.labelling.lines import label_lines
@@ -80,16 +88,34 @@ def main() -> None:
         label_lines(predictor, stream, str(arguments.file), explain=arguments.explain)
 
 
-def _require_input(arguments: Arguments) -> None:
+def _local_copy(path: Path) -> Path:
+    """Return a path, or that of the copies of the objects at an address."""
+    if not is_address(path):
+        return path
+    from distill_jax.storage.mirror import local_copy
+
+    return local_copy(path)
+
+
+def _is_folder(file: Path) -> bool:
+    """Whether a path is a folder, or an address that is no object's own."""
+    if not is_address(file):
+        return file.is_dir()
+    from distill_jax.storage.objects import Objects
+
+    objects = Objects(file)
+    return objects.find() is None and bool(objects.names())
+
+
+def _require_input(arguments: Arguments, *, is_folder: bool) -> None:
     """Refuse what can be refused before anything heavy is imported."""
     if not arguments.run.exists():
         raise MissingInputError(
             f"--model {arguments.run}: there is no such run folder or packed file; train a student with python -m "
             "distill_jax.train"
         )
-    if arguments.file is not None and not arguments.file.exists():
+    if arguments.file is not None and not is_folder and not arguments.file.exists():
         raise MissingInputError(f"{arguments.file}: expected a file of texts, found no such file")
-    is_folder = arguments.file is not None and arguments.file.is_dir()
     if is_folder and not arguments.table.text_column:
         raise InputError(
             f"{arguments.file}: expected a file of texts, found a folder; of a folder of tables name the column of "

@@ -180,11 +180,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _train(arguments: Arguments, words: Sequence[str]) -> None:
+    from distill_jax.storage.mirror import local_copy
     from distill_jax.training import processes
     from distill_jax.training.run import TrainRun, follow_run
     from distill_jax.training.seed_runs import train_seeds
 
-    run = arguments.run
+    run = dataclasses.replace(arguments.run, export=local_copy(arguments.run.export))
     train = _for_export(arguments.train, run.export, words)
     asked = TrainRun(
         export=run.export,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from distill_jax.console import EXPORT_COMMAND, parse_options, run_command
 from distill_jax.errors import InputError
+from distill_jax.storage.address import is_address
 from teacher_export.config import ExportConfig
 from teacher_export.steps import STEPS
 
@@ -56,6 +57,11 @@ def main() -> None:
 
         require_libraries(teacher_is_table=config.teacher_is_table)
         share_processors()
+        if is_address(config.export_folder):
+            from teacher_export.parts.stored import export_stored
+
+            export_stored(config)
+            return
         from teacher_export.export import run
 
         run(config)

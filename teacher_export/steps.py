@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 from distill_jax.console import EXPORT_COMMAND, parse_options
+from distill_jax.storage.address import is_address
 from teacher_export.config import ExportConfig
 from teacher_export.options.parts import FinishOptions, PartOptions
 
@@ -14,6 +15,11 @@ its rows, make the teacher ready, and write each part's rows into the export fol
 def _plan(words: Sequence[str]) -> None:
     config = parse_options(ExportConfig, words, prog=f"{EXPORT_COMMAND} plan", description=_PLAN)
     _prepare(teacher_is_table=config.teacher_is_table)
+    if is_address(config.export_folder):
+        from teacher_export.parts.stored import make_stored_plan
+
+        make_stored_plan(config)
+        return
     from teacher_export.parts.planning import make_plan
 
     make_plan(config)
@@ -38,6 +44,11 @@ def _part(words: Sequence[str]) -> None:
 def _finish(words: Sequence[str]) -> None:
     options = parse_options(FinishOptions, words, prog=f"{EXPORT_COMMAND} finish")
     _prepare(teacher_is_table=True)
+    if is_address(options.output):
+        from teacher_export.parts.stored import finish_stored_plan
+
+        finish_stored_plan(options.output)
+        return
     from teacher_export.parts.ending import finish_plan
 
     finish_plan(options.output)

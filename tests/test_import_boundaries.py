@@ -48,6 +48,7 @@ SHARED = (
         "rare_classes",
         "option_fields",
         "export",
+        "storage",
         "tables",
         "tasks",
     ),
@@ -55,7 +56,7 @@ SHARED = (
 )
 TOKENIZER = "data/tokenizer"
 ENGINES = {"ray", "pyspark"}
-HEAVY = [*JAX, *TORCH, "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
+HEAVY = [*JAX, *TORCH, "fsspec", "pandas", "sklearn", "scipy", "pyarrow", "altair", "vl_convert"]
 
 
 def _sources(package, root=ROOT):
@@ -140,6 +141,7 @@ def test_a_shared_module_needs_the_standard_library_and_numpy_alone(path):
     is_task = path.parent.name == "tasks"  # what training minimises is asked for by the JAX half alone
     inside = {"tqdm", "tyro", "platformdirs"} | ({"jax", "scipy"} if is_task else set())
     inside |= {"pyarrow"} if path.parent.name == "tables" else set()  # Parquet, and zstd
+    inside |= {"fsspec"} if path.parent.name == "storage" else set()
     assert _packages(_imports(path)) <= allowed | inside
     assert _ours(_imports(path)) <= {*SHARED, "__version__"} | ({"arrays", "losses"} if is_task else set())
 

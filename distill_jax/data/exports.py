@@ -11,6 +11,7 @@ from distill_jax.data.tokenizer_file import read_tokenizer_file
 from distill_jax.errors import MissingInputError
 from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest, require_whole
 from distill_jax.export.reader import require_vocabulary
+from distill_jax.storage.mirror import local_copy
 
 
 class Export:
@@ -36,13 +37,13 @@ class Export:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Export":
-        """Read the manifest and the tokenizer, and nothing else yet.
+        """Read the manifest and the tokenizer, and nothing else yet; what lies at an address is fetched.
 
         Raises:
             MissingInputError: no such folder, or no finished export in it.
             ExportFormatError: its manifest breaks a rule, or it or the tokenizer is not the file that was written.
         """
-        folder = Path(folder)
+        folder = local_copy(Path(folder))
         manifest = read_manifest(folder)
         if not (folder / TOKENIZER).is_file():
             raise MissingInputError(f"export folder {folder}: it has no {TOKENIZER}; export again")

@@ -1,29 +1,32 @@
 """A folder of tables, labelled table by table into another: what stands there is done.
 
 A table is the unit of work, and is whole or not there. So several processes, machines or an engine's workers may do
-tables in any order, be killed, and go on; ``_labelling.json`` beside the tables says what labels them.
+tables in any order, be killed, and go on; ``_labelling.json`` beside the tables says what labels them, and
+``_labelling/`` of which tables. Both folders may be addresses of objects.
 """
 
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import progress, say, warn
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.extras import are_installed
-from distill_jax.files import first_difference, is_temporary, read_json, real_place, require_within, write_json
-from distill_jax.labelling.label_table import digest_of, label_table, warn_of_missing, workers_for
+from distill_jax.files import first_difference, json_bytes, parse_json, real_place
+from distill_jax.labelling.label_table import digest_of, label_table, require_labellable, warn_of_missing, workers_for
 from distill_jax.labelling.labeller import load_student
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import has_form
 from distill_jax.labelling.part_folder import Done, delete_begun
+from distill_jax.labelling.places import Place, place_of
 from distill_jax.labelling.workers import in_order
 from distill_jax.locks import sole_writer
+from distill_jax.storage.address import is_address, url_of
+from distill_jax.storage.mirror import local_copy
 from distill_jax.tables.dialect_options import DialectConfig
 from distill_jax.tables.formats import format_of, say_guesses
 
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from distill_jax.inference.predictor import Predictor
 
 RECORD = "_labelling.json"  # who reads folders of tables leaves out what begins with _
+SOURCES = "_labelling"
 _KIND = "distill-jax: a labelled folder"
-_NO_LINKS = "give that place by itself if it is meant, or delete the link"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +43,9 @@ class FolderTask:
     """What is to be done with a folder; it can be pickled, and is the same on every machine that sees its paths.
 
     Attributes:
-        folder: has the tables.
-        output: where each of them gets its answers, under its own name.
-        student: in whatever form it lies there.
+        folder: has the tables; a folder, or an address of objects.
+        output: where each of them gets its answers, under its own name; likewise.
+        student: in whatever form it lies there; likewise.
         options: what is written; of ``resume``, ``overwrite``, ``workers`` and ``shard`` none is looked at.
         dialect: how files of separated fields are written.
     """
@@ -59,9 +62,28 @@ class FolderTask:
         Raises:
             InputError: the one folder lies in the other.
         """
-        folder, output = self.folder.resolve(), self.output.resolve()
+        folder, output = _whole(self.folder), _whole(self.output)
         if folder.is_relative_to(output) or output.is_relative_to(folder):
             raise InputError(f"--output {self.output}: expected a folder apart from {self.folder}; name another")
+
+    @cached_property
+    def tables(self) -> Place:
+        """Where the tables lie."""
+        return place_of(self.folder)
+
+    @cached_property
+    def labelled(self) -> Place:
+        """Where the labelled tables lie."""
+        return place_of(self.output)
+
+    @cached_property
+    def student_here(self) -> Path:
+        """The student's path on this machine."""
+        return local_copy(self.student)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is this machine's."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def names(self) -> list[str]:
         """Return the tables' names, with the folders within which they lie, sorted.
@@ -71,8 +93,8 @@ class FolderTask:
         """
         found: list[str] = []
         others: list[str] = []
-        for path in _files_in(self.folder):
-            (found if has_form(path) else others).append(path.relative_to(self.folder).as_posix())
+        for name in self.tables.files():
+            (found if has_form(Path(name)) else others).append(name)
         if not found:
             seen = f"; there are other files, such as {others[0]}" if others else ""
             raise InputError(
@@ -86,18 +108,20 @@ class FolderTask:
         """Return those of the tables that are still to be labelled.
 
         Raises:
-            InputError: a table is younger than what was labelled of it.
+            InputError: a table is another one than what was labelled of it.
         """
-        left = []
-        for name in names:
-            done = self.output / name
-            if not done.exists():
-                left.append(name)
-            elif done.stat().st_mtime_ns < (self.folder / name).stat().st_mtime_ns:
+        there, sources = self.labelled.files(), self.tables.files()
+        done = [name for name in names if name in there]
+        records = self.labelled.read([_source_of(name) for name in done])
+        for name in done:
+            record = records.get(_source_of(name))
+            known = None if record is None else parse_json(record, f"{self.output}/{_source_of(name)}")
+            if name not in sources or known != dataclasses.asdict(sources[name]):
                 raise InputError(
-                    f"{done}: it is older than the table that it was labelled of; delete it, and give the command again"
+                    f"{self.output}/{name}: expected it to be labelled of the table that {self.folder}/{name} is now, "
+                    "found it labelled of another one; delete it, and give the command again"
                 )
-        return left
+        return [name for name in names if name not in there]
 
     def labeller(self, predictor: "Predictor | None" = None) -> Callable[[str], Done]:
         """Return what labels a table of a name, or goes on with it; of one that is done it returns no rows.
@@ -105,16 +129,23 @@ class FolderTask:
         Args:
             predictor: the student as it was loaded before; None = it is loaded now.
         """
-        loaded = load_student(self.student) if predictor is None else predictor
+        loaded = load_student(self.student_here) if predictor is None else predictor
 
         def label(name: str) -> Done:
-            target = self.output / name
-            if target.exists():
+            if self.labelled.find(name) is not None:
                 return Done()
+            source = self.tables.find(name)
+            path = self.tables.fetch(name)
+            if source is not None:  # written before the table: what is there has one
+                self.labelled.write(_source_of(name), json_bytes(dataclasses.asdict(source)))
             options = dataclasses.replace(
-                self.options, output=target, workers=1, resume=True, overwrite=False, shard=""
+                self.options, output=self.labelled.target(name), workers=1, resume=True, overwrite=False, shard=""
             )
-            return label_table(self.folder / name, self.student, options, self.dialect, loaded, is_quiet=True)
+            done = label_table(path, self.student_here, options, self.dialect, loaded, is_quiet=True)
+            self.labelled.put(name)
+            self.labelled.drop(name)
+            self.tables.drop(name)
+            return done
 
         return label
 
@@ -128,8 +159,9 @@ class FolderTask:
         Raises:
             InputError: something else lies there, or what was labelled otherwise; or neither is asked for.
         """
-        real_place(self.output, "--output")
-        identity, found = self._identity(), _record(self.output)
+        if not is_address(self.output):
+            real_place(self.output, "--output")
+        identity, found = self._identity(), self._record()
         if found is not None and not resume and not overwrite:
             raise InputError(
                 f"{self.output}: it has labelled tables already; go on with --resume, or start anew with --overwrite"
@@ -143,29 +175,67 @@ class FolderTask:
         if overwrite:
             self._clear()  # the old record stays until nothing of it is left
         if found is None or overwrite:
-            self.output.mkdir(parents=True, exist_ok=True)
-            write_json(self.output / RECORD, {"kind": _KIND, "identity": identity})
+            self.labelled.write(RECORD, json_bytes({"kind": _KIND, "identity": identity}))
 
     def _clear(self) -> None:
-        """Delete what was labelled of the folder's tables; ``InputError`` where others lie there."""
-        for target in (self.output / name for name in self.names()):
+        """Delete what was labelled of the folder; nothing is, and ``InputError`` is raised, where others' files lie."""
+        names = self.names()
+        sources = {name: _source_of(name) for name in names}
+        known = self.labelled.read(list(sources.values())).keys()
+        ours = {name for name, source in sources.items() if source in known}
+        other = next((name for name in self.labelled.files() if name not in ours), None)
+        if other is not None:
+            raise InputError(
+                f"{self.output}/{other}: expected tables that were labelled of those in {self.folder}, found another "
+                "file; delete it, or name another --output"
+            )
+        for name in names:
+            target = self.labelled.target(name)
             if target.parent.is_dir():
                 with sole_writer(target, "output"):
                     delete_begun(target)
-                    target.unlink(missing_ok=True)
-        other = next(_files_in(self.output), None) if self.output.is_dir() else None
-        if other is not None:
-            raise InputError(f"{other}: it is of no table in {self.folder}; delete it, or name another --output")
+                    self.labelled.delete(name)
+            self.labelled.delete(sources[name])
+
+    def _record(self) -> dict[str, Any] | None:
+        """Return what the output's tables were labelled with; None where nothing is there.
+
+        Raises:
+            InputError: it is a file, or a folder of something else.
+        """
+        if self.output.is_file():
+            raise InputError(
+                f"--output {self.output}: expected a folder, as a folder of tables is read, found a file; name another"
+            )
+        content = self.labelled.read([RECORD]).get(RECORD)
+        if content is None and self.labelled.is_free():
+            return None
+        found = {} if content is None else parse_json(content, f"{self.output}/{RECORD}")
+        if found.get("kind") == _KIND and isinstance(found.get("identity"), dict):
+            return dict(found["identity"])
+        raise InputError(
+            f"--output {self.output}: expected nothing of that name or a labelled folder, found something else; name "
+            "another"
+        )
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "student": digest_of(self.student),
+            "student": digest_of(self.student_here),
             "text_column": list(self.options.text_column),
             "probabilities": self.options.probabilities,
             "prefix": self.options.prefix,
             "label_separator": self.options.label_separator,
             **dataclasses.asdict(self.dialect),
         }
+
+
+def _whole(path: Path) -> Path | PurePosixPath:
+    return PurePosixPath(url_of(path)) if is_address(path) else path.resolve()
+
+
+def _source_of(name: str) -> str:
+    """Return where it is written of which table a labelled one is."""
+    return f"{SOURCES}/{name}.json"
 
 
 def label_folder(folder: Path, student: Path, options: TableOptions, dialect: DialectConfig) -> None:
@@ -185,16 +255,18 @@ def label_folder(folder: Path, student: Path, options: TableOptions, dialect: Di
         raise InputError(f"{folder}: a folder of tables goes with --output, the folder of what is written; name it")
     task = FolderTask(folder, options.output, student, options, dialect)
     names = task.names()
-    predictor = load_student(student)
+    predictor = load_student(task.student_here)
+    first = task.tables.fetch(names[0])
+    require_labellable(first, student, options, dialect, predictor)  # before anything is written
     task.begin(resume=options.resume or bool(options.shard), overwrite=options.overwrite)
     mine = options.share_of(names)
     left = task.left(mine)
     if len(left) < len(mine):
         say(f"going on after {len(mine) - len(left):,} of {len(mine):,} tables")
     if left:
-        first = folder / left[0]
         say_guesses(first, dialect, format_of(first, dialect, options.text_column))
-    size = sum((folder / name).stat().st_size for name in left)
+    sizes = task.tables.files()
+    size = sum(sizes[name].size for name in left)
     workers = max(1, min(workers_for(options.workers, size, predictor), len(left)))
     started = time.monotonic()
     each: list[Done] = []
@@ -223,49 +295,3 @@ def _shown(results: Iterator[Done], tables: int) -> Iterator[Done]:
             rows += done.rows
             bar.update()
             bar.set_postfix_str(f"{rows / (time.monotonic() - started):,.0f} rows/s", refresh=False)
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    """Yield a folder's files but for those whose name, or whose folder's, begins with a dot or an underscore.
-
-    Raises:
-        InputError: a link leads out of it, or to a folder, which may be one that it lies in.
-    """
-    for place, *names in os.walk(folder, onerror=_raise):
-        folders, files = (sorted(name for name in each if not name.startswith((".", "_"))) for each in names)
-        names[0][:] = folders
-        for path in (Path(place) / name for name in (*folders, *files)):
-            if path.is_symlink():
-                require_within(folder, path, "folder", _NO_LINKS)
-                if path.is_dir():
-                    raise InputError(
-                        f"folder {folder}: expected files, found {path.name}, a link to a folder; {_NO_LINKS}"
-                    )
-        yield from (Path(place) / name for name in files)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _record(output: Path) -> dict[str, Any] | None:
-    """Return what a folder's tables were labelled with; None where nothing is there.
-
-    Raises:
-        InputError: it is a file, or a folder of something else.
-    """
-    if not output.exists():
-        return None
-    if not output.is_dir():
-        raise InputError(
-            f"--output {output}: expected a folder, as a folder of tables is read, found a file; name another"
-        )
-    if (output / RECORD).exists():
-        found = read_json(output / RECORD, "record of a labelled folder")
-        if isinstance(found, dict) and found.get("kind") == _KIND and isinstance(found.get("identity"), dict):
-            return dict(found["identity"])
-    elif all(map(is_temporary, output.iterdir())):
-        return None
-    raise InputError(
-        f"--output {output}: expected nothing of that name or a labelled folder, found something else; name another"
-    )

@@ -119,6 +119,21 @@ def label_table(
     return part.done
 
 
+def require_labellable(
+    path: Path, student: Path, options: TableOptions, dialect: DialectConfig, predictor: "Predictor"
+) -> None:
+    """Refuse a table that ``label_table`` would refuse; nothing is written, and no row but the first ones is read.
+
+    Raises:
+        InputError: it has no such column, one of a name that comes to it, …; or the output's form does not go with it.
+    """
+    require_data_file(path, "the file's name")
+    output = None if options.output is None else options.output / path.name
+    named = dataclasses.replace(options, output=output)
+    file_format = format_of(path, dialect, options.text_column)
+    _work(path, predictor, student, named, file_format, explain=False, is_quiet=True)
+
+
 def _work(
     path: Path,
     predictor: "Predictor",

@@ -13,6 +13,7 @@ from pathlib import Path
 from distill_jax.console import say
 from distill_jax.errors import InputError
 from distill_jax.files import require_within
+from distill_jax.storage.mirror import local_copy
 from distill_jax.tables.compression import name_within
 from distill_jax.tables.reading import FORMATS
 from teacher_export.data.cards import CARD, Subset, read_card, subset_of
@@ -37,6 +38,12 @@ def with_files_of_folders(data: DataConfig) -> DataConfig:
     Raises:
         InputError: a folder has no tables, none that train, tables of several kinds, or several data sets.
     """
+    data = dataclasses.replace(
+        data,
+        data=tuple(path if is_on_hub(path) else local_copy(path) for path in data.data),
+        validation_data=tuple(map(local_copy, data.validation_data)),
+        test_data=tuple(map(local_copy, data.test_data)),
+    )
     if not any(path.is_dir() or is_on_hub(path) for path in data.data):
         return data
     found: dict[str, list[Path]] = {"data": [], "validation_data": [], "test_data": []}

@@ -1,5 +1,6 @@
 """The end of a planned export: every part looked at, the manifest written, what is of no use deleted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,21 @@ def _finish(plan: Plan) -> Manifest:
                 missing.append(number)
                 record_of(plan.part_path(number)).unlink(missing_ok=True)  # of a part that was damaged
             bar.update(1)
-    if missing:
-        command = shell_line(["python", "-m", "teacher_export", "part", "--output", path_word(folder)])
-        raise InputError(
-            f"{OUTPUT} {folder}: {len(missing):,} of {len(plan):,} parts are missing or damaged "
-            f"({as_ranges(missing)}); compute them ({command}), and finish again"
-        )
+    require_all(plan, missing)
     _write_timing(plan)
     manifest = finish_export(writer, plan.counts, figures=plan.figures, order_is_known=plan.order_is_known)
     delete_plan(folder)
     return manifest
+
+
+def require_all(plan: Plan, missing: Sequence[int]) -> None:
+    """Raise ``InputError`` where parts are missing or damaged."""
+    if missing:
+        command = shell_line(["python", "-m", "teacher_export", "part", "--output", path_word(plan.folder)])
+        raise InputError(
+            f"{OUTPUT} {plan.folder}: {len(missing):,} of {len(plan):,} parts are missing or damaged "
+            f"({as_ranges(missing)}); compute them ({command}), and finish again"
+        )
 
 
 def _write_timing(plan: Plan) -> None:

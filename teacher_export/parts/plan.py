@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.checksums import record_digests, require_recorded
+from distill_jax.checksums import CHECKSUMS, record_digests, require_recorded
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import MANIFEST, WEIGHTS, Manifest, parse_manifest, part_file
 from distill_jax.files import atomic_write, json_bytes, read_json, sha256_file
@@ -23,6 +23,7 @@ from teacher_export.data.dataset import Split
 
 PLAN_FOLDER = "plan"
 PLAN = "plan.json"
+PLAN_FILES = (f"{PLAN_FOLDER}/{CHECKSUMS}", f"{PLAN_FOLDER}/{PLAN}")  # in the order in which they are written
 _VERSION = 1
 _LOGITS = "teacher_logits"
 _TYPES = {

@@ -12,10 +12,12 @@ from distill_jax.console import progress, say
 from distill_jax.errors import InputError, Interrupted, reason_of
 from distill_jax.extras import require_extra
 from distill_jax.locks import shared
+from distill_jax.storage.address import is_address
 from teacher_export.options.parts import PartOptions
 from teacher_export.options.teacher import DeviceName
-from teacher_export.parts.plan import Plan, read_plan
-from teacher_export.parts.working import OUTPUT, PartWorker, is_finished, say_what_is_left
+from teacher_export.parts.places import is_finished, open_parts
+from teacher_export.parts.plan import Plan
+from teacher_export.parts.working import OUTPUT, PartWorker, say_what_is_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ class PartActor:
     """A process of the cluster. Ray makes it anew, where it dies, and gives it the part that it was at again.
 
     Args:
-        folder: the export folder, by a path that every machine of the cluster knows.
+        folder: the export folder, by a path that every machine of the cluster knows, or its address.
         device: where the teacher runs, if not where the plan was told.
     """
 
@@ -40,8 +42,9 @@ class PartActor:
     def do(self, number: int) -> tuple[int, bool]:
         """Compute a part; return its number, and False where another process is at it."""
         if self._worker is None:  # not when it is made, so that what is wrong is an answer and not a death
-            self._held.enter_context(shared(self._folder, OUTPUT))
-            self._worker = PartWorker(read_plan(self._folder), self._device)
+            parts = open_parts(self._folder)
+            self._held.enter_context(shared(parts.plan.folder, OUTPUT))
+            self._worker = PartWorker(parts, self._device)
         return number, self._worker.do(number)
 
 
@@ -53,12 +56,12 @@ def compute_parts_with_ray(options: PartOptions, choose: Callable[[int], Sequenc
         Interrupted: Ctrl-C; the message says what is kept.
     """
     require_extra("ray", "--engine ray")
-    folder = options.output.absolute()
+    folder = options.output if is_address(options.output) else options.output.absolute()
     if is_finished(folder):
         return
-    plan = read_plan(folder)
-    worker = PartWorker(plan, options.device)
-    todo = say_what_is_left(plan, worker, choose(len(plan)))
+    parts = open_parts(folder)
+    plan = parts.plan
+    todo = say_what_is_left(parts, choose(len(plan)))
     if not todo:
         return
     start = time.perf_counter()

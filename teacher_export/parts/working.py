@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from distill_jax.console import progress, say
 from distill_jax.errors import Interrupted
-from distill_jax.export.format import MANIFEST, TOKENIZER
-from distill_jax.export.writer import ExportWriter, record_of
+from distill_jax.export.format import TOKENIZER
+from distill_jax.export.writer import ExportWriter
 from distill_jax.locks import claim, shared
 from teacher_export.options.teacher import DeviceName
 from teacher_export.parts.compute import compute_part, part_words
-from teacher_export.parts.plan import Plan, read_plan
+from teacher_export.parts.places import Parts, is_finished, open_parts
 from teacher_export.teacher.kinds import row_labeller_of
 from teacher_export.timing import place_of
 
@@ -29,13 +29,13 @@ class PartWorker:
     """A process's teacher, loaded when the first part wants it, and the parts that it writes.
 
     Args:
-        plan: the plan.
+        parts: the planned export's parts.
         device: where the teacher runs, if not where the plan was told.
     """
 
-    def __init__(self, plan: Plan, device: DeviceName | None = None) -> None:
-        self._plan, self._device = plan, device
-        self._writer = ExportWriter(plan.folder, plan.header, beside_others=True)
+    def __init__(self, parts: Parts, device: DeviceName | None = None) -> None:
+        self.parts, self._plan, self._device = parts, parts.plan, device
+        self._writer = ExportWriter(self._plan.folder, self._plan.header, beside_others=True)
         self._teacher: RowLabeller | None = None
 
     @property
@@ -46,11 +46,6 @@ class PartWorker:
             self._teacher = row_labeller_of(self._plan.teacher, text, self._device)
         return self._teacher
 
-    def is_done(self, number: int) -> bool:
-        """Whether a part and its record are there; ``finish`` looks at its bytes."""
-        path = self._plan.part_path(number)
-        return record_of(path).is_file() and path.is_file()
-
     def do(self, number: int, advance: Callable[[int], object] = lambda _: None) -> bool:
         """Compute and write a part, unless it is there; return False where another process is at it.
 
@@ -58,14 +53,16 @@ class PartWorker:
             InputError: its rows or the teacher's files are not what was planned.
             OSError: the disk is full, ….
         """
-        if self.is_done(number):
+        if self.parts.is_done(number):
             return True
         teacher = self.teacher  # before the claim: loading takes a while
         with claim(self._plan.part_path(number)) as mine:
             if not mine:
                 return False
-            if not self.is_done(number):
+            if not self.parts.is_done(number):
+                self.parts.bring(number)
                 self._compute(teacher, number, advance)
+                self.parts.hand_over(number)
         return True
 
     def _compute(self, teacher: "RowLabeller", number: int, advance: Callable[[int], object]) -> None:
@@ -85,7 +82,7 @@ def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: 
     moment, a process leaves whole parts and what ``finish`` deletes.
 
     Args:
-        folder: the export folder.
+        folder: the export folder, or its address.
         choose: returns the parts to compute, given how many there are.
         device: where the teacher runs, if not where the plan was told.
 
@@ -95,10 +92,11 @@ def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: 
     """
     if is_finished(folder):
         return
-    plan = read_plan(folder)
-    with shared(folder, OUTPUT):
-        worker = PartWorker(plan, device)
-        todo = say_what_is_left(plan, worker, choose(len(plan)))
+    parts = open_parts(folder)
+    plan = parts.plan
+    with shared(plan.folder, OUTPUT):
+        worker = PartWorker(parts, device)
+        todo = say_what_is_left(parts, choose(len(plan)))
         if not todo:
             return
         rows = sum(plan.examples(number) for number in todo)
@@ -116,18 +114,10 @@ def compute_parts(folder: Path, choose: Callable[[int], Sequence[int]], device: 
         say(f"{mine:,} rows in {len(done):,} parts by this process, in {seconds:.1f} s: {mine / seconds:,.0f} rows/s")
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether an export has its manifest already; if so, it is said."""
-    if not (folder / MANIFEST).is_file():
-        return False
-    say(f"The export in {folder} is finished already.")
-    return True
-
-
-def say_what_is_left(plan: Plan, worker: PartWorker, numbers: Sequence[int]) -> list[int]:
+def say_what_is_left(parts: Parts, numbers: Sequence[int]) -> list[int]:
     """Return those of some parts that are not there yet, and say how many they are."""
-    todo = [number for number in numbers if not worker.is_done(number)]
-    rows = sum(plan.examples(number) for number in todo)
+    todo = parts.left(numbers)
+    rows = sum(parts.plan.examples(number) for number in todo)
     say(f"{len(numbers):,} parts, of which {len(numbers) - len(todo):,} are there: {rows:,} rows are left")
     return todo
 
@@ -139,7 +129,7 @@ def _work_through(worker: PartWorker, todo: Sequence[int], advance: Callable[[in
     while left:
         held = []
         for number in left:
-            if worker.is_done(number):
+            if worker.parts.is_done(number):
                 continue
             if worker.do(number, advance):
                 mine.append(number)

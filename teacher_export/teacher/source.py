@@ -9,6 +9,8 @@ from typing import Any
 from distill_jax.console import say
 from distill_jax.errors import InputError, MissingInputError, reason_of
 from distill_jax.files import read_json, require_utf8, sha256_file, utf8
+from distill_jax.storage.address import is_address
+from distill_jax.storage.mirror import local_copy
 from teacher_export.options.teacher import DEMO_TEACHER, TeacherConfig
 from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
 
@@ -62,6 +64,7 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         MissingInputError: a file or folder is not there, or the name is neither a folder nor on the hub.
         InputError: the folder holds no teacher.
     """
+    config = _at_hand(config)
     if config.state_dict is not None:
         if not config.state_dict.is_file():
             raise MissingInputError(f"--state-dict: expected a file {config.state_dict}, found none")
@@ -85,6 +88,20 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *TORCH_WEIGHTS))
     name = utf8(folder.resolve().name) if Path(config.teacher).is_dir() else config.teacher
     return folder_source(folder, name)
+
+
+def _at_hand(config: TeacherConfig) -> TeacherConfig:
+    """Return the options with copies of the objects at addresses in their place."""
+
+    def here(name: str) -> str:
+        return str(local_copy(Path(name))) if is_address(name) else name
+
+    return dataclasses.replace(
+        config,
+        teacher=here(config.teacher),
+        teacher_config=None if config.teacher_config is None else here(config.teacher_config),
+        state_dict=None if config.state_dict is None else local_copy(config.state_dict),
+    )
 
 
 def is_local(config: TeacherConfig) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tables import files_of
+
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
 
@@ -24,9 +26,7 @@ def test_a_folder_s_tables_are_the_same_bytes(ray, task, whole):
     from distill_jax.adapters.ray import label_folder
 
     assert label_folder(task, workers=2) == 60
-    assert {path.name: path.read_bytes() for path in task.output.iterdir()} == {
-        path.name: path.read_bytes() for path in whole.iterdir()
-    }
+    assert files_of(task.output) == files_of(whole)
     (task.output / "part-1.parquet").unlink()
     assert label_folder(task, workers=1, resume=True) == 20
     assert (task.output / "part-1.parquet").read_bytes() == (whole / "part-1.parquet").read_bytes()
@@ -47,9 +47,7 @@ def test_an_actor_that_dies_is_replaced(ray, task, whole, monkeypatch):
     monkeypatch.setattr(adapter, "_Tables", Dying)
     assert adapter.label_folder(task, workers=1) == 60
     assert (task.folder / "_died").exists()
-    assert {path.name: path.read_bytes() for path in task.output.iterdir()} == {
-        path.name: path.read_bytes() for path in whole.iterdir()
-    }
+    assert files_of(task.output) == files_of(whole)
 
 
 def test_a_data_set_keeps_its_rows_in_their_order_and_its_columns(ray, student, folder, whole, tmp_path):

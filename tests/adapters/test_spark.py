@@ -9,6 +9,7 @@ import pytest
 
 from command_lines import ROOT
 from distill_jax.errors import InputError
+from tables import files_of
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
 
@@ -37,9 +38,7 @@ def test_a_folder_s_tables_are_the_same_bytes(spark, task, whole):
     from distill_jax.adapters.spark import label_folder
 
     assert label_folder(spark, task) == 60
-    assert {path.name: path.read_bytes() for path in task.output.iterdir()} == {
-        path.name: path.read_bytes() for path in whole.iterdir()
-    }
+    assert files_of(task.output) == files_of(whole)
     (task.output / "part-1.parquet").unlink()
     assert label_folder(spark, task, resume=True) == 20
 

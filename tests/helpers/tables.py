@@ -33,3 +33,8 @@ def read_table(path):
         return [json.loads(line) for line in content.decode().split("\n")[:-1]]
     lines = io.StringIO(content.decode(), newline="")
     return list(csv.DictReader(lines, delimiter="\t" if name.endswith(".tsv") else ",", strict=True))
+
+
+def files_of(folder):
+    """Return the contents of all files in a folder, by their paths in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -11,7 +11,7 @@ import distill_jax
 from command_lines import call, refusal
 from distill_jax.labelling import label_folder
 from distill_jax.predict import main
-from tables import read_table, write_table
+from tables import files_of, read_table, write_table
 from tiny_export import tiny_texts
 from untrained_student import write_student
 
@@ -41,16 +41,13 @@ def label(capsys, *arguments):
     return out
 
 
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_each_table_is_labelled_under_its_own_name_by_any_number_of_workers(capsys, tmp_path, student, folder):
     assert "22 rows in 4 tables labelled" in label(capsys, student, folder, tmp_path / "one", "--workers", "1")
     label(capsys, student, folder, tmp_path / "two", "--workers", "2")
-    found = contents(tmp_path / "one")
-    assert found == contents(tmp_path / "two")
-    assert sorted(found) == sorted([*NAMES, label_folder.RECORD])
+    found = files_of(tmp_path / "one")
+    assert found == files_of(tmp_path / "two")
+    sources = [f"{label_folder.SOURCES}/{name}.json" for name in NAMES]
+    assert sorted(found) == sorted([*NAMES, *sources, label_folder.RECORD])
     model = distill_jax.load(student)
     for name in NAMES:
         before, after = read_table(folder / name), read_table(tmp_path / "one" / name)
@@ -66,10 +63,10 @@ def test_what_is_done_stays_and_what_is_not_is_done(capsys, tmp_path, student, f
     os.utime(kept, (far_off, far_off))
     assert "it has labelled tables already" in refusal(capsys, main, *words(student, folder, tmp_path / "out"))
     assert "going on after 3 of 4 tables" in label(capsys, student, folder, tmp_path / "out", "--resume")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
     assert kept.stat().st_mtime == far_off
     label(capsys, student, folder, tmp_path / "out", "--overwrite")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
     assert kept.stat().st_mtime != far_off
 
 
@@ -77,21 +74,40 @@ def test_machines_that_each_do_a_shard_do_all(capsys, tmp_path, student, folder)
     label(capsys, student, folder, tmp_path / "whole")
     for shard in ("1/3", "2/3", "0/3"):
         label(capsys, student, folder, tmp_path / "out", "--shard", shard)
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_what_was_labelled_otherwise_or_of_another_table_is_not_gone_on_with(capsys, tmp_path, student, folder):
+    times = {name: (folder / name).stat().st_mtime_ns for name in NAMES}
     label(capsys, student, folder, tmp_path / "out")
     again = words(student, folder, tmp_path / "out", "--resume")
     assert "begun with prefix '', and now that is 'its_'" in refusal(capsys, main, *again, "--prefix", "its_")
     other = write_student(tmp_path / "other", seed=5)
     message = refusal(capsys, main, *words(other, folder, tmp_path / "out", "--resume"))
     assert "begun with student" in message
-    os.utime(folder / NAMES[0])
-    assert "older than the table that it was labelled of" in refusal(capsys, main, *again)
-    (tmp_path / "out" / "theirs.csv").write_text("a\n")
-    message = refusal(capsys, main, *words(student, folder, tmp_path / "out", "--overwrite"))
-    assert "theirs.csv: it is of no table in" in message
+    for time in (0, 4_000_000_000):  # replaced by an older file, too
+        os.utime(folder / NAMES[0], (time, time))
+        assert "found it labelled of another one; delete it" in refusal(capsys, main, *again)
+    shutil.copy(folder / "rest.jsonl", folder / "theirs.jsonl")
+    for name in ("theirs.csv", "theirs.jsonl"):  # of no table in the folder, and of one that was not labelled
+        theirs = tmp_path / "out" / name
+        theirs.write_text("{}\n")
+        before = files_of(tmp_path / "out")
+        message = refusal(capsys, main, *words(student, folder, tmp_path / "out", "--overwrite"))
+        assert f"{name}: expected tables that were labelled of those in" in message
+        assert files_of(tmp_path / "out") == before
+        theirs.unlink()
+    (tmp_path / "out" / "theirs.jsonl").write_text("{}\n")
+    os.utime(folder / NAMES[0], ns=(times[NAMES[0]], times[NAMES[0]]))
+    assert "theirs.jsonl: expected it to be labelled of" in refusal(capsys, main, *again)
+
+
+def test_a_first_table_that_is_refused_leaves_nothing(capsys, tmp_path, student, folder):
+    write_table(folder / "day=1" / "a.csv", [{"text": "good", "label": "mine"}])
+    message = refusal(capsys, main, *words(student, folder, tmp_path / "out"))
+    assert "--prefix" in message
+    assert not (tmp_path / "out").exists()
+    label(capsys, student, folder, tmp_path / "out", "--prefix", "its_")
 
 
 @pytest.mark.parametrize(
@@ -147,5 +163,5 @@ def test_a_link_is_not_followed_out_of_a_folder_nor_into_one(capsys, tmp_path, s
 def test_a_link_to_a_file_of_the_same_folder_is_a_table(capsys, tmp_path, student, folder):
     (folder / "again.jsonl").symlink_to("rest.jsonl")
     label(capsys, student, folder, tmp_path / "out")
-    found = contents(tmp_path / "out")
+    found = files_of(tmp_path / "out")
     assert found["again.jsonl"] == found["rest.jsonl"]

@@ -3,6 +3,7 @@
 import pytest
 
 from export_helpers import make_bare_teacher, make_reversed_teacher, use_small_data
+from object_store import bucket, store, system  # noqa: F401 - fixtures
 
 
 @pytest.fixture

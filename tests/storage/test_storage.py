@@ -1,0 +1,98 @@
+"""Addresses, and what stands for objects on this machine."""
+
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from distill_jax.errors import InputError, MissingInputError
+from distill_jax.storage.address import is_address, is_plain, mirror_of, shown, url_of
+from distill_jax.storage.mirror import Mirror, local_copy
+from distill_jax.storage.objects import Objects
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a/b", "s3:/bucket/a/b", "s3://bucket/a/b/"])
+def test_an_address_has_two_slashes_and_its_path_one(address):
+    assert is_address(address)
+    assert is_address(Path(address))
+    assert url_of(address) == url_of(Path(address)) == "s3://bucket/a/b"
+    assert mirror_of(address).parts[-4:] == ("s3", "bucket", "a", "b")
+    assert shown(f"reading {mirror_of(address)}, {Path(address)}.") == "reading s3://bucket/a/b, s3://bucket/a/b."
+
+
+@pytest.mark.parametrize("path", ["data/a.csv", "/data/a.csv", "C:/data/a.csv", "a.csv", "s3:", "what:is this", "s3"])
+def test_a_path_is_no_address(path):
+    assert not is_address(path)
+    assert shown(f"in {path}") == f"in {path}"
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/../b", "s3://bucket//b", "s3://bucket/./b", "file:///etc/passwd"])
+def test_an_address_that_leads_elsewhere_is_refused(address):
+    with pytest.raises(InputError, match="expected"):
+        url_of(address)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "/a", "a//b", "a/", ".", "a\\..\\b", "a\0b", ""])
+def test_a_name_that_leads_out_of_a_folder_is_none(name):
+    assert not is_plain(name)
+
+
+def test_a_copy_is_known_by_its_size_and_time_and_follows_its_object(bucket, system):
+    system.pipe(f"{bucket}/data/a.csv", b"first")
+    mirror = Mirror(f"{bucket}/data")
+    path = mirror.fetch("a.csv")
+    assert path.read_bytes() == b"first"
+    path.write_bytes(b"local")
+    os.utime(path, ns=(1, 1))
+    assert mirror.fetch("a.csv").read_bytes() == b"first"  # changed here: fetched again
+    kept = path.stat().st_ino
+    assert mirror.fetch("a.csv").stat().st_ino == kept
+    system.pipe(f"{bucket}/data/a.csv", b"second")
+    assert mirror.fetch("a.csv").read_bytes() == b"second"
+
+
+def test_what_is_no_object_any_more_is_no_file_any_more(bucket, system):
+    for name in ("a", "b/c"):
+        system.pipe(f"{bucket}/data/{name}", b"x")
+    folder = local_copy(Path(f"{bucket}/data"))
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == ["a", "b/c"]
+    system.rm(f"{bucket}/data/b/c")
+    local_copy(Path(f"{bucket}/data"))
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a"]
+
+
+def test_an_object_that_shrinks_while_it_is_fetched_is_refused_and_leaves_nothing(bucket, system, monkeypatch):
+    system.pipe(f"{bucket}/a", b"whole")
+    monkeypatch.setattr(Objects, "fetch", lambda self, name, target: target.write_bytes(b"who"))
+    with pytest.raises(InputError, match="expected 5 bytes, got 3: it was changed"):
+        local_copy(Path(f"{bucket}/a"))
+    assert list(mirror_of(bucket).rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "sentence"),
+    [
+        ("{bucket}/nothing", MissingInputError, "there is no such object, nor any below it"),
+        ("s3://there-is-no-such-bucket/a", MissingInputError, "there is no such object"),
+        ("az://container/a", InputError, "needs the extra|Install adlfs|not installed"),
+        ("nonsense://a/b", InputError, "Protocol not known"),
+    ],
+)
+def test_what_a_store_does_not_give_is_one_sentence(bucket, address, error, sentence):
+    with pytest.raises(error, match=sentence):
+        local_copy(Path(address.format(bucket=bucket)))
+
+
+def test_a_store_that_does_not_answer_is_one_sentence(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    fsspec.filesystem("s3").clear_instance_cache()
+    with pytest.raises(InputError, match=r"refused or did not answer .*check the address, the network and the cred"):
+        local_copy(Path(f"{bucket}/a"))
+    fsspec.filesystem("s3").clear_instance_cache()
+
+
+def test_small_objects_are_read_side_by_side_and_those_that_are_not_there_left_out(bucket, system):
+    system.pipe(f"{bucket}/a", b"1")
+    assert Objects(bucket).read(["a", "b"]) == {"a": b"1"}
+    assert Objects(bucket).read([]) == {}

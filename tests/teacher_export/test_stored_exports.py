@@ -1,0 +1,151 @@
+"""An export whose data, teacher and parts lie in object storage has the bytes of one in a folder."""
+
+import multiprocessing
+import os
+import random
+import time
+
+import pytest
+
+from command_lines import call, refusal
+from distill_jax.data.exports import Export
+from distill_jax.storage.address import mirror_of
+from export_helpers import HEAVY, contents
+from teacher_export.command_line import main
+from teacher_export.parts.numbers import chosen_parts
+from teacher_export.parts.working import compute_parts
+from tiny_teacher import write_reviews_csv
+
+
+@pytest.fixture
+def words(tmp_path, headed):
+    """The options of an export of 600 rows in 20 parts, but for where data, teacher and export are."""
+    write_reviews_csv(tmp_path / "reviews.csv", rows=600)
+    data = ["--dataset", "table", "--text-column", "text", "--label-column", "rating"]
+    return [*data, "--max-length", "32", "--precision", "float32", "--part-rows", "30"]
+
+
+@pytest.fixture
+def here(words, tmp_path, headed):
+    """The options that say that data and teacher are here."""
+    return [*words, "--data", tmp_path / "reviews.csv", "--teacher", headed]
+
+
+@pytest.fixture
+def there(words, tmp_path, headed, bucket, system):
+    """The options that say that data and teacher are in the bucket."""
+    system.put_file(str(tmp_path / "reviews.csv"), f"{bucket}/data/reviews.csv")
+    system.put(str(headed), f"{bucket}/{headed.name}", recursive=True)
+    return [*words, "--data", f"{bucket}/data/reviews.csv", "--teacher", f"{bucket}/{headed.name}"]
+
+
+@pytest.fixture
+def whole(here, tmp_path, capsys):
+    """The files of the same export in one go, here."""
+    assert call(capsys, main, *here, "--output", tmp_path / "whole")[0] == 0
+    return contents(tmp_path / "whole")
+
+
+def stored(system, address):
+    """Return every object of an export but the timing."""
+    root = address.removeprefix("s3://")
+    system.invalidate_cache()
+    found = {name.removeprefix(f"{root}/"): system.cat(name) for name in system.find(root)}
+    return {name: content for name, content in found.items() if name != "timing.json"}
+
+
+def test_machines_that_see_the_bucket_alone_end_with_the_same_bytes(
+    there, whole, bucket, system, tmp_path, capsys, monkeypatch
+):
+    output = ("--output", f"{bucket}/exports/mine")
+    status, said, error = call(capsys, main, "plan", *there, *output)
+    assert status == 0, error
+    assert f"python -m teacher_export part --output {bucket}/exports/mine" in said
+    for machine, chosen in enumerate((("--shard", "1/2"), ("0-6",), ())):
+        monkeypatch.setenv("DISTILL_JAX_CACHE", str(tmp_path / f"machine{machine}"))
+        assert call(capsys, main, "part", *chosen, *output)[0] == 0
+        if machine == 1:
+            message = refusal(capsys, main, "finish", *output)
+            assert f"{bucket}/exports/mine: 6 of 20 parts are missing or damaged (8 10 12 14 16 18)" in message
+        assert list(mirror_of(f"{bucket}/exports/mine").glob("*/part-*")) == []  # parts are handed over
+    assert call(capsys, main, "plan", *there, *output)[0] == 0  # it is there, and is left alone
+    system.pipe(f"{bucket}/exports/mine/train/part-00005.npz", b"damaged")
+    assert "1 of 20 parts are missing or damaged (5)" in refusal(capsys, main, "finish", *output)
+    assert "1 parts, of which 0 are there" in call(capsys, main, "part", "5", *output)[1]
+    assert call(capsys, main, "finish", *output)[0] == 0
+    assert stored(system, f"{bucket}/exports/mine") == whole
+    assert "is finished already" in call(capsys, main, "part", *output)[1]
+    assert call(capsys, main, "finish", *output)[0] == 0
+    assert "is finished already" in call(capsys, main, "plan", *there, *output)[1]
+    assert stored(system, f"{bucket}/exports/mine") == whole
+    monkeypatch.setenv("DISTILL_JAX_CACHE", str(tmp_path / "elsewhere"))
+    assert len(Export.open(f"{bucket}/exports/mine").train) == 480
+
+
+def test_one_command_does_all_of_it(there, whole, bucket, system, capsys):
+    words = (*there, "--output", f"{bucket}/exports/mine")
+    assert call(capsys, main, *words)[0] == 0
+    assert stored(system, f"{bucket}/exports/mine") == whole
+    assert "is finished already" in call(capsys, main, *words)[1]
+    other = refusal(capsys, main, *there, "--seed", "1", "--output", f"{bucket}/{'data'}")
+    assert f"--output {bucket}/data: expected no objects there, or a planned export's, found others" in other
+
+
+def test_another_export_s_plan_is_kept(there, bucket, system, capsys):
+    output = ("--output", f"{bucket}/exports/mine")
+    assert call(capsys, main, "plan", *there, *output)[0] == 0
+    before = stored(system, f"{bucket}/exports/mine")
+    message = refusal(capsys, main, "plan", *there, "--seed", "1", *output)
+    assert f"output folder {bucket}/exports/mine: it holds another export" in message
+    assert stored(system, f"{bucket}/exports/mine") == before
+
+
+def test_a_teacher_that_other_machines_could_not_have_is_refused(bare, words, bucket, system, tmp_path, capsys):
+    options = [*words, "--data", tmp_path / "reviews.csv", "--teacher", bare, "--finetune-epochs", "1"]
+    tuned = ("--finetune-output", tmp_path / "tuned", "--output", f"{bucket}/exports/mine")
+    message = refusal(capsys, main, "plan", *options, *tuned)
+    assert "the teacher was fine-tuned now, and lies on this machine alone" in message
+    assert stored(system, f"{bucket}/exports/mine") == {}
+    status, _, error = call(capsys, main, *options, *tuned)  # one command, one machine
+    assert status == 0, error
+
+
+def _work(address, cache):
+    """In a process of its own: compute what is not there."""
+    os.environ["DISTILL_JAX_CACHE"] = cache
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os.dup2(devnull, 2)
+    compute_parts(address, lambda total: chosen_parts((), None, total))
+
+
+def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, whole, bucket, system, tmp_path, capsys):
+    address, rng = f"{bucket}/exports/mine", random.Random(0)
+    assert call(capsys, main, "plan", *there, "--output", address)[0] == 0
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*HEAVY, "s3fs"])
+
+    def begin(machine):
+        worker = context.Process(target=_work, args=(address, str(tmp_path / f"machine{machine}")))
+        worker.start()
+        return worker
+
+    def parts():
+        system.invalidate_cache()
+        return len(system.glob(f"{address}/*/part-*.json"))
+
+    workers = [begin(0), begin(1)]
+    for turn in range(4):
+        have, deadline = parts(), time.monotonic() + 60
+        while parts() == have < 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(rng.random() * 0.05)
+        victim = workers.pop(0)
+        victim.kill()
+        victim.join()
+        workers.append(begin(turn % 2))
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert call(capsys, main, "finish", "--output", address)[0] == 0
+    assert stored(system, address) == whole
