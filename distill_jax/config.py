@@ -191,9 +191,10 @@ def bytes_of(memory: str) -> int:
         InputError: it is no size.
     """
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s?([KMGT])i?B", memory)
-    if memory and found is None:
-        raise InputError(f"--memory {memory}: expected a number and MB, GB or TB, such as 2GB")
-    return int(float(found[1]) * 1000 ** (1 + "KMGT".index(found[2]))) if found else 0
+    size = int(float(found[1]) * 1000 ** (1 + "KMGT".index(found[2]))) if found else 0
+    if memory and not size:
+        raise InputError(f"--memory {memory}: expected a number above 0 and MB, GB or TB, such as 2GB")
+    return size
 
 
 def train_config(student: str, *, distil: bool = False, recipe: str = DEFAULT_RECIPE, **changes: Any) -> TrainConfig:

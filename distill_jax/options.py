@@ -6,12 +6,15 @@ help, the field's default the option's. Standard library only.
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from distill_jax.errors import InputError, require_range
+
+_ADDRESS = re.compile(r"(?:[^:/\s\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
@@ -130,3 +133,10 @@ def _check_one(name: str, value: Any, kind: Any, metadata: tuple[Any, ...]) -> N
     for each in metadata:
         if isinstance(each, Range):
             require_range(name, value, each.low, each.high, low_open=each.low_open)
+
+
+def require_host_and_port(name: str, address: str) -> None:
+    """Raise ``InputError`` unless an address is ``HOST:PORT``: a name, a number, or an IPv6 number in brackets."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not 0 < int(found["port"]) < 1 << 16:
+        raise InputError(f"{name} {address}: expected HOST:PORT, such as host0:7611, a port from 1 to 65535")

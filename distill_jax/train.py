@@ -13,7 +13,7 @@ from distill_jax.config import TrainConfig, check_training
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError
 from distill_jax.extras import require_extra
-from distill_jax.options import Flag, Range, check_fields, option_of
+from distill_jax.options import Flag, Range, check_fields, option_of, require_host_and_port
 from distill_jax.recipes import DEFAULT_RECIPE
 from distill_jax.students.config import StudentConfig
 from distill_jax.students.registry import recipe_student, student_kind, student_names
@@ -53,6 +53,8 @@ class RunOptions:
     """Which of them this is, from 0; process 0 prints and writes. All are given the same command otherwise."""
 
     def __post_init__(self) -> None:
+        if self.coordinator:
+            require_host_and_port("--coordinator", self.coordinator)
         if self.coordinator and not 0 <= self.process < self.processes:
             raise InputError(
                 f"--coordinator {self.coordinator}: expected --processes N and --process I with I from 0 to N-1, got "

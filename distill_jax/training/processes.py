@@ -12,8 +12,10 @@ import jax
 import numpy as np
 
 from distill_jax.errors import InputError, one_line
+from distill_jax.options import require_host_and_port
 from distill_jax.runs.checkpoints import Snapshot
 
+_VARIABLE = "JAX_COORDINATOR_ADDRESS"
 _REFUSED, _NOTHING_TO_DO, _BEGIN = -3, -2, -1
 
 
@@ -29,12 +31,16 @@ def join(coordinator: str, processes: int, process: int) -> None:
     Raises:
         InputError: they do not find each other, or nothing says how many there are.
     """
+    found = coordinator or os.environ.get(_VARIABLE, "")
+    if found:  # the library takes anything for one, and may end the process
+        require_host_and_port("--coordinator" if coordinator else _VARIABLE, found)
+    where = f"--coordinator {coordinator}" if coordinator else f"--processes {processes}"
     try:
         jax.distributed.initialize(coordinator or None, processes or None, process if process >= 0 else None)
     except (ValueError, RuntimeError, TypeError) as error:
         reason = one_line(str(error))[:300]
         raise InputError(
-            f"--coordinator {coordinator}: expected {processes or 'several'} processes that find each other, and that "
+            f"{where}: expected {processes or 'several'} processes that find each other, and that "
             f"did not come about ({reason}); give each --coordinator HOST:PORT --processes N --process I"
         ) from None
 

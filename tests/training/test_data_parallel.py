@@ -102,6 +102,11 @@ def test_two_processes_train_the_student_of_one_and_go_on(export, tmp_path):
             "--devices 2 does not go with --student fasttext --optimizer sgd",
         ),
         ((*CNN, "--coordinator", "127.0.0.1:1", "--processes", "2"), "expected --processes N and --process I"),
+        *(
+            ((*CNN, "--coordinator", where, "--processes", "1", "--process", "0"), "expected HOST:PORT, such as")
+            for where in ("host", "host:", ":7611", "host:port", "a:b:c", "http://host:7611", "host:99999", "host:0")
+        ),
+        ((*CNN, "--memory", "0GB"), "expected a number above 0 and MB, GB or TB"),
         ((*CNN, "--processes", "2", "--seeds", "2"), "--seeds goes with one process"),
         ((*CNN, "--process", "1"), "--process 1: expected --processes N beside it"),
     ],
