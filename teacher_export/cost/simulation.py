@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from distill_jax.errors import InputError
+
+_TRIES = 100  # as many events as a part or a worker may have; beyond that the job is hopeless
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -53,7 +57,11 @@ class Outcome:
 
 
 def simulate(job: Job, seed: int) -> Outcome:
-    """Return what becomes of a job; the same seed gives the same."""
+    """Return what becomes of a job; the same seed gives the same.
+
+    Raises:
+        InputError: machines are lost before they have finished a part, over and over.
+    """
     return _Simulation(job, np.random.default_rng(seed)).run()
 
 
@@ -63,6 +71,7 @@ class _Simulation:
     def __init__(self, job: Job, rng: np.random.Generator) -> None:
         self._job, self._rng, self._left, self._done = job, rng, job.parts, 0
         self._numbers = itertools.count()  # so that events of one moment keep an order
+        self._seen = itertools.count(1)
         self._events: list[tuple[float, int, str, int, float]] = []
         self._idle: list[int] = []
         self._dies_at = [math.inf] * job.workers
@@ -73,9 +82,16 @@ class _Simulation:
 
     def run(self) -> Outcome:
         job, now = self._job, 0.0
+        most = _TRIES * job.parts + _TRIES * job.workers
         for worker in range(job.workers):
             self._begin(0.0, worker)
         while self._done < job.parts:
+            if next(self._seen) > most:
+                raise InputError(
+                    f"the simulated job does not end: machines that are lost after {job.between_failures / 3600:g} "
+                    f"hours in the mean (--failures) hardly finish a part of {float(self._seconds.mean()):,.0f} s, "
+                    f"{job.start:,.0f} s to begin not counted; expected a higher rate, or fewer failures"
+                )
             now, _, what, worker, spent = heapq.heappop(self._events)
             if what == "dies":
                 self._die(now, worker, lost=spent > 0)

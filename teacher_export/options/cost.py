@@ -66,6 +66,8 @@ class CostOptions:
                 require_range(f"--{name.replace('_', '-')}", rate, 0, 1e9, low_open=True)
         if self.timing is not None and self.teacher_rate is not None:
             raise InputError("--timing and --teacher-rate both give the teacher's rate: give one of them")
+        if self.student is not None and self.student_rate is not None:
+            raise InputError("--student and --student-rate both give the student's rate: give one of them")
         for name in ("teacher_price", "student_price", "failures", "restart"):
             require_range(f"--{name.replace('_', '-')}", getattr(self, name), 0, 1e6)
         require_range("--slow-share", self.slow_share, 0, 1)

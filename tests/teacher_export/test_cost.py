@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from command_lines import call, refusal
+from distill_jax.errors import InputError
 from teacher_export.command_line import main
 from teacher_export.cost.probe import made_up_texts
 from teacher_export.cost.simulation import Job, mean_of, simulate
@@ -73,3 +74,16 @@ def test_the_price_is_said_before_the_bill(capsys, headed, tmp_path):
         capsys, main, "cost", "--teacher-rate", 5, "--student", "nowhere.djx"
     )
     assert "--rows: expected" in refusal(capsys, main, "cost", "--rows", 0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"seconds": [1e9], "between_failures": 100.0}, {"start": 1e4, "between_failures": 1.0}]
+)
+def test_a_job_that_never_ends_is_refused(options):
+    with pytest.raises(InputError, match="the simulated job does not end"):
+        simulate(Job(**{"parts": 100, "seconds": [1.0], "workers": 4, "restart": 10.0, **options}), seed=0)
+
+
+def test_a_rate_is_given_once(capsys, tmp_path):
+    message = refusal(capsys, main, "cost", "--rows", "10", "--student", tmp_path, "--student-rate", "5")
+    assert "--student and --student-rate both give the student's rate" in message
