@@ -5,8 +5,10 @@ Shared by both halves; standard library only.
 
 import contextlib
 import errno
+import numbers
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 _LONGEST = 8_000  # characters of a sentence: a long list of names to paste has room
 # C0 and C1 controls, the marks that turn the direction of what follows, and halves of surrogate pairs.
@@ -92,6 +94,12 @@ class MissingExtraError(InputError, ImportError):
 
 class Interrupted(Exception):  # noqa: N818 - it is not an error
     """The user pressed Ctrl-C; the message says what was saved and how to go on."""
+
+
+def require_whole(name: str, value: Any, low: int, high: int) -> None:
+    """Raise ``InputError`` unless ``value`` is a whole number, and ``low <= value <= high``."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not low <= int(value) <= high:
+        raise InputError(f"{name}: expected a whole number from {low:,} to {high:,}, got {value!r}")
 
 
 def require_range(name: str, value: float, low: float, high: float, *, low_open: bool = False) -> None:

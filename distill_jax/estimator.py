@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from distill_jax.config import train_config
+from distill_jax.config import TrainConfig, train_config
 from distill_jax.data.examples import Examples
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.data.word_tokenizer import tokenizer_of_file, word_tokenizer
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, require_whole
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.inference.text_input import text_chunks
 from distill_jax.recipes import BEST
@@ -31,6 +31,8 @@ from distill_jax.training.score_labels import score_labels
 from distill_jax.training.start_embeddings import task_s_recipe
 
 _TEXTS_AT_ONCE = 4096
+_MOST_TOKENS, _MOST_WORDS = 100_000, 10_000_000
+_THE_ESTIMATORS_OWN = ("student", "distil", "transfer", "memory")  # what else says, or what goes with an export
 
 
 class _TextEstimator(BaseEstimator):
@@ -72,6 +74,9 @@ class _TextEstimator(BaseEstimator):
         names: tuple[str, ...],
     ) -> None:
         """Train on texts and what ``task`` has for labels; ``teacher_logits`` are [n, names], or None."""
+        require_whole("max_length", self.max_length, 1, _MOST_TOKENS)
+        require_whole("vocab_size", self.vocab_size, 1, _MOST_WORDS)
+        _require_training(self.training or {})
         if self.tokenizer is None:
             tokenizer, pad_id = word_tokenizer(texts, self.vocab_size, self.max_length)
         else:
@@ -96,6 +101,16 @@ class _TextEstimator(BaseEstimator):
         result = fit(student, student.init(self.random_state), train=rows, config=train)
         origin = Origin(train=dataclasses.asdict(train))
         self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
+
+
+def _require_training(training: dict[str, Any]) -> None:
+    """Raise ``InputError`` for what is no field of ``TrainConfig``, or none that texts in memory go with."""
+    known = sorted({field.name for field in dataclasses.fields(TrainConfig)} - {*_THE_ESTIMATORS_OWN})
+    wrong = next((name for name in training if name not in known), None)
+    if wrong is not None:
+        raise InputError(f"training: expected fields of TrainConfig ({', '.join(known)}), got {wrong!r}")
+    if training.get("embeddings") == "teacher":
+        raise InputError("training: embeddings: expected 'random' or a file of vectors, got 'teacher'")
 
 
 class TextClassifier(ClassifierMixin, _TextEstimator):

@@ -56,14 +56,34 @@ def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
     Raises:
         InputError: the columns of a data frame are named otherwise than the classes.
     """
+    if logits is None:
+        return None
+    if np.ma.isMaskedArray(logits) and np.ma.getmaskarray(logits).any():
+        raise InputError(
+            "teacher_logits: expected a number for each text and class, got masked ones; leave out the texts"
+        )
     if not isinstance(logits, pd.DataFrame):
-        return None if logits is None else np.asarray(logits)
+        return _numbers(logits)
     names, wanted = [str(name) for name in logits.columns], [str(name) for name in classes.tolist()]
     if sorted(names) == sorted(wanted):
-        return logits.iloc[:, [names.index(name) for name in wanted]].to_numpy()
+        return _numbers(logits.iloc[:, [names.index(name) for name in wanted]])
     if isinstance(logits.columns, pd.RangeIndex):
-        return logits.to_numpy()
+        return _numbers(logits)
     raise InputError(f"teacher_logits: expected a column for each of the classes {wanted}, got the columns {names}")
+
+
+def _numbers(logits: Any) -> np.ndarray:
+    found = np.asarray(logits)
+    if found.dtype.kind not in "biuf":
+        try:
+            if found.dtype.kind != "O":
+                raise TypeError
+            found = found.astype(np.float64)  # numbers of several types
+        except (TypeError, ValueError):
+            raise InputError(
+                f"teacher_logits: expected real numbers, got an array of {np.asarray(logits).dtype}"
+            ) from None
+    return found
 
 
 def _column(y: Any) -> np.ndarray:

@@ -44,6 +44,7 @@ def label_sets(y: Any, rows: int) -> LabelSets | None:
         if values.shape[1] == 1:
             return None
         classes = np.arange(values.shape[1]) if names is None else np.asarray(names)
+        _require_distinct(classes)
         found = LabelSets(classes, _zeros_and_ones(values, rows), are_named=False)
     elif _first_set(given) is not None:
         found = _of_names(list(given), rows)
@@ -108,6 +109,13 @@ def _require_strings(row: int, labels: Collection[Any]) -> None:
     wrong = next((label for label in labels if not isinstance(label, str)), None)
     if wrong is not None or None in list(labels):
         raise InputError(f"y[{row}]: expected names of labels, strings, got {wrong!r}")
+
+
+def _require_distinct(classes: np.ndarray) -> None:
+    names = [str(name) for name in classes.tolist()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"y: expected a column for each label, got several columns of the name {twice!r}")
 
 
 def _require_rows(found: int, rows: int) -> None:

@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
         student_kind(student)
     require_folder("--output", options.output)
     _RESULTS.require_replaceable("--output", options.output / RESULTS, options.output / PAGE)
+    for rows_asked in options.rows:
+        require_range("--rows", rows_asked, 1, float("inf"))
     cases = cases_of(options.export, options.rows)
     if len({case.key for case in cases}) < len(cases):
         raise InputError("--export: expected folders of different names, got two of one name")

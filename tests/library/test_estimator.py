@@ -138,3 +138,38 @@ def test_a_student_without_the_best_recipe_is_one_sentence(monkeypatch):
 def test_masked_labels_are_no_class():
     with pytest.raises(InputError, match="expected a label for each text, got masked ones"):
         TextClassifier().fit(["a", "b", "c"], np.ma.array([0, 1, 999], mask=[False, False, True]))
+
+
+UNUSABLE = {
+    "no tokens": ({"max_length": 0}, "max_length: expected a whole number from 1 to 100,000, got 0"),
+    "half a token": ({"max_length": 1.5}, "max_length: expected a whole number from 1 to 100,000, got 1.5"),
+    "no words": ({"vocab_size": 0}, "vocab_size: expected a whole number"),
+    "a typing error": (
+        {"training": {"epochz": 1}},
+        r"fields of TrainConfig \(.*epochs.*\), got 'epochz'",
+    ),
+    "what the logits say": ({"training": {"distil": True}}, "got 'distil'"),
+    "what goes with an export": ({"training": {"memory": "1GB"}}, "got 'memory'"),
+    "a teacher that is not there": ({"training": {"embeddings": "teacher"}}, "embeddings: expected 'random' or a file"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_options_that_cannot_be_used_are_one_sentence(kind):
+    options, message = UNUSABLE[kind]
+    with pytest.raises(InputError, match=message):
+        TextClassifier(**options).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (np.full((60, 2), "1"), "expected real numbers, got an array of <U1"),
+        (np.ones((60, 2), complex), "expected real numbers, got an array of complex"),
+        (np.ma.masked_equal(np.eye(60, 2), 0), "got masked ones"),
+        (pd.DataFrame({"no": ["a"] * 60, "yes": ["b"] * 60}), "expected real numbers, got an array of (object|str)"),
+    ],
+)
+def test_logits_that_are_no_numbers_are_one_sentence(logits, message):
+    with pytest.raises(InputError, match=f"teacher_logits: .*{message}"):
+        TextClassifier().fit(TEXTS, LABELS, teacher_logits=logits)

@@ -154,3 +154,9 @@ def test_what_was_trained_is_saved_and_loaded(task, tmp_path):
     dj.save(model.model_, tmp_path / "student")
     assert dj.load(tmp_path / "student").predict(ASKED).tolist() == model.predict(ASKED).tolist()
     assert dj.load(tmp_path / "student").labels(ASKED) == model.predict(ASKED).tolist()
+
+
+@pytest.mark.parametrize("names", [["tag", "tag"], [1, "1"]])
+def test_labels_of_one_name_are_refused(names):
+    with pytest.raises(InputError, match="y: expected a column for each label, got several columns of the name"):
+        TextClassifier(training=QUICK).fit(TEXTS, pd.DataFrame(MATRIX, columns=names))
