@@ -8,6 +8,7 @@ from typing import Any
 from distill_jax.console import progress
 from distill_jax.errors import InputError
 from distill_jax.files import sha256_file, utf8
+from distill_jax.storage.mirror import local_copy
 from distill_jax.tables.bad_rows import BadRows
 from distill_jax.tables.compression import PACKED, name_within
 from distill_jax.tables.delimited import TSV, UNQUOTED_TSV
@@ -118,7 +119,7 @@ def find_unlabelled(config: ExportConfig) -> list[UnlabelledSource]:
     """
     sources: list[UnlabelledSource] = []
     for path in config.transfer_set.unlabelled:
-        source = _demo(config) if str(path) == DEMO_TEXTS else _open(path, config)
+        source = _demo(config) if str(path) == DEMO_TEXTS else _open(local_copy(path), config)
         if any(_same(source, earlier) for earlier in sources):
             raise InputError(f"{_OPTION} {path}: it is named twice; name each file once")
         sources.append(source)
