@@ -15,6 +15,7 @@ from distill_jax.metrics.classification import confusion
 from distill_jax.metrics.significance import PairCertainty
 from distill_jax.reporting.comparable_runs import display_names
 from distill_jax.reporting.measures import Measures, measure, measure_pair
+from distill_jax.reporting.recorded import recorded_count, recorded_number, recorded_text
 from distill_jax.reporting.shares import ROUNDING, most_frequent_share, share_kept, share_of_gap
 from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run, scored
 from distill_jax.runs.seed_scores import SeedScores, read_seeds_of
@@ -225,14 +226,14 @@ def _teacher_row(run: Run) -> Row:
         gap_closed=None,
         teacher_lead=None,
         measures=measures,
-        parameters=_count(teacher.get("parameters")),
-        bytes=_count(teacher.get("bytes")),
-        train_seconds=_number(teacher.get("train_seconds")),
-        documents_per_second=_number(teacher.get("documents_per_second")),
+        parameters=recorded_count(teacher.get("parameters")),
+        bytes=recorded_count(teacher.get("bytes")),
+        train_seconds=recorded_number(teacher.get("train_seconds")),
+        documents_per_second=recorded_number(teacher.get("documents_per_second")),
         text_speed=None,
         token_speed=None,
-        device=teacher.get("device"),
-        machine=teacher.get("machine"),
+        device=recorded_text(teacher.get("device")),
+        machine=recorded_text(teacher.get("machine")),
         epochs_done=None,
         epochs=None,
         confusion=confusion(labels, predicted, len(run.label_names)),
@@ -298,14 +299,14 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
         measures=measures,
         parameters=metrics["parameters"],
         bytes=metrics["bytes"],
-        train_seconds=_number(metrics.get("train_seconds")),
+        train_seconds=recorded_number(metrics.get("train_seconds")),
         documents_per_second=None if speed is None else speed.median,
         text_speed=speed,
-        token_speed=_number(metrics.get("predict_examples_per_second")),
-        device=metrics.get("device"),
+        token_speed=recorded_number(metrics.get("predict_examples_per_second")),
+        device=recorded_text(metrics.get("device")),
         machine=None,
         epochs_done=metrics["epochs_done"],
-        epochs=_count(train.get("epochs")),
+        epochs=recorded_count(train.get("epochs")),
         confusion=confusion(labels, predicted, len(run.label_names)),
         unlearnt=metrics.get("at_chance") is True,
         still_learns=metrics.get("still_learns") is True,
@@ -314,22 +315,10 @@ def _student_row(run: Run, name: str, teacher: Row, twin: Run | None, twin_name:
 
 
 def _require_same_epoch(run: Run, score: float) -> None:
-    said = _number(run.metrics.get("test_acc"))
+    said = recorded_number(run.metrics.get("test_acc"))
     if said is None or abs(said - score) <= _ACCURACY_TOLERANCE or (run.predictions.labels < 0).any():
         return
     raise InputError(
         f"run folder {run.folder}: {METRICS} says test accuracy {said:.4f}, {TEST_PREDICTIONS} gives {score:.4f}, so "
         "they are of different epochs; wait for the training, or go on with it: the same command with --resume"
     )
-
-
-def _number(value: Any) -> float | None:
-    """Return a finite number as a float, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _count(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)

@@ -12,6 +12,7 @@ from distill_jax.errors import InputError
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import Difference
 from distill_jax.reporting.comparable_runs import display_names
+from distill_jax.reporting.recorded import recorded_count, recorded_number
 from distill_jax.reporting.scored_model import ScoredModel, labelled, plain_task, score_model, task_at
 from distill_jax.reporting.table import TEACHER, find_twin
 from distill_jax.runs.folder import METRICS, TEST_PREDICTIONS, Run
@@ -155,10 +156,10 @@ def build_task_table(
             calibration=of_teacher.calibration,
             labels=of_teacher.labels,
             reliability=of_teacher.reliability,
-            parameters=teacher.get("parameters"),
-            bytes=teacher.get("bytes"),
+            parameters=recorded_count(teacher.get("parameters")),
+            bytes=recorded_count(teacher.get("bytes")),
             train_seconds=None,
-            documents_per_second=teacher.get("documents_per_second"),
+            documents_per_second=recorded_number(teacher.get("documents_per_second")),
         ),
         students=tuple(students),
         task=task,
@@ -222,7 +223,7 @@ def _student_row(
         reliability=own.reliability,
         parameters=metrics["parameters"],
         bytes=metrics["bytes"],
-        train_seconds=metrics.get("train_seconds"),
+        train_seconds=recorded_number(metrics.get("train_seconds")),
         documents_per_second=None if speed is None else speed.median,
         seeds=read_seeds_of(run.folder, run.config["train"].get("seed"), _history_score(run, first), run.task),
         still_learns=metrics.get("still_learns") is True,
@@ -236,14 +237,14 @@ def _answered(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _history_score(run: Run, computed: float) -> float:
-    said = run.metrics.get(f"test_{run.task.history_scores[0]}")
-    return float(said) if isinstance(said, int | float) else computed
+    said = recorded_number(run.metrics.get(f"test_{run.task.history_scores[0]}"))
+    return computed if said is None else said
 
 
 def _require_same_epoch(run: Run) -> None:
-    said = run.metrics.get(f"test_{run.task.history_scores[0]}")
+    said = recorded_number(run.metrics.get(f"test_{run.task.history_scores[0]}"))
     found = run.task.undecided().scores(*_answered(run))[0]
-    if run.judged_by_teacher or not isinstance(said, int | float) or not math.isfinite(found):
+    if run.judged_by_teacher or said is None or not math.isfinite(found):
         return
     if abs(said - found) > _TOLERANCE * max(1.0, abs(found)):
         raise InputError(

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import sys
 from unittest import mock
 
@@ -18,10 +19,14 @@ from distill_jax import compare, predict, report, train
 from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.inference.logits import predict_logits
-from distill_jax.runs.folder import read_run
+from distill_jax.reporting import results, task_report
+from distill_jax.reporting.table import build_table
+from distill_jax.reporting.task_table import build_task_table
+from distill_jax.runs.folder import METRICS, read_run
 from distill_jax.students.student import Student
 from distill_jax.training.fit import fit
 from distill_jax.training.run import TrainRun, train_run
+from run_folders import record
 from scripts.search import command_line as search
 from scripts.search import space
 from teacher_export.command_line import main as export_main
@@ -302,3 +307,27 @@ def test_the_notebook_s_checkpoint_knows_classes_alone(journey, capsys, tmp_path
     words = (folder / "runs/cnn", "--to-torch", "--output", tmp_path / "cnn.bin")
     assert f"the student answers the task {task}" in refusal(capsys, convert, *words)
     assert not (tmp_path / "cnn.bin").exists()
+
+
+def _reports_of_odd_records(run, folder, build, report):
+    """Let a report show a run whose metrics are, one after the other, of other kinds than a training writes."""
+    shutil.copytree(run, folder)
+    whole = json.loads((run / METRICS).read_text())
+    for name in whole:
+        for value in ([1, 2], "x", -1, 1e300):
+            (folder / METRICS).write_text(json.dumps({**whole, name: value}))
+            record(folder)
+            try:
+                table = build([read_run(folder)])
+            except InputError:
+                continue
+            assert report.terminal_table(table)
+            assert report.csv_text(table)
+
+
+def test_whatever_a_run_records_beside_what_is_required_its_report_ends(journey, tmp_path):
+    _reports_of_odd_records(journey[0] / "runs/fasttext", tmp_path / "run", build_task_table, task_report)
+
+
+def test_whatever_a_run_of_classes_records_its_report_ends(tiny_runs, tmp_path):
+    _reports_of_odd_records(tiny_runs["fasttext"], tmp_path / "run", build_table, results)
