@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from distill_jax.extras import are_installed
 from distill_jax.labelling.inputs import Block
 from distill_jax.labelling.outputs import OutputForm
+from distill_jax.storage.mirror import local_copy
 from distill_jax.tasks.answer_columns import WHY, AnswerColumn, AnswerColumns
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def load_student(path: Path) -> "Predictor":
-    """Load a trained student for a command, with JAX set up as commands have it, where it is installed."""
+    """Load a trained student, at a path or an address, with JAX set up as commands have it, where it is installed."""
+    path = local_copy(path)
     # A packed file needs none of them, nor does a linear student.
     if path.is_dir() and are_installed("jax", "flax", "platformdirs"):
         from distill_jax.jax_setup import configure_jax

@@ -46,16 +46,17 @@ def is_plain(name: str) -> bool:
 def mirror_of(address: str | Path) -> Path:
     """Return the local folder, or file, that stands for an address: in the user's cache, under the same names."""
     scheme, _, rest = url_of(address).partition("://")
-    return _mirrors() / scheme / rest
+    return mirrors_folder() / scheme / rest
 
 
 def shown(text: str) -> str:
     """Return a message with addresses as they are written, in the place of paths and of files that stand for them."""
     if "/objects/" in text:
         with contextlib.suppress(ImportError):  # platformdirs: nothing was ever fetched without it
-            text = re.sub(re.escape(f"{_mirrors()}/") + r"([a-z][a-z0-9+.-]+)/(?=[^/\s])", r"\1://", text)
+            text = re.sub(re.escape(f"{mirrors_folder()}/") + r"([a-z][a-z0-9+.-]+)/(?=[^/\s])", r"\1://", text)
     return _ONE_SLASH.sub(r"\1://", text)
 
 
-def _mirrors() -> Path:
+def mirrors_folder() -> Path:
+    """Return where all copies of objects lie."""
     return cache_folder() / "objects"

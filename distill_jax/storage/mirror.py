@@ -12,8 +12,8 @@ from pathlib import Path
 from distill_jax.console import progress
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.files import is_temporary, sync_folder, temporary_beside
-from distill_jax.locks import is_lock
-from distill_jax.storage.address import is_address, mirror_of
+from distill_jax.locks import exclusive, is_lock
+from distill_jax.storage.address import is_address, mirror_of, mirrors_folder
 from distill_jax.storage.objects import Objects, Stored
 
 _WORTH_A_BAR = 1 << 22  # bytes
@@ -33,6 +33,7 @@ class Mirror:
     def __init__(self, address: str | Path) -> None:
         self.objects = Objects(address)
         self.folder = mirror_of(address)
+        mirrors_folder().mkdir(mode=0o700, parents=True, exist_ok=True)  # whose objects they are, others may not read
 
     def fetch(self, name: str, known: Stored | None = None) -> Path:
         """Return the file of an object, copied where it is not there already.
@@ -78,7 +79,8 @@ class Mirror:
         if not found:
             raise MissingInputError(f"{self.objects.url}: there is no such object, nor any below it; check the address")
         if names is None:
-            self.prune(found)
+            with contextlib.suppress(InputError), exclusive(self.folder, "copies"):  # unless one computes parts there
+                self.prune(found)
         wanted = {name: stored for name, stored in found.items() if not _is_copy(self.folder / name, stored)}
         size = sum(stored.size for stored in wanted.values())
         with progress(size, "fetching", "B", scale=True, disable=size < _WORTH_A_BAR) as bar:

@@ -7,7 +7,8 @@ import fsspec
 import pytest
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.storage.address import is_address, is_plain, mirror_of, shown, url_of
+from distill_jax.locks import shared
+from distill_jax.storage.address import is_address, is_plain, mirror_of, mirrors_folder, shown, url_of
 from distill_jax.storage.mirror import Mirror, local_copy
 from distill_jax.storage.objects import Objects
 
@@ -46,6 +47,7 @@ def test_a_copy_is_known_by_its_size_and_time_and_follows_its_object(bucket, sys
     path.write_bytes(b"local")
     os.utime(path, ns=(1, 1))
     assert mirror.fetch("a.csv").read_bytes() == b"first"  # changed here: fetched again
+    assert mirrors_folder().stat().st_mode & 0o077 == 0  # nobody else reads them
     kept = path.stat().st_ino
     assert mirror.fetch("a.csv").stat().st_ino == kept
     system.pipe(f"{bucket}/data/a.csv", b"second")
@@ -60,6 +62,18 @@ def test_what_is_no_object_any_more_is_no_file_any_more(bucket, system):
     system.rm(f"{bucket}/data/b/c")
     local_copy(Path(f"{bucket}/data"))
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a"]
+
+
+def test_copies_that_a_living_process_works_on_are_left_alone(bucket, system):
+    system.pipe(f"{bucket}/data/a", b"x")
+    under_way = mirror_of(f"{bucket}/data") / "train" / "part-00000.npz"
+    under_way.parent.mkdir(parents=True)
+    under_way.touch()
+    with shared(mirror_of(f"{bucket}/data"), "output folder"):
+        local_copy(Path(f"{bucket}/data"))
+        assert under_way.exists()
+    local_copy(Path(f"{bucket}/data"))
+    assert not under_way.parent.exists()
 
 
 def test_an_object_that_shrinks_while_it_is_fetched_is_refused_and_leaves_nothing(bucket, system, monkeypatch):
