@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from distill_jax.console import say, warn
+from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import MANIFEST, SPLIT_NAMES, Manifest
 from distill_jax.export.writer import PARTIAL_MANIFEST
@@ -37,17 +37,20 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
     """
     mirror = Mirror(config.export_folder)
     names = mirror.objects.names()
-    if MANIFEST in names:
-        say(f"\nThe export in {mirror.folder} is finished already; of other data or another teacher name another.")
-        return None
-    if names and PARTIAL_MANIFEST not in names:
+    is_finished = MANIFEST in names
+    if names and not is_finished and PARTIAL_MANIFEST not in names:
         raise InputError(f"--output {mirror.folder}: expected no objects there, or a planned export's, found others")
     with sole_writer(mirror.folder, OUTPUT):
         mirror.prune(names)
-        for name in BEGINNING:
-            if name in names:
-                mirror.fetch(name, names[name])
+        wanted = names if is_finished else {name: names[name] for name in BEGINNING if name in names}
+        if wanted:  # of a finished export all, to see whether it is this one, and whole
+            mirror.fetch_all(wanted)
     plan = make_plan(dataclasses.replace(config, output=dataclasses.replace(config.output, output=mirror.folder)))
+    if plan is not None and is_finished:
+        mirror.prune(())
+        raise InputError(
+            f"--output {mirror.folder}: a finished export is there, and damaged; delete it, or name another"
+        )
     if plan is None or PLAN_FILES[-1] in names:
         return plan
     if not alone:

@@ -87,6 +87,12 @@ def test_one_command_does_all_of_it(there, whole, bucket, system, capsys):
     assert call(capsys, main, *words)[0] == 0
     assert stored(system, f"{bucket}/exports/mine") == whole
     assert "is finished already" in call(capsys, main, *words)[1]
+    for step in ((), ("plan",)):
+        message = refusal(capsys, main, *step, *words, "--seed", "1")
+        assert f"output folder {bucket}/exports/mine: it holds another export" in message
+    assert stored(system, f"{bucket}/exports/mine") == whole
+    system.pipe(f"{bucket}/exports/mine/train/part-00001.npz", b"damaged")
+    assert "a finished export is there, and damaged; delete it" in refusal(capsys, main, *words)
     other = refusal(capsys, main, *there, "--seed", "1", "--output", f"{bucket}/{'data'}")
     assert f"--output {bucket}/data: expected no objects there, or a planned export's, found others" in other
 
