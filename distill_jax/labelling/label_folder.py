@@ -265,6 +265,7 @@ def label_folder(folder: Path, student: Path, options: TableOptions, dialect: Di
         say(f"going on after {len(mine) - len(left):,} of {len(mine):,} tables")
     if left:
         say_guesses(first, dialect, format_of(first, dialect, options.text_column))
+    task.tables.drop(names[0])
     sizes = task.tables.files()
     size = sum(sizes[name].size for name in left)
     workers = max(1, min(workers_for(options.workers, size, predictor), len(left)))

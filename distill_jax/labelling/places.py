@@ -10,7 +10,7 @@ from typing import Protocol
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write, is_temporary, require_within
 from distill_jax.labelling.options import TableOptions
-from distill_jax.locks import is_lock
+from distill_jax.locks import claim, is_lock, shared
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
 from distill_jax.storage.objects import Stored
@@ -163,6 +163,7 @@ class StoredPlace:
 
     def __init__(self, address: Path) -> None:
         self._mirror = Mirror(address)
+        self._held: dict[str, list[contextlib.ExitStack]] = {}
 
     def files(self) -> dict[str, Stored]:
         """Return the objects' sizes and times."""
@@ -178,7 +179,10 @@ class StoredPlace:
         return self._mirror.objects.find(name)
 
     def fetch(self, name: str) -> Path:
-        """Copy an object to a file of this machine, and return its path."""
+        """Copy an object to a file of this machine, and return its path; it stays until this process drops it."""
+        hold = contextlib.ExitStack()
+        hold.enter_context(shared(self._mirror.folder / name, "copy"))
+        self._held.setdefault(name, []).append(hold)
         return self._mirror.fetch(name)
 
     def target(self, name: str) -> Path:
@@ -193,8 +197,14 @@ class StoredPlace:
         self._mirror.put([name])
 
     def drop(self, name: str) -> None:
-        """Delete the copy on this machine."""
-        self._mirror.drop(name)
+        """Delete the copy on this machine, unless another process is at it."""
+        holds = self._held.get(name, [])
+        if holds:
+            holds.pop().close()
+        if not holds:
+            with claim(self._mirror.folder / name) as is_mine:
+                if is_mine:
+                    self._mirror.drop(name)
 
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""
@@ -206,10 +216,7 @@ class StoredPlace:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small object."""
-        with atomic_write(self._mirror.folder / name) as stream:
-            stream.write(content)
-        self._mirror.put([name])
-        self._mirror.drop(name)
+        self._mirror.objects.write(name, content)
 
 
 def _is_hidden(part: str) -> bool:

@@ -137,4 +137,5 @@ def _is_copy(path: Path, stored: Stored) -> bool:
 def _mark(path: Path, stored: Stored) -> None:
     """Give a copy its object's time, by which it is known again."""
     if stored.changed:
-        os.utime(path, ns=(stored.changed, stored.changed))
+        with contextlib.suppress(FileNotFoundError):  # another process has dropped it
+            os.utime(path, ns=(stored.changed, stored.changed))

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import errno
 import functools
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hub"}
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "hub": "huggingface_hub"}
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _TIMES = ("LastModified", "mtime", "updated", "last_modified", "created")  # as the file systems call it
+_VERSIONS = ("ETag", "etag", "generation", "md5Hash", "blob_id")
 _SECOND = 1_000_000_000
 
 
@@ -26,7 +28,8 @@ class Stored:
 
     Attributes:
         size: in bytes.
-        changed: when it was written, in nanoseconds since 1970; 0 where the store does not say.
+        changed: when it was written, in nanoseconds since 1970; 0 where the store does not say. Stores know seconds;
+            what comes after them is of the object's version (its ETag, …), so that one second's versions differ.
     """
 
     size: int
@@ -71,7 +74,7 @@ class Objects:
             found = system.find(root, detail=True)
         names = {}
         for path, info in found.items():
-            name = path.removeprefix(root).lstrip("/")
+            name = path.removeprefix(root).removeprefix("/")
             if not name or path.endswith("/"):  # the address is an object's own; or a console has made a "folder"
                 continue
             if not is_plain(name):
@@ -82,12 +85,13 @@ class Objects:
     def find(self, name: str = "") -> Stored | None:
         """Return what the store says of one object, the address's own without a name; None where there is none."""
         system, _ = self._store
-        path = self._path(name)
-        with self._refusing():
+        with self._refusing(name):
             system.invalidate_cache()
-            if not system.isfile(path):
+            try:
+                info = system.info(self._path(name))  # not isfile, which takes a refusal for an answer
+            except FileNotFoundError:
                 return None
-            return _stored(system.info(path))
+        return _stored(info) if info["type"] == "file" else None
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the contents of small objects, those that are there, asked for side by side."""
@@ -126,6 +130,12 @@ class Objects:
         with self._refusing(name):
             system.put_file(str(source), self._path(name))
 
+    def write(self, name: str, content: bytes) -> None:
+        """Make an object of some bytes, whole or not at all."""
+        system, _ = self._store
+        with self._refusing(name):
+            system.pipe_file(self._path(name), content)
+
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""
         system, _ = self._store
@@ -162,4 +172,6 @@ def _stored(info: dict[str, Any]) -> Stored:
     if isinstance(time, str):
         time = dt.datetime.fromisoformat(time)
     seconds = time.timestamp() if isinstance(time, dt.datetime) else time or 0
-    return Stored(int(info.get("size") or 0), int(seconds) * _SECOND)
+    version = next((str(info[key]).strip('"') for key in _VERSIONS if info.get(key)), "")
+    fraction = zlib.crc32(version.encode()) % _SECOND if version else 0
+    return Stored(int(info.get("size") or 0), int(seconds) * _SECOND + fraction)

@@ -13,8 +13,8 @@ from distill_jax.locks import sole_writer
 from teacher_export.export import print_next_step
 from teacher_export.parts.finishing import finish_export
 from teacher_export.parts.numbers import as_ranges
+from teacher_export.parts.places import OUTPUT
 from teacher_export.parts.plan import Plan, delete_plan, plan_file, read_plan
-from teacher_export.parts.working import OUTPUT
 from teacher_export.summary import print_summary
 from teacher_export.timing import TIMING, timing_of
 
@@ -48,20 +48,32 @@ def _clear(folder: Path) -> Manifest:
 
 
 def _finish(plan: Plan) -> Manifest:
-    folder = plan.folder
-    writer = ExportWriter(folder, plan.header)
-    missing = []
+    writer = ExportWriter(plan.folder, plan.header)
+    missing, _ = missing_parts(plan, writer)
+    require_all(plan, missing)
+    manifest = finish_whole(plan, writer)
+    delete_plan(plan.folder)
+    return manifest
+
+
+def missing_parts(plan: Plan, writer: ExportWriter) -> tuple[list[int], list[int]]:
+    """Return the parts that are missing or damaged, and those that are damaged, whose records are deleted."""
+    missing, damaged = [], []
     with progress(len(plan), "looking at parts", "parts") as bar:
         for number in range(len(plan)):
             if not writer.is_done(*plan.place(number)):
                 missing.append(number)
-                record_of(plan.part_path(number)).unlink(missing_ok=True)  # of a part that was damaged
+                if plan.part_path(number).is_file():
+                    damaged.append(number)
+                record_of(plan.part_path(number)).unlink(missing_ok=True)
             bar.update(1)
-    require_all(plan, missing)
+    return missing, damaged
+
+
+def finish_whole(plan: Plan, writer: ExportWriter) -> Manifest:
+    """Write the timing and the manifest of an export all of whose parts are there."""
     _write_timing(plan)
-    manifest = finish_export(writer, plan.counts, figures=plan.figures, order_is_known=plan.order_is_known)
-    delete_plan(folder)
-    return manifest
+    return finish_export(writer, plan.counts, figures=plan.figures, order_is_known=plan.order_is_known)
 
 
 def require_all(plan: Plan, missing: Sequence[int]) -> None:

@@ -8,11 +8,13 @@ from typing import Protocol
 from distill_jax.console import say
 from distill_jax.export.format import MANIFEST, TOKENIZER, part_file
 from distill_jax.export.writer import PARTIAL_MANIFEST, record_of
+from distill_jax.locks import shared
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
 from distill_jax.storage.objects import Objects
 from teacher_export.parts.plan import PLAN_FILES, PLAN_FOLDER, Plan, read_plan
 
+OUTPUT = "output folder"
 BEGINNING = (PARTIAL_MANIFEST, TOKENIZER, *PLAN_FILES)  # what computing parts needs, besides their rows
 
 
@@ -87,12 +89,13 @@ class StoredParts:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        names = mirror.objects.names()
-        mirror.drop(*(name for name in (MANIFEST, *BEGINNING) if name not in names))  # of what lay there before
-        for name in BEGINNING:
-            if name in names:
-                mirror.fetch(name, names[name])
-        self.plan = read_plan(mirror.folder)
+        with shared(mirror.folder, OUTPUT):  # one who plans or finishes is not disturbed
+            names = mirror.objects.names()
+            mirror.drop(*(name for name in (MANIFEST, *BEGINNING) if name not in names))  # of what lay there before
+            for name in BEGINNING:
+                if name in names:
+                    mirror.fetch(name, names[name])
+            self.plan = read_plan(mirror.folder)
         self._there = {number for number in range(len(self.plan)) if names.keys() >= set(self._files(number))}
 
     def is_done(self, number: int) -> bool:

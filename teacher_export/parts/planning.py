@@ -41,9 +41,15 @@ def make_plan(config: ExportConfig) -> Plan | None:
             f"--teacher-folds {config.finetune.teacher_folds}: expected an export by one process, got a plan, whose "
             "parts are labelled by one teacher. Leave --teacher-folds out, or export without plan"
         )
+    with sole_writer(config.export_folder, "output folder"):
+        return make_plan_in_held_folder(config)
+
+
+def make_plan_in_held_folder(config: ExportConfig) -> Plan | None:
+    """Do what ``make_plan`` does; the caller holds the lock."""
     config = prepared(config)
     folder = config.export_folder
-    with sole_writer(folder, "output folder"), _texts_beside(folder) as texts:
+    with _texts_beside(folder) as texts:
         kind = kind_of(config, texts)
         kind.read_data()
         if find_whole_export(config, kind) is not None:

@@ -15,9 +15,9 @@ from distill_jax.locks import shared
 from distill_jax.storage.address import is_address
 from teacher_export.options.parts import PartOptions
 from teacher_export.options.teacher import DeviceName
-from teacher_export.parts.places import is_finished, open_parts
+from teacher_export.parts.places import OUTPUT, is_finished, open_parts
 from teacher_export.parts.plan import Plan
-from teacher_export.parts.working import OUTPUT, PartWorker, say_what_is_left
+from teacher_export.parts.working import PartWorker, say_what_is_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

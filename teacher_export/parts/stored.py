@@ -1,25 +1,24 @@
 """A planned export in object storage: planned and finished in the folder that stands for it."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import MANIFEST, SPLIT_NAMES, Manifest
-from distill_jax.export.writer import PARTIAL_MANIFEST
+from distill_jax.export.format import MANIFEST, PART_NAME, SPLIT_NAMES, Manifest, part_file, read_manifest
+from distill_jax.export.writer import PARTIAL_MANIFEST, ExportWriter, record_of
 from distill_jax.locks import sole_writer
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
 from teacher_export.config import ExportConfig
-from teacher_export.parts.ending import finish_plan, require_all
-from teacher_export.parts.places import BEGINNING, open_parts
-from teacher_export.parts.plan import PLAN, PLAN_FILES, PLAN_FOLDER, Plan, plan_file
-from teacher_export.parts.planning import make_plan
-from teacher_export.parts.working import OUTPUT, compute_parts
-
-_RECORD = ".json"
+from teacher_export.export import print_next_step
+from teacher_export.parts.ending import finish_whole, missing_parts, require_all
+from teacher_export.parts.places import BEGINNING, OUTPUT, open_parts
+from teacher_export.parts.plan import PLAN_FILES, PLAN_FOLDER, Plan, plan_file, read_plan
+from teacher_export.parts.planning import make_plan_in_held_folder
+from teacher_export.parts.working import compute_parts
+from teacher_export.summary import print_summary
 
 
 def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | None:
@@ -45,20 +44,21 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
         wanted = names if is_finished else {name: names[name] for name in BEGINNING if name in names}
         if wanted:  # of a finished export all, to see whether it is this one, and whole
             mirror.fetch_all(wanted)
-    plan = make_plan(dataclasses.replace(config, output=dataclasses.replace(config.output, output=mirror.folder)))
-    if plan is not None and is_finished:
-        mirror.prune(())
-        raise InputError(
-            f"--output {mirror.folder}: a finished export is there, and damaged; delete it, or name another"
-        )
-    if plan is None or PLAN_FILES[-1] in names:
-        return plan
-    if not alone:
-        _require_for_all(config, plan)
-    begun = sorted(_written(mirror.folder), key=lambda name: (name != PARTIAL_MANIFEST, name in PLAN_FILES))
-    mirror.put(name for name in begun if name not in PLAN_FILES)
-    mirror.put(PLAN_FILES)
-    mirror.drop(*(name for name in begun if name.startswith(f"{PLAN_FOLDER}/") and name not in PLAN_FILES))
+        here = dataclasses.replace(config.output, output=mirror.folder)
+        plan = make_plan_in_held_folder(dataclasses.replace(config, output=here))
+        if plan is not None and is_finished:
+            mirror.prune(())
+            raise InputError(
+                f"--output {mirror.folder}: a finished export is there, and damaged; delete it, or name another"
+            )
+        if plan is None or PLAN_FILES[-1] in names:
+            return plan
+        if not alone:
+            _require_for_all(config, plan)
+        begun = sorted(_written(mirror.folder), key=lambda name: name != PARTIAL_MANIFEST)
+        mirror.put(name for name in begun if name not in PLAN_FILES)
+        mirror.put(PLAN_FILES)
+        mirror.drop(*(name for name in begun if _is_plan_s_rows(name)))
     return plan
 
 
@@ -84,45 +84,61 @@ def _written(folder: Path) -> Iterator[str]:
 def finish_stored_plan(output: Path) -> Manifest:
     """Do what ``finish_plan`` does for an export at an address: its parts are fetched, the manifest is put last.
 
-    The copies stay, so that students can be trained here; they may be deleted.
+    What is of no use beside a manifest is deleted when that is there. The copies stay, so that students can be trained
+    here; they may be deleted.
 
     Raises:
         InputError: what ``finish_plan`` raises.
     """
     mirror = Mirror(output)
-    names = mirror.objects.names()
-    if not names:
-        raise MissingInputError(f"--output {mirror.folder}: expected a planned export, found no objects")
-    if PLAN_FILES[-1] in names:  # a look at the names costs nothing, and fetching all parts may cost much
+    if PLAN_FILES[-1] in mirror.objects.names():  # a look at names costs nothing, and fetching all parts may cost much
         parts = open_parts(output)
         require_all(parts.plan, sorted(parts.left(range(len(parts.plan)))))
     with sole_writer(mirror.folder, OUTPUT):
+        names = mirror.objects.names()
+        if not names:
+            raise MissingInputError(f"--output {mirror.folder}: expected a planned export, found no objects")
         mirror.prune(names)
-        mirror.fetch_all({name: names[name] for name in names if not _is_plans_rows(name)})
-    try:
-        manifest = finish_plan(mirror.folder)
-    finally:
-        with contextlib.suppress(FileNotFoundError):  # a damaged part's record is deleted: it is computed again
-            for name in names:
-                if _is_record(name) and not (mirror.folder / name).exists() and not (mirror.folder / MANIFEST).exists():
-                    mirror.objects.delete(name)
-    new = [name for name in _written(mirror.folder) if name not in names]
-    mirror.put(sorted(new, key=lambda name: name == MANIFEST))
-    mirror.objects.delete(f"{PLAN_FOLDER}/{PLAN}")
-    for name in names:
-        if name.startswith(f"{PLAN_FOLDER}/") or _is_record(name) or name == PARTIAL_MANIFEST:
+        mirror.fetch_all({name: names[name] for name in names if not _is_plan_s_rows(name)})
+        manifest = (
+            read_manifest(mirror.folder) if MANIFEST in names else _finish(mirror, read_plan(mirror.folder), names)
+        )
+        if mirror.objects.find(MANIFEST) is None:
+            raise InputError(f"{OUTPUT} {mirror.folder}: {MANIFEST} is not there after it was put; finish again")
+        for name in sorted(filter(_is_of_no_use, names), key=lambda name: name not in PLAN_FILES):
             mirror.objects.delete(name)
+            mirror.drop(name)
+    print_summary(manifest)
+    print_next_step(mirror.folder)
     return manifest
 
 
-def _is_plans_rows(name: str) -> bool:
-    return name.startswith(f"{PLAN_FOLDER}/") and name not in PLAN_FILES
+def _finish(mirror: Mirror, plan: Plan, names: Collection[str]) -> Manifest:
+    writer = ExportWriter(plan.folder, plan.header)
+    missing, damaged = missing_parts(plan, writer)
+    for number in damaged:  # so that it is computed again
+        mirror.objects.delete(record_of(Path(part_file(*plan.place(number)))).as_posix())
+    require_all(plan, missing)
+    manifest = finish_whole(plan, writer)
+    mirror.put(
+        sorted((name for name in _written(mirror.folder) if name not in names), key=lambda name: name == MANIFEST)
+    )
+    return manifest
 
 
-def _is_record(name: str) -> bool:
-    """Whether an object is the record of a part."""
+def _is_plan_s_rows(name: str) -> bool:
+    return name.startswith(f"{PLAN_FOLDER}/") and _is_part_s(name.removeprefix(f"{PLAN_FOLDER}/"), ".npz")
+
+
+def _is_of_no_use(name: str) -> bool:
+    """Whether an object is of no use beside a manifest: the plan, or a part's record."""
+    return name in (*PLAN_FILES, PARTIAL_MANIFEST) or _is_plan_s_rows(name) or _is_part_s(name, ".json")
+
+
+def _is_part_s(name: str, ending: str) -> bool:
     split, _, file = name.partition("/")
-    return split in SPLIT_NAMES and file.endswith(_RECORD)
+    stem = file.removesuffix(ending)
+    return split in SPLIT_NAMES and stem != file and PART_NAME.fullmatch(stem) is not None
 
 
 def export_stored(config: ExportConfig) -> None:

@@ -14,7 +14,7 @@ from distill_jax.export.writer import ExportWriter
 from distill_jax.locks import claim, shared
 from teacher_export.options.teacher import DeviceName
 from teacher_export.parts.compute import compute_part, part_words
-from teacher_export.parts.places import Parts, is_finished, open_parts
+from teacher_export.parts.places import OUTPUT, Parts, is_finished, open_parts
 from teacher_export.teacher.kinds import row_labeller_of
 from teacher_export.timing import place_of
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from teacher_export.teacher.labeller import RowLabeller
 
 _PAUSE = 0.5  # seconds between two looks at what other processes hold
-OUTPUT = "output folder"
 
 
 class PartWorker:

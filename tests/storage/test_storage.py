@@ -7,6 +7,7 @@ import fsspec
 import pytest
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.labelling.places import StoredPlace
 from distill_jax.locks import shared
 from distill_jax.storage.address import is_address, is_plain, mirror_of, mirrors_folder, shown, url_of
 from distill_jax.storage.mirror import Mirror, local_copy
@@ -110,3 +111,43 @@ def test_small_objects_are_read_side_by_side_and_those_that_are_not_there_left_o
     system.pipe(f"{bucket}/a", b"1")
     assert Objects(bucket).read(["a", "b"]) == {"a": b"1"}
     assert Objects(bucket).read([]) == {}
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Forbidden"), OSError(16, "SlowDown"), TimeoutError()])
+def test_a_store_that_does_not_say_whether_an_object_is_there_is_not_taken_at_no_word(bucket, monkeypatch, error):
+    class Silent:
+        def invalidate_cache(self):
+            pass
+
+        def info(self, path):
+            raise error
+
+    monkeypatch.setattr(Objects, "_store", (Silent(), "bucket"))
+    with pytest.raises(InputError, match="refused or did not answer"):
+        Objects("s3://bucket").find("a")
+
+
+def test_versions_of_one_second_and_size_are_told_apart(bucket, system):
+    for content in (b"first text", b"other text", b"third text"):
+        system.pipe(f"{bucket}/a", content)
+        assert local_copy(Path(f"{bucket}/a")).read_bytes() == content
+
+
+def test_a_name_with_an_empty_part_is_refused_and_not_left_out(bucket, system):
+    system.pipe(f"{bucket}/crawl/a.csv", b"x")
+    system.pipe(f"{bucket}/crawl//b.csv", b"x")
+    with pytest.raises(InputError, match=r"expected names that files can have, found the object /b\.csv"):
+        Objects(f"{bucket}/crawl").names()
+
+
+def test_a_copy_stays_until_the_last_of_those_that_read_it_drops_it(bucket, system):
+    system.pipe(f"{bucket}/a.csv", b"x")
+    first, second = (StoredPlace(Path(bucket)) for _ in range(2))
+    path = first.fetch("a.csv")
+    assert second.fetch("a.csv") == first.fetch("a.csv") == path
+    for place in (first, first):
+        place.drop("a.csv")
+        assert path.exists()
+    second.drop("a.csv")
+    assert not path.exists()
+    assert [each for each in path.parent.iterdir() if each.is_file()] == []  # no lock is left

@@ -3,15 +3,18 @@
 import multiprocessing
 import os
 import random
+import shutil
 import time
 
 import pytest
 
 from command_lines import call, refusal
 from distill_jax.data.exports import Export
+from distill_jax.locks import exclusive
 from distill_jax.storage.address import mirror_of
 from export_helpers import HEAVY, contents
 from teacher_export.command_line import main
+from teacher_export.parts import stored as stored_exports
 from teacher_export.parts.numbers import chosen_parts
 from teacher_export.parts.working import compute_parts
 from tiny_teacher import write_reviews_csv
@@ -114,6 +117,43 @@ def test_a_teacher_that_other_machines_could_not_have_is_refused(bare, words, bu
     assert stored(system, f"{bucket}/exports/mine") == {}
     status, _, error = call(capsys, main, *options, *tuned)  # one command, one machine
     assert status == 0, error
+
+
+@pytest.fixture
+def computed(there, bucket, capsys):
+    """The address of a planned export all of whose parts are there."""
+    address = f"{bucket}/exports/mine"
+    assert call(capsys, main, "plan", *there, "--output", address)[0] == 0
+    assert call(capsys, main, "part", "--output", address)[0] == 0
+    return address
+
+
+def test_what_finishes_is_not_disturbed_and_deletes_what_is_ours_alone(computed, whole, bucket, system, capsys):
+    theirs = ("train/notes.json", "train/sub/part-00000.json", "plan/notes.txt", "test/part-00000.json.old")
+    for name in theirs:
+        system.pipe(f"{computed}/{name}", b"mine")
+    before = stored(system, computed)
+    with exclusive(mirror_of(computed), "output folder"):  # as a finish that is under way holds it
+        for step in ("part", "finish"):
+            assert "another process is writing it" in refusal(capsys, main, step, "--output", computed)
+    assert stored(system, computed) == before
+    assert call(capsys, main, "finish", "--output", computed)[0] == 0
+    assert stored(system, computed) == {**whole, **dict.fromkeys(theirs, b"mine")}
+
+
+def test_copies_that_are_deleted_meanwhile_cost_no_part(computed, whole, system, capsys, monkeypatch):
+    before, look = stored(system, computed), stored_exports.missing_parts
+
+    def look_after_the_copies_are_gone(plan, writer):
+        shutil.rmtree(plan.folder / "train")
+        return look(plan, writer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stored_exports, "missing_parts", look_after_the_copies_are_gone)
+        assert "16 of 20 parts are missing or damaged" in refusal(capsys, main, "finish", "--output", computed)
+    assert stored(system, computed) == before
+    assert call(capsys, main, "finish", "--output", computed)[0] == 0
+    assert stored(system, computed) == whole
 
 
 def _work(address, cache):
