@@ -58,6 +58,7 @@ def main() -> None:
     )
     arguments = dataclasses.replace(arguments, run=_local_copy(arguments.run))
     is_folder = arguments.file is not None and _is_folder(arguments.file)
+    named = arguments.file
     if arguments.file is not None and not (is_folder and arguments.table.text_column):
         arguments = dataclasses.replace(arguments, file=_local_copy(arguments.file))
     _require_input(arguments, is_folder=is_folder)
@@ -69,7 +70,7 @@ def main() -> None:
             return
         from distill_jax.labelling.places import put_at_end
 
-        with put_at_end(arguments.table) as options:
+        with put_at_end(arguments.table, named) as options:
             from distill_jax.labelling.label_table import label_table
 
             label_table(arguments.file, arguments.run, options, arguments.dialect, explain=arguments.explain)

@@ -203,7 +203,7 @@ class FolderTask:
         Raises:
             InputError: it is a file, or a folder of something else.
         """
-        if self.output.is_file():
+        if self.output.is_file() or (is_address(self.output) and self.labelled.find("") is not None):
             raise InputError(
                 f"--output {self.output}: expected a folder, as a folder of tables is read, found a file; name another"
             )

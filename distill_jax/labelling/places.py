@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, Interrupted
 from distill_jax.files import atomic_write, is_temporary, require_within
 from distill_jax.labelling.options import TableOptions
-from distill_jax.locks import claim, is_lock, shared
-from distill_jax.storage.address import is_address
+from distill_jax.labelling.part_folder import delete_begun
+from distill_jax.locks import claim, is_lock, shared, sole_writer
+from distill_jax.storage.address import is_address, url_of
 from distill_jax.storage.mirror import Mirror
 from distill_jax.storage.objects import Stored
 
@@ -59,8 +60,12 @@ def place_of(path: Path) -> Place:
 
 
 @contextlib.contextmanager
-def put_at_end(options: TableOptions) -> Iterator[TableOptions]:
+def put_at_end(options: TableOptions, path: Path | None = None) -> Iterator[TableOptions]:
     """Yield a table's options with a path in the place of an output's address, to which the file is put at the end.
+
+    Args:
+        options: the table's.
+        path: where the table was named.
 
     Raises:
         InputError: an object is there already; or what would be on this machine alone is asked for.
@@ -72,12 +77,22 @@ def put_at_end(options: TableOptions) -> Iterator[TableOptions]:
         raise InputError(
             f"--resume goes with a folder of tables or with an output on this machine, got {options.output}"
         )
+    if not is_address(options.output.parent):
+        raise InputError(f"--output {options.output}: expected a file's name after the bucket's, such as out.csv")
+    if path is not None and is_address(path) and url_of(path) == url_of(options.output):
+        raise InputError(f"--output {options.output}: it is the table that is read; name another file")
     place, name = StoredPlace(options.output.parent), options.output.name
     if place.find(name) is not None and not options.overwrite:
         raise InputError(
             f"--output {options.output}: it is there already; name another, or replace it with --overwrite"
         )
-    yield dataclasses.replace(options, output=place.target(name), overwrite=True)
+    target = place.target(name)
+    try:
+        yield dataclasses.replace(options, output=target, overwrite=True)
+    except Interrupted:
+        with sole_writer(target, "output"):
+            delete_begun(target)
+        raise Interrupted(f"interrupted; nothing is at {options.output}: the same command starts again") from None
     place.put(name)
     place.drop(name)
 

@@ -14,6 +14,7 @@ from distill_jax.errors import InputError
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)  # C:/ is a disk
 _ONE_SLASH = re.compile(r"\b(s3a?|gs|gcs|hf|az|abfs|memory):/(?=[^/\s])")
 _LOCAL = "file"
+_SAME = {"s3a": "s3", "gcs": "gs"}  # two names of one store's objects
 
 
 def is_address(path: str | Path) -> bool:
@@ -35,7 +36,7 @@ def url_of(address: str | Path) -> str:
     rest = found["rest"].rstrip("/")
     if not is_plain(rest):
         raise InputError(f"{address}: expected an address such as s3://bucket/folder, got empty names, . or .. in it")
-    return f"{found['scheme']}://{rest}"
+    return f"{_SAME.get(found['scheme'], found['scheme'])}://{rest}"
 
 
 def is_plain(name: str) -> bool:

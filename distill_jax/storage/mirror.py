@@ -6,8 +6,9 @@ so it may be deleted at any time, and several processes of a machine share it.
 
 import contextlib
 import os
+import shutil
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from distill_jax.console import progress
 from distill_jax.errors import InputError, MissingInputError
@@ -17,6 +18,7 @@ from distill_jax.storage.address import is_address, mirror_of, mirrors_folder
 from distill_jax.storage.objects import Objects, Stored
 
 _WORTH_A_BAR = 1 << 22  # bytes
+_UNDER_WAY = ".part"  # of a folder with the rows of a table that is being labelled
 
 
 class Mirror:
@@ -53,7 +55,7 @@ class Mirror:
         path = self.folder / name if name else self.folder
         if _is_copy(path, stored):
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(path)
         begun = temporary_beside(path)
         try:
             self.objects.fetch(name, begun)
@@ -81,6 +83,11 @@ class Mirror:
         if names is None:
             with contextlib.suppress(InputError), exclusive(self.folder, "copies"):  # unless one computes parts there
                 self.prune(found)
+        both = next(
+            (name for name in found if any(str(folder) in found for folder in PurePosixPath(name).parents)), None
+        )
+        if both is not None:
+            raise InputError(f"{self.objects.url}: expected names that files can have, found {both} below an object")
         wanted = {name: stored for name, stored in found.items() if not _is_copy(self.folder / name, stored)}
         size = sum(stored.size for stored in wanted.values())
         with progress(size, "fetching", "B", scale=True, disable=size < _WORTH_A_BAR) as bar:
@@ -90,13 +97,17 @@ class Mirror:
         return self.folder
 
     def prune(self, names: Collection[str]) -> None:
-        """Delete local files of which there is no object (any more), according to a listing, and folders with none."""
+        """Delete local files of which there is no object (any more), according to a listing, and folders with none.
+
+        Tables under way of other processes stay.
+        """
         for path in sorted(self.folder.rglob("*"), reverse=True):  # what is in a folder comes before it
             if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(OSError):  # it is not empty
                     path.rmdir()
-            is_ours = path.is_file() and not is_temporary(path) and not is_lock(path)
-            if is_ours and path.relative_to(self.folder).as_posix() not in names:
+            name = path.relative_to(self.folder)
+            is_busy = is_temporary(path) or is_lock(path) or any(part.endswith(_UNDER_WAY) for part in name.parts[:-1])
+            if path.is_file() and not is_busy and name.as_posix() not in names:
                 path.unlink(missing_ok=True)
 
     def put(self, names: Iterable[str]) -> None:
@@ -125,6 +136,16 @@ def local_copy(path: Path) -> Path:
     mirror = Mirror(path)
     own = mirror.objects.find()
     return mirror.fetch_all() if own is None else mirror.fetch("", own)
+
+
+def _make_room(path: Path) -> None:
+    """Make the folder of a copy; what lies in the way is a copy of what was an object or a folder before."""
+    for folder in path.parents:
+        if folder.is_relative_to(mirrors_folder()) and folder.is_file():
+            folder.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
 
 
 def _is_copy(path: Path, stored: Stored) -> bool:

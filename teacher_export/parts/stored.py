@@ -37,6 +37,8 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
     mirror = Mirror(config.export_folder)
     names = mirror.objects.names()
     is_finished = MANIFEST in names
+    if mirror.objects.find() is not None:
+        raise InputError(f"--output {mirror.folder}: expected an address of no object, found one; name another")
     if names and not is_finished and PARTIAL_MANIFEST not in names:
         raise InputError(f"--output {mirror.folder}: expected no objects there, or a planned export's, found others")
     with sole_writer(mirror.folder, OUTPUT):

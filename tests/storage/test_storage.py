@@ -63,6 +63,10 @@ def test_what_is_no_object_any_more_is_no_file_any_more(bucket, system):
     system.rm(f"{bucket}/data/b/c")
     local_copy(Path(f"{bucket}/data"))
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a"]
+    (folder / "b.csv.part").mkdir()
+    (folder / "b.csv.part" / "rows").touch()  # a table that another process labels
+    local_copy(Path(f"{bucket}/data"))
+    assert (folder / "b.csv.part" / "rows").exists()
 
 
 def test_copies_that_a_living_process_works_on_are_left_alone(bucket, system):
@@ -110,6 +114,10 @@ def test_a_store_that_does_not_answer_is_one_sentence(bucket, monkeypatch):
 def test_small_objects_are_read_side_by_side_and_those_that_are_not_there_left_out(bucket, system):
     system.pipe(f"{bucket}/a", b"1")
     assert Objects(bucket).read(["a", "b"]) == {"a": b"1"}
+    for name in ("a[1].csv", "a*", "a?", "ä %2B+#.csv"):  # no patterns
+        Objects(bucket).write(name, name.encode())
+        assert Objects(bucket).read([name, "b[1]"]) == {name: name.encode()}
+        assert local_copy(Path(f"{bucket}/{name}")).read_bytes() == name.encode()
     assert Objects(bucket).read([]) == {}
 
 
@@ -151,3 +159,17 @@ def test_a_copy_stays_until_the_last_of_those_that_read_it_drops_it(bucket, syst
     second.drop("a.csv")
     assert not path.exists()
     assert [each for each in path.parent.iterdir() if each.is_file()] == []  # no lock is left
+
+
+def test_an_object_that_becomes_a_folder_and_a_folder_that_becomes_an_object(bucket, system):
+    for _ in range(2):
+        system.pipe(f"{bucket}/m", b"x")
+        assert local_copy(Path(f"{bucket}/m")).read_bytes() == b"x"
+        system.rm(f"{bucket}/m")
+        system.pipe(f"{bucket}/m/a", b"y")
+        assert (local_copy(Path(f"{bucket}/m")) / "a").read_bytes() == b"y"
+        system.rm(f"{bucket}/m/a")
+    for name in ("m", "m/a"):
+        system.pipe(f"{bucket}/{name}", b"x")
+    with pytest.raises(InputError, match="found m/a below an object"):
+        local_copy(Path(bucket))

@@ -1,5 +1,7 @@
 """Tables, students and answers at addresses: what ``predict`` does with them is what it does with files."""
 
+from unittest import mock
+
 import pytest
 
 from command_lines import call, refusal
@@ -96,5 +98,24 @@ def test_one_table_and_lines(capsys, tmp_path, bucket, system, crawl):
 
 def test_folders_of_objects_that_are_each_other_s_are_refused(capsys, tmp_path, bucket, crawl):
     words = ("--run", tmp_path / "student", f"{bucket}/crawl", "--text-column", "text")
-    message = refusal(capsys, main, *words, "--output", f"{bucket}/crawl/out")
-    assert f"expected a folder apart from {bucket}/crawl" in message
+    for output in (f"{bucket}/crawl/out", f"{bucket}/crawl/out".replace("s3://", "s3a://")):
+        assert f"expected a folder apart from {bucket}/crawl" in refusal(capsys, main, *words, "--output", output)
+
+
+def test_an_output_that_can_be_none_is_refused(capsys, tmp_path, bucket, system, crawl):
+    words = ("--run", tmp_path / "student", "--text-column", "text")
+    table, folder = f"{bucket}/crawl/rest.jsonl", f"{bucket}/crawl"
+    for asked, sentence in (
+        ((table, "--output", table, "--overwrite"), "it is the table that is read"),
+        ((table, "--output", bucket), "expected a file's name after the bucket's"),
+        ((folder, "--output", f"{bucket}/student/config.json"), "found a file; name another"),
+    ):
+        assert sentence in refusal(capsys, main, *words, *asked)
+
+
+def test_an_interrupted_table_leaves_nothing_on_this_machine(capsys, tmp_path, bucket, crawl, monkeypatch):
+    monkeypatch.setattr("distill_jax.labelling.label_table.PartFolder.write", mock.Mock(side_effect=KeyboardInterrupt))
+    words = ("--run", tmp_path / "student", f"{bucket}/crawl/rest.jsonl", "--text-column", "text")
+    status, _, error = call(capsys, main, *words, "--output", f"{bucket}/one.csv")
+    assert (status, f"nothing is at {bucket}/one.csv" in error) == (130, True)
+    assert not list(mirror_of(bucket).glob("one.csv*"))
