@@ -39,10 +39,11 @@ class ResultsFile:
         """
         whose, remedy = f"an earlier result of python -m {self.program}", f"name another with {option}"
         found = self._read(path)
-        named = [] if found is None else found.get(_BESIDE, [])
+        named = None if found is None else found.get(_BESIDE)
         require_replaceable([path], whose, remedy, ours=found is not None)
         for each in beside:
-            require_replaceable([each], whose, remedy, ours=_seen_from(path, each) in named)
+            is_named = isinstance(named, list) and _seen_from(path, each) in named
+            require_replaceable([each], whose, remedy, ours=is_named)
 
     def write(self, path: Path, value: dict[str, Any], *beside: Path) -> None:
         """Write results atomically, and in them what is to be written beside them."""

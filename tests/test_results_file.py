@@ -38,6 +38,10 @@ def test_results_replace_the_same_program_s(tmp_path):
     letter.write_text("mine")
     with pytest.raises(InputError, match=f"^{letter}: expected no such file, or an earlier result"):
         OURS.require_replaceable("--output", path, chart, letter)
+    for odd in (5, None, "letter.txt, chart.png", {"letter.txt": 1}):  # no list of names
+        path.write_text(json.dumps({"program": "some.program", "beside": odd}))
+        with pytest.raises(InputError, match=f"^{letter}: expected no such file"):
+            OURS.require_replaceable("--output", path, letter)
 
 
 def test_results_that_do_not_name_the_program_yet_are_known_by_their_keys(tmp_path):

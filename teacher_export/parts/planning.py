@@ -36,17 +36,17 @@ def make_plan(config: ExportConfig) -> Plan | None:
         InputError: an option, a file or a folder cannot be used; the message says why.
         OSError: the disk is full, ….
     """
-    if config.finetune.teacher_folds is not None:
-        raise InputError(
-            f"--teacher-folds {config.finetune.teacher_folds}: expected an export by one process, got a plan, whose "
-            "parts are labelled by one teacher. Leave --teacher-folds out, or export without plan"
-        )
     with sole_writer(config.export_folder, "output folder"):
         return make_plan_in_held_folder(config)
 
 
 def make_plan_in_held_folder(config: ExportConfig) -> Plan | None:
     """Do what ``make_plan`` does; the caller holds the lock."""
+    if config.finetune.teacher_folds is not None:
+        raise InputError(
+            f"--teacher-folds {config.finetune.teacher_folds}: expected an export by one process, got a plan, whose "
+            "parts are labelled by one teacher. Leave --teacher-folds out, or export without plan"
+        )
     config = prepared(config)
     folder = config.export_folder
     with _texts_beside(folder) as texts:

@@ -109,6 +109,14 @@ def test_another_export_s_plan_is_kept(there, bucket, system, capsys):
     assert stored(system, f"{bucket}/exports/mine") == before
 
 
+def test_cross_fitted_teachers_are_refused_as_for_a_folder(here, bucket, tmp_path, system, capsys):
+    for output in (tmp_path / "out", f"{bucket}/exports/mine"):
+        message = refusal(capsys, main, "plan", *here, "--teacher-folds", "2", "--output", output)
+        assert "--teacher-folds 2: expected an export by one process" in message
+    assert "--teacher-folds 2" in refusal(capsys, main, *here, "--teacher-folds", "2", "--output", output)
+    assert stored(system, output) == {}
+
+
 def test_a_teacher_that_other_machines_could_not_have_is_refused(bare, words, bucket, system, tmp_path, capsys):
     options = [*words, "--data", tmp_path / "reviews.csv", "--teacher", bare, "--finetune-epochs", "1"]
     tuned = ("--finetune-output", tmp_path / "tuned", "--output", f"{bucket}/exports/mine")
