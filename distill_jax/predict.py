@@ -56,11 +56,13 @@ def main() -> None:
             "With --text-column read a table, and write it with the answers as further columns."
         ),
     )
-    arguments = dataclasses.replace(arguments, run=_local_copy(arguments.run))
+    from distill_jax.storage.mirror import local_copy
+
+    arguments = dataclasses.replace(arguments, run=local_copy(arguments.run))
     is_folder = arguments.file is not None and _is_folder(arguments.file)
     named = arguments.file
     if arguments.file is not None and not (is_folder and arguments.table.text_column):
-        arguments = dataclasses.replace(arguments, file=_local_copy(arguments.file))
+        arguments = dataclasses.replace(arguments, file=local_copy(arguments.file))
     _require_input(arguments, is_folder=is_folder)
     if arguments.table.text_column and arguments.file is not None:
         if is_folder:
@@ -87,15 +89,6 @@ def main() -> None:
         return
     with arguments.file.open("rb") as stream:
         label_lines(predictor, stream, str(arguments.file), explain=arguments.explain)
-
-
-def _local_copy(path: Path) -> Path:
-    """Return a path, or that of the copies of the objects at an address."""
-    if not is_address(path):
-        return path
-    from distill_jax.storage.mirror import local_copy
-
-    return local_copy(path)
 
 
 def _is_folder(file: Path) -> bool:

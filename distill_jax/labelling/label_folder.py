@@ -27,6 +27,7 @@ from distill_jax.labelling.workers import in_order
 from distill_jax.locks import sole_writer
 from distill_jax.storage.address import is_address, url_of
 from distill_jax.storage.mirror import local_copy
+from distill_jax.storage.objects import Stored
 from distill_jax.tables.dialect_options import DialectConfig
 from distill_jax.tables.formats import format_of, say_guesses
 
@@ -72,6 +73,11 @@ class FolderTask:
         return place_of(self.folder)
 
     @cached_property
+    def sources(self) -> dict[str, Stored]:
+        """All files of the folder, as they were when they were first asked for."""
+        return self.tables.files()
+
+    @cached_property
     def labelled(self) -> Place:
         """Where the labelled tables lie."""
         return place_of(self.output)
@@ -93,7 +99,7 @@ class FolderTask:
         """
         found: list[str] = []
         others: list[str] = []
-        for name in self.tables.files():
+        for name in self.sources:
             (found if has_form(Path(name)) else others).append(name)
         if not found:
             seen = f"; there are other files, such as {others[0]}" if others else ""
@@ -110,13 +116,13 @@ class FolderTask:
         Raises:
             InputError: a table is another one than what was labelled of it.
         """
-        there, sources = self.labelled.files(), self.tables.files()
+        there = self.labelled.files()
         done = [name for name in names if name in there]
         records = self.labelled.read([_source_of(name) for name in done])
         for name in done:
             record = records.get(_source_of(name))
             known = None if record is None else parse_json(record, f"{self.output}/{_source_of(name)}")
-            if name not in sources or known != dataclasses.asdict(sources[name]):
+            if name not in self.sources or known != dataclasses.asdict(self.sources[name]):
                 raise InputError(
                     f"{self.output}/{name}: expected it to be labelled of the table that {self.folder}/{name} is now, "
                     "found it labelled of another one; delete it, and give the command again"
@@ -135,7 +141,7 @@ class FolderTask:
             if self.labelled.find(name) is not None:
                 return Done()
             source = self.tables.find(name)
-            path = self.tables.fetch(name)
+            path = self.tables.fetch(name, source)
             if source is not None:  # written before the table: what is there has one
                 self.labelled.write(_source_of(name), json_bytes(dataclasses.asdict(source)))
             options = dataclasses.replace(
@@ -266,8 +272,7 @@ def label_folder(folder: Path, student: Path, options: TableOptions, dialect: Di
     if left:
         say_guesses(first, dialect, format_of(first, dialect, options.text_column))
     task.tables.drop(names[0])
-    sizes = task.tables.files()
-    size = sum(sizes[name].size for name in left)
+    size = sum(task.sources[name].size for name in left)
     workers = max(1, min(workers_for(options.workers, size, predictor), len(left)))
     started = time.monotonic()
     each: list[Done] = []

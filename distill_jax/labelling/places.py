@@ -32,8 +32,8 @@ class Place(Protocol):
     def find(self, name: str) -> Stored | None:
         """Return a file's size and time; None where there is none."""
 
-    def fetch(self, name: str) -> Path:
-        """Return a file's path on this machine."""
+    def fetch(self, name: str, known: Stored | None = None) -> Path:
+        """Return a file's path on this machine; ``known`` is what has been found of it, looked for otherwise."""
 
     def target(self, name: str) -> Path:
         """Return the path on this machine at which a new file is to be written."""
@@ -141,7 +141,7 @@ class Folder:
             return None
         return Stored(found.st_size, found.st_mtime_ns)
 
-    def fetch(self, name: str) -> Path:
+    def fetch(self, name: str, known: Stored | None = None) -> Path:  # noqa: ARG002 - it is there
         """Return a file's path."""
         return self._folder / name
 
@@ -193,12 +193,12 @@ class StoredPlace:
         """Return an object's size and time."""
         return self._mirror.objects.find(name)
 
-    def fetch(self, name: str) -> Path:
+    def fetch(self, name: str, known: Stored | None = None) -> Path:
         """Copy an object to a file of this machine, and return its path; it stays until this process drops it."""
         hold = contextlib.ExitStack()
         hold.enter_context(shared(self._mirror.folder / name, "copy"))
         self._held.setdefault(name, []).append(hold)
-        return self._mirror.fetch(name)
+        return self._mirror.fetch(name, known)
 
     def target(self, name: str) -> Path:
         """Return where a table is written before it is put; one that was not put is not taken for done."""

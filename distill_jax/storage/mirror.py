@@ -64,7 +64,7 @@ class Mirror:
                     f"{path}: expected {stored.size:,} bytes, got {begun.stat().st_size:,}: it was changed while "
                     "it was being fetched; give the command again"
                 )
-            _mark(begun, stored)
+            os.utime(begun, ns=(stored.changed, stored.changed))  # by which the copy is known again
             begun.replace(path)
         finally:
             begun.unlink(missing_ok=True)
@@ -75,12 +75,14 @@ class Mirror:
         """Fetch all objects below the address, or those of a listing; return the folder.
 
         Raises:
-            MissingInputError: there is none.
+            MissingInputError: there is none below the address.
         """
         found = self.objects.names() if names is None else names
-        if not found:
-            raise MissingInputError(f"{self.objects.url}: there is no such object, nor any below it; check the address")
         if names is None:
+            if not found:
+                raise MissingInputError(
+                    f"{self.objects.url}: there is no such object, nor any below it; check the address"
+                )
             with contextlib.suppress(InputError), exclusive(self.folder, "copies"):  # unless one computes parts there
                 self.prune(found)
         both = next(
@@ -114,9 +116,6 @@ class Mirror:
         """Copy files of the folder to objects, one after the other, each whole."""
         for name in names:
             self.objects.put(self.folder / name, name)
-            stored = self.objects.find(name)
-            if stored is not None:
-                _mark(self.folder / name, stored)
 
     def drop(self, *names: str) -> None:
         """Delete local files, if they are there."""
@@ -153,10 +152,3 @@ def _is_copy(path: Path, stored: Stored) -> bool:
         return False
     found = path.stat()
     return bool(stored.changed) and (found.st_size, found.st_mtime_ns) == (stored.size, stored.changed)
-
-
-def _mark(path: Path, stored: Stored) -> None:
-    """Give a copy its object's time, by which it is known again."""
-    if stored.changed:
-        with contextlib.suppress(FileNotFoundError):  # another process has dropped it
-            os.utime(path, ns=(stored.changed, stored.changed))

@@ -1,5 +1,6 @@
 """Labels as a user gives them: where they enter, what names no class is refused, by its position."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,11 @@ def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
 
 def _numbers(logits: Any) -> np.ndarray:
     found = np.asarray(logits)
-    if found.dtype.kind not in "biuf":
-        try:
-            if found.dtype.kind != "O":
-                raise TypeError
+    if found.dtype == object:
+        with contextlib.suppress(TypeError, ValueError):
             found = found.astype(np.float64)  # numbers of several types
-        except (TypeError, ValueError):
-            raise InputError(
-                f"teacher_logits: expected real numbers, got an array of {np.asarray(logits).dtype}"
-            ) from None
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"teacher_logits: expected real numbers, got an array of {found.dtype}")
     return found
 
 

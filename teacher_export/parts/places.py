@@ -1,7 +1,7 @@
 """Where the parts of a planned export lie: in its folder, or in object storage, with the folder as a desk."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,12 @@ def is_finished(output: Path) -> bool:
     return bool(found)
 
 
+def names_of_part(plan: Plan, number: int) -> tuple[str, str]:
+    """Return the names of a part and of its record below the export's address."""
+    path = Path(part_file(*plan.place(number)))
+    return path.as_posix(), record_of(path).as_posix()
+
+
 class PartsHere:
     """Parts in a folder that all processes see.
 
@@ -92,9 +98,7 @@ class StoredParts:
         with shared(mirror.folder, OUTPUT):  # one who plans or finishes is not disturbed
             names = mirror.objects.names()
             mirror.drop(*(name for name in (MANIFEST, *BEGINNING) if name not in names))  # of what lay there before
-            for name in BEGINNING:
-                if name in names:
-                    mirror.fetch(name, names[name])
+            mirror.fetch_all({name: names[name] for name in BEGINNING if name in names})
             self.plan = read_plan(mirror.folder)
         self._there = {number for number in range(len(self.plan)) if names.keys() >= set(self._files(number))}
 
@@ -121,9 +125,8 @@ class StoredParts:
         self._there.add(number)
         self._mirror.drop(*files, self._rows(number))
 
-    def _files(self, number: int) -> Sequence[str]:
-        path = Path(part_file(*self.plan.place(number)))
-        return path.as_posix(), record_of(path).as_posix()
+    def _files(self, number: int) -> tuple[str, str]:
+        return names_of_part(self.plan, number)
 
     def _rows(self, number: int) -> str:
         return f"{PLAN_FOLDER}/{part_file(*self.plan.place(number))}"

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import MANIFEST, PART_NAME, SPLIT_NAMES, Manifest, part_file, read_manifest
-from distill_jax.export.writer import PARTIAL_MANIFEST, ExportWriter, record_of
+from distill_jax.export.format import MANIFEST, PART_NAME, SPLIT_NAMES, Manifest, read_manifest
+from distill_jax.export.writer import PARTIAL_MANIFEST, ExportWriter
 from distill_jax.locks import sole_writer
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
 from teacher_export.config import ExportConfig
 from teacher_export.export import print_next_step
 from teacher_export.parts.ending import finish_whole, missing_parts, require_all
-from teacher_export.parts.places import BEGINNING, OUTPUT, open_parts
+from teacher_export.parts.places import BEGINNING, OUTPUT, names_of_part, open_parts
 from teacher_export.parts.plan import PLAN_FILES, PLAN_FOLDER, Plan, plan_file, read_plan
 from teacher_export.parts.planning import make_plan_in_held_folder
 from teacher_export.parts.working import compute_parts
@@ -44,8 +44,7 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
     with sole_writer(mirror.folder, OUTPUT):
         mirror.prune(names)
         wanted = names if is_finished else {name: names[name] for name in BEGINNING if name in names}
-        if wanted:  # of a finished export all, to see whether it is this one, and whole
-            mirror.fetch_all(wanted)
+        mirror.fetch_all(wanted)  # of a finished export all, to see whether it is this one, and whole
         here = dataclasses.replace(config.output, output=mirror.folder)
         plan = make_plan_in_held_folder(dataclasses.replace(config, output=here))
         if plan is not None and is_finished:
@@ -119,7 +118,7 @@ def _finish(mirror: Mirror, plan: Plan, names: Collection[str]) -> Manifest:
     writer = ExportWriter(plan.folder, plan.header)
     missing, damaged = missing_parts(plan, writer)
     for number in damaged:  # so that it is computed again
-        mirror.objects.delete(record_of(Path(part_file(*plan.place(number)))).as_posix())
+        mirror.objects.delete(names_of_part(plan, number)[1])
     require_all(plan, missing)
     manifest = finish_whole(plan, writer)
     mirror.put(
