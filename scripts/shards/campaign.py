@@ -5,15 +5,19 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from signal import SIGKILL
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from distill_jax.files import read_json
+from scripts.shards.workers import Actors, Commands, Workers, require_well
 from scripts.trials.folders import describe, differences
-from scripts.trials.processes import Command, Ended, Process, run
+from scripts.trials.processes import Command, Ended, run
 
+Engine = Literal["processes", "ray"]
+ENGINES: dict[Engine, Callable[[Path, str, int], Workers]] = {"processes": Commands, "ray": Actors}
+INPUTS = ("teacher", "texts.csv", "cache")
+WHOLE, PLANNED, OUT = "whole", "planned", "out"
 _LONGEST = 3600.0  # seconds of a command
 _POLL = 0.01  # seconds
 
@@ -24,6 +28,7 @@ class Result:
 
     Attributes:
         workers: how many processes shared its parts.
+        every: mean seconds between two kills of one of them; 0 = none was to be killed.
         kills: how many of them were killed.
         parts: how many parts it has.
         seconds: from the first process's beginning to the last part.
@@ -34,6 +39,7 @@ class Result:
     """
 
     workers: int
+    every: float
     kills: int
     parts: int
     seconds: float
@@ -54,45 +60,41 @@ class Campaign:
 
     def __init__(self, root: Path, options: tuple[str, ...], seed: int) -> None:
         self._root, self._rng = root, np.random.default_rng(seed)
-        run_well(Command("teacher_export", (*options, "--output", "whole")), root)
-        run_well(Command("teacher_export", ("plan", *options, "--output", "planned")), root)
-        self._whole = _described(root / "whole")
+        run_well(Command("teacher_export", (*options, "--output", WHOLE)), root)
+        run_well(Command("teacher_export", ("plan", *options, "--output", PLANNED)), root)
+        self._whole = _described(root / WHOLE)
 
-    def export(self, workers: int, every: float, say: Callable[[str], None]) -> Result:
+    def export(self, engine: Engine, workers: int, every: float, say: Callable[[str], None]) -> Result:
         """Finish a copy of the plan.
 
         Args:
-            workers: how many processes.
+            engine: what the workers are.
+            workers: how many of them.
             every: mean seconds between two kills of one of them; 0 = none is killed.
             say: told of every tenth kill.
         """
-        folder = self._root / "out"
-        shutil.copytree(self._root / "planned", folder)
-        command = Command("teacher_export", ("part", "--output", "out"))
+        folder = self._root / OUT
+        shutil.copytree(self._root / PLANNED, folder)
         start, first = time.monotonic(), None
-        running, kills, starts = [Process(command, self._root) for _ in range(workers)], 0, workers
+        at_work, kills = ENGINES[engine](self._root, OUT, workers), 0
         next_kill = start + self._rng.exponential(every) if every else float("inf")
-        while running:
+        while at_work.are_at_work():
             if first is None and next(folder.glob("*/part-*.json"), None):
                 first = time.monotonic() - start
             if time.monotonic() >= next_kill:
-                victim = running.pop(int(self._rng.integers(len(running))))
-                victim.signal(SIGKILL)
-                victim.wait(_LONGEST)
-                running.append(Process(command, self._root))
-                kills, starts = kills + 1, starts + 1
+                kills += at_work.kill_one(self._rng)
                 next_kill = time.monotonic() + self._rng.exponential(every)
-                if kills % 10 == 0:
+                if kills and kills % 10 == 0:
                     say(f"{workers} workers: {kills} kills, {len(list(folder.glob('*/part-*.json')))} parts")
-            running = [process for process in running if not _has_ended(process)]
             time.sleep(_POLL)
         seconds = time.monotonic() - start
-        run_well(Command("teacher_export", ("finish", "--output", "out")), self._root)
+        run_well(Command("teacher_export", ("finish", "--output", OUT)), self._root)
         faults = differences(self._whole, _described(folder))
-        faults += [path.name for path in self._root.iterdir() if path.name not in ("whole", "planned", "out", *INPUTS)]
+        faults += [path.name for path in self._root.iterdir() if path.name not in (WHOLE, PLANNED, OUT, *INPUTS)]
         part_seconds: list[Any] = read_json(folder / "timing.json", "timing")["part_seconds"]
         shutil.rmtree(folder)
-        return Result(workers, kills, len(part_seconds), seconds, starts, part_seconds, first or seconds, faults)
+        times = (seconds, at_work.starts, part_seconds, first or seconds)
+        return Result(workers, every, kills, len(part_seconds), *times, faults)
 
 
 def _described(folder: Path) -> dict[str, str]:
@@ -100,24 +102,8 @@ def _described(folder: Path) -> dict[str, str]:
     return {name: word for name, word in describe(folder).items() if name != "timing.json"}
 
 
-INPUTS = ("teacher", "texts.csv", "cache")
-
-
-def _has_ended(process: Process) -> bool:
-    """Whether a process has ended by itself; it must have ended well."""
-    ended = process.ended()
-    if ended is not None:
-        _require_well(ended, "part")
-    return ended is not None
-
-
 def run_well(command: Command, folder: Path) -> Ended:
     """Run a command that must succeed."""
     ended = run(command, folder, _LONGEST)
-    _require_well(ended, str(command))
+    require_well(ended, str(command))
     return ended
-
-
-def _require_well(ended: Ended, what: str) -> None:
-    if ended.status != 0:
-        raise RuntimeError(f"{what}: {ended}")

@@ -13,7 +13,7 @@ from distill_jax.errors import require_range
 from scripts.benchmark.exports import write_texts
 from scripts.benchmark.synthetic import Language
 from scripts.benchmark.tiny_teacher import save_tiny_teacher
-from scripts.shards.campaign import Campaign, Result
+from scripts.shards.campaign import Campaign, Engine, Result
 from scripts.trials.processes import answer_of, load
 from teacher_export.cost.simulation import Job, mean_of
 
@@ -36,8 +36,10 @@ class Arguments:
     """Rows of a part."""
     workers: tuple[int, ...] = (1, 2, 4)
     """Processes that share an export; one of each count, again and again."""
+    engine: Engine = "processes"
+    """What they are: commands of their own, or actors of a local Ray."""
     kills: int = 20
-    """Kills in all, at least; 0 = one export of each count, undisturbed."""
+    """Kills in all, at least, after one undisturbed export of each count."""
     every: float = 2.0
     """Mean seconds between two kills."""
     seed: int = 0
@@ -60,10 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
         data = ("--dataset", "table", "--data", "texts.csv", "--text-column", "text", "--label-column", "label")
         teacher = ("--teacher", "teacher", "--max-length", str(_LENGTH), "--precision", "float32")
         campaign = Campaign(root, (*data, *teacher, "--part-rows", str(options.part_rows)), options.seed)
-        calm = campaign.export(1, 0.0, say)
+        calm = campaign.export(options.engine, 1, 0.0, say)
         say(f"undisturbed: {calm.seconds:.1f} s, of which {calm.first:.1f} until the first part")
-        results = _conduct(campaign, options)
-    say(_table(results, calm, options.every if options.kills else 0.0))
+        results = [calm] if 1 in options.workers else []
+        results += _conduct(campaign, options)
+    say(_table(results, calm if options.engine == "processes" else None))
     faults = [fault for result in results for fault in result.faults]
     for fault in faults:
         say(fault)
@@ -78,20 +81,27 @@ def _make_inputs(root: Path, rows: int) -> None:
 
 
 def _conduct(campaign: Campaign, options: Arguments) -> list[Result]:
+    """Export undisturbed by each count of several, then by each count under kills, again and again."""
     results: list[Result] = []
-    while True:
+
+    def export(workers: int, every: float) -> None:
+        results.append(campaign.export(options.engine, workers, every, say))
+        say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s, {_verdict(results[-1])}")
+
+    for workers in options.workers:
+        if workers > 1:
+            export(workers, 0.0)
+    while sum(result.kills for result in results) < options.kills:
         for workers in options.workers:
-            results.append(campaign.export(workers, options.every if options.kills else 0.0, say))
-            say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s, {_verdict(results[-1])}")
-        if sum(result.kills for result in results) >= options.kills:
-            return results
+            export(workers, options.every)
+    return results
 
 
 def _verdict(result: Result) -> str:
     return "ANOTHER" if result.faults else "the same"
 
 
-def _job(result: Result, calm: Result, every: float) -> Job:
+def _job(result: Result, calm: Result) -> Job:
     """Return what is simulated: a part's own seconds, and of an undisturbed process what comes before and between.
 
     Processes that share a processor are all slower by one factor, which their parts show. A process is killed each so
@@ -105,25 +115,22 @@ def _job(result: Result, calm: Result, every: float) -> Job:
         seconds=[seconds * whole for seconds in result.part_seconds],
         workers=result.workers,
         start=start * slower / mean,
-        between_failures=every * result.workers if every else math.inf,
+        between_failures=result.every * result.workers if result.every else math.inf,
     )
 
 
-def _table(results: list[Result], calm: Result, every: float) -> str:
-    rows = []
+def _table(results: list[Result], calm: Result | None) -> str:
+    """Return the results; beside them what the simulation says, where an undisturbed process shows how one begins."""
+    rows, header = [], ["workers", "kills", "parts", "s a part", "seconds", "bytes"]
     for result in results:
-        simulated = mean_of(_job(result, calm, every), _SEEDS)
-        rows.append(
-            [
-                *(str(result.workers), str(result.kills), str(result.parts)),
-                *(f"{statistics.mean(result.part_seconds):.3f}", f"{result.seconds:.1f}", f"{simulated.seconds:.1f}"),
-                f"{simulated.seconds / result.seconds - 1:+.0%}",
-                _verdict(result),
-            ]
-        )
-    took = sum(result.seconds for result in results)
-    expected = sum(mean_of(_job(result, calm, every), _SEEDS).seconds for result in results)
-    kills = sum(result.kills for result in results)
-    rows.append(["all", str(kills), "", "", f"{took:.1f}", f"{expected:.1f}", f"{expected / took - 1:+.0%}", ""])
-    header = ["workers", "kills", "parts", "s a part", "seconds", "simulated", "off by", "bytes"]
+        seconds = f"{statistics.mean(result.part_seconds):.3f}", f"{result.seconds:.1f}"
+        rows.append([str(result.workers), str(result.kills), str(result.parts), *seconds, _verdict(result)])
+    took, kills = sum(result.seconds for result in results), sum(result.kills for result in results)
+    rows.append(["all", str(kills), "", "", f"{took:.1f}", ""])
+    if calm is not None:
+        header += ["simulated", "off by"]
+        simulated = [mean_of(_job(result, calm), _SEEDS).seconds for result in results]
+        real = [*(result.seconds for result in results), took]
+        for row, expected, passed in zip(rows, [*simulated, sum(simulated)], real, strict=True):
+            row += [f"{expected:.1f}", f"{expected / passed - 1:+.0%}"]
     return f"\n{time.strftime('%d %B %Y')}\n" + format_table(header, rows)
