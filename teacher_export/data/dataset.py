@@ -22,7 +22,7 @@ from teacher_export.data.sampling import select_rows
 from teacher_export.data.side_columns import TRAIN, SideColumns
 from teacher_export.data.splitting import Drawn, draw, draw_all
 from teacher_export.data.streaming import LabelledRows, SourceFile, open_source, read_labels, read_texts
-from teacher_export.data.text_digests import text_digests
+from teacher_export.data.text_digests import how_many_stand_in, text_digests
 from teacher_export.data.texts_on_disk import taken
 from teacher_export.options.data import DEMO_RATINGS, DataConfig
 
@@ -234,8 +234,8 @@ def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) ->
     """
     digest = hashlib.sha256()
 
-    def add(content: bytes) -> None:
-        digest.update(len(content).to_bytes(8, "little"))
+    def add(content: bytes | memoryview) -> None:
+        digest.update(memoryview(content).nbytes.to_bytes(8, "little"))
         digest.update(content)
 
     add(len(label_names).to_bytes(8, "little"))
@@ -243,13 +243,13 @@ def fingerprint_of(label_names: tuple[str, ...], splits: Mapping[str, Split]) ->
         add(name.encode())
     for name, split in splits.items():
         add(name.encode())
-        add(split.example_ids.astype("<i8").tobytes())
-        add(split.labels.astype(split.labels.dtype.newbyteorder("<")).tobytes())
+        add(np.ascontiguousarray(split.example_ids, "<i8").data)
+        add(np.ascontiguousarray(split.labels, split.labels.dtype.newbyteorder("<")).data)
         for text in split.texts:
             add(text.encode())
         if split.weights is not None:
             add(b"weights")
-            add(split.weights.astype("<f4").tobytes())
+            add(np.ascontiguousarray(split.weights, "<f4").data)
     return digest.hexdigest()
 
 
@@ -309,8 +309,9 @@ def _warn_of_twins(label_names: Sequence[str]) -> None:
 def _warn_of_training_texts(splits: Mapping[str, Split]) -> None:
     """Warn of texts that a split has and the training split has too, word for word."""
     trained = text_digests(splits["train"].texts)  # eight bytes each, wherever the texts are
+    trained.sort()
     for name, split in splits.items():
-        copies = 0 if name == "train" else int(np.isin(text_digests(split.texts), trained).sum())
+        copies = 0 if name == "train" else how_many_stand_in(text_digests(split.texts), trained)
         if copies:
             warn(
                 f"warning: {copies:,} of the {len(split):,} texts of the {name} split ({copies / len(split):.1%}) "

@@ -30,12 +30,12 @@ def without_repeats(source: LabelledRows, drawn: Drawn, texts: Sequence[str]) ->
     """
     others = [places for name, places in drawn.splits.items() if name != TRAIN]
     seen = {text for places in others for text in taken(texts, places)}
-    kept, train = [], drawn.splits[TRAIN]
+    kept, train = [], np.arange(len(drawn.rows))[drawn.splits[TRAIN]]
     for place, text in zip(train.tolist(), taken(texts, train), strict=True):
         if text not in seen:
             seen.add(text)
             kept.append(place)
-    repeated = len(drawn.splits[TRAIN]) - len(kept)
+    repeated = len(train) - len(kept)
     if not repeated:
         return source, drawn
     if not kept:

@@ -68,13 +68,16 @@ def _warn_of_rare_class(counts: np.ndarray, label_names: Sequence[str], kept: in
 
 
 def draw_rows(usable: np.ndarray, *, max_rows: int, seed: int) -> np.ndarray:
-    """Return the numbers of ``max_rows`` of the usable rows (0 = all), shuffled, int64 [kept], whatever their class."""
-    import pandas as pd
+    """Return the numbers of ``max_rows`` of the usable rows (0 = all), shuffled, int64 [kept], whatever their class.
 
-    kept = pd.Series(np.flatnonzero(usable))
+    They are drawn as ``pandas.Series.sample`` draws, but in place: eight bytes a row are held.
+    """
+    kept = np.flatnonzero(usable)
     if 0 < max_rows < len(kept):
-        kept = kept.sample(n=max_rows, random_state=seed)
-    return kept.sample(frac=1, random_state=seed).to_numpy(dtype=np.int64)
+        np.random.RandomState(seed).shuffle(kept)
+        kept = kept[:max_rows].copy()
+    np.random.RandomState(seed).shuffle(kept)
+    return kept
 
 
 def _require_rows(counts: np.ndarray, label_names: Sequence[str], where: str) -> None:

@@ -11,6 +11,8 @@ from teacher_export.data.side_columns import SPLITS, TEST, TRAIN, VALIDATION, Si
 from teacher_export.data.streaming import LabelledRows
 from teacher_export.options.data import DataConfig
 
+Places = np.ndarray | slice
+
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
@@ -18,12 +20,13 @@ class Drawn:
 
     Attributes:
         rows: int64 [n], their numbers.
-        splits: by a split's name the places in ``rows`` of those that it has, in their order.
+        splits: by a split's name the places in ``rows`` of those that it has, in their order: int64 [m], or, where
+            they are neighbours, a slice, which takes no memory.
         weights: float32 [n], what they weigh in training, where a column says so.
     """
 
     rows: np.ndarray
-    splits: dict[str, np.ndarray]
+    splits: dict[str, Places]
     weights: np.ndarray | None = None
 
 
@@ -71,7 +74,7 @@ def _around(
     drawn = _cut(config, source, chosen, None, there=tuple(blocks))
     rows, splits = drawn.rows, dict(drawn.splits)
     for name, block in blocks.items():
-        splits[name] = np.arange(len(rows), len(rows) + len(block))
+        splits[name] = slice(len(rows), len(rows) + len(block))
         rows = np.concatenate([rows, block])
     return Drawn(rows, {name: splits[name] for name in SPLITS if name in splits})
 
@@ -123,9 +126,9 @@ def _cut(
     """
     train = len(rows) if TEST in there else train_rows(len(rows), config.train_fraction)
     kept = train - (0 if VALIDATION in there else validation_rows(train, config.validation_fraction))
-    places = np.arange(len(rows))
+    order = None
     if groups is not None:
-        places, bounds = _by_group(groups[rows])
+        order, bounds = _by_group(groups[rows])
         train, kept = _nearest(bounds, train), _nearest(bounds, kept)
         if not 0 < train < len(rows) or kept == 0 or (kept == train) != (config.validation_fraction == 0):
             raise InputError(
@@ -133,10 +136,13 @@ def _cut(
                 f"{len(bounds) - 1:,}, of which one split has none; give another column, fraction or more rows"
             )
     elif config.stratify:
-        places = _by_share(source.classes[rows])
+        order = _by_share(source.classes[rows])
     # Off the end of the training rows, so that the other rows of each split keep their places.
-    found = {TRAIN: places[:kept], TEST: places[train:], VALIDATION: places[kept:train]}
-    return Drawn(rows, {name: np.sort(places) for name, places in found.items() if len(places)})
+    found = {TRAIN: slice(0, kept), TEST: slice(train, len(rows)), VALIDATION: slice(kept, train)}
+    blocks = {name: block for name, block in found.items() if block.start < block.stop}
+    if order is None:
+        return Drawn(rows, dict(blocks))
+    return Drawn(rows, {name: np.sort(order[block]) for name, block in blocks.items()})
 
 
 def _by_group(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -205,6 +205,7 @@ def read_texts(
                 )
     for file in files:
         file.require_unchanged()
+    del position, kept, wanted  # before the next array of all rows
     return texts if ordered is None else ordered.finish()
 
 

@@ -37,7 +37,7 @@ class TextsOnDisk(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         """Return a text, or the texts of a slice; the file is read for it."""
         if isinstance(index, slice):
-            return self._read(self._of(np.arange(*index.indices(len(self)))))
+            return self._read(self._of(index))
         return self._read(self._of(np.array([range(len(self))[index]])))[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -45,12 +45,17 @@ class TextsOnDisk(Sequence[str]):
         for start in range(0, len(self), _ROWS_AT_ONCE):
             yield from self[start : start + _ROWS_AT_ONCE]
 
-    def take(self, places: np.ndarray) -> "TextsOnDisk":
+    def take(self, places: np.ndarray | slice) -> "TextsOnDisk":
         """Return the texts of these places, in their order; none is read."""
+        if isinstance(places, slice) and self._places is None:
+            start, stop, _ = places.indices(len(self))
+            return TextsOnDisk(self._path, self._offsets[start : stop + 1])
         return TextsOnDisk(self._path, self._offsets, self._of(places))
 
-    def _of(self, places: np.ndarray) -> np.ndarray:
-        return places if self._places is None else self._places[places]
+    def _of(self, places: np.ndarray | slice) -> np.ndarray:
+        if self._places is not None:
+            return self._places[places]
+        return np.arange(*places.indices(len(self))) if isinstance(places, slice) else places
 
     def _read(self, places: np.ndarray) -> list[str]:
         if not len(places):
@@ -71,9 +76,11 @@ def _text_at(stream: IO[bytes], start: int, stop: int) -> str:
     return stream.read(stop - start).decode()
 
 
-def taken(texts: Sequence[str], places: np.ndarray) -> Sequence[str]:
+def taken(texts: Sequence[str], places: np.ndarray | slice) -> Sequence[str]:
     """Return the texts of these places, in their order: in memory, or on the disk where they are there."""
-    return texts.take(places) if isinstance(texts, TextsOnDisk) else [texts[place] for place in places.tolist()]
+    if isinstance(texts, TextsOnDisk):
+        return texts.take(places)
+    return texts[places] if isinstance(places, slice) else [texts[place] for place in places.tolist()]
 
 
 class OrderedTexts:
@@ -104,13 +111,13 @@ class OrderedTexts:
     def finish(self) -> TextsOnDisk:
         """Return the texts, all of which have come, in the order of their places."""
         self._flush()
-        lengths = np.zeros(self._count, np.int64)
+        offsets = np.zeros(self._count + 1, np.int64)
+        lengths = offsets[1:]
         path = self._folder / "texts"
         with path.open("xb") as target:
             for first in range(0, self._count, self._bucket_rows):
                 self._sort(first, target, lengths)
-        offsets = np.zeros(self._count + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        np.cumsum(lengths, out=lengths)
         return TextsOnDisk(path, offsets)
 
     def _bucket(self, number: int) -> Path:
