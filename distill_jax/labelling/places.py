@@ -86,6 +86,7 @@ def put_at_end(options: TableOptions, path: Path | None = None) -> Iterator[Tabl
         raise InputError(
             f"--output {options.output}: it is there already; name another, or replace it with --overwrite"
         )
+    place.require_writable()
     target = place.target(name)
     try:
         yield dataclasses.replace(options, output=target, overwrite=True)
@@ -206,6 +207,10 @@ class StoredPlace:
         path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def require_writable(self) -> None:
+        """Raise ``InputError`` where the store takes no object there."""
+        self._mirror.objects.require_writable()
 
     def put(self, name: str) -> None:
         """Copy what was written to its object."""

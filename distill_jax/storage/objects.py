@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import errno
 import functools
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -130,6 +131,17 @@ class Objects:
         system, _ = self._store
         with self._refusing(name):
             system.pipe_file(self._path(name), content)
+
+    def require_writable(self) -> None:
+        """Write an object below the address and delete it, so that what forbids it is known before work and not after.
+
+        Raises:
+            InputError: the store does not take it.
+        """
+        name = f"_distill-jax-{uuid.uuid4().hex}"
+        self.write(name, b"")
+        with contextlib.suppress(InputError):  # deleting may be another right, and is not wanted for all work
+            self.delete(name)
 
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""

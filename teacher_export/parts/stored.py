@@ -41,6 +41,8 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
         raise InputError(f"--output {mirror.folder}: expected an address of no object, found one; name another")
     if names and not is_finished and PARTIAL_MANIFEST not in names:
         raise InputError(f"--output {mirror.folder}: expected no objects there, or a planned export's, found others")
+    if PLAN_FILES[-1] not in names and not is_finished:
+        mirror.objects.require_writable()
     with sole_writer(mirror.folder, OUTPUT):
         mirror.prune(names)
         wanted = names if is_finished else {name: names[name] for name in BEGINNING if name in names}

@@ -39,3 +39,17 @@ def system(bucket):
     import fsspec
 
     return fsspec.filesystem("s3", skip_instance_cache=True)
+
+
+def forbid_writing(monkeypatch):
+    """Let the store refuse to take objects."""
+    from s3fs import S3FileSystem
+
+    answer = S3FileSystem._call_s3
+
+    async def refuse(system, method, *arguments, **options):
+        if method in ("put_object", "create_multipart_upload"):
+            raise PermissionError(13, "Access Denied")
+        return await answer(system, method, *arguments, **options)
+
+    monkeypatch.setattr(S3FileSystem, "_call_s3", refuse)

@@ -7,6 +7,7 @@ import pytest
 from command_lines import call, refusal
 from distill_jax.predict import main
 from distill_jax.storage.address import mirror_of
+from object_store import forbid_writing
 from tables import files_of, write_table
 from tiny_export import tiny_texts
 from untrained_student import write_student
@@ -119,3 +120,14 @@ def test_an_interrupted_table_leaves_nothing_on_this_machine(capsys, tmp_path, b
     status, _, error = call(capsys, main, *words, "--output", f"{bucket}/one.csv")
     assert (status, f"nothing is at {bucket}/one.csv" in error) == (130, True)
     assert not list(mirror_of(bucket).glob("one.csv*"))
+
+
+def test_a_store_that_takes_nothing_is_known_before_the_work(capsys, tmp_path, bucket, crawl, monkeypatch):
+    forbid_writing(monkeypatch)
+    work = mock.Mock()
+    monkeypatch.setattr("distill_jax.labelling.label_table.PartFolder.write", work)
+    for table, output in (("crawl/rest.jsonl", "one.csv"), ("crawl", "labelled")):
+        words = ("--run", tmp_path / "student", f"{bucket}/{table}", "--text-column", "text")
+        message = refusal(capsys, main, *words, "--output", f"{bucket}/{output}")
+        assert "the store refused or did not answer ([Errno 13] Access Denied)" in message
+    work.assert_not_called()

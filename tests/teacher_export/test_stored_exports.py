@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import time
+from unittest import mock
 
 import pytest
 
@@ -13,6 +14,7 @@ from distill_jax.data.exports import Export
 from distill_jax.locks import exclusive
 from distill_jax.storage.address import mirror_of
 from export_helpers import HEAVY, contents
+from object_store import forbid_writing
 from teacher_export.command_line import main
 from teacher_export.parts import stored as stored_exports
 from teacher_export.parts.numbers import chosen_parts
@@ -125,6 +127,17 @@ def test_a_teacher_that_other_machines_could_not_have_is_refused(bare, words, bu
     assert stored(system, f"{bucket}/exports/mine") == {}
     status, _, error = call(capsys, main, *options, *tuned)  # one command, one machine
     assert status == 0, error
+
+
+def test_a_bucket_that_takes_nothing_is_known_before_the_work(there, bucket, capsys, monkeypatch):
+    forbid_writing(monkeypatch)
+    work = mock.Mock()
+    monkeypatch.setattr("teacher_export.parts.stored.make_plan_in_held_folder", work)
+    for step in (("plan",), ()):
+        message = refusal(capsys, main, *step, *there, "--output", f"{bucket}/exports/mine")
+        assert f"{bucket}/exports/mine/_distill-jax-" in message
+        assert "Access Denied" in message
+    work.assert_not_called()
 
 
 @pytest.fixture
