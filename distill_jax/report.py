@@ -84,6 +84,8 @@ def write_report(config: ReportConfig) -> Path:
     if config.output is not None:
         require_folder("--output", config.output)
     runs = read_runs(find_runs(config.runs))
+    if config.threshold is not None:
+        runs[0].task.above(config.threshold)  # a class has none: this says so, before baselines are trained
     title = f"Distillation report: {runs[0].config['export']['name']}" if config.title is None else config.title
     written = _written if runs[0].task.has_classes else _written_of_task
     output = _common_folder([run.folder for run in runs]) if config.output is None else config.output
@@ -150,8 +152,7 @@ def _written(runs: "list[Run]", title: str, threshold: float | None, choice: str
     from distill_jax.reporting.summary import distillation, headline, notes
     from distill_jax.reporting.table import build_table
 
-    if threshold is not None:
-        runs[0].task.above(threshold)  # a class has none: this says so
+    del threshold  # a class has none
     table = build_table(runs, kept)
     contents = {
         PAGE: utf8(render_page(table, runs, title, choice)).encode(),

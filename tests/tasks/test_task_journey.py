@@ -220,13 +220,17 @@ def test_every_label_s_scores_are_scikit_learn_s_and_the_threshold_s_the_run_has
         assert float(row["threshold"]) == pytest.approx(thresholds[place])
 
 
-def test_a_threshold_is_a_score_s_alone(journey, capsys, tmp_path):
+def test_a_threshold_is_a_score_s_alone(journey, capsys, tmp_path, monkeypatch):
     folder, task = journey
     words = (folder / "runs", "--output", tmp_path / "report", "--threshold", "1")
     if task == "score":
         status, output, error = call(capsys, report.main, *words)
         assert status == 0, error
         assert "Precision ≥ 1" in output
+    monkeypatch.setattr("distill_jax.report._baselines", pytest.fail)  # refused before the work
+    if task == "score":
+        message = refusal(capsys, report.main, *words[:-1], "nan")
+        assert "--threshold: expected a finite number, got nan" in message
     else:
         assert "--threshold 1 goes with the task score" in refusal(capsys, report.main, *words)
 
