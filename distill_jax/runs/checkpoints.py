@@ -53,6 +53,7 @@ class Snapshot:
 KEPT = 2  # the latest, and the one before it
 _BESIDE_ARRAYS = 1 << 19  # bytes that a checkpoint's other files take, with room to spare
 _LITTLE_BYTES, _MOST_TIMES = 1 << 28, 16  # so many bytes of arrays, and so many times those of the files, at most
+_DIGESTS = "digests"  # of the arrays, in a checkpoint's own metadata
 _SCALARS = ("epoch", "step", "seconds")
 _ARRAYS = ("losses", "predictions", "history")
 
@@ -111,8 +112,9 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     number = max(_numbers(folder), default=0) + 1
     try:
         with _without_echoes(), signals_held(), _checkpointer(folder) as checkpointer:
-            digests = {"params": _digest(params), "state": _digest(state)}
-            checkpointer.save_checkpointables(number, {"params": params, "state": state, "digests": digests})
+            trees = {"params": params, "state": state}
+            digests = {name: _digest(tree) for name, tree in trees.items()}
+            checkpointer.save_checkpointables(number, trees, custom_metadata={_DIGESTS: digests})
     except Exception as error:
         if writes:
             _delete_unfinished(Path(folder))
@@ -263,14 +265,14 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, Any]:
     require_own_jax()
     _quieten()
     folder = path.parent
-    wanted = [*names, *(["digests"] if (path / "digests").exists() else [])]  # older versions wrote none
     with refusing(lambda reason: f"checkpoints {folder}: the latest one cannot be read ({reason}); train again"):
         with _without_echoes(), signals_held(), _this_process_alone(ocp):
-            _require_plausible_size(path, ocp.checkpointables_metadata(path).metadata)
-            read = {each: ocp.load_checkpointables(path, {each: None})[each] for each in wanted}
-        found = {each: jax.tree.map(np.asarray, tree) for each, tree in read.items()}
-        digests = found.get("digests", {})
-        other = [name for name in names if digests and not np.array_equal(digests[name], _digest(found[name]))]
+            metadata = ocp.checkpointables_metadata(path)
+            _require_plausible_size(path, metadata.metadata)
+            read = {name: ocp.load_checkpointables(path, {name: None})[name] for name in names}
+        found = {name: jax.tree.map(np.asarray, tree) for name, tree in read.items()}
+        digests = (metadata.custom_metadata or {}).get(_DIGESTS)  # older versions wrote none
+        other = [name for name in names if digests is not None and digests[name] != _digest(found[name])]
     if other:
         raise InputError(
             f"checkpoints {folder}: the latest one is damaged, for its {other[0]} are not those that were saved; "
@@ -308,14 +310,14 @@ def _require_plausible_size(path: Path, declared: Any) -> None:
         raise ValueError(f"its arrays are to have {sum(sizes):,} bytes, and its files have {on_disk:,}")
 
 
-def _digest(tree: Any) -> np.ndarray:
-    """Return the SHA-256 over a tree's arrays, their names, types and shapes, uint8 [32]."""
+def _digest(tree: Any) -> str:
+    """Return the SHA-256, in hexadecimal, over a tree's arrays, their names, types and shapes."""
     digest = hashlib.sha256()
     for name, leaf in sorted(flat_params(tree).items()):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{name} {array.dtype.str} {np.shape(leaf)}\n".encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
-    return np.frombuffer(digest.digest(), np.uint8)
+    return digest.hexdigest()
 
 
 def _with_numbers(params: Params) -> Params:

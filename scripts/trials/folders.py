@@ -139,12 +139,13 @@ def _checkpoint(path: Path) -> str:
 
     digest = hashlib.sha256()
     try:
-        for item in ("params", "state", "digests"):
+        for item in ("params", "state"):
             tree = ocp.load_checkpointables(path.absolute(), {item: None})[item]
             for name, array in sorted(_leaves(tree, item).items()):
-                # The state's digest covers the seconds.
-                if name not in ("state/seconds", "digests/state"):
+                if name != "state/seconds":
                     digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+        recorded = ocp.checkpointables_metadata(path.absolute()).custom_metadata["digests"]
+        digest.update(recorded["params"].encode())  # that of the state covers the seconds
     except Exception as error:  # noqa: BLE001 - the storage library raises what its parts raise
         return f"unreadable ({type(error).__name__})"
     return _short(digest.hexdigest())

@@ -181,10 +181,10 @@ def test_the_numbers_of_a_list_of_layers_stay_numbers_in_their_order(tmp_path):
 def test_a_second_signal_waits_for_the_end_of_a_checkpoint_s_write(tmp_path, monkeypatch):
     write = ocp.training.Checkpointer.save_checkpointables
 
-    def interrupted(checkpointer, *arguments):
+    def interrupted(checkpointer, *arguments, **options):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
-        return write(checkpointer, *arguments)
+        return write(checkpointer, *arguments, **options)
 
     monkeypatch.setattr(ocp.training.Checkpointer, "save_checkpointables", interrupted)
     with stop_on_signal() as should_stop, pytest.raises(KeyboardInterrupt):
@@ -308,3 +308,17 @@ def test_a_damaged_checkpoint_is_refused_without_a_page_of_each_array_s(tmp_path
         manifest.write_bytes(content)
     done = subprocess.run([sys.executable, "-c", _READ, str(tmp_path)], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("refused\n", "")
+
+
+def test_arrays_of_another_checkpoint_are_refused(tmp_path):
+    for name, epoch in (("one", 1), ("two", 2)):
+        save_checkpoint(tmp_path / name, _snapshot(epoch))
+    place = tmp_path / "one/1"
+    for name in ("params", "state"):
+        shutil.move(place / name, tmp_path / f"kept-{name}")
+        shutil.copytree(tmp_path / "two/1" / name, place / name)
+        with pytest.raises(InputError, match=f"damaged, for its {name} are not those that were saved"):
+            load_snapshot(tmp_path / "one")
+        shutil.rmtree(place / name)
+        shutil.move(tmp_path / f"kept-{name}", place / name)
+    _assert_same(load_snapshot(tmp_path / "one"), _snapshot(1))
