@@ -64,26 +64,27 @@ class Campaign:
         run_well(Command("teacher_export", ("plan", *options, "--output", PLANNED)), root)
         self._whole = _described(root / WHOLE)
 
-    def export(self, engine: Engine, workers: int, every: float, say: Callable[[str], None]) -> Result:
+    def export(self, engine: Engine, workers: int, every: float, say: Callable[[str], None], most: int = 0) -> Result:
         """Finish a copy of the plan.
 
         Args:
             engine: what the workers are.
             workers: how many of them.
-            every: mean seconds between two kills of one of them; 0 = none is killed.
+            every: mean seconds between two kills of one of them.
             say: told of every tenth kill.
+            most: so many are killed at most: where they take longer to begin than they live, there would be no end.
         """
         folder = self._root / OUT
         shutil.copytree(self._root / PLANNED, folder)
         start, first = time.monotonic(), None
         at_work, kills = ENGINES[engine](self._root, OUT, workers), 0
-        next_kill = start + self._rng.exponential(every) if every else float("inf")
+        next_kill = start + self._rng.exponential(every) if most else float("inf")
         while at_work.are_at_work():
             if first is None and next(folder.glob("*/part-*.json"), None):
                 first = time.monotonic() - start
             if time.monotonic() >= next_kill:
                 kills += at_work.kill_one(self._rng)
-                next_kill = time.monotonic() + self._rng.exponential(every)
+                next_kill = time.monotonic() + self._rng.exponential(every) if kills < most else float("inf")
                 if kills and kills % 10 == 0:
                     say(f"{workers} workers: {kills} kills, {len(list(folder.glob('*/part-*.json')))} parts")
             time.sleep(_POLL)

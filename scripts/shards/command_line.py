@@ -39,7 +39,7 @@ class Arguments:
     engine: Engine = "processes"
     """What they are: commands of their own, or actors of a local Ray."""
     kills: int = 20
-    """Kills in all, at least, after one undisturbed export of each count."""
+    """Kills in all, at least, and in each export at most, after one undisturbed export of each count."""
     every: float = 2.0
     """Mean seconds between two kills."""
     seed: int = 0
@@ -84,16 +84,16 @@ def _conduct(campaign: Campaign, options: Arguments) -> list[Result]:
     """Export undisturbed by each count of several, then by each count under kills, again and again."""
     results: list[Result] = []
 
-    def export(workers: int, every: float) -> None:
-        results.append(campaign.export(options.engine, workers, every, say))
+    def export(workers: int, every: float, most: int = 0) -> None:
+        results.append(campaign.export(options.engine, workers, every, say, most))
         say(f"{workers} workers: {results[-1].kills} kills, {results[-1].seconds:.1f} s, {_verdict(results[-1])}")
 
     for workers in options.workers:
         if workers > 1:
             export(workers, 0.0)
-    while sum(result.kills for result in results) < options.kills:
+    while (left := options.kills - sum(result.kills for result in results)) > 0:
         for workers in options.workers:
-            export(workers, options.every)
+            export(workers, options.every, left)
     return results
 
 
