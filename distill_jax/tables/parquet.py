@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distill_jax.errors import InputError, reason_of
 from distill_jax.extras import missing_extra
@@ -16,10 +16,14 @@ from distill_jax.tables.compression import is_packed
 from distill_jax.tables.rows import OnBadRow, Row, RowError, Wanted, is_wanted, place, refuse
 from distill_jax.tables.sources import MAX_ROW_BYTES, MOST_TIMES, not_utf8, row_too_long, unpack
 
+if TYPE_CHECKING:
+    import numpy as np
+
 BATCH_ROWS = 1024
 _FEW_ROWS = 8
 _BUFFER_BYTES = 1 << 20
 _BATCH_BYTES = 1 << 26
+_ROW_BYTES, _PACKED_TIMES = 1 << 30, 4  # what a row may take by the count of values; or so many times their own bytes
 _PREFIXED = "DELTA_BYTE_ARRAY"  # an encoding in which a few bytes may stand for a value of any size
 
 
@@ -215,16 +219,14 @@ def _batches(path: Path, file: Any, source: Any, columns: list[str] | None) -> I
     Raises:
         InputError: there are other rows than it says; the library gives as many as a group's shortest column has.
     """
-    names, groups = file.schema_arrow.names, range(file.num_row_groups)
+    groups = range(file.num_row_groups)
     in_groups = sum(file.metadata.row_group(index).num_rows for index in groups)
     _require_rows(path, "the file", file.metadata.num_rows, in_groups)
     for index in groups:
         group = file.metadata.row_group(index)
-        chunks = [group.column(number) for number in range(group.num_columns)]
-        wanted = [chunk for chunk in chunks if columns is None or _is_of(chunk.path_in_schema, columns)]
-        rows = [
-            _rows_at_once(chunk, file, source, index, is_nested=chunk.path_in_schema not in names) for chunk in wanted
-        ]
+        paths = [group.column(number).path_in_schema for number in range(group.num_columns)]
+        wanted = [number for number, name in enumerate(paths) if columns is None or _is_of(name, columns)]
+        rows = [_rows_at_once(path, file, source, index, number) for number in wanted]
         left = group.num_rows
         for batch in file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns):
             left -= batch.num_rows
@@ -261,27 +263,109 @@ def _is_of(path: str, columns: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in columns)
 
 
-def _rows_at_once(chunk: Any, file: Any, source: Any, group: int, *, is_nested: bool) -> int:
-    """Return how many rows of a column's chunk are read at a time."""
-    size = chunk.total_uncompressed_size
+def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int) -> int:
+    """Return how many rows of a column's chunk are read at a time.
+
+    A chunk says how many bytes it has and how many values, and not how these are divided among rows: of lists one row
+    may have all of them, and a word of a dictionary, which stands there once, may be every value.
+
+    Args:
+        path: the file's, for messages.
+        file: the file.
+        source: what it was opened of.
+        group: the row group's number.
+        number: the column's, of those without columns within them.
+
+    Raises:
+        InputError: a row may be, or is, too large for the memory.
+    """
+    chunk, column = file.metadata.row_group(group).column(number), file.metadata.schema.column(number)
+    size, rows, name = chunk.total_uncompressed_size, file.metadata.row_group(group).num_rows, chunk.path_in_schema
+    is_text = chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY"
+    in_one_row = chunk.num_values - rows + 1 if column.max_repetition_level else 1  # a row has one at least, or a null
+    if in_one_row * _width(column) > max(_ROW_BYTES, _PACKED_TIMES * size):
+        raise InputError(
+            f"data file {path}: column {name}: row group {group} has {chunk.num_values:,} values in {rows:,} rows, "
+            f"and one row may have nearly all of them, {in_one_row * _width(column) / 1e9:.1f} GB; write the file with "
+            "smaller row groups, or without the column"
+        )
     if size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES:  # one value may be all of it
         return 1
-    if is_nested or _PREFIXED in chunk.encodings:
-        return _FEW_ROWS
-    rows = min(BATCH_ROWS, _BATCH_BYTES * chunk.num_values // max(1, size))
-    if chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY":  # any of its values may be every row's
-        rows = min(rows, _BATCH_BYTES // max(1, _largest_in_dictionary(file, source, group, chunk.path_in_schema)))
-    return rows
+    found = min(BATCH_ROWS, _BATCH_BYTES * chunk.num_values // max(1, size))
+    if name not in file.schema_arrow.names or _PREFIXED in chunk.encodings:
+        found = min(found, _FEW_ROWS)
+    largest = _largest_in_dictionary(file, source, group, name) if is_text else _width(column)
+    if in_one_row > 1 and is_text and in_one_row * largest > _BATCH_BYTES:
+        largest, in_one_row = _largest_row(file, source, group, name), 1
+        if largest > MAX_ROW_BYTES:
+            raise row_too_long(f"data file {path}: row group {group}, column {name}")
+    return max(1, min(found, _BATCH_BYTES // max(1, largest)))
+
+
+def _width(column: Any) -> int:
+    """Return the bytes of a value of a column in memory; of text those of its places in a list and a dictionary."""
+    known = {"FIXED_LEN_BYTE_ARRAY": column.length, "INT32": 4, "FLOAT": 4, "BOOLEAN": 1, "BYTE_ARRAY": 16}
+    return int(known.get(column.physical_type, 8))
+
+
+def _dictionaries(file: Any, source: Any, group: int, column: str, rows: int) -> Iterator[Any]:
+    """Yield a chunk's rows, so many at a time, their text as places in a dictionary: words are not repeated."""
+    _, pq = import_pyarrow()
+    with pq.ParquetFile(source, metadata=file.metadata, read_dictionary=[column]) as again:
+        for batch in again.iter_batches(batch_size=rows, row_groups=[group], columns=[column]):
+            yield batch.column(0)
 
 
 def _largest_in_dictionary(file: Any, source: Any, group: int, column: str) -> int:
     """Return the bytes of the largest value of a chunk's dictionary, which is read without the rows that name it."""
-    pa, pq = import_pyarrow()
-    with pq.ParquetFile(source, metadata=file.metadata, read_dictionary=[column]) as again:
-        batch = next(again.iter_batches(batch_size=1, row_groups=[group], columns=[column]), None)
-    if batch is None or not pa.types.is_dictionary(batch.column(0).type):
-        return 0
-    return _largest(batch.column(0).dictionary)
+    first = next(_dictionaries(file, source, group, column, 1), None)
+    return 0 if first is None else _largest_word(first)
+
+
+def _largest_word(column: Any) -> int:
+    """Return the bytes of the largest word of the dictionaries in a column, or in what is within it."""
+    pa, _ = import_pyarrow()
+    if pa.types.is_dictionary(column.type):
+        return _largest(column.dictionary)
+    return max(map(_largest_word, _within(column)), default=0)
+
+
+def _largest_row(file: Any, source: Any, group: int, column: str) -> int:
+    """Return the bytes of the largest row of a chunk of lists of text."""
+    batches = _dictionaries(file, source, group, column, BATCH_ROWS)
+    return max((int(_row_bytes(batch).max(initial=0)) for batch in batches), default=0)
+
+
+def _row_bytes(column: Any) -> "np.ndarray":
+    """Return the bytes of text in each row of a column, its words as often as they are named, int64 [rows]."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    pa, _ = import_pyarrow()
+    if pa.types.is_dictionary(column.type):
+        return np.asarray(pc.binary_length(column.dictionary).take(column.indices).fill_null(0))
+    if pa.types.is_struct(column.type):
+        return np.asarray(sum(map(_row_bytes, _within(column)), np.zeros(len(column), np.int64)))
+    if not _is_list(column.type):
+        return np.zeros(len(column), np.int64)
+    sizes = np.zeros(len(column.values) + 1, np.int64)
+    np.cumsum(_row_bytes(column.values), out=sizes[1:])
+    if pa.types.is_fixed_size_list(column.type):
+        return np.diff(sizes[(column.offset + np.arange(len(column) + 1)) * column.type.list_size])
+    return np.diff(sizes[np.asarray(column.offsets)])
+
+
+def _within(column: Any) -> list[Any]:
+    """Return the columns within a column of lists, maps or structs; of any other none."""
+    pa, _ = import_pyarrow()
+    if pa.types.is_struct(column.type):
+        return list(column.flatten())
+    return [column.values] if _is_list(column.type) else []
+
+
+def _is_list(kind: Any) -> bool:
+    types = import_pyarrow()[0].types
+    return any(is_(kind) for is_ in (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map))
 
 
 def _largest(column: Any) -> int:

@@ -403,6 +403,62 @@ def test_large_parquet_values_are_read_a_few_at_a_time(tmp_path, monkeypatch, op
     assert 0 < largest < rows * len(value) / 2
 
 
+_WORD = "x" * 10_000
+_LISTS = pa.array([[_WORD] * 5] * 2560)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        _LISTS,
+        pa.array([[{"tags": [_WORD] * 5}]] * 2560),
+        pa.array([[("a", _WORD), ("b", _WORD)]] * 2560, pa.map_(pa.string(), pa.string())),
+        pa.array([{"body": _WORD}] * 2560),
+        pa.array([_WORD.encode()] * 2560, pa.binary(len(_WORD))),
+        pa.array([[_WORD.encode()] * 5] * 2560, pa.list_(pa.binary(len(_WORD)))),
+        pa.array([None, *_LISTS.to_pylist()[1:]]),
+    ],
+    ids=["list", "list of structs", "map", "struct", "fixed size", "list of fixed size", "with nulls"],
+)
+def test_a_word_that_every_value_names_is_read_a_few_times_at_once(tmp_path, monkeypatch, column):
+    monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 200_000)
+    pq.write_table(pa.table({"text": column}), tmp_path / "data.parquet", store_schema=False)
+    before, largest, found = pa.total_allocated_bytes(), 0, []
+    for _, batch in parquet_reader.parquet_batches(tmp_path / "data.parquet", None):
+        largest = max(largest, pa.total_allocated_bytes() - before)
+        if len(found) < 20:
+            found += batch.column("text").to_pylist()
+    assert found == column.slice(0, len(found)).to_pylist()
+    assert 0 < largest < 10 * 200_000 < column.nbytes / 10
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.list_(pa.struct({"body": pa.string()}))])
+def test_a_row_that_names_one_word_too_often_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 1_000_000)
+    word = "x" * 100_000
+    values = [{"body": word}] * 200 if pa.types.is_struct(kind.value_type) else [word] * 200
+    pq.write_table(pa.table({"text": pa.array([values, values[:1]], kind)}), tmp_path / "data.parquet")
+    with pytest.raises(InputError, match=r"row group 0, column text\..*: expected at most 16,777,216 bytes, got more"):
+        list(parquet_reader.parquet_batches(tmp_path / "data.parquet", None))
+
+
+@pytest.mark.parametrize("value", [0, None])
+def test_more_values_in_a_row_than_memory_holds_are_refused_before_they_are_read(tmp_path, monkeypatch, value):
+    """Equal values, and nulls, take no bytes on the disk."""
+    monkeypatch.setattr(parquet_reader, "_ROW_BYTES", 1 << 20)
+    pq.write_table(
+        pa.table({"text": pa.array([[value] * 1_000_000, [value]], pa.list_(pa.int64()))}), tmp_path / "a.parquet"
+    )
+    with pytest.raises(
+        InputError, match=r"1,000,001 values in 2 rows, and one row may have nearly all of them, 0\.0 GB"
+    ):
+        list(parquet_reader.parquet_batches(tmp_path / "a.parquet", None))
+    varied = pa.array([list(range(200_000)), [1]])  # its bytes are there
+    pq.write_table(pa.table({"text": varied}), tmp_path / "b.parquet", use_dictionary=False)
+    batches = parquet_reader.parquet_batches(tmp_path / "b.parquet", None)
+    assert [batch.num_rows for _, batch in batches] == [2]
+
+
 @pytest.mark.parametrize(
     ("column", "kind"),
     [(pa.array([-(2**62)], pa.date64()), "date"), (pa.array([2**62], pa.duration("s")), "duration")],
