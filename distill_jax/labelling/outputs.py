@@ -19,7 +19,7 @@ from distill_jax.tasks.answer_columns import AnswerColumn
 
 WHOLE = "whole"  # the name of a file made of pieces, until it stands in its place
 _LENGTH = 8  # bytes of a number before each piece of Parquet
-_GROUP_ROWS = 1 << 17
+_GROUP_ROWS, _GROUP_BYTES = 1 << 17, 1 << 27  # of a row group of Parquet, about; the first that is reached ends it
 _LEVEL = 6  # of gzip
 
 Answers = Sequence[Sequence[Any]]
@@ -186,14 +186,16 @@ def _tables(pieces: IO[bytes]) -> Iterator[Any]:
 
 
 def _groups(tables: Iterator[Any]) -> Iterator[Any]:
-    """Yield tables put together until they have rows enough for a group."""
+    """Yield tables put together until they have rows, or bytes, enough for a group."""
     pa, _ = import_pyarrow()
     waiting: list[Any] = []
+    rows = size = 0
     for table in tables:
         waiting.append(table)
-        if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
+        rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield pa.concat_tables(waiting)
-            waiting = []
+            waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.concat_tables(waiting)
 

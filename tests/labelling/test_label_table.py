@@ -408,3 +408,13 @@ def test_a_block_of_columns_holds_no_more_cells_than_characters(monkeypatch, tmp
     blocks = list(open_table(path, "json", ("body",), (), needs_columns=True).blocks())
     assert sum(len(block.rows) for block in blocks) == 200
     assert max(len(block.rows) * len(block.rows.names) for block in blocks) < 1_000 + 201
+
+
+def test_a_row_group_ends_where_it_has_bytes_enough(monkeypatch, tmp_path, capsys, student, small_blocks):
+    monkeypatch.setattr("distill_jax.labelling.outputs._GROUP_BYTES", 10_000)
+    table = write_table(tmp_path / "in.jsonl", [{"text": "good", "page": "x" * 1000} for _ in range(70)])
+    words = ("--run", student, table, "--text-column", "text", "--output", tmp_path / "out.parquet")
+    status, _, error = call(capsys, main, *words)
+    assert status == 0, error
+    found = pq.ParquetFile(tmp_path / "out.parquet").metadata
+    assert [found.row_group(index).num_rows for index in range(found.num_row_groups)] == [14] * 5
