@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -232,6 +232,28 @@ def require_within(folder: Path, path: Path, what: str, advice: str) -> None:
         raise InputError(f"{what} {folder}: expected files of its own, found {path.name}, a link to {place}; {advice}")
     if not place.exists():
         raise InputError(f"{what} {folder}: expected files, found {path.name}, a link to nothing; {advice}")
+
+
+def require_no_links(folder: Path, names: Iterable[str], what: str) -> None:
+    """Raise where a file or folder within a folder is a link, or lies in one: nothing is written or deleted through it.
+
+    Args:
+        folder: a folder, or a link to one.
+        names: what lies there, or is to lie there, with slashes between a folder's name and a file's.
+        what: what the folder is, for messages.
+
+    Raises:
+        InputError: there is a link.
+    """
+    for name in names:
+        path = folder
+        for part in Path(name).parts:
+            path /= part
+            if path.is_symlink():
+                raise InputError(
+                    f"{what} {folder}: expected {path.relative_to(folder).as_posix()} to be its own, found a link to "
+                    f"{path.readlink()}; nothing is written through one: link the whole folder, or name another"
+                )
 
 
 def real_place(path: Path, what: str) -> Path:

@@ -18,7 +18,7 @@ from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
 from teacher_export.parts.compute import compute_part, header_of, part_words
 from teacher_export.parts.finishing import finish_export
-from teacher_export.parts.plan import delete_plan
+from teacher_export.parts.plan import delete_plan, require_own_plan
 from teacher_export.summary import print_summary
 from teacher_export.teacher.kinds import kind_of
 from teacher_export.teacher.unknown_tokens import unknown_sentence
@@ -34,9 +34,11 @@ def prepared(config: ExportConfig) -> ExportConfig:
     """Return the options with all that follows from them and from the data's folders spelt out.
 
     Raises:
-        InputError: the output folder can be none, or the data's files say something that cannot be used.
+        InputError: the output folder can be none, a link lies in the place of its plan, or the data's files say
+            something that cannot be used.
     """
     require_folder("--output", config.export_folder)
+    require_own_plan(config.export_folder)
     config = spelt_out(dataclasses.replace(config, data=with_files_of_folders(config.data)))
     return dataclasses.replace(config, data=with_class_names(config.data))
 

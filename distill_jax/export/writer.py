@@ -36,6 +36,7 @@ from distill_jax.files import (
     json_bytes,
     read_json,
     remove_temporaries,
+    require_no_links,
     sha256_file,
     write_json,
 )
@@ -80,12 +81,7 @@ class ExportWriter:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._begun = found["parts"]
         splits = [self.folder / name for name in SPLIT_NAMES]
-        for split in splits:
-            if split.is_symlink():
-                raise InputError(
-                    f"output folder {self.folder}: expected a folder {split.name} of its own, found a link out of it; "
-                    "nothing is written through one: link the whole output folder, or name another with --output"
-                )
+        require_no_links(self.folder, SPLIT_NAMES, "output folder")
         if not beside_others:
             for written in (self.folder, *splits):
                 remove_temporaries(written)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from distill_jax.errors import InputError, Interrupted
-from distill_jax.files import atomic_write, is_temporary, require_within
+from distill_jax.files import atomic_write, is_temporary, require_no_links, require_within
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.part_folder import delete_begun
 from distill_jax.locks import claim, is_lock, shared, sole_writer
@@ -147,7 +147,12 @@ class Folder:
         return self._folder / name
 
     def target(self, name: str) -> Path:
-        """Return a file's path."""
+        """Return a file's path.
+
+        Raises:
+            InputError: a link leads there.
+        """
+        require_no_links(self._folder, [name], "folder")
         return self._folder / name
 
     def put(self, name: str) -> None:
@@ -158,14 +163,17 @@ class Folder:
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
+        require_no_links(self._folder, [name], "folder")
         (self._folder / name).unlink(missing_ok=True)
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Return the contents of small files."""
+        """Return the contents of small files; they are our own records, and no links."""
+        require_no_links(self._folder, names, "folder")
         return {name: (self._folder / name).read_bytes() for name in names if (self._folder / name).is_file()}
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file atomically."""
+        require_no_links(self._folder, [name], "folder")
         with atomic_write(self._folder / name) as stream:
             stream.write(content)
 

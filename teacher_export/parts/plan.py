@@ -16,8 +16,8 @@ import numpy as np
 
 from distill_jax.checksums import CHECKSUMS, record_digests, require_recorded
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.export.format import MANIFEST, WEIGHTS, Manifest, parse_manifest, part_file
-from distill_jax.files import atomic_write, json_bytes, read_json, sha256_file
+from distill_jax.export.format import MANIFEST, SPLIT_NAMES, WEIGHTS, Manifest, parse_manifest, part_file
+from distill_jax.files import atomic_write, json_bytes, read_json, require_no_links, sha256_file
 from distill_jax.npz import read_npz
 from teacher_export.data.dataset import Split
 
@@ -162,8 +162,9 @@ def read_plan(folder: Path) -> Plan:
 
     Raises:
         MissingInputError: there is none.
-        InputError: it is damaged, or of another version.
+        InputError: it is damaged, of another version, or a link.
     """
+    require_own_plan(folder)
     path = plan_file(folder)
     if not path.is_file():
         if (folder / MANIFEST).is_file():
@@ -188,8 +189,19 @@ def read_plan(folder: Path) -> Plan:
     return plan
 
 
+def require_own_plan(folder: Path) -> None:
+    """Raise ``InputError`` where a link stands in the place of an export's plan, or of a folder or file of it."""
+    names = (*PLAN_FILES, *(f"{PLAN_FOLDER}/{split}" for split in SPLIT_NAMES))
+    require_no_links(folder, names, "output folder")
+
+
 def delete_plan(folder: Path) -> None:
-    """Delete an export's plan: first what makes it one."""
+    """Delete an export's plan: first what makes it one.
+
+    Raises:
+        InputError: a link stands in its place.
+    """
+    require_own_plan(folder)
     plan_file(folder).unlink(missing_ok=True)
-    if (folder / PLAN_FOLDER).is_dir() and not (folder / PLAN_FOLDER).is_symlink():
+    if (folder / PLAN_FOLDER).is_dir():
         shutil.rmtree(folder / PLAN_FOLDER)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from command_lines import call, refusal
+from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 from distill_jax.locks import exclusive, shared
 from export_helpers import HEAVY, configure, configure_finetuned, contents
@@ -190,3 +191,21 @@ def test_texts_on_the_disk_are_those_of_a_list(tmp_path, monkeypatch):
     part = taken(found, places)
     assert isinstance(part, TextsOnDisk)
     assert list(taken(part, np.arange(5, 20))) == taken(taken(texts, places), np.arange(5, 20))
+
+
+@pytest.mark.usefixtures("small_data")
+@pytest.mark.parametrize("link", ["plan", "plan/train", "plan/plan.json"])
+def test_nothing_is_written_or_deleted_through_a_link_in_a_plan_s_place(headed, tmp_path, capsys, link):
+    config = configure(headed, tmp_path / "out")
+    make_plan(config)
+    place, outside = config.export_folder / link, tmp_path / "outside"
+    shutil.move(place, outside)
+    place.symlink_to(outside)
+    before = contents(tmp_path)
+    for step in (make_plan, export.run):
+        with pytest.raises(InputError, match=f"expected {link} to be its own, found a link to"):
+            step(config)
+    for step in ("part", "finish"):
+        message = refusal(capsys, main, step, "--output", config.export_folder)
+        assert f"expected {link} to be its own, found a link to" in message
+    assert contents(tmp_path) == before
