@@ -87,9 +87,27 @@ class FolderTask:
         """The student's path on this machine."""
         return local_copy(self.student)
 
+    @cached_property
+    def student_digest(self) -> str:
+        """What the student was when it was first asked for: the same for all processes that are given the task."""
+        return digest_of(self.student_here)
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is this machine's."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**fields, "student_digest": self.student_digest}
+
+    def load_student(self) -> "Predictor":
+        """Load the student.
+
+        Raises:
+            InputError: it cannot be loaded, or is another one than it was.
+        """
+        known = self.student_digest
+        predictor = load_student(self.student_here)
+        if digest_of(self.student_here) != known:  # looked at behind the reading
+            raise InputError(f"student {self.student}: it was changed while it was in use; give the command again")
+        return predictor
 
     def names(self) -> list[str]:
         """Return the tables' names, with the folders within which they lie, sorted.
@@ -135,20 +153,27 @@ class FolderTask:
         Args:
             predictor: the student as it was loaded before; None = it is loaded now.
         """
-        loaded = load_student(self.student_here) if predictor is None else predictor
+        loaded = self.load_student() if predictor is None else predictor
 
         def label(name: str) -> Done:
             if self.labelled.find(name) is not None:
                 return Done()
             source = self.tables.find(name)
-            path = self.tables.fetch(name, source)
-            if source is not None:  # written before the table: what is there has one
-                self.labelled.write(_source_of(name), json_bytes(dataclasses.asdict(source)))
+            if source is None:
+                raise InputError(f"{self.folder}/{name}: expected a table, found none any more; give the command again")
+            path, record = self.tables.fetch(name, source), json_bytes(dataclasses.asdict(source))
+            self.labelled.write(_source_of(name), record)  # before the table: what is there has one
             options = dataclasses.replace(
                 self.options, output=self.labelled.target(name), workers=1, resume=True, overwrite=False, shard=""
             )
             done = label_table(path, self.student_here, options, self.dialect, loaded, is_quiet=True)
+            if self.tables.find(name) != source:
+                self.labelled.drop(name)
+                raise InputError(
+                    f"{self.folder}/{name}: it was replaced while it was being labelled; give the command again"
+                )
             self.labelled.put(name)
+            self.labelled.write(_source_of(name), record)  # a slower machine may have put its own in between
             self.labelled.drop(name)
             self.tables.drop(name)
             return done
@@ -226,7 +251,7 @@ class FolderTask:
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "student": digest_of(self.student_here),
+            "student": self.student_digest,
             "text_column": list(self.options.text_column),
             "probabilities": self.options.probabilities,
             "prefix": self.options.prefix,
@@ -261,7 +286,7 @@ def label_folder(folder: Path, student: Path, options: TableOptions, dialect: Di
         raise InputError(f"{folder}: a folder of tables goes with --output, the folder of what is written; name it")
     task = FolderTask(folder, options.output, student, options, dialect)
     names = task.names()
-    predictor = load_student(task.student_here)
+    predictor = task.load_student()
     first = task.tables.fetch(names[0])
     require_labellable(first, student, options, dialect, predictor)  # before anything is written
     task.begin(resume=options.resume or bool(options.shard), overwrite=options.overwrite)

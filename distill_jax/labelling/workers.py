@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 
 _WAITING = 2  # pieces for each worker that are taken and whose results are not
 _THE_PARENT_S = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
-_here: dict[str, Callable[[Any], Any]] = {}  # a worker's
+_here: dict[str, Callable[..., Any]] = {}  # a worker's
 
 
 def in_order(
@@ -32,7 +32,7 @@ def in_order(
 
     Args:
         pieces: no more of them are taken than are needed to keep the workers busy.
-        make: makes what does a piece; it is pickled, and called once in each process.
+        make: makes what does a piece; it is pickled, and called once in each process, which is given a piece then.
         workers: how many processes work; 1 = this one.
 
     Raises:
@@ -81,7 +81,7 @@ def _signals_blocked() -> Iterator[None]:
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the processors are taken
-    _here["does"] = make()
+    _here["make"] = make
 
 
 def _end_with_parent() -> None:
@@ -93,4 +93,6 @@ def _end_with_parent() -> None:
 
 
 def _do(piece: Any) -> Any:
+    if "does" not in _here:  # not in the beginning, so that what is wrong is an answer and not a death
+        _here["does"] = _here["make"]()
     return _here["does"](piece)

@@ -165,3 +165,46 @@ def test_a_link_to_a_file_of_the_same_folder_is_a_table(capsys, tmp_path, studen
     label(capsys, student, folder, tmp_path / "out")
     found = files_of(tmp_path / "out")
     assert found["again.jsonl"] == found["rest.jsonl"]
+
+
+@pytest.mark.parametrize("link", [label_folder.SOURCES, label_folder.RECORD, f"{label_folder.SOURCES}/day=1"])
+@pytest.mark.parametrize("option", ["--overwrite", "--resume"])
+def test_nothing_is_read_written_or_deleted_through_a_link_in_the_output(
+    capsys, tmp_path, student, folder, link, option
+):
+    output, outside = tmp_path / "out", tmp_path / "outside"
+    label(capsys, student, folder, output)
+    shutil.move(output / link, outside)
+    (output / link).symlink_to(outside)
+    for name in NAMES:
+        (output / name).unlink()
+    before = files_of(tmp_path)
+    message = refusal(capsys, main, *words(student, folder, output, option))
+    assert f"expected {link} to be its own, found a link to {outside}" in message
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_student_that_is_replaced_after_the_beginning_answers_nothing(
+    capsys, tmp_path, student, folder, monkeypatch, workers
+):
+    begin = label_folder.FolderTask.begin
+
+    def replaced(task, **options):
+        begin(task, **options)
+        shutil.rmtree(own)
+        write_student(own, seed=1)
+
+    own = tmp_path / "own"
+    shutil.copytree(student, own)
+    label(capsys, own, folder, tmp_path / "whole")
+    monkeypatch.setattr(label_folder.FolderTask, "begin", replaced)
+    asked = words(own, folder, tmp_path / "out", "--workers", str(workers))
+    if workers == 1:  # which was loaded before
+        assert call(capsys, main, *asked)[0] == 0
+    else:
+        assert f"student {own}: it was changed while it was in use" in refusal(capsys, main, *asked)
+    there, whole = files_of(tmp_path / "out"), files_of(tmp_path / "whole")
+    assert [name for name in NAMES if name in there] == (list(NAMES) if workers == 1 else [])
+    assert all(there[name] == whole[name] for name in NAMES if name in there)
+    assert there[label_folder.RECORD] == whole[label_folder.RECORD]

@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from command_lines import call, refusal
+from distill_jax.labelling import label_folder
 from distill_jax.predict import main
 from distill_jax.storage.address import mirror_of
 from object_store import forbid_writing
@@ -131,3 +132,23 @@ def test_a_store_that_takes_nothing_is_known_before_the_work(capsys, tmp_path, b
         message = refusal(capsys, main, *words, "--output", f"{bucket}/{output}")
         assert "the store refused or did not answer ([Errno 13] Access Denied)" in message
     work.assert_not_called()
+
+
+def test_a_slow_machine_s_answers_for_an_older_table_are_not_put(capsys, tmp_path, bucket, system, crawl, monkeypatch):
+    table, words = f"{bucket}/crawl/rest.jsonl", ("--run", tmp_path / "student", f"{bucket}/crawl")
+    label_slowly = label_folder.label_table
+
+    def slowly(path, *arguments, **options):
+        done = label_slowly(path, *arguments, **options)
+        if path.name == "rest.jsonl" and not fast:
+            fast.append(path)
+            system.pipe(table, b'{"text": "a newer one"}\n')
+            predict(capsys, *words, "--output", f"{bucket}/out", "--resume", "--workers", "1")  # another machine
+        return done
+
+    fast: list = []
+    monkeypatch.setattr(label_folder, "label_table", slowly)
+    asked = (*words, "--output", f"{bucket}/out", "--workers", "1", "--text-column", "text")
+    assert "rest.jsonl: it was replaced while it was being labelled" in refusal(capsys, main, *asked)
+    assert b"a newer one" in system.cat(f"{bucket}/out/rest.jsonl")
+    assert "0 rows in 0 tables" in predict(capsys, *words, "--output", f"{bucket}/out", "--resume")
