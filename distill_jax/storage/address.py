@@ -11,8 +11,8 @@ from pathlib import Path
 from distill_jax.cache import cache_folder
 from distill_jax.errors import InputError
 
-_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)  # C:/ is a disk
-_ONE_SLASH = re.compile(r"\b(s3a?|gs|gcs|hf|az|abfs|memory):/(?=[^/\s])")
+_SCHEME = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)  # C:/ is a disk
+_ONE_SLASH = re.compile(r"\b(s3a?|gs|gcs|hf|az|abfs|memory):/(?=[^/\s])", re.IGNORECASE)
 _LOCAL = "file"
 _SAME = {"s3a": "s3", "gcs": "gs"}  # two names of one store's objects
 
@@ -31,12 +31,12 @@ def url_of(address: str | Path) -> str:
     found = _SCHEME.fullmatch(str(address))
     if found is None:
         raise InputError(f"{address}: expected an address such as s3://bucket/folder")
-    if found["scheme"] == _LOCAL:
+    scheme, rest = found["scheme"].lower(), found["rest"].rstrip("/")
+    if scheme == _LOCAL:
         raise InputError(f"{address}: expected a path, got an address of a local file; give its path alone")
-    rest = found["rest"].rstrip("/")
     if not is_plain(rest):
         raise InputError(f"{address}: expected an address such as s3://bucket/folder, got empty names, . or .. in it")
-    return f"{_SAME.get(found['scheme'], found['scheme'])}://{rest}"
+    return f"{_SAME.get(scheme, scheme)}://{rest}"
 
 
 def is_plain(name: str) -> bool:

@@ -23,6 +23,12 @@ def test_an_address_has_two_slashes_and_its_path_one(address):
     assert shown(f"reading {mirror_of(address)}, {Path(address)}.") == "reading s3://bucket/a/b, s3://bucket/a/b."
 
 
+def test_capital_letters_are_an_address_s_too():
+    assert is_address("S3://Bucket/A")
+    assert url_of("S3://Bucket/A") == url_of("S3A://Bucket/A") == "s3://Bucket/A"
+    assert shown("in S3:/Bucket/A") == "in S3://Bucket/A"
+
+
 @pytest.mark.parametrize("path", ["data/a.csv", "/data/a.csv", "C:/data/a.csv", "a.csv", "s3:", "what:is this", "s3"])
 def test_a_path_is_no_address(path):
     assert not is_address(path)
