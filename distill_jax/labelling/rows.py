@@ -170,6 +170,8 @@ def _field(value: Any) -> str:
     """Return a value as a field of a separated file: nothing for None."""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which JSON has no word for, and an empty field would be none
     plain = _plain(value)
     if plain is None:
         return ""

@@ -418,3 +418,12 @@ def test_a_row_group_ends_where_it_has_bytes_enough(monkeypatch, tmp_path, capsy
     assert status == 0, error
     found = pq.ParquetFile(tmp_path / "out.parquet").metadata
     assert [found.row_group(index).num_rows for index in range(found.num_row_groups)] == [14] * 5
+
+
+def test_numbers_that_are_not_finite_are_not_nothing(capsys, tmp_path, student):
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "a": 1e400, "b": NaN, "c": -1e400, "d": null}\n')
+    words = ("--run", student, tmp_path / "in.jsonl", "--text-column", "text", "--output", tmp_path / "out.csv")
+    status, _, error = call(capsys, main, *words)
+    assert status == 0, error
+    row = read_table(tmp_path / "out.csv")[0]
+    assert [row[name] for name in "abcd"] == ["inf", "nan", "-inf", ""]
