@@ -318,8 +318,8 @@ def _dictionaries(file: Any, source: Any, group: int, column: str, rows: int) ->
 
 def _largest_in_dictionary(file: Any, source: Any, group: int, column: str) -> int:
     """Return the bytes of the largest value of a chunk's dictionary, which is read without the rows that name it."""
-    first = next(_dictionaries(file, source, group, column, 1), None)
-    return 0 if first is None else _largest_word(first)
+    found = map(_largest_word, _dictionaries(file, source, group, column, BATCH_ROWS))
+    return next(filter(None, found), 0)  # rows before the first word have no dictionary
 
 
 def _largest_word(column: Any) -> int:

@@ -432,12 +432,14 @@ def test_a_word_that_every_value_names_is_read_a_few_times_at_once(tmp_path, mon
     assert 0 < largest < 10 * 200_000 < column.nbytes / 10
 
 
+@pytest.mark.parametrize("before", [0, 1, 3000], ids=lambda rows: f"after {rows} empty rows")
 @pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.list_(pa.struct({"body": pa.string()}))])
-def test_a_row_that_names_one_word_too_often_is_refused(tmp_path, monkeypatch, kind):
+def test_a_row_that_names_one_word_too_often_is_refused(tmp_path, monkeypatch, kind, before):
     monkeypatch.setattr(parquet_reader, "_BATCH_BYTES", 1_000_000)
     word = "x" * 100_000
     values = [{"body": word}] * 200 if pa.types.is_struct(kind.value_type) else [word] * 200
-    pq.write_table(pa.table({"text": pa.array([values, values[:1]], kind)}), tmp_path / "data.parquet")
+    rows = [*([[]] * before), values, values[:1]]
+    pq.write_table(pa.table({"text": pa.array(rows, kind)}), tmp_path / "data.parquet")
     with pytest.raises(InputError, match=r"row group 0, column text\..*: expected at most 16,777,216 bytes, got more"):
         list(parquet_reader.parquet_batches(tmp_path / "data.parquet", None))
 
