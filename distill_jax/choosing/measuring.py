@@ -24,6 +24,7 @@ from distill_jax.formats.registry import load
 from distill_jax.metrics.resampling import percentile_interval, resampled
 from distill_jax.packed.student import read_packed
 from distill_jax.packing.pack import POINTS, pack
+from distill_jax.repeats import first_repeated
 from distill_jax.tasks.task import Task
 
 _MOST_TIMED = 2_048
@@ -150,7 +151,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     names = [path.absolute().name for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
-    again = next((name for name in names if names.count(name) > 1), None)
+    again = first_repeated(names)
     if again is not None:
         raise InputError(f"{again}: expected different students, got it twice; name each once")
     return names

@@ -14,6 +14,7 @@ from typing import IO, Any, ClassVar
 from distill_jax.errors import InputError
 from distill_jax.files import atomic_write
 from distill_jax.labelling.rows import Rows
+from distill_jax.repeats import first_repeated
 from distill_jax.tables.parquet import import_pyarrow
 from distill_jax.tasks.answer_columns import AnswerColumn
 
@@ -201,7 +202,7 @@ def _groups(tables: Iterator[Any]) -> Iterator[Any]:
 
 
 def _require_distinct(names: Sequence[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = first_repeated(names)
     if twice is not None:
         raise InputError(f"the table has several columns {twice!r}; rename them, or write CSV, where they may be")
 

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from distill_jax.repeats import first_repeated
 from distill_jax.serving.limits import Limits, Refused, too_large
 
 JSON, PLAIN, LINES = "application/json", "text/plain", "application/x-ndjson"
@@ -108,8 +109,7 @@ class _Twice(Exception):  # noqa: N818 - it becomes a refusal
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
-        names = [name for name, _ in members]
-        raise _Twice(repr(next(name for name in names if names.count(name) > 1))[:100])
+        raise _Twice(repr(first_repeated(name for name, _ in members))[:100])
     return found
 
 

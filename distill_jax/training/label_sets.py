@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.repeats import first_repeated
 
 _SETS = (list, tuple, set, frozenset, np.ndarray)
 
@@ -112,8 +113,7 @@ def _require_strings(row: int, labels: Collection[Any]) -> None:
 
 
 def _require_distinct(classes: np.ndarray) -> None:
-    names = [str(name) for name in classes.tolist()]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = first_repeated(map(str, classes.tolist()))
     if twice is not None:
         raise InputError(f"y: expected a column for each label, got several columns of the name {twice!r}")
 
