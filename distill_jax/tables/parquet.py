@@ -66,9 +66,9 @@ def parquet_schema(path: Path) -> Any:
 def parquet_columns(path: Path) -> list[str]:
     """Return the names of a Parquet file's columns, and the paths of those within structs."""
     schema = parquet_schema(path)
-    names = list(schema.names)
+    known = set(schema.names)
     within = (f"{field.name}.{path}" for field in schema for path in _paths_in(field.type))
-    return [*names, *dict.fromkeys(path for path in within if path not in names)]
+    return [*schema.names, *dict.fromkeys(path for path in within if path not in known)]
 
 
 def parquet_note(path: Path, name: str) -> bytes | None:
@@ -219,14 +219,14 @@ def _batches(path: Path, file: Any, source: Any, columns: list[str] | None) -> I
     Raises:
         InputError: there are other rows than it says; the library gives as many as a group's shortest column has.
     """
-    groups = range(file.num_row_groups)
+    groups, names = range(file.num_row_groups), set(file.schema_arrow.names)
     in_groups = sum(file.metadata.row_group(index).num_rows for index in groups)
     _require_rows(path, "the file", file.metadata.num_rows, in_groups)
     for index in groups:
         group = file.metadata.row_group(index)
         paths = [group.column(number).path_in_schema for number in range(group.num_columns)]
         wanted = [number for number, name in enumerate(paths) if columns is None or _is_of(name, columns)]
-        rows = [_rows_at_once(path, file, source, index, number) for number in wanted]
+        rows = [_rows_at_once(path, file, source, index, each, is_nested=paths[each] not in names) for each in wanted]
         left = group.num_rows
         for batch in file.iter_batches(batch_size=max(1, min(rows, default=1)), row_groups=[index], columns=columns):
             left -= batch.num_rows
@@ -263,7 +263,7 @@ def _is_of(path: str, columns: Sequence[str]) -> bool:
     return any(path == name or path.startswith(f"{name}.") for name in columns)
 
 
-def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int) -> int:
+def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int, *, is_nested: bool) -> int:
     """Return how many rows of a column's chunk are read at a time.
 
     A chunk says how many bytes it has and how many values, and not how these are divided among rows: of lists one row
@@ -275,6 +275,7 @@ def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int) -
         source: what it was opened of.
         group: the row group's number.
         number: the column's, of those without columns within them.
+        is_nested: whether it is within another column.
 
     Raises:
         InputError: a row may be, or is, too large for the memory.
@@ -292,7 +293,7 @@ def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int) -
     if size > MOST_TIMES * chunk.total_compressed_size + _BATCH_BYTES:  # one value may be all of it
         return 1
     found = min(BATCH_ROWS, _BATCH_BYTES * chunk.num_values // max(1, size))
-    if name not in file.schema_arrow.names or _PREFIXED in chunk.encodings:
+    if is_nested or _PREFIXED in chunk.encodings:
         found = min(found, _FEW_ROWS)
     largest = _largest_in_dictionary(file, source, group, name) if is_text else _width(column)
     if in_one_row > 1 and is_text and in_one_row * largest > _BATCH_BYTES:
