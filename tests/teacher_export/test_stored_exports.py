@@ -177,9 +177,9 @@ def test_copies_that_are_deleted_meanwhile_cost_no_part(computed, whole, system,
     assert stored(system, computed) == whole
 
 
-def _work(address, cache, log):
-    """In a process of its own: compute what is not there."""
-    os.environ["DISTILL_JAX_CACHE"] = cache
+def _work(address, environment, log):
+    """In a process of its own, whose server another test may have started: compute what is not there."""
+    os.environ.update(environment)
     said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
@@ -192,8 +192,11 @@ def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, wh
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*HEAVY, "s3fs"])
 
+    store_s = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
     def begin(machine):
-        worker = context.Process(target=_work, args=(address, str(tmp_path / f"machine{machine}"), log))
+        environment = {**store_s, "DISTILL_JAX_CACHE": str(tmp_path / f"machine{machine}")}
+        worker = context.Process(target=_work, args=(address, environment, log))
         worker.start()
         return worker
 
@@ -213,7 +216,6 @@ def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, wh
         workers.append(begin(turn % 2))
     for worker in workers:
         worker.join(60)
-    ended = [worker.exitcode for worker in workers]
-    assert call(capsys, main, "part", "--output", address)[0] == 0, (ended, log.read_text())  # where the store was busy
+    assert [worker.exitcode for worker in workers] == [0, 0], log.read_text()
     assert call(capsys, main, "finish", "--output", address)[0] == 0
     assert stored(system, address) == whole
