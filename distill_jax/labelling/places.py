@@ -152,8 +152,7 @@ class Folder:
         Raises:
             InputError: a link leads there.
         """
-        require_no_links(self._folder, [name], "folder")
-        return self._folder / name
+        return self._own(name)
 
     def put(self, name: str) -> None:
         """Do nothing: what was written is in its place."""
@@ -163,19 +162,22 @@ class Folder:
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
-        require_no_links(self._folder, [name], "folder")
-        (self._folder / name).unlink(missing_ok=True)
+        self._own(name).unlink(missing_ok=True)
 
     def read(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the contents of small files; they are our own records, and no links."""
-        require_no_links(self._folder, names, "folder")
-        return {name: (self._folder / name).read_bytes() for name in names if (self._folder / name).is_file()}
+        paths = {name: self._own(name) for name in names}
+        return {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file atomically."""
-        require_no_links(self._folder, [name], "folder")
-        with atomic_write(self._folder / name) as stream:
+        with atomic_write(self._own(name)) as stream:
             stream.write(content)
+
+    def _own(self, name: str) -> Path:
+        """Return the path of a file that is this program's, or is to be, to which no link leads."""
+        require_no_links(self._folder, [name], "folder")
+        return self._folder / name
 
 
 class StoredPlace:

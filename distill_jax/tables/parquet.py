@@ -297,7 +297,7 @@ def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int, *
         found = min(found, _FEW_ROWS)
     largest = _largest_in_dictionary(file, source, group, name) if is_text else _width(column)
     if in_one_row > 1 and is_text and in_one_row * largest > _BATCH_BYTES:
-        largest, in_one_row = _largest_row(file, source, group, name), 1
+        largest = _largest_row(file, source, group, name)
         if largest > MAX_ROW_BYTES:
             raise row_too_long(f"data file {path}: row group {group}, column {name}")
     return max(1, min(found, _BATCH_BYTES // max(1, largest)))
