@@ -10,12 +10,12 @@ from distill_jax.machine import machine
 from distill_jax.runs.text_speed import TextSpeed
 
 REPEATS = 5
-_MOST_TEXTS = 2_048
-_SECONDS = 0.4  # of a repeat, about; slow students label fewer texts in it
+_MOST_TEXTS = 1_024
+_SECONDS = 0.2  # of a repeat, about; slow students label fewer texts in it
 
 
 def measure_text_speed(predictor: Predictor, tokens: Ragged) -> TextSpeed:
-    """Label texts with the words of token ids, for an export holds no texts: as far as 2,048 of them, five times.
+    """Label texts with the words of token ids, for an export holds no texts: as far as 1,024 of them, five times.
 
     What the export cut off beyond its ``max_length`` is not in them. No repeat's tokenizer has met a text before, as
     it would remember the words. Programs are compiled before the first repeat.
