@@ -31,6 +31,7 @@ class App:
 
     Attributes:
         draining: it is about to end, and takes no new clients.
+        limits: what a client may ask for.
 
     Args:
         models: the students, at least one.
@@ -43,16 +44,16 @@ class App:
         self, models: Sequence[Model], limits: Limits, metrics: Metrics | None = None, *, log_requests: bool = False
     ) -> None:
         self.draining = False
-        self._models, self._limits, self._log_requests = models, limits, log_requests
+        self._models, self.limits, self._log_requests = models, limits, log_requests
         self._metrics = metrics or Metrics(models)
         self._thread = ThreadPoolExecutor(1, "predict")
-        self._under_way = 0
+        self._under_way, self._streams = 0, 0
         self._own_page: bytes | None = None
         self._routes = {path: (endpoint, method, handler) for path, endpoint, method, handler in self._all_routes()}
 
     def _all_routes(self) -> list[tuple[str, str, str, _Handler]]:
         names = [model.name for model in self._models]
-        document = json.dumps(openapi(self._models, self._limits), ensure_ascii=False).encode()
+        document = json.dumps(openapi(self._models, self.limits), ensure_ascii=False).encode()
         docs = Response(paths_page(json.loads(document)).encode(), HTML, headers=PAGE_HEADERS)
         routes: list[tuple[str, str, str, _Handler]] = [
             ("/", "pages", "GET", self._page),
@@ -82,7 +83,7 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._answer(Request(scope, receive, self._limits), send)
+            await self._answer(Request(scope, receive, self.limits), send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -170,19 +171,21 @@ class App:
             kind = request.media_type((JSON, PLAIN, LINES))
             self._require_room()
             if kind == LINES:
+                if self._streams >= self.limits.max_streams:
+                    raise too_busy(f"{self._streams} streams")
                 return Response(self._streamed(request, batches), LINES)
             with self._admitted():
                 body = await request.body()
                 if kind == PLAIN:
-                    lines = await batches.answer(texts_of_lines(body, self._limits))
+                    lines = await batches.answer(texts_of_lines(body, self.limits))
                     return Response("".join(f"{line}\n" for line in lines).encode(), LINES)
-                lines = await batches.answer(texts_of_json(body, self._limits))
+                lines = await batches.answer(texts_of_json(body, self.limits))
                 return Response(f'{{"predictions": [{", ".join(lines)}]}}'.encode())
 
         return predict
 
     def _explaining(self, model: Model) -> _Handler:
-        limits = dataclasses.replace(self._limits, max_texts=self._limits.max_explained)
+        limits = dataclasses.replace(self.limits, max_texts=self.limits.max_explained)
 
         async def answer(request: Request) -> Response:
             request.media_type((JSON,))
@@ -194,13 +197,17 @@ class App:
         return answer
 
     async def _streamed(self, request: Request, batches: Batches) -> AsyncGenerator[bytes]:
-        with self._admitted():  # until the stream's end
-            async for part in answers(request.parts(), batches, self._limits):
-                yield part
+        self._streams += 1
+        try:
+            with self._admitted():  # until the stream's end
+                async for part in answers(request.parts(), batches, self.limits):
+                    yield part
+        finally:
+            self._streams -= 1
 
     def _require_room(self) -> None:
-        if self._under_way >= self._limits.max_under_way:
-            raise too_busy(self._limits)
+        if self._under_way >= self.limits.max_under_way:
+            raise too_busy(f"{self._under_way} requests")
 
     @contextlib.contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from distill_jax.serving.limits import ClientGone, Limits, Refused, too_large, too_slow
+from distill_jax.serving.limits import SLOWEST, ClientGone, Limits, Refused, too_large, too_slow
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -60,9 +61,11 @@ class Request:
         said = self.header(b"content-length")
         if said.isascii() and said.isdigit() and int(said[:20]) > self._limits.max_body_bytes:
             raise too_large(self._limits)
-        body, more = await self._part()
+        started, patience = time.monotonic(), self._limits.read_seconds
+        body, more = await self._part(patience)
         while more and len(body) <= self._limits.max_body_bytes:
-            part, more = await self._part()
+            left = started + patience + len(body) / SLOWEST - time.monotonic()
+            part, more = await self._part(min(patience, left))
             body += part
         if len(body) > self._limits.max_body_bytes:
             raise too_large(self._limits)
@@ -77,13 +80,13 @@ class Request:
         """
         more = True
         while more:
-            part, more = await self._part()
+            part, more = await self._part(self._limits.read_seconds)
             yield bytes(part)
 
-    async def _part(self) -> tuple[bytearray, bool]:
-        """Return the body's next part, and whether there are more."""
+    async def _part(self, seconds: float) -> tuple[bytearray, bool]:
+        """Return the body's next part, and whether there are more; it may take so many seconds."""
         try:
-            async with asyncio.timeout(self._limits.read_seconds):
+            async with asyncio.timeout(seconds):
                 message = await self._receive()
         except TimeoutError:
             raise too_slow(self._limits) from None

@@ -8,6 +8,7 @@ from distill_jax.errors import one_line
 from distill_jax.options import Range, check_fields
 
 RETRY_AFTER = 1  # seconds
+SLOWEST = 16 << 10  # bytes of a body a second, after the first ``Limits.read_seconds``
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +28,18 @@ class Limits:
     max_characters: Annotated[int, Range(1, 2**31)] = 100_000
     """The characters of a text."""
     max_under_way: Annotated[int, Range(1, 2**20)] = 64
-    """Requests that a worker answers at once; others get status 429."""
+    """Requests that a worker answers at once, of which at most half are streams; others get status 429."""
     read_seconds: Annotated[float, Range(0, 86_400, low_open=True)] = 30.0
-    """How long the next part of a request's body may take."""
+    """How long a request's headers may take, and the next part of its body, and a client that reads nothing of its
+    answer; a whole body has a second more for each 16 KiB."""
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @property
+    def max_streams(self) -> int:
+        """Streams that a worker answers at once: they may last for ever, and leave room for others."""
+        return max(1, self.max_under_way // 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +90,16 @@ def too_large(limits: Limits, what: str = "body") -> Refused:
 def too_slow(limits: Limits) -> Refused:
     """Return the refusal of a client that began a body and does not go on."""
     return Refused(
-        408, f"body: expected its next part within {limits.read_seconds:g} seconds, got nothing; send it again"
+        408,
+        f"body: expected its next part within {limits.read_seconds:g} seconds, and {SLOWEST >> 10} KiB a second after "
+        "that, got less; send it again",
     )
 
 
-def too_busy(limits: Limits) -> Refused:
-    """Return the refusal of a request while many others are answered."""
+def too_busy(under_way: str) -> Refused:
+    """Return the refusal of a request while many others, ``64 requests``, are answered."""
     return Refused(
         429,
-        f"server: {limits.max_under_way} requests are under way, and it answers no more at once; ask again in a second",
+        f"server: {under_way} are under way, and it answers no more at once; ask again in a second",
         {"Retry-After": str(RETRY_AFTER)},
     )

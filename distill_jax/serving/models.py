@@ -8,6 +8,7 @@ from typing import Any
 
 from distill_jax.conversion.card_page import card_page
 from distill_jax.errors import InputError, refusing
+from distill_jax.files import require_utf8
 from distill_jax.inference.predictor import Predictor
 from distill_jax.packed.student import PackedStudent, read_packed
 from distill_jax.serving.drift import Drift
@@ -50,6 +51,7 @@ def read_models(files: Sequence[Path]) -> tuple[Model, ...]:
 def _read_model(file: Path) -> Model:
     if file.is_dir():
         raise InputError(f"{file}: expected a packed student, got a folder; make one: python -m distill_jax.pack RUN")
+    require_utf8(Path(file.name), "packed student")  # the paths are named by it
     student = read_packed(file)
     predictor = student.predictor(f"packed student {file}")
     predictor.logits([""])  # what is made at the first text is made before a client waits for it

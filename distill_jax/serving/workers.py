@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -10,11 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from distill_jax.errors import InputError
 from distill_jax.serving.app import App
+from distill_jax.serving.connection import Connection
 from distill_jax.serving.limits import Ending
 from distill_jax.serving.logs import log, take_over_logging
 
@@ -92,7 +95,7 @@ class _Worker:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=cast("type[asyncio.Protocol]", functools.partial(Connection, seconds=app.limits.read_seconds)),
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -113,7 +116,9 @@ class _Worker:
         log("ended")
 
     def _drain(self, number: int) -> None:
-        """Say that no new clients are wanted, and end; a second signal does not wait."""
+        """Say that no new clients are wanted, and end; a further signal skips what is waited for."""
+        if self._server.should_exit:
+            self._server.force_exit = True
         seconds = 0.0 if self._draining or number == signal.SIGINT else self._ending.drain_seconds
         log("draining", signal=signal.Signals(number).name)
         self._app.draining = True
@@ -145,8 +150,11 @@ class _Supervisor:
                 signal.signal(number, handler)
 
     def _start(self, number: int) -> None:
+        """Fork a worker, unless a signal has come to end them all."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # a signal comes before the fork or after it is known
         try:
+            if self._is_ending:
+                return
             process = os.fork()
             if process == 0:
                 self._be_worker(number)
@@ -172,8 +180,7 @@ class _Supervisor:
             return
         log("worker died", "error", worker=number, died=process, status=os.waitstatus_to_exitcode(status))
         time.sleep(_RESTART_AFTER)
-        if not self._is_ending:
-            self._start(number)
+        self._start(number)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         del frame

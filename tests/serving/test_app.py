@@ -13,7 +13,8 @@ from distill_jax.errors import InputError
 from distill_jax.packed.student import read_packed
 from distill_jax.serving.app import App
 from distill_jax.serving.bodies import LINES, PLAIN
-from distill_jax.serving.limits import Limits
+from distill_jax.serving.http import Request
+from distill_jax.serving.limits import Limits, Refused
 from distill_jax.serving.models import read_models
 from tiny_export import tiny_texts
 from tolerances import SIX_DECIMALS
@@ -211,6 +212,42 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(app):
 
 def test_a_client_that_does_not_go_on_is_refused(app):
     _refused(run(ask(app, "POST", "/predict", (b'{"te',), "application/json", waits=True)), 408)
+
+
+def test_a_body_that_comes_too_slowly_is_refused(app):
+    dripped = [b'{"texts": [', *[b" "] * 400, b"]}"]
+
+    async def slowly():
+        for part in dripped:
+            await asyncio.sleep(0.01)
+            yield part
+
+    async def all_of_it():
+        parts = slowly()
+
+        async def receive():
+            return {"type": "http.request", "body": await anext(parts), "more_body": True}
+
+        request = Request({"method": "POST", "path": "/predict", "headers": []}, receive, Limits(read_seconds=0.2))
+        return await request.body()
+
+    with pytest.raises(Refused, match=r"expected its next part within 0\.2 seconds, and 16 KiB a second") as caught:
+        run(all_of_it())
+    assert caught.value.status == 408
+
+
+def test_streams_leave_room_for_other_requests(app):
+    async def all_at_once():
+        open_ended = [asyncio.create_task(ask(app, "POST", "/predict", (b"",), LINES, waits=True)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        third = await ask(app, "POST", "/predict", (b"{}",), LINES)
+        other = await ask(app, "POST", "/predict", (b'{"texts": []}',), "application/json")
+        await asyncio.gather(*open_ended)
+        return third, other, await ask(app, "POST", "/predict", (b"",), LINES)
+
+    third, other, after = run(all_at_once())
+    _refused(third, 429)
+    assert (other.status, after.status) == (200, 200)
 
 
 def test_a_client_that_goes_away_gets_nothing_and_harms_nobody(app, packed):

@@ -118,6 +118,68 @@ def test_while_it_drains_it_is_not_ready_and_answers_all_the_same(packed):
         assert server.end() == 0  # a second signal does not wait
 
 
+def test_a_further_signal_does_not_wait_for_requests_under_way(packed):
+    with service(packed["linear"], "--workers", 1) as server, half_sent(server):
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("draining")
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        started = time.monotonic()
+        assert server.end() == 0
+        assert time.monotonic() - started < 10  # --finish-seconds is 30
+
+
+def test_a_signal_reaches_the_workers_that_are_just_being_forked(packed):
+    with service(packed["linear"], "--workers", 40) as server:
+        assert server.end() == 0
+
+
+def test_a_client_whose_head_is_too_large_or_too_slow_is_cut_off(packed):
+    with service(packed["linear"], "--workers", 1, "--read-seconds", 1) as server:
+        large = b"GET /health HTTP/1.1\r\nHost: it\r\n" + b"A: b\r\n" * 100_000
+        for beginning in (b"", b"GET /he", b"\r\n", large):
+            with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 20)) as connection:
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(beginning)
+                with contextlib.suppress(ConnectionError):
+                    assert connection.recv(1) == b""
+        with contextlib.closing(server.connect()) as connection:
+            for _ in range(2):  # what it allows a head is that head's own
+                connection.request("GET", "/health", headers={"A": "b" * 40_000})
+                assert connection.getresponse().read() == b'{"status": "ok"}'
+        assert server.end() == 0
+
+
+def test_clients_that_read_nothing_of_their_streams_make_room(packed):
+    words = ("--workers", 1, "--read-seconds", 1, "--max-under-way", 2)
+    types = b"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    lines = b'{"text": "w1"}\n' * 5_000
+    headers = {"Content-Type": "application/x-ndjson"}
+    with service(packed["linear"], *words) as server, contextlib.closing(socket.socket()) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.settimeout(3)
+        deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(b"POST /predict HTTP/1.1\r\nHost: it\r\n" + types)
+        with contextlib.suppress(OSError):  # it is cut off, or takes no more
+            while True:
+                deaf.sendall(b"%x\r\n%b\r\n" % (len(lines), lines))
+        deadline, status = time.monotonic() + 60, 429
+        while status == 429 and time.monotonic() < deadline:
+            status = server.ask("POST", "/predict", b'{"text": "w1"}\n', headers)[0]
+            time.sleep(0.1)
+        assert status == 200
+        assert server.end() == 0
+
+
+def test_a_file_whose_name_no_path_can_hold_is_refused(packed, tmp_path):
+    file = Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.djx"))
+    file.write_bytes(packed["linear"].read_bytes())
+    command = [sys.executable, "-m", "distill_jax.serve", str(file)]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "expected a path in UTF-8" in done.stderr
+
+
 def test_a_worker_that_dies_is_replaced_and_its_numbers_stay(packed):
     with service(packed["linear"], "--workers", 1 + 1) as server:
         for _ in range(10):
