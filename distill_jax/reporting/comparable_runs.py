@@ -107,6 +107,7 @@ def read_runs(
             _require_same_teacher(runs[0], run, both, remedy)
         elif exports_of(runs[0], run):
             _require_same_texts(runs[0], run, both, remedy)
+    _warn_of_other_data(runs)
     return runs
 
 
@@ -169,6 +170,19 @@ def _require_same_texts(first: Run, other: Run, both: str, remedy: str) -> None:
             f"{both}: their exports are of other texts, or of other splits of them, data_fingerprint {data[0]} and "
             f"{data[1]}; export both with the same data options, or {remedy}"
         )
+
+
+def _warn_of_other_data(runs: Sequence[Run]) -> None:
+    """Say that equal labels and logits alone show that test texts are the same, where the exports' data differ."""
+    known = [run for run in runs if isinstance(run.config["export"].get("data_fingerprint"), str)]
+    for run in known[1:]:
+        if run.config["export"]["data_fingerprint"] != known[0].config["export"]["data_fingerprint"]:
+            warn(
+                f"warning: runs {known[0].folder} and {run.folder}: their exports are of other texts, or of other "
+                "splits of them (data_fingerprint); they stand together because ids, labels and the teacher's answers "
+                "of their test rows are the same"
+            )
+            return
 
 
 def display_names(runs: Sequence[Run]) -> list[str]:

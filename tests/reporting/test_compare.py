@@ -133,6 +133,14 @@ def test_students_of_other_texts_are_not_compared_however_like_their_labels(tmp_
     assert "of other texts, or of other splits" in refusal(capsys, main, ours, theirs)
 
 
+def test_equal_answers_of_one_teacher_to_other_data_are_pointed_out(tmp_path, capsys):
+    runs = [write_run(tmp_path / n, FIRST, export_fields={"data_fingerprint": n}) for n in ("ours", "theirs")]
+    for program in (main, report):
+        status, _, said = call(capsys, program, *runs)
+        assert status == 0
+        assert said.count("their exports are of other texts, or of other splits of them") == 1
+
+
 def test_students_of_two_teachers_that_judge_them_are_not_compared(tmp_path, capsys):
     options = {"labels": (-1,) * 10, "export_fields": {"data_fingerprint": "texts-1"}}
     ours = write_run(tmp_path / "ours", FIRST, **options)
