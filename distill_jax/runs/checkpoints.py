@@ -18,6 +18,7 @@ import numpy as np
 from distill_jax.console import signals_held
 from distill_jax.errors import InputError, refusing
 from distill_jax.extras import require_packages
+from distill_jax.files import require_no_links
 from distill_jax.jax_setup import require_own_jax
 from distill_jax.runs.folder import UNFINISHED
 from distill_jax.students.params import Params, flat_params, nested_params
@@ -100,7 +101,7 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     import jax
 
     writes = jax.process_index() == 0
-    require_no_link(Path(folder))
+    require_no_links(folder.parent, [folder.name], "run folder")
     # Scalars are stored as arrays; arrays that may be empty get a leading element, for Orbax stores no empty ones.
     state: dict[str, Any] = {name: np.asarray(getattr(snapshot, name), np.float64) for name in _SCALARS}
     state |= {name: _with_lead(getattr(snapshot, name)) for name in _ARRAYS}
@@ -189,15 +190,6 @@ def _without_echoes() -> Iterator[None]:
         sys.unraisablehook = show_others
     yield
     sys.unraisablehook = show
-
-
-def require_no_link(folder: Path) -> None:
-    """Raise ``InputError`` for a folder that is a link: nothing is written or deleted through one."""
-    if folder.is_symlink():
-        raise InputError(
-            f"{folder} is a link to {folder.readlink()}, and nothing is written or deleted through one; put the folder "
-            "itself there, or train in another one"
-        )
 
 
 def has_checkpoint(folder: Path) -> bool:

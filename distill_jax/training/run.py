@@ -16,7 +16,7 @@ from distill_jax.console import format_table, path_word, resume_command, say, sh
 from distill_jax.data.examples import Examples
 from distill_jax.data.stored_examples import StoredExamples
 from distill_jax.errors import Interrupted
-from distill_jax.files import require_folder, require_utf8
+from distill_jax.files import require_folder, require_no_links, require_utf8
 from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
 from distill_jax.inference.measure_speed import measure_text_speed
@@ -27,7 +27,6 @@ from distill_jax.runs.checkpoints import (
     Snapshot,
     has_checkpoint,
     load_snapshot,
-    require_no_link,
     save_checkpoint,
 )
 from distill_jax.runs.folder import CHECKPOINTS, HISTORY, read_history
@@ -133,7 +132,7 @@ def held_folders(run: TrainRun, further: Iterable[Path] = ()) -> Iterator[list[P
             clear_leftovers(run.workdir / left.name[1:].removesuffix(".lock"), "run folder")
         seeds = sorted({*further, *(seed_folders(run.workdir) if run.overwrite else ())})
         for folder in seeds:
-            require_no_link(folder)
+            require_no_links(run.workdir, [folder.name], "run folder")
             stack.enter_context(exclusive(folder, "run folder"))
         yield seeds
 
@@ -153,7 +152,7 @@ def train_in_held_folder(run: TrainRun, data: TrainData, seeds: Iterable[Path] =
         params = params_from(data.start_table, student, run.train.seed)
         progress = _Progress(run, student.config.labelling)
         if state != "overwrite":  # which deletes the link
-            require_no_link(progress.checkpoints)
+            require_no_links(run.workdir, [progress.checkpoints.name], "run folder")
         with _saying_what_is_kept(run, progress):
             snapshot = progress.load(student) if state == "resume" and has_checkpoint(progress.checkpoints) else None
             if state == "overwrite":

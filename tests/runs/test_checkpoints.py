@@ -89,7 +89,7 @@ def test_nothing_is_written_through_a_link(tmp_path):
     outside = tmp_path / "outside"
     (outside / f"9{UNFINISHED}").mkdir(parents=True)
     (tmp_path / "checkpoints").symlink_to(outside)
-    with pytest.raises(InputError, match=r"is a link to .*outside, and nothing is written or deleted through"):
+    with pytest.raises(InputError, match="expected checkpoints to be its own, found a link to"):
         save_checkpoint(tmp_path / "checkpoints", _snapshot(1))
     assert [path.name for path in outside.iterdir()] == [f"9{UNFINISHED}"]
 
