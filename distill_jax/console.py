@@ -192,6 +192,14 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
+class _Signalled(KeyboardInterrupt):
+    """A signal has come that ends the command.
+
+    CPython's exit status after a ``KeyboardInterrupt`` that left an ``exec`` of a string, as that of a dataclass is, is
+    SIGINT's, whoever caught it then; it looks at the exact type alone (``run_eval_code_obj`` in ``pythonrun.c``).
+    """
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _came.append(number)
     _raise_interrupt(frame)
@@ -202,7 +210,7 @@ def _raise_interrupt(frame: FrameType | None) -> None:
         if frame.f_code is _deliver_again.__code__:  # it will be
             return
         frame = frame.f_back
-    raise KeyboardInterrupt
+    raise _Signalled
 
 
 def _deliver_again(ignored: "sys.UnraisableHookArgs") -> None:

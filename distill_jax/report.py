@@ -5,7 +5,6 @@
 
 import dataclasses
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,8 +93,12 @@ def write_report(config: ReportConfig) -> Path:
     if kept.content is not None:
         contents[BASELINES] = kept.content
     with exclusive(output / PAGE, "report"):  # all of it is computed before the first file is written
-        _require_replaceable(output, contents)
+        ours = _ours(output)
+        for name in contents:
+            require_replaceable([output / name], "a report's", "name another folder with --output", ours=ours[name])
         remove_temporaries(output, *contents)
+        if CLASSES not in contents and ours[CLASSES]:
+            (output / CLASSES).unlink()  # of an earlier report, of other runs
         for name in reversed(contents):  # the page last: until then an earlier one says whose an old chart is
             with atomic_write(output / name) as stream:
                 stream.write(contents[name])
@@ -185,8 +188,8 @@ def _written_of_task(
     return contents, [terminal_table(table), "", *labels, *sentences(table)]
 
 
-def _require_replaceable(output: Path, names: Collection[str]) -> None:
-    """Refuse to replace files that no report has written: each says itself whose it is.
+def _ours(output: Path) -> dict[str, bool]:
+    """Return which files a report has written: each says itself whose it is.
 
     Charts had not always a mark; such a one is its page's, which then says nothing of marks.
     """
@@ -194,14 +197,12 @@ def _require_replaceable(output: Path, names: Collection[str]) -> None:
     from distill_jax.reporting.chart_style import PNG_MARK
 
     page = _head(output / PAGE)
-    is_ours = {
+    return {
         PAGE: _GENERATOR in page,
         CHART: PNG_MARK in _head(output / CHART) or (_GENERATOR in page and _MARKED_CHART not in page),
         BASELINES: MARK.encode() in _head(output / BASELINES),
         **{name: _head(output / name).startswith(header) for name, header in _HEADERS.items()},
     }
-    for name in names:
-        require_replaceable([output / name], "a report's", "name another folder with --output", ours=is_ours[name])
 
 
 def _head(path: Path) -> bytes:

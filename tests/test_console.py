@@ -386,6 +386,24 @@ def test_every_signal_that_ends_a_command_does_what_ctrl_c_does(name, status, ho
     assert len(error.splitlines()) == 1
 
 
+_IN_EXEC = """
+from distill_jax.console import run_command
+def main():
+    exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+run_command(main)
+"""
+
+
+def test_a_signal_within_an_exec_has_its_own_status_too(tmp_path):
+    """As within the definition of a dataclass, while a module is imported."""
+    (tmp_path / "in_exec.py").write_text(_IN_EXEC)
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    process = subprocess.run(
+        [sys.executable, "-m", "in_exec"], check=False, env={**os.environ, "PYTHONPATH": paths}, timeout=60
+    )
+    assert process.returncode == 143
+
+
 def test_a_signal_that_is_ignored_stays_so():
     """As under nohup."""
     program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + _ENDED

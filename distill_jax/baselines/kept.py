@@ -52,7 +52,7 @@ def kept_baselines(
         InputError: a part of the export is damaged.
     """
     key = f"{_VERSION} {MOST_ROWS} {described.get('fingerprint')}"
-    found = _read(path, key, example_ids)
+    found = _read(path, key, example_ids, len(described["label_names"]))
     if found is not None:
         return KeptBaselines(found, content=path.read_bytes())
     if export is None:
@@ -82,8 +82,8 @@ def _file(key: str, example_ids: np.ndarray, answered: list[Answered]) -> bytes:
     return stream.getvalue()
 
 
-def _read(path: Path, key: str, example_ids: np.ndarray) -> tuple[Answered, ...] | None:
-    """Return what a file keeps; None where there is none, or it is of other baselines or rows."""
+def _read(path: Path, key: str, example_ids: np.ndarray, labels: int) -> tuple[Answered, ...] | None:
+    """Return what a file keeps; None where there is none, or it is of other baselines, rows or labels."""
     if not path.is_file():
         return None
     try:
@@ -94,7 +94,9 @@ def _read(path: Path, key: str, example_ids: np.ndarray) -> tuple[Answered, ...]
         return None
     names = arrays["names"].tobytes().decode(errors="replace").split("\n")
     logits, about = arrays["logits"], arrays["about"]
-    if logits.ndim != 3 or about.shape != (len(names), 3) or logits.shape[:2] != (len(names), len(example_ids)):
+    if logits.shape != (len(names), len(example_ids), labels) or about.shape != (len(names), 3):
+        return None
+    if logits.dtype != np.float32 or about.dtype != np.int64 or not np.isfinite(logits).all():
         return None
     return tuple(
         Answered(name, of_one, int(rows), int(numbers), int(size))

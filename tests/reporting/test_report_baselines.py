@@ -79,7 +79,7 @@ def test_without_the_export_a_report_says_why_there_are_none(tmp_path, capsys):
 def test_what_is_kept_is_of_the_same_export_and_rows_or_it_is_trained_anew(runs, tmp_path, capsys):
     assert call(capsys, main, runs)[0] == 0
     path, export = runs / BASELINES, Export.open(tmp_path / "exports" / "tiny")
-    described = {"path": "x", "fingerprint": export.manifest.fingerprint}
+    described = {"path": "x", "fingerprint": export.manifest.fingerprint, "label_names": LABEL_NAMES}
     ids = export.test.example_ids
     trained = []
     for about, rows in [(described, ids), (described | {"fingerprint": "other"}, ids), (described, ids + 1)]:
@@ -94,6 +94,27 @@ def test_what_is_kept_is_of_the_same_export_and_rows_or_it_is_trained_anew(runs,
     status, _, error = call(capsys, main, runs)
     assert status == 2
     assert "expected no such file, or a report's" in error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda logits: logits[:, :, 1:],
+        lambda logits: logits.astype(str),
+        lambda logits: np.full_like(logits, np.nan),
+        lambda logits: logits.astype(np.float64),
+    ],
+)
+def test_kept_answers_that_no_baseline_gave_are_not_read(runs, capsys, change):
+    assert call(capsys, main, runs)[0] == 0
+    before = (runs / "results.csv").read_bytes()
+    with np.load(runs / BASELINES) as kept:
+        arrays = dict(kept)
+    np.savez(runs / BASELINES, **(arrays | {"logits": change(arrays["logits"])}))
+    status, _, error = call(capsys, main, runs)
+    assert status == 0
+    assert "training the simple baselines" in error
+    assert (runs / "results.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(("right", "words"), [(0.5, "No better than"), (0.3, "Clearly more accurate than")])
