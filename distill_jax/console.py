@@ -256,7 +256,8 @@ def describe_os_error(error: OSError) -> str:
     """Return one sentence for a file system's refusal, with what to do where that is known."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left on the disk{where}; free some and run the same command again: what is whole is kept"
+        again = "run the same command again, a training's with --resume"
+        return f"no space left on the disk{where}; free some and {again}: what is whole is kept"
     return f"{error.strerror or error}{where}"
 
 

@@ -47,6 +47,7 @@ class App:
         self._models, self.limits, self._log_requests = models, limits, log_requests
         self._metrics = metrics or Metrics(models)
         self._thread = ThreadPoolExecutor(1, "predict")
+        self._one_explains = asyncio.Lock()
         self._under_way, self._streams = 0, 0
         self._own_page: bytes | None = None
         self._routes = {path: (endpoint, method, handler) for path, endpoint, method, handler in self._all_routes()}
@@ -191,8 +192,11 @@ class App:
             request.media_type((JSON,))
             self._require_room()
             with self._admitted():
-                texts = texts_of_json(await request.body(), limits)
-                return json_response({"explanations": await self._beside(_explanations, model, texts)})
+                found = []
+                for text in texts_of_json(await request.body(), limits):
+                    async with self._one_explains:  # predictions that need the thread wait for one text at most
+                        found.append(await self._beside(_explanation, model, text))
+                return json_response({"explanations": found})
 
         return answer
 
@@ -218,8 +222,9 @@ class App:
             self._under_way -= 1
 
 
-def _explanations(model: Model, texts: list[str]) -> list[dict[str, Any]]:
-    return [explanation.to_json() for explanation in model.predictor.explain(texts)]
+def _explanation(model: Model, text: str) -> dict[str, Any]:
+    (explanation,) = model.predictor.explain([text])
+    return explanation.to_json()
 
 
 def _always(response: Response) -> _Handler:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import distill_jax as dj
 from asgi import ask, get, post, run
 from distill_jax.errors import InputError
 from distill_jax.packed.student import read_packed
+from distill_jax.serving import app as application
 from distill_jax.serving.app import App
 from distill_jax.serving.bodies import LINES, PLAIN
 from distill_jax.serving.http import Request
@@ -248,6 +250,31 @@ def test_streams_leave_room_for_other_requests(app):
     third, other, after = run(all_at_once())
     _refused(third, 429)
     assert (other.status, after.status) == (200, 200)
+
+
+def test_a_prediction_waits_for_no_more_than_one_explained_text(app, monkeypatch):
+    explained = []
+
+    def slow(_, text):
+        time.sleep(0.02)
+        explained.append(text)
+        return text
+
+    monkeypatch.setattr(application, "_explanation", slow)
+
+    async def all_at_once():
+        body = json.dumps({"texts": ["w1"] * 20}).encode()
+        slow_ones = [asyncio.create_task(ask(app, "POST", "/explain", (body,), "application/json")) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        many = json.dumps({"texts": ["w1"] * 40}).encode()
+        answer = await ask(app, "POST", "/predict", (many,), "application/json")
+        before = len(explained)
+        return answer, before, await asyncio.gather(*slow_ones)
+
+    answer, before, slow_ones = run(all_at_once())
+    assert answer.status == 200
+    assert before < 30
+    assert [found.json() for found in slow_ones] == [{"explanations": ["w1"] * 20}] * 3
 
 
 def test_a_client_that_goes_away_gets_nothing_and_harms_nobody(app, packed):
