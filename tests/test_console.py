@@ -60,8 +60,10 @@ def _status(capsys, error):
         (
             OSError(errno.ENOSPC, "No space left on device"),
             2,
-            "error: no space left on the disk; free some and run the same command again, a training's with --resume: "
-            "what is whole is kept\n",
+            (
+                "error: no space left on the disk; free some and run the same command again, a training's with "
+                "--resume: what is whole is kept\n"
+            ),
         ),
     ],
 )
