@@ -54,7 +54,7 @@ def save(predictor: Predictor, path: str | Path) -> Path:
     """Write a trained student so that ``load`` reads it: as a run folder, or in the form that the path's suffix names.
 
     Raises:
-        InputError: something lies there already, or the form cannot hold such a student.
+        InputError: something lies there already, it is no student, or the form cannot hold such a one.
 
     Example:
         >>> import distill_jax as dj
@@ -62,6 +62,10 @@ def save(predictor: Predictor, path: str | Path) -> Path:
         >>> dj.save(model, "students/fasttext").name
         'fasttext'
     """
+    if not isinstance(predictor, Predictor):
+        raise InputError(
+            f"save: expected a student as load gives it, or an estimator's model_, got {type(predictor).__name__}"
+        )
     path = Path(path)
     form = next(form for form in _longest_suffix_first() if path.name.endswith(form.suffix))
     write_new(form, predictor, path)

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from distill_jax.errors import printable
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -91,7 +93,7 @@ def svg(chart: "alt.LayerChart", identifiers: str, description: str) -> str:
 
     drawn: str = _drawn(vl_convert.vegalite_to_svg, _specification(chart))
     drawn = drawn.replace('id="', f'id="{identifiers}-').replace("url(#", f"url(#{identifiers}-")
-    return drawn.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
+    return drawn.replace("<svg ", f'<svg role="img" aria-label="{html.escape(printable(description))}" ', 1)
 
 
 def png(chart: "alt.LayerChart") -> bytes:
@@ -123,8 +125,17 @@ def _drawn(convert: Callable[..., Any], specification: dict[str, Any], **options
 
 
 def _specification(chart: "alt.LayerChart") -> dict[str, Any]:
-    specification: dict[str, Any] = chart.to_dict()
+    specification: dict[str, Any] = _escaped(chart.to_dict())
     return specification
+
+
+def _escaped(value: Any) -> Any:
+    """Return a specification whose texts have their control characters and direction marks spelt out."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {name: _escaped(each) for name, each in value.items()}
+    return [_escaped(each) for each in value] if isinstance(value, list) else value
 
 
 def _vega_lite_version() -> str:

@@ -192,10 +192,12 @@ class App:
             request.media_type((JSON,))
             self._require_room()
             with self._admitted():
-                found = []
-                for text in texts_of_json(await request.body(), limits):
-                    async with self._one_explains:  # predictions that need the thread wait for one text at most
-                        found.append(await self._beside(_explanation, model, text))
+                texts, found = texts_of_json(await request.body(), limits), []
+                async with request.watched() as require_there:
+                    for text in texts:
+                        async with self._one_explains:  # predictions that need the thread wait for one text at most
+                            require_there()
+                            found.append(await self._beside(_explanation, model, text))
                 return json_response({"explanations": found})
 
         return answer

@@ -83,6 +83,24 @@ class Request:
             part, more = await self._part(self._limits.read_seconds)
             yield bytes(part)
 
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[Callable[[], None]]:
+        """Yield a function that raises ``ClientGone`` once the client has gone away; the whole body was read before."""
+
+        async def gone() -> None:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+
+        def require_there() -> None:
+            if watcher.done():
+                raise ClientGone
+
+        watcher = asyncio.create_task(gone())
+        try:
+            yield require_there
+        finally:
+            watcher.cancel()
+
     async def _part(self, seconds: float) -> tuple[bytearray, bool]:
         """Return the body's next part, and whether there are more; it may take so many seconds."""
         try:

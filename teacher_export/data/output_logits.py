@@ -9,6 +9,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from teacher_export.data.output_checks import ABOVE_ONE
 from teacher_export.data.outputs import Answers
+from teacher_export.data.task_labels import as_scores
 from teacher_export.options.table_teacher import OutputKind
 
 FLOOR = 1e-4
@@ -111,7 +112,7 @@ def label_logits_of(
     label that an object does not name has the probability 0.
 
     Raises:
-        InputError: they are too many for the memory.
+        InputError: they are too many for the memory, or scores that float32 does not tell apart.
     """
     require_room(len(answers), len(label_of_code))
     rows = _Rows(answers, label_of_code)
@@ -119,7 +120,7 @@ def label_logits_of(
     for part, values, _ in rows.blocks():
         digest.update(values.astype("<f8").tobytes())
         if kind != "probabilities":
-            logits[part] = values
+            logits[part] = as_scores(values, "--teacher-outputs") if kind == "score" else values
             continue
         shares = np.clip(values, FLOOR, 1 - FLOOR)
         floored += int((shares != values).any(axis=1).sum())

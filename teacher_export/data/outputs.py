@@ -12,13 +12,17 @@ from distill_jax.tables.rows import NameTwiceError, Row, RowError
 from distill_jax.tables.text_columns import require_unicode
 from teacher_export.data.cell_values import parsed_cell
 from teacher_export.data.labels import MAX_CLASSES, canonical_label
-from teacher_export.data.output_checks import CHECKS, NumberKind, refuse
+from teacher_export.data.output_checks import CHECKS, LABEL_PROBABILITIES, NumberKind, refuse
 
 Answer = tuple[Sequence[int], Sequence[float]]
 """The codes of classes, and a number for each of them; a class that is not named is not known."""
 
 _LONGEST_NAME = 1_000  # characters
 _NAMES_KEPT = 100_000
+_EACH_LABEL = (
+    "expected a label's probability, 0 to 1, got none while other labels of the row have one; write 0 for a label that "
+    "is certainly not there, or leave the row's others out too"
+)
 _FORMS = 'an object such as {"pos": 0.9, "neg": 0.1}, or a list of votes such as ["pos", "neg", "pos"]'
 
 
@@ -105,6 +109,9 @@ class OutputColumns:
         known = [index for index, cell in enumerate(cells) if cell is not None and str(cell).strip()]
         if not known:
             return None
+        if self._kind == LABEL_PROBABILITIES:
+            lacking = next(index for index in range(len(cells)) if index not in known)
+            raise RowError(f"{row.where}: column {self._columns[lacking]!r}: {_EACH_LABEL}")
         columns = [self._columns[index] for index in known]
         values = [_number(cells[index], row, f"column {self._columns[index]!r}") for index in known]
         if not self._is_right(values):
@@ -173,7 +180,10 @@ class OutputObjects:
 
     def _object(self, row: Row, value: dict[Any, Any]) -> Answer | None:
         if None in value.values():
+            lacking = next(name for name, number in value.items() if number is None)
             value = {name: number for name, number in value.items() if number is not None}
+            if value and self._kind == LABEL_PROBABILITIES:
+                raise RowError(f"{self._where(row)}: {lacking!r}: {_EACH_LABEL}")
         if not value:
             return None
         try:

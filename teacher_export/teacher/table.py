@@ -234,7 +234,9 @@ def _task_facts(table: "AnsweredTable") -> dict[str, Any]:
 
 
 def _task_sentences(facts: dict[str, Any]) -> list[str]:
-    scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in facts["scores"].items() if value)
+    scores = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3f}" for name, value in facts["scores"].items() if value is not None
+    )
     judged = (
         f"against the labels of {facts['labelled']:,}: {scores}"
         if scores

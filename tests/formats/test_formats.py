@@ -231,3 +231,9 @@ def test_a_run_whose_first_epoch_has_not_ended_is_waited_for(tiny_runs, tmp_path
     shutil.rmtree(run / "checkpoints")
     with pytest.raises(dj.InputError, match="the first epoch of its training has not ended; wait for it, or go on"):
         dj.load(run)
+
+
+def test_what_is_no_student_is_not_saved(tmp_path):
+    with pytest.raises(dj.InputError, match=r"save: expected a student as load gives it, .*got TextClassifier"):
+        dj.save(dj.TextClassifier(), tmp_path / "a.djx")
+    assert not list(tmp_path.iterdir())

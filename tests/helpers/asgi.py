@@ -36,7 +36,7 @@ def scope_of(method, path, content_type=None, **headers):
     return {"type": "http", "method": method, "path": path, "headers": found, "query_string": b""}
 
 
-async def ask(app, method, path, parts=(b"",), content_type=None, *, waits=False, **headers):
+async def ask(app, method, path, parts=(b"",), content_type=None, *, waits=False, leaves=False, **headers):
     """Return the answer to a request whose body comes in parts.
 
     Args:
@@ -45,7 +45,8 @@ async def ask(app, method, path, parts=(b"",), content_type=None, *, waits=False
         path: decoded.
         parts: of the body.
         content_type: the body's.
-        waits: after the parts the client is silent, and neither ends the body nor goes away.
+        waits: after the parts the client is silent, and does not end the body.
+        leaves: after the parts the client goes away; else it waits for its answer.
         headers: further ones.
     """
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
@@ -56,7 +57,7 @@ async def ask(app, method, path, parts=(b"",), content_type=None, *, waits=False
     async def receive():
         if messages:
             return messages.pop(0)
-        if waits:
+        if not leaves:
             await asyncio.sleep(3600)
         return {"type": "http.disconnect"}
 

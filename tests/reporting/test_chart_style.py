@@ -24,3 +24,9 @@ def test_a_name_of_characters_of_two_halves_is_drawn_however_long(length):
 
 def test_a_long_name_of_other_characters_keeps_them():
     assert "\N{LATIN SMALL LETTER E WITH ACUTE}" in svg(_chart("\N{LATIN SMALL LETTER E WITH ACUTE}" * 60), "a", "b")
+
+
+def test_marks_that_turn_a_name_s_direction_are_spelt_out():
+    drawn = svg(_chart("a\N{RIGHT-TO-LEFT OVERRIDE}b"), "a", "a chart of \N{RIGHT-TO-LEFT OVERRIDE}b")
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in drawn
+    assert drawn.count(r"\u202e") >= 2

@@ -277,6 +277,14 @@ def test_a_prediction_waits_for_no_more_than_one_explained_text(app, monkeypatch
     assert [found.json() for found in slow_ones] == [{"explanations": ["w1"] * 20}] * 3
 
 
+def test_nothing_is_explained_to_a_client_that_has_gone(app, monkeypatch):
+    explained = []
+    monkeypatch.setattr(application, "_explanation", lambda _, text: (time.sleep(0.02), explained.append(text)))
+    body = json.dumps({"texts": ["w1"] * 30}).encode()
+    assert run(ask(app, "POST", "/explain", (body,), "application/json", leaves=True)) is None
+    assert len(explained) < 10
+
+
 def test_a_client_that_goes_away_gets_nothing_and_harms_nobody(app, packed):
     async def gone():
         async def receive():

@@ -140,6 +140,29 @@ def test_each_label_has_its_own_probability_and_they_are_not_normalised(tmp_path
     assert _by_text(table.dataset)["t0"] == [-1, -1]
 
 
+@pytest.mark.parametrize("outputs", [("p",), ("a=pa", "b=pb")])
+def test_a_label_without_a_probability_is_not_taken_for_an_unlikely_one(tmp_path, outputs):
+    rows = [{"text": f"t{i}", "p": {"a": 0.9, "b": 0.8}, "pa": 0.9, "pb": 0.8} for i in range(9)]
+    config = _data(tmp_path / "d.jsonl", [*rows, {"text": "t9", "p": {"a": None}}], task="multi-label")
+    answered = load_answered_task(config, TableTeacherConfig(teacher_outputs=outputs))
+    assert len(_by_text(answered.dataset)) == 9  # a row without any number has no answer
+    gap = {"text": "t9", "p": {"a": None, "b": 0.2}, "pa": None, "pb": 0.2}
+    config = _data(tmp_path / "gap.jsonl", [*rows, gap], task="multi-label")
+    with pytest.raises(
+        InputError, match=r"row 10 .*('a'|'pa'): expected a label's probability, 0 to 1, got none while"
+    ):
+        load_answered_task(config, TableTeacherConfig(teacher_outputs=outputs))
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_scores_that_float32_makes_alike_are_refused(tmp_path, answered):
+    rows = [{"text": f"t{i}", "y": i if answered else 1.7e9 + i, "llm": 1.7e9 + i} for i in range(60)]
+    config = _data(tmp_path / "d.jsonl", rows, task="score", label_column="y")
+    teacher = TableTeacherConfig(teacher_outputs=("llm",), outputs_are="score")
+    with pytest.raises(InputError, match=r"expected scores that float32 tells apart, got 17000000.*standard deviation"):
+        load_answered_task(config, teacher) if answered else load_dataset(config)
+
+
 def test_a_label_s_probability_lies_between_0_and_1(tmp_path):
     config = _data(tmp_path / "d.jsonl", [{"text": "x", "p": {"a": 1.2, "b": 0.1}}] * 3, task="multi-label")
     with pytest.raises(InputError, match=r"row 1 .*expected a label's probability, 0 to 1, got 1.2"):
