@@ -33,7 +33,7 @@ class Arguments:
     """Students, each trained on labels and distilled."""
     seeds: int = 1
     """Trainings of each student, with the seeds from 0 on."""
-    augment: int = 6
+    augment: int = 12
     """Changed copies of each training text in the transfer set."""
     recipe: str = "best"
     """The students' recipe."""
