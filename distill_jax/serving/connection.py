@@ -1,18 +1,21 @@
-"""A client's connection: uvicorn's, closed where its request's head is too large, or where nothing moves any more."""
+"""A client's connection: uvicorn's, closed where headers are too large, or where nothing moves any more."""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_LARGEST_HEAD = 64 << 10  # bytes; the last part that comes of a head may exceed it, as far as a read goes
+from distill_jax.serving.request_parser import RequestParser
+
+_MOST_HEADERS = 64 << 10  # bytes, of whole reads
 
 
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 by httptools.
 
-    A head, the request's line and headers, is read whole before the application hears of it: its size and time are
-    bounded here. A client that takes nothing of its answer would hold the application for ever, and is cut off.
+    A head, the request's line and headers, is read whole before the application hears of it, and so are the headers
+    that may follow a body in chunks: their size and a head's time are bounded here. A client that takes nothing of its
+    answer would hold the application for ever, and is cut off.
 
     Args:
         seconds: how long a head may take, and how long a client may take nothing of what waits for it.
@@ -21,8 +24,9 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *, seconds: float, **options: Any) -> None:
         super().__init__(**options)
+        self.parser = RequestParser(self)
         self._seconds = seconds
-        self._heads, self._head_bytes, self._is_in_body = 0, 0, False
+        self._header_bytes, self._moves = 0, False
         self._head_end: asyncio.TimerHandle | None = None
         self._write_end: asyncio.TimerHandle | None = None
 
@@ -38,33 +42,34 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came, and measure the head that it leaves unfinished."""
-        heads = self._heads
+        """Read what came, and measure what neither begins a request nor is of a body."""
+        self._moves = False
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            return
-        self._wait_for_head()  # and for the rest of a body that was answered already
-        if heads == self._heads and not self._is_in_body:
-            self._head_bytes += len(data)
-            if self._head_bytes > _LARGEST_HEAD:
-                self.transport.abort()
+        self._header_bytes = 0 if self._moves else self._header_bytes + len(data)
+        if self._header_bytes > _MOST_HEADERS:
+            self.transport.abort()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._wait_for_head()  # and for the rest of a body that was answered already
 
     def on_message_begin(self) -> None:
-        """Count a head."""
+        """Begin a request."""
+        self._moves = True
         super().on_message_begin()
-        self._heads += 1
-        self._head_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Have a part of a body."""
+        self._moves = True
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Have a whole head."""
         self._stop_waiting_for_head()
-        self._is_in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Have a whole request."""
-        self._is_in_body = False
-        super().on_message_complete()
+        """Have a whole request, unless the parser says so of one that has only offered another protocol."""
+        if not self.parser.is_cut_short:
+            super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""

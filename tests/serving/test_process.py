@@ -134,19 +134,46 @@ def test_a_signal_reaches_the_workers_that_are_just_being_forked(packed):
         assert server.end() == 0
 
 
-def test_a_client_whose_head_is_too_large_or_too_slow_is_cut_off(packed):
+@pytest.mark.parametrize("beginning", [b"", b"GET /he", b"\r\n"])
+def test_a_client_whose_head_does_not_come_is_cut_off(packed, beginning):
     with service(packed["linear"], "--workers", 1, "--read-seconds", 1) as server:
-        large = b"GET /health HTTP/1.1\r\nHost: it\r\n" + b"A: b\r\n" * 100_000
-        for beginning in (b"", b"GET /he", b"\r\n", large):
-            with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 20)) as connection:
-                with contextlib.suppress(ConnectionError):
-                    connection.sendall(beginning)
-                with contextlib.suppress(ConnectionError):
-                    assert connection.recv(1) == b""
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 20)) as connection:
+            connection.sendall(beginning)
+            assert connection.recv(1) == b""
+        assert server.end() == 0
+
+
+_CHUNKED = (
+    b"POST /predict HTTP/1.1\r\nHost: it\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'd\r\n{"texts": []}\r\n0\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"GET /health HTTP/1.1\r\nHost: it\r\n", b"GET /", _CHUNKED, _CHUNKED + b"\r\nGET /health HTTP/1.1\r\n"],
+)
+def test_a_client_whose_headers_are_too_large_is_cut_off_while_it_sends(packed, beginning):
+    with service(packed["linear"], "--workers", 1) as server:
         with contextlib.closing(server.connect()) as connection:
-            for _ in range(2):  # what it allows a head is that head's own
+            for _ in range(3):  # what a head may have is that head's own
                 connection.request("GET", "/health", headers={"A": "b" * 40_000})
                 assert connection.getresponse().read() == b'{"status": "ok"}'
+        lines = b"a" * 1_000_000 if beginning == b"GET /" else b"A: b\r\n" * 100_000
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 20)) as connection:
+            connection.sendall(beginning)
+            with pytest.raises(ConnectionError):
+                connection.sendall(lines * 100)
+        assert server.end() == 0
+
+
+def test_a_body_of_many_small_chunks_is_read(packed):
+    body = b'{"texts": ["w1"' + b" " * 100_000 + b"]}"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    with service(packed["linear"], "--workers", 1) as server:
+        with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), 30)) as connection:
+            connection.sendall(_CHUNKED.partition(b"d\r\n{")[0] + chunks)
+            assert _answer(connection)[0] == 200
         assert server.end() == 0
 
 
@@ -243,3 +270,25 @@ def test_without_the_extra_it_says_what_to_install(packed):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith('error: serving needs the extra serve: python -m pip install "distill-jax[serve]"')
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_offer_of_another_protocol_is_not_taken_and_the_request_is_answered(packed, chunked):
+    """As curl --http2 makes it, and the JDK's HttpClient."""
+    headers = {**_JSON, "Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+    with service(packed["linear"], "--workers", 1) as server:
+        expected = server.ask("POST", "/predict", _BODY)
+        with contextlib.closing(server.connect()) as connection:
+            for _ in range(3):
+                body = iter([_BODY[:9].encode(), _BODY[9:].encode()]) if chunked else _BODY
+                connection.request("POST", "/predict", body, headers, encode_chunked=chunked)
+                answer = connection.getresponse()
+                assert (answer.status, answer.read()) == expected
+                connection.request("GET", "/health", headers=headers)
+                assert connection.getresponse().read() == b'{"status": "ok"}'
+                connection.request("POST", "/predict", b"", headers | {"Content-Type": "text/plain"})
+                empty = connection.getresponse()
+                assert (empty.status, empty.read()) == (200, b"")
+                connection.request("POST", "/predict", _BODY, _JSON)
+                assert connection.getresponse().read() == expected[1]
+        assert server.end() == 0
