@@ -64,7 +64,7 @@ def require_recorded(folder: Path, *names: str, what: str, remedy: str) -> None:
         remedy: what to do about a file that is another one.
 
     Raises:
-        InputError: one is not the file that was recorded, or is not in the record.
+        InputError: one is missing, is not the file that was recorded, or is not in the record.
     """
     recorded = read_checksums(folder)
     for name in names:
@@ -73,6 +73,8 @@ def require_recorded(folder: Path, *names: str, what: str, remedy: str) -> None:
                 f"{what} {folder}: {CHECKSUMS} has no line for {name}, so it was not written with the others; wait for "
                 f"what writes the folder, or {remedy}"
             )
+        if not (folder / name).is_file():
+            raise InputError(f"{what} {folder}: {name} is missing, which {CHECKSUMS} names; {remedy}")
         if sha256_file(folder / name) != recorded[name]:
             raise InputError(
                 f"{what} {folder}: {name} is not the file that was written ({CHECKSUMS}): it was changed or damaged; "

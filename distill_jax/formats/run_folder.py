@@ -13,7 +13,7 @@ from distill_jax.files import atomic_folder, atomic_write, write_json
 from distill_jax.formats.format import Format
 from distill_jax.inference.predictor import Origin, Predictor
 from distill_jax.runs.config import FORMAT_VERSION, student_of
-from distill_jax.runs.decision import DECISION, read_decision, write_decision
+from distill_jax.runs.decision import files_of_decision, read_decision, write_decision
 from distill_jax.runs.folder import CONFIG, TOKENIZER, WEIGHTS, read_config, require_whole, unreplaced
 from distill_jax.runs.weights import read_weights, require_layout, write_weights
 from distill_jax.students.registry import student_to_json
@@ -42,7 +42,8 @@ class RunFolder(Format):
         require_ids_below(student.vocab_size, tokenizer, path / TOKENIZER, CONFIG)
         params = read_weights(path)
         require_layout(student, params, path)
-        require_whole(path, CONFIG, TOKENIZER, *(name for name in (WEIGHTS, DECISION) if (path / name).is_file()))
+        weights = [WEIGHTS] if (path / WEIGHTS).is_file() else []  # else they are of a checkpoint
+        require_whole(path, CONFIG, TOKENIZER, *weights, *files_of_decision(path))
         names = tuple(config["export"]["label_names"])
         origin = Origin(config["train"], config["export"])
         task = read_decision(path, student.labelling, student.num_labels)

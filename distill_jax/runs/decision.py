@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill_jax.checksums import record_files
+from distill_jax.checksums import read_checksums, record_files
 from distill_jax.errors import InputError
 from distill_jax.files import read_json, write_json
 from distill_jax.tasks.task import Task
@@ -17,6 +17,11 @@ def write_decision(folder: Path, task: Task) -> None:
     if decision:
         write_json(folder / DECISION, decision)
         record_files(folder, DECISION)
+
+
+def files_of_decision(folder: Path) -> tuple[str, ...]:
+    """Return the file's name, where there is one or the record names one; nothing where the task had nothing to say."""
+    return (DECISION,) if (folder / DECISION).is_file() or DECISION in read_checksums(folder) else ()
 
 
 def read_decision(folder: Path, task: Task, num_labels: int) -> Task:

@@ -19,7 +19,7 @@ from distill_jax.errors import InputError, MissingInputError, printable
 from distill_jax.files import read_json
 from distill_jax.npz import read_npz
 from distill_jax.runs.config import has_checksums, upgraded
-from distill_jax.runs.decision import DECISION, read_decision
+from distill_jax.runs.decision import files_of_decision, read_decision
 from distill_jax.runs.history import COLUMNS as HISTORY_COLUMNS
 from distill_jax.tasks import AS_THEY_ARE
 from distill_jax.tasks.registry import SINGLE_LABEL, task_named
@@ -212,7 +212,6 @@ def _read_run(folder: Path) -> Run:
             "it: the same python -m distill_jax.train command with --resume"
         )
     task = read_decision(folder, task_of(config, folder), len(config["export"]["label_names"]))
-    decision = [DECISION] if (folder / DECISION).is_file() else []
     run = Run(
         folder=folder,
         config=config,
@@ -221,7 +220,7 @@ def _read_run(folder: Path) -> Run:
         predictions=read_predictions(folder / TEST_PREDICTIONS, len(config["export"]["label_names"]), task),
         task=task,
     )
-    require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, *decision)
+    require_whole(folder, CONFIG, HISTORY, METRICS, TEST_PREDICTIONS, *files_of_decision(folder))
     labels = task.references(run.predictions.labels, run.predictions.teacher_logits)
     if labels is run.predictions.labels:
         return run

@@ -1,10 +1,14 @@
 """A client's connection: uvicorn's, closed where headers are too large, or where nothing moves any more."""
 
+import array
 import asyncio
+import contextlib
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from distill_jax.serving.limits import Limits
 from distill_jax.serving.request_parser import RequestParser
 
 _MOST_HEADERS = 64 << 10  # bytes, of whole reads
@@ -18,14 +22,14 @@ class Connection(HttpToolsProtocol):
     answer would hold the application for ever, and is cut off.
 
     Args:
-        seconds: how long a head may take, and how long a client may take nothing of what waits for it.
+        limits: how long a head may take, and how long a client may take nothing of what waits for it.
         options: as uvicorn gives them.
     """
 
-    def __init__(self, *, seconds: float, **options: Any) -> None:
+    def __init__(self, *, limits: Limits, **options: Any) -> None:
         super().__init__(**options)
         self.parser = RequestParser(self)
-        self._seconds = seconds
+        self._limits = limits
         self._header_bytes, self._moves = 0, False
         self._head_end: asyncio.TimerHandle | None = None
         self._write_end: asyncio.TimerHandle | None = None
@@ -75,7 +79,7 @@ class Connection(HttpToolsProtocol):
         """Wait for the client to read."""
         super().pause_writing()
         if self._write_end is None:
-            self._write_end = self.loop.call_later(self._seconds, self.transport.abort)
+            self._wait_for_reader(self._unread_bytes())
 
     def resume_writing(self) -> None:
         """Write again."""
@@ -84,7 +88,34 @@ class Connection(HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         if self._head_end is None:
-            self._head_end = self.loop.call_later(self._seconds, self.transport.abort)
+            self._head_end = self.loop.call_later(self._limits.read_seconds, self.transport.abort)
+
+    def _wait_for_reader(self, unread: int) -> None:
+        self._write_end = self.loop.call_later(self._limits.write_seconds, self._require_reader, unread)
+
+    def _require_reader(self, before: int) -> None:
+        """Cut the client off if it has read nothing; one that reads slowly goes on.
+
+        A system tells of what was read when a sixteenth of its buffer is free again, of up to some megabytes.
+        """
+        unread = self._unread_bytes()
+        if unread < before:
+            self._wait_for_reader(unread)
+        else:
+            self.transport.abort()
+
+    def _unread_bytes(self) -> int:
+        """Return how many bytes wait for the client, here and in the system, where it says so."""
+        found = int(self.transport.get_write_buffer_size())
+        if sys.platform == "linux":
+            import fcntl
+            import termios
+
+            queued = array.array("i", [0])
+            with contextlib.suppress(OSError):  # SIOCOUTQ, which has this number
+                fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+            found += queued[0]
+        return found
 
     def _stop_waiting_for_head(self) -> None:
         if self._head_end is not None:

@@ -30,8 +30,10 @@ class Limits:
     max_under_way: Annotated[int, Range(1, 2**20)] = 64
     """Requests that a worker answers at once, of which at most half are streams; others get status 429."""
     read_seconds: Annotated[float, Range(0, 86_400, low_open=True)] = 30.0
-    """How long a request's headers may take, and the next part of its body, and a client that reads nothing of its
-    answer; a whole body has a second more for each 16 KiB."""
+    """How long a request's headers may take, and the next part of its body; a whole body has a second more for each 16
+    KiB."""
+    write_seconds: Annotated[float, Range(0, 86_400, low_open=True)] = 120.0
+    """How long a client may take nothing of an answer that waits for it."""
 
     def __post_init__(self) -> None:
         check_fields(self)

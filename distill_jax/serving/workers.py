@@ -95,7 +95,7 @@ class _Worker:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=cast("type[asyncio.Protocol]", functools.partial(Connection, seconds=app.limits.read_seconds)),
+                http=cast("type[asyncio.Protocol]", functools.partial(Connection, limits=app.limits)),
                 ws="none",
                 lifespan="on",
                 log_config=None,

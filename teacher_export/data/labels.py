@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from distill_jax.console import shell_line, warn
@@ -69,6 +70,7 @@ class Declared:
 
     names: tuple[str, ...]
     missing: frozenset[str]
+    _readings: set[str] = dataclasses.field(default_factory=set, repr=False, compare=False)
 
     def places_among(self, names: Sequence[str]) -> dict[str, int]:
         """Return each name's place; where all others are called by the classes' numbers, the classes' places."""
@@ -77,6 +79,24 @@ class Declared:
         if not set(self.names) <= set(places) and set(numbers) <= set(places):
             return {name: places[number] for name, number in zip(self.names, numbers, strict=True)}
         return places
+
+    def _require_one_reading(self, name: str, row: Row, column: str) -> None:
+        """Refuse texts of a column that holds numbers, where names are numbers too, and one that may hold either."""
+        is_name, is_number = name in self.names, int(name) < len(self.names)
+        self._readings.add("either" if is_name and is_number else "name" if is_name else "number")
+        is_permutation = sorted(self.names) == sorted(map(str, range(len(self.names))))
+        if is_permutation or ("number" in self._readings and len(self._readings) > 1):
+            raise RowError(
+                f"{row.where}: column {column!r}: the class names {', '.join(self.names[:_NAMES_SHOWN])} are numbers "
+                f"themselves, and {name[:60]!r} may be a name or a number from 0 on; where the column holds names, "
+                "leave --class-names out; where it holds numbers, give names such as 'class 1'"
+            )
+
+    @cached_property
+    def _are_ambiguous(self) -> bool:
+        """Whether a name is the number of another class."""
+        numbers = {str(number): name for number, name in enumerate(self.names)}
+        return any(numbers.get(name, name) != name for name in self.names)
 
     def name_of(self, value: Any, name: str, row: Row, column: str) -> str:
         """Return the class that a label means; a text may be its name, or its number as a number is.
@@ -88,16 +108,23 @@ class Declared:
             column: its column, for messages.
 
         Raises:
-            RowError: it is none of the classes; what means that there is no label stays.
+            RowError: it is none of the classes, or one's name and another's number while the column's other texts do
+                not tell which; what means that there is no label stays.
         """
+        if isinstance(value, str) and self._are_ambiguous and _is_number(name):
+            self._require_one_reading(name, row, column)
         if name in self.missing or (isinstance(value, str) and name in self.names):
             return name
-        if name.isascii() and name.isdigit() and len(name) <= len(str(MAX_CLASSES)) and int(name) < len(self.names):
+        if _is_number(name) and int(name) < len(self.names):
             return self.names[int(name)]
         raise RowError(
             f"{row.where}: column {column!r}: expected one of the {len(self.names)} classes "
             f"{', '.join(map(repr, self.names[:_NAMES_SHOWN]))}, or its number from 0 on, got {name[:60]!r}"
         )
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) <= len(str(MAX_CLASSES))
 
 
 def missing_labels(kept: Iterable[str]) -> frozenset[str]:

@@ -178,7 +178,7 @@ def test_a_body_of_many_small_chunks_is_read(packed):
 
 
 def test_clients_that_read_nothing_of_their_streams_make_room(packed):
-    words = ("--workers", 1, "--read-seconds", 1, "--max-under-way", 2)
+    words = ("--workers", 1, "--write-seconds", 1, "--max-under-way", 2)
     types = b"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     lines = b'{"text": "w1"}\n' * 5_000
     headers = {"Content-Type": "application/x-ndjson"}
@@ -291,4 +291,19 @@ def test_an_offer_of_another_protocol_is_not_taken_and_the_request_is_answered(p
                 assert (empty.status, empty.read()) == (200, b"")
                 connection.request("POST", "/predict", _BODY, _JSON)
                 assert connection.getresponse().read() == expected[1]
+        assert server.end() == 0
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_stream(packed):
+    """Slower than its stream is made, for longer than one may read nothing."""
+    lines, headers = b'{"text": "w1 w2"}\n' * 60_000, {"Content-Type": "application/x-ndjson"}
+    with service(packed["linear"], "--workers", 1, "--write-seconds", 1.5, "--read-seconds", 1.5) as server:
+        with contextlib.closing(server.connect()) as connection:
+            connection.request("POST", "/predict", lines, headers)
+            answer, found, started = connection.getresponse(), 0, time.monotonic()
+            while part := answer.read1(1 << 16):
+                found += part.count(b"\n")
+                time.sleep(0.05)
+        assert found == 60_000
+        assert time.monotonic() - started > 3
         assert server.end() == 0

@@ -239,6 +239,21 @@ def test_names_that_are_numbers_are_told_from_numbers(tmp_path):
         assert of == {row: names[row % 3] for row in range(15)}
 
 
+@pytest.mark.parametrize(
+    ("names", "values"), [(("1", "2", "3"), [0, 1, 2]), (("1", "2", "3"), [1, 2, 0]), (("2", "1", "0"), [2, 1, 0])]
+)
+def test_a_text_that_is_one_class_s_name_and_another_s_number_is_refused(tmp_path, names, values):
+    for ending, task in ((".csv", "single-label"), (".jsonl", "multi-label")):
+        path, label = tmp_path / f"rows{ending}", [str(value) for value in values]
+        if ending == ".csv":
+            table(path, label * 8)
+        else:
+            lines = [{"text": f"text {row}", "label": [label[row % 3]]} for row in range(24)]
+            path.write_text("\n".join(map(json.dumps, lines)))
+        with pytest.raises(InputError, match=r"row \d .*are numbers themselves, and '\d' may be a name or a number"):
+            load_dataset(options(path, class_names=names, task=task))
+
+
 def test_answers_may_be_called_by_the_numbers_or_the_names(tmp_path, capsys):
     for key, answers in (("names", {"sad": 0.5, "joy": 0.5}), ("numbers", {"0": 0.5, "1": 0.5})):
         lines = [{"text": f"text {row}", "label": row % 2, "answer": answers} for row in range(20)]

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 import distill_jax as dj
 from command_lines import call, refusal
-from distill_jax import compare, predict, report
+from distill_jax import compare, pack, predict, report
 from distill_jax.config import TrainConfig
 from distill_jax.metrics.calibration import fitted_temperature, reliability_curve
 from distill_jax.reporting.charts import reliability_frame
@@ -125,6 +125,12 @@ def test_a_decision_that_is_none_is_refused_in_a_sentence(runs, content, tmp_pat
     record(run)
     for words in ((predict.main, "--run", run), (report.main, run, "--output", tmp_path / "report")):
         assert refusal(capsys, *words).startswith(f"decision {run / 'decision.json'}: ")
+
+
+def test_a_run_without_the_decision_that_its_record_names_is_refused(runs, tmp_path, capsys):
+    run = shutil.copytree(runs, tmp_path / "run", ignore=shutil.ignore_patterns("decision.json"))
+    for words in ((predict.main, "--run", run), (report.main, run, "--output", tmp_path / "report"), (pack.main, run)):
+        assert "decision.json is missing, which sha256sums.txt names; copy the run again" in refusal(capsys, *words)
 
 
 @pytest.fixture
