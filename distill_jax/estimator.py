@@ -72,8 +72,8 @@ class _TextEstimator(BaseEstimator):
         teacher_logits: np.ndarray | None,
         task: TaskName,
         names: tuple[str, ...],
-    ) -> None:
-        """Train on texts and what ``task`` has for labels; ``teacher_logits`` are [n, names], or None."""
+    ) -> Predictor:
+        """Return a student of texts and what ``task`` has for labels; ``teacher_logits`` are [n, names], or None."""
         require_whole("max_length", self.max_length, 1, _MOST_TOKENS)
         require_whole("vocab_size", self.vocab_size, 1, _MOST_WORDS)
         _require_training(self.training or {})
@@ -100,7 +100,7 @@ class _TextEstimator(BaseEstimator):
         rows = weighted(rows, train.class_weights, names)
         result = fit(student, student.init(self.random_state), train=rows, config=train)
         origin = Origin(train=dataclasses.asdict(train))
-        self.model_ = Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
+        return Predictor.of(names, config, result.params, fast, self.max_length, origin, result.task)
 
 
 def _require_training(training: dict[str, Any]) -> None:
@@ -160,23 +160,25 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
         """
         texts = _list_of(X)
         sets = label_sets(y, len(texts))
-        self.multilabel_, self._answers_names = sets is not None, sets is not None and sets.are_named
         if sets is not None:
-            self.classes_, labels = sets.classes, sets.matrix
+            classes, labels = sets.classes, sets.matrix
         else:
-            self.classes_, places = class_labels(y, len(texts))
+            classes, places = class_labels(y, len(texts))
             labels = places.astype(np.int32)
-            if len(self.classes_) < 2:
-                raise InputError(f"y: expected at least two classes, got {self.classes_.tolist()}")
-        teacher_logits = in_class_order(teacher_logits, self.classes_)
-        if teacher_logits is not None and np.shape(teacher_logits) != (len(texts), len(self.classes_)):
+            if len(classes) < 2:
+                raise InputError(f"y: expected at least two classes, got {classes.tolist()}")
+        teacher_logits = in_class_order(teacher_logits, classes)
+        if teacher_logits is not None and np.shape(teacher_logits) != (len(texts), len(classes)):
             raise InputError(
-                f"teacher_logits: expected [{len(texts)}, {len(self.classes_)}], the classes {self.classes_.tolist()}, "
+                f"teacher_logits: expected [{len(texts)}, {len(classes)}], the classes {classes.tolist()}, "
                 f"got {list(np.shape(teacher_logits))}"
             )
         logits = None if teacher_logits is None else np.asarray(teacher_logits, np.float32)
-        task = MULTI_LABEL_NAME if self.multilabel_ else SINGLE_LABEL_NAME
-        self._fit(texts, labels, logits, task, tuple(map(str, self.classes_.tolist())))
+        task = MULTI_LABEL_NAME if sets is not None else SINGLE_LABEL_NAME
+        self.model_ = self._fit(texts, labels, logits, task, tuple(map(str, classes.tolist())))
+        # After the training: one that is refused leaves the student that was there, and its classes.
+        self.classes_, self.multilabel_ = classes, sets is not None
+        self._answers_names = sets is not None and sets.are_named
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803
@@ -228,7 +230,7 @@ class TextRegressor(RegressorMixin, _TextEstimator):
         labels, logits = score_labels(y, len(texts)), None
         if teacher_scores is not None:
             logits = score_labels(teacher_scores, len(texts), "teacher_scores")[:, None]
-        self._fit(texts, labels, logits, SCORE_NAME, ("score",))
+        self.model_ = self._fit(texts, labels, logits, SCORE_NAME, ("score",))
         return self
 
     def predict(self, X: Iterable[str]) -> np.ndarray:  # noqa: N803

@@ -172,6 +172,8 @@ class App:
             kind = request.media_type((JSON, PLAIN, LINES))
             self._require_room()
             if kind == LINES:
+                if request.http_version == "1.0":
+                    raise Refused(505, f"Content-Type: {LINES} is answered over HTTP/1.1, got HTTP/1.0; send {JSON}")
                 if self._streams >= self.limits.max_streams:
                     raise too_busy(f"{self._streams} streams")
                 return Response(self._streamed(request, batches), LINES)

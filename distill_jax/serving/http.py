@@ -27,6 +27,7 @@ class Request:
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         self.method, self.path = str(scope["method"]), str(scope["path"])
+        self.http_version = str(scope.get("http_version", "1.1"))
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive, self._limits = receive, limits
 

@@ -36,6 +36,8 @@ def class_labels(y: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"y[{row}]: expected a label, got {labels[row]}; leave out the texts that have none")
     if labels.dtype == object:
         _require_one_kind(labels)
+        for row in (row for row, label in enumerate(labels) if isinstance(label, str) and label.endswith("\0")):
+            raise InputError(f"y[{row}]: expected a label without a NUL at its end, got {labels[row]!r}")
         labels = np.asarray(labels.tolist())
     if labels.dtype.kind not in "biufUT" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
         found = "infinity" if labels.dtype.kind == "f" else f"an array of {labels.dtype}"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.tasks.float32_scores import as_scores
 
 
 def score_labels(y: Any, rows: int, name: str = "y") -> np.ndarray:
@@ -17,7 +18,7 @@ def score_labels(y: Any, rows: int, name: str = "y") -> np.ndarray:
         name: what errors call them.
 
     Raises:
-        InputError: there are more or fewer, or one is missing or no finite number.
+        InputError: there are more or fewer, one is missing or no finite number, or float32 does not tell them apart.
     """
     given = np.asarray(y) if hasattr(y, "__array__") else np.asarray(y, object)
     if given.ndim == 2 and given.shape[1] == 1:
@@ -27,11 +28,10 @@ def score_labels(y: Any, rows: int, name: str = "y") -> np.ndarray:
         raise InputError(f"{name}: expected a list of numbers, one for each text, got {got}")
     if len(given) != rows:
         raise InputError(f"{name}: expected a number for each of {rows} texts, got {len(given)}")
-    with np.errstate(over="ignore"):
-        scores = np.array([_number(value) for value in given.tolist()], np.float64).astype(np.float32)
-    for row in np.flatnonzero(~np.isfinite(scores))[:1]:
+    numbers = np.array([_number(value) for value in given.tolist()], np.float64)
+    for row in np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))[:1]:
         raise InputError(f"{name}[{row}]: expected a finite number, got {given[row]!r}; leave out the texts without")
-    return scores
+    return as_scores(numbers, name)
 
 
 def _number(value: Any) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.tasks.float32_scores import as_scores
 from teacher_export.data.output_checks import ABOVE_ONE
 from teacher_export.data.outputs import Answers
-from teacher_export.data.task_labels import as_scores
 from teacher_export.options.table_teacher import OutputKind
 
 FLOOR = 1e-4

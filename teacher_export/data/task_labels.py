@@ -11,6 +11,7 @@ import numpy as np
 from distill_jax.errors import InputError
 from distill_jax.tables.rows import Row, RowError
 from distill_jax.tables.text_columns import require_unicode
+from distill_jax.tasks.float32_scores import as_scores
 from teacher_export.data.cell_values import parsed_cell
 from teacher_export.data.labels import (
     MAX_CLASSES,
@@ -25,7 +26,6 @@ from teacher_export.data.labels import (
 MISSING = frozenset({"", *map(str.lower, PANDAS_MISSING)})
 _YES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _LONGEST_NAME = 1_000  # characters
-_MOST_LOST = 1e-3  # of the scores' standard deviation
 MOST_CELLS = 1 << 28  # a byte each, of which there are three copies for a while
 
 
@@ -81,24 +81,6 @@ class ScoreLabels:
         """Return scores, float32 [rows]; NaN = none."""
         del names
         return as_scores(np.frombuffer(self._scores)[rows], f"column {self.columns[0]!r}")
-
-
-def as_scores(numbers: np.ndarray, where: str) -> np.ndarray:
-    """Return numbers as float32.
-
-    Raises:
-        InputError: they are so large beside what they differ by that float32 does not tell them apart.
-    """
-    scores = numbers.astype(np.float32)
-    known = ~np.isnan(numbers)
-    lost = np.abs(scores[known] - numbers[known])
-    if lost.size and lost.max() > _MOST_LOST * (spread := float(numbers[known].std())) > 0:
-        worst = lost.argmax()
-        raise InputError(
-            f"{where}: expected scores that float32 tells apart, got {numbers[known][worst]:.12g}, which it makes "
-            f"{scores[known][worst]:.12g}, of a standard deviation of {spread:.3g}; take their mean from all of them"
-        )
-    return scores
 
 
 def score_of(cell: Any, row: Row, column: str) -> float:

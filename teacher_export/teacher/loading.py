@@ -123,7 +123,10 @@ def load_teacher(
             f"teacher {source.name}: its tokenizer knows {tokenizer.get_vocab_size()} tokens, its embedding table has "
             f"only {rows} rows; they do not belong together"
         )
-    return Teacher(model, tokenizer, saved_tokenizer, _class_names(model), trained)
+    names = _class_names(source.name, model)
+    if trained:
+        _require_no_contradiction(source, names)
+    return Teacher(model, tokenizer, saved_tokenizer, names, trained)
 
 
 def _require_no_code(source: TeacherSource) -> None:
@@ -209,11 +212,27 @@ def _classes_of_head(weights: "dict[str, torch.Tensor]") -> int | None:
     return int(weights[heads[0]].shape[0]) if len(heads) == 1 else None
 
 
-def _class_names(model: Any) -> tuple[str, ...]:
+def _class_names(teacher: str, model: Any) -> tuple[str, ...]:
     names = model.config.id2label
-    if not isinstance(names, dict) or not all(isinstance(index, int) for index in names):
-        raise InputError("teacher's configuration config.json: id2label: expected each class's number and name")
-    return tuple(str(names[index]) for index in sorted(names))
+    if not isinstance(names, dict) or set(names) != set(range(len(names))):
+        got = ", ".join(map(str, names))[:100] if isinstance(names, dict) else type(names).__name__
+        raise InputError(
+            f"teacher {teacher}: {CONFIG}: id2label: expected a name for each class's number from 0 on, without a gap, "
+            f"got {got}; correct it there"
+        )
+    return tuple(str(names[index]) for index in range(len(names)))
+
+
+def _require_no_contradiction(source: TeacherSource, names: tuple[str, ...]) -> None:
+    """Raise ``InputError`` where label2id, as far as it has these names, gives them other numbers."""
+    given = read_json(source.folder / CONFIG, "teacher's configuration", foreign=True).get("label2id")
+    numbers = given if isinstance(given, dict) else {}
+    for number, name in enumerate(names):
+        if str(numbers.get(name, number)) != str(number):
+            raise InputError(
+                f"teacher {source.name}: {CONFIG}: id2label calls class {number} {name!r}, and label2id says that it "
+                f"is class {numbers[name]}; which of them holds is not known: correct the other one there"
+            )
 
 
 def _shorten(keys: list[str]) -> str:

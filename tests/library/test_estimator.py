@@ -135,6 +135,22 @@ def test_a_student_without_the_best_recipe_is_one_sentence(monkeypatch):
         TextClassifier("cnn").fit(TEXTS, LABELS)
 
 
+def test_a_training_that_is_refused_leaves_the_student_that_was_there():
+    model = TextClassifier(training={"epochs": 5}).fit(["good film", "bad film"] * 20, ["pos", "neg"] * 20)
+    before = model.predict(["good film"]).tolist()
+    for training, labels in (({"epochs": 0}, ["a", "z"]), ({"epochs": 0}, [["praise"], []])):
+        model.set_params(training=training)
+        with pytest.raises(InputError):
+            model.fit(["good film", "bad film"] * 20, labels * 20)
+        assert model.predict(["good film"]).tolist() == before
+        assert model.classes_.tolist() == ["neg", "pos"]
+
+
+def test_labels_that_numpy_would_make_one_are_refused():
+    with pytest.raises(InputError, match=r"y\[1\]: expected a label without a NUL at its end, got 'a.x00'"):
+        TextClassifier().fit(["x", "y", "z"], ["a", "a\0", "b"])
+
+
 def test_masked_labels_are_no_class():
     with pytest.raises(InputError, match="expected a label for each text, got masked ones"):
         TextClassifier().fit(["a", "b", "c"], np.ma.array([0, 1, 999], mask=[False, False, True]))

@@ -128,6 +128,7 @@ def test_it_learns_from_a_teacher_s_scores_against_the_labels():
         ([*SCORES[:-1], None], r"y\[59\]: expected a finite number, got None; leave out"),
         ([*SCORES[:-1], float("nan")], r"y\[59\]: expected a finite number, got .*nan"),
         ([*SCORES[:-1], 1e300], r"y\[59\]: expected a finite number, got 1e\+300"),
+        ([1e9 + score for score in SCORES], r"y: expected scores that float32 tells apart, got 1000000"),
         ([*SCORES[:-1], "4"], r"y\[59\]: expected a finite number, got '4'"),
         (["4"] * 60, r"y\[0\]: expected a finite number, got '4'"),
         ([True] * 60, r"y\[0\]: expected a finite number, got True"),

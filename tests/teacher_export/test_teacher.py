@@ -46,6 +46,28 @@ def test_a_saved_classifier_is_loaded_with_its_head_and_names(saved):
     assert teacher.token_embeddings().shape == (40, 16)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda names: {"id2label": dict(zip((0, 1, 2, 3, 7), names, strict=True))},
+            r"without a gap, got 0, 1, 2, 3, 7",
+        ),
+        (lambda names: {"id2label": dict(enumerate(names, 1))}, r"from 0 on, without a gap, got 1, 2, 3, 4, 5"),
+        (
+            lambda names: {"label2id": {name: 4 - place for place, name in enumerate(names)}},
+            r"id2label calls class 0 '1 star', and label2id says that it is class 4",
+        ),
+    ],
+)
+def test_classes_whose_numbers_are_in_doubt_are_refused(saved, tmp_path, change, message):
+    folder = copy_of(saved[0], tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change(LABEL_NAMES)}))
+    with pytest.raises(InputError, match=message):
+        load(TeacherConfig(teacher=str(folder)))
+
+
 def test_the_tokenizer_cuts_and_does_not_pad(saved):
     teacher = load(TeacherConfig(teacher=str(saved[0])))
     ids = [encoding.ids for encoding in teacher.tokenizer.encode_batch(["film " * 100, "film"])]
