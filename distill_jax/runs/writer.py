@@ -70,6 +70,7 @@ def run_config(
     manifest: Manifest,
     teacher_speed: dict[str, Any],
     platform: dict[str, Any] | None = None,
+    vectors: str | None = None,
 ) -> dict[str, Any]:
     """Return the contents of ``config.json``: everything needed to repeat the run and to predict from it.
 
@@ -80,6 +81,7 @@ def run_config(
         manifest: its manifest.
         teacher_speed: what the export measured of its teacher (``TrainData.teacher_speed``).
         platform: what its last bits depend on (``jax_setup.platform``).
+        vectors: the SHA-256 of the file that the embeddings start from; None = they start from none.
     """
     teacher = {**manifest.teacher, **teacher_speed}
     return {
@@ -99,6 +101,7 @@ def run_config(
             "transfer_examples": manifest.examples("transfer"),
             "teacher": teacher,
         },
+        **({} if vectors is None else {"embeddings_sha256": vectors}),
         **({} if platform is None else {"computed_on": [platform]}),
     }
 
@@ -175,6 +178,9 @@ def _require_same_run(workdir: Path, found: dict[str, Any], config: dict[str, An
             "name another with --workdir, or give --overwrite to delete it"
         )
     difference = first_difference(_identity(found, where), _identity(config, where))
+    vectors = found.get("embeddings_sha256"), config.get("embeddings_sha256")
+    if not difference and all(vectors) and vectors[0] != vectors[1]:  # older runs do not say, and a file may be gone
+        difference = ("embeddings_sha256", *vectors)
     old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
     if not difference and old_epochs > epochs:
         difference = ("train.epochs", old_epochs, epochs)

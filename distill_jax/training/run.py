@@ -51,7 +51,7 @@ from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.example_checks import check_examples
 from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.run_data import TrainData
-from distill_jax.training.start_embeddings import params_from
+from distill_jax.training.start_embeddings import params_from, vectors_sha256
 
 _MOST_CHECKPOINTS = 20  # few rows are read a hundred times in a second, and a checkpoint takes a tenth of one
 _MOST_SECONDS = 60  # between two, but for the rest of an epoch
@@ -277,7 +277,9 @@ def run_state(run: TrainRun, data: TrainData) -> RunState:
 
 
 def _config(run: TrainRun, data: TrainData) -> dict[str, Any]:
-    return run_config(run.train, data.student.config, run.export, data.export.manifest, data.teacher_speed, platform())
+    vectors = vectors_sha256(run.train.embeddings)
+    about = data.student.config, run.export, data.export.manifest, data.teacher_speed
+    return run_config(run.train, *about, platform(), vectors)
 
 
 def _fit(

@@ -13,6 +13,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, Manifest, require_whole
 from distill_jax.export.reader import read_token_embeddings
+from distill_jax.files import sha256_file
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.tasks.task import Task
@@ -90,6 +91,12 @@ def start_table(embeddings: str, width: int, export: Path, manifest: Manifest) -
         rows, known = table_of_tokens(vectors, tokens, manifest.vocab_size, width)
     known[manifest.pad_id] = False
     return StartTable(rows, known)
+
+
+def vectors_sha256(embeddings: str) -> str | None:
+    """Return the SHA-256 of the file that the embeddings start from; None where they start from none, or it is gone."""
+    path = Path(embeddings)
+    return sha256_file(path) if embeddings not in (RANDOM, TEACHER) and path.is_file() else None
 
 
 def params_from(table: StartTable | None, student: Student, seed: int) -> Params:

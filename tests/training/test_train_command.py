@@ -148,6 +148,30 @@ def test_another_configuration_is_refused_and_overwrite_takes_its_place(capsys, 
     assert (workdir / "notes.txt").read_text() == "mine"
 
 
+def test_other_vectors_under_the_same_name_are_another_run(capsys, tmp_path, tiny_export):
+    vectors, numbers = tmp_path / "v.vec", " 1 0 2 0 1\n"
+    words = [
+        "--export",
+        tiny_export,
+        "--workdir",
+        tmp_path / "run",
+        *_NOTEBOOK,
+        "--student",
+        "fasttext",
+        "--epochs",
+        "1",
+    ]
+    words += ["--epochs", "1", "--embedding-dim", "5", "--embeddings", vectors]
+    vectors.write_text("w0" + numbers)
+    assert call(capsys, main, *words)[0] == 0
+    assert call(capsys, main, *words, "--resume")[0] == 0
+    vectors.write_text("w1" + numbers)
+    for further in ((), ("--resume",), ("--resume", "--seeds", "2")):
+        assert "it holds another run: its embeddings_sha256 is" in refusal(capsys, main, *words, *further)
+    vectors.unlink()
+    assert call(capsys, main, *words, "--resume")[0] == 0  # it is finished, and asks for nothing
+
+
 def test_an_unfinished_run_wants_resume(capsys, small_run):
     workdir, arguments = small_run
     (workdir / "metrics.json").unlink()
