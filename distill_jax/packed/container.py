@@ -54,7 +54,9 @@ def read_container(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     where = f"packed student {path}"
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):  # a pipe would be waited for
+        if stat.S_ISDIR(found.st_mode):
+            raise InputError(f"{where}: expected a file, got a folder; of a run, python -m distill_jax.pack makes one")
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
             raise InputError(f"{where}: expected a file, found a pipe or a device")
         if found.st_size > _LARGEST:
             raise InputError(f"{where}: expected at most {_LARGEST:,} bytes, got {found.st_size:,}")

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,3 +30,12 @@ def test_words_are_told_apart():
     assert normalised_words("straße café") == ["strasse", "café"]
     assert normalised_words("good") != normalised_words("food")
     assert normalised_words("?! ...") == []
+
+
+def test_characters_that_are_not_seen_do_not_make_another_text():
+    """A tokenizer leaves them out: a test text with soft hyphens is that test text."""
+    text = "A charming film, really."
+    for number in (0x00AD, 0x200B, 0x200D, 0x2060, 0xFEFF, 0xE0041):
+        assert normalised_words(chr(number).join(text)) == normalised_words(text)
+    unseen = (chr(number) for number in range(0x110000) if unicodedata.category(chr(number)) == "Cf")
+    assert not [character for character in unseen if normalised_words(f"a{character}b") != ["ab"]]
