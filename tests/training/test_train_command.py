@@ -158,8 +158,6 @@ def test_other_vectors_under_the_same_name_are_another_run(capsys, tmp_path, tin
         *_NOTEBOOK,
         "--student",
         "fasttext",
-        "--epochs",
-        "1",
     ]
     words += ["--epochs", "1", "--embedding-dim", "5", "--embeddings", vectors]
     vectors.write_text("w0" + numbers)
