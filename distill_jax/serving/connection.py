@@ -112,7 +112,7 @@ class Connection(HttpToolsProtocol):
             import termios
 
             queued = array.array("i", [0])
-            with contextlib.suppress(OSError):  # SIOCOUTQ, which has this number
+            with contextlib.suppress(OSError):  # of a socket TIOCOUTQ is SIOCOUTQ
                 fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
             found += queued[0]
         return found

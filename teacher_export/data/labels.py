@@ -84,8 +84,7 @@ class Declared:
         """Refuse texts of a column that holds numbers, where names are numbers too, and one that may hold either."""
         is_name, is_number = name in self.names, int(name) < len(self.names)
         self._readings.add("either" if is_name and is_number else "name" if is_name else "number")
-        is_permutation = sorted(self.names) == sorted(map(str, range(len(self.names))))
-        if is_permutation or ("number" in self._readings and len(self._readings) > 1):
+        if self._are_permuted or ("number" in self._readings and len(self._readings) > 1):
             raise RowError(
                 f"{row.where}: column {column!r}: the class names {', '.join(self.names[:_NAMES_SHOWN])} are numbers "
                 f"themselves, and {name[:60]!r} may be a name or a number from 0 on; where the column holds names, "
@@ -97,6 +96,11 @@ class Declared:
         """Whether a name is the number of another class."""
         numbers = {str(number): name for number, name in enumerate(self.names)}
         return any(numbers.get(name, name) != name for name in self.names)
+
+    @cached_property
+    def _are_permuted(self) -> bool:
+        """Whether the names are all numbers, in one order or another: no text tells then what a column holds."""
+        return sorted(self.names) == sorted(map(str, range(len(self.names))))
 
     def name_of(self, value: Any, name: str, row: Row, column: str) -> str:
         """Return the class that a label means; a text may be its name, or its number as a number is.
