@@ -72,14 +72,6 @@ class Declared:
     missing: frozenset[str]
     _readings: set[str] = dataclasses.field(default_factory=set, repr=False, compare=False)
 
-    def places_among(self, names: Sequence[str]) -> dict[str, int]:
-        """Return each name's place; where all others are called by the classes' numbers, the classes' places."""
-        places = {name: place for place, name in enumerate(names)}
-        numbers = [str(number) for number in range(len(self.names))]
-        if not set(self.names) <= set(places) and set(numbers) <= set(places):
-            return {name: places[number] for name, number in zip(self.names, numbers, strict=True)}
-        return places
-
     def _require_one_reading(self, name: str, row: Row, column: str) -> None:
         """Refuse texts of a column that holds numbers, where names are numbers too, and one that may hold either."""
         is_name, is_number = name in self.names, int(name) < len(self.names)
@@ -125,6 +117,13 @@ class Declared:
             f"{row.where}: column {column!r}: expected one of the {len(self.names)} classes "
             f"{', '.join(map(repr, self.names[:_NAMES_SHOWN]))}, or its number from 0 on, got {name[:60]!r}"
         )
+
+
+def answered_classes(found: Sequence[str], declared: Sequence[str]) -> tuple[str, ...]:
+    """Return the class that each name of a teacher's answers means: the declared one where all are their numbers."""
+    if set(found) <= set(declared) or not all(_is_number(name) and int(name) < len(declared) for name in found):
+        return tuple(found)
+    return tuple(declared[int(name)] for name in found)
 
 
 def _is_number(name: str) -> bool:
@@ -265,7 +264,7 @@ class LabelColumn:
         Raises:
             InputError: a label is none of them, and bad rows are not left out.
         """
-        index = {**dict.fromkeys(self._missing, -1), **self._declared.places_among(names)}
+        index = {**dict.fromkeys(self._missing, -1), **{name: place for place, name in enumerate(names)}}
         self._warn_of_missing({name for name in self._found if index.get(name) == -1})
         for name, found in self._found.items():
             if name not in index:
@@ -292,9 +291,15 @@ class LabelColumn:
             )
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return classes' names in their order: numbers by what they are, if all are numbers; else by their letters."""
+def in_order(names: Iterable[str], declared: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return classes' names in their order.
+
+    It is that of the declared ones, if all are declared; else numbers are in the order of what they are, if all are
+    numbers; else that of their letters.
+    """
     names = list(names)
+    if set(names) <= set(declared):
+        return tuple(sorted(names, key=declared.index))
     if all(_NUMBER.fullmatch(name) for name in names):
         return tuple(sorted(names, key=lambda name: (float(name), name)))
     return tuple(sorted(names))

@@ -14,7 +14,7 @@ from distill_jax.tables.sources import require_data_file
 from distill_jax.tables.text_columns import TextColumns
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import assemble, open_files
-from teacher_export.data.labels import in_order
+from teacher_export.data.labels import answered_classes, in_order
 from teacher_export.data.output_logits import logits_of
 from teacher_export.data.outputs import Answers, OutputColumns, OutputObjects
 from teacher_export.data.row_parsers import label_column_of, require_no_text
@@ -54,6 +54,7 @@ class AnsweredRows:
         kind = asked.outputs_are
         self._reader = OutputColumns(columns, names, kind) if names else OutputObjects(columns[0], kind)
         self._needs_all = kind == "logits"
+        self._declared = config.class_names
         self._label_names: tuple[str, ...] = ()
         self.answers = Answers()
 
@@ -104,7 +105,7 @@ class AnsweredRows:
         Raises:
             InputError: they are fewer than two, or a label is none of them.
         """
-        self._label_names = names = in_order(self._reader.codes)
+        self._label_names = names = in_order(self._names_of_codes, self._declared)
         if len(names) < 2:
             raise InputError(
                 f"--teacher-outputs: expected answers of at least two classes, got {', '.join(names) or 'none'}"
@@ -112,13 +113,13 @@ class AnsweredRows:
         return names, [-1, *([] if self._labels is None else self._labels.classes_among(names))]
 
     @property
-    def _names_of_codes(self) -> list[str]:
-        return list(self._reader.codes)
+    def _names_of_codes(self) -> tuple[str, ...]:
+        return answered_classes(list(self._reader.codes), self._declared)
 
     @property
     def class_of_code(self) -> list[int]:
         """The class of each code of an answer."""
-        return [self._label_names.index(name) for name in self._reader.codes]
+        return [self._label_names.index(name) for name in self._names_of_codes]
 
     @property
     def output_columns(self) -> tuple[str, ...]:

@@ -218,7 +218,7 @@ class TagLabels:
         Raises:
             InputError: a label is none of the names.
         """
-        index = self._declared.places_among(names)
+        index = {name: place for place, name in enumerate(names)}
         other = next((name for name in self._found if name not in index), None)
         if other is not None:
             raise InputError(

@@ -14,7 +14,7 @@ from distill_jax.tasks import SCORE_NAME
 from distill_jax.tasks.registry import task_named
 from teacher_export.data.answered_table import AnsweredTable
 from teacher_export.data.dataset import Dataset, dataset_of, open_files, say_bad_rows, shortened
-from teacher_export.data.labels import in_order
+from teacher_export.data.labels import answered_classes, in_order
 from teacher_export.data.output_checks import LABEL_PROBABILITIES, LOGITS
 from teacher_export.data.output_logits import OutputCounts, label_logits_of
 from teacher_export.data.output_rows import NO_OUTPUT, output_columns_of
@@ -35,7 +35,7 @@ class TaskRows:
     """What ``RowParser`` says, for labels that are no classes."""
 
     def __init__(self, config: DataConfig, asked: TableTeacherConfig | None) -> None:
-        self._labels = _labels_of(config)
+        self._labels, self._declared = _labels_of(config), config.class_names
         columns = () if self._labels is None else self._labels.columns
         for column in columns:
             require_no_text(column, config.text_column)
@@ -90,9 +90,13 @@ class TaskRows:
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
         """Return the labels' names; every row that is kept has the code 0."""
         if self.outputs:
-            return in_order(self._reader.codes), [0]
+            return in_order(self._names_of_codes, self._declared), [0]
         assert self._labels is not None  # the options see to it
         return self._labels.names(), [0]
+
+    @property
+    def _names_of_codes(self) -> tuple[str, ...]:
+        return answered_classes(list(self._reader.codes), self._declared)
 
     def labels_of(self, rows: np.ndarray, names: Sequence[str], config: DataConfig) -> np.ndarray:
         """Return the labels of some rows, as the task has them."""
@@ -102,7 +106,7 @@ class TaskRows:
 
     def logits(self, names: Sequence[str]) -> tuple[np.ndarray, OutputCounts, str]:
         """Return the answers' logits in the order of their reading, what was done to them, and their fingerprint."""
-        places = [names.index(name) for name in self._reader.codes]
+        places = [names.index(name) for name in self._names_of_codes]
         return label_logits_of(self.answers, places, self._are)
 
 

@@ -18,6 +18,7 @@ from teacher_export.data.class_names import with_class_names
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.folders import with_files_of_folders
 from teacher_export.options.data import DataConfig
+from tolerances import assert_close
 
 FEATURES = """dataset_info:
   features:
@@ -255,8 +256,9 @@ def test_a_text_that_is_one_class_s_name_and_another_s_number_is_refused(tmp_pat
 
 
 def test_answers_may_be_called_by_the_numbers_or_the_names(tmp_path, capsys):
-    for key, answers in (("names", {"sad": 0.5, "joy": 0.5}), ("numbers", {"0": 0.5, "1": 0.5})):
-        lines = [{"text": f"text {row}", "label": row % 2, "answer": answers} for row in range(20)]
+    for key, sad, joy in (("names", "sad", "joy"), ("numbers", "0", "1")):
+        answers = [{joy: 0.7, sad: 0.3}, *[{joy: 0.2, sad: 0.8}] * 3]
+        lines = [{"text": f"text {row}", "label": row % 2, "answer": answers[row % 4]} for row in range(20)]
         (tmp_path / f"{key}.jsonl").write_text("\n".join(map(json.dumps, lines)))
         words = [
             "--dataset",
@@ -272,10 +274,26 @@ def test_answers_may_be_called_by_the_numbers_or_the_names(tmp_path, capsys):
         status, _, error = call(capsys, main, *words)
         assert status == 0, error
         export = Export.open(tmp_path / key)
-        right = ["sad", "joy"] if key == "names" else ["0", "1"]
-        assert [export.label_names[label] for label in export.test.labels] == [
-            right[row % 2] for row in export.test.example_ids
-        ]
+        assert export.label_names == ("sad", "joy")
+        assert export.test.labels.tolist() == [row % 2 for row in export.test.example_ids]
+        wanted = [[0.8, 0.2] if row % 4 else [0.3, 0.7] for row in export.test.example_ids]
+        assert_close(np.exp(export.test.teacher_logits), wanted, terms=2, why="exponentials of logarithms")
+
+
+def test_answers_to_several_labels_may_be_called_by_their_numbers(tmp_path, capsys):
+    answers = [{"1": 0.9, "0": 0.2}, {"1": 0.4, "0": 0.7}]
+    lines = [{"text": f"text {row}", "label": [row % 2], "answer": answers[row % 2]} for row in range(20)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    words = ["--dataset", "table", "--data", tmp_path / "rows.jsonl", "--text-column", "text"]
+    words += ["--label-column", "label", "--class-names", "z", "a", "--task", "multi-label"]
+    status, _, error = call(capsys, main, *words, "--teacher-outputs", "answer", "--output", tmp_path / "export")
+    assert status == 0, error
+    export = Export.open(tmp_path / "export")
+    rows = export.test.example_ids % 2
+    assert export.label_names == ("z", "a")
+    np.testing.assert_array_equal(export.test.labels, np.eye(2, dtype=np.int8)[rows])
+    wanted = np.array([[0.2, 0.9], [0.7, 0.4]])[rows]
+    assert_close(1 / (1 + np.exp(-export.test.teacher_logits)), wanted, terms=2, why="exponentials of logarithms")
 
 
 def test_numbered_labels_of_several_a_row(tmp_path):
