@@ -60,7 +60,7 @@ class FinetuneRun:
         self.labels, self.targets = train.labels, self.objective.targets(train.labels)
         self.weights = loss_weights(train, settings.get("class_weights", ""), self.objective, teacher.class_names)
         self.judging = None if judging is None else (tokens.take(np.arange(len(train), len(texts))), judging.labels)
-        self.selection = Selection()
+        self.selection = Selection(self.objective.task, train.labels if judging is None else judging.labels)
         # What each row was taken for when it was last trained on; on the device, which is not waited for.
         unknown = self.objective.task.unlabelled(len(train), len(teacher.class_names))
         self.answers = torch.from_numpy(unknown).to(device)
@@ -150,7 +150,7 @@ class FinetuneRun:
         if best is not None:
             self.model.load_state_dict(self.selection.weights)
             title = task.history_titles[task.history_scores.index(task.selected_by)]
-            say(f"epoch {best.epoch} is kept: its {title} is the highest")
+            say(f"epoch {best.epoch} is kept: by its {title} and, where chance may part two epochs, by its loss")
         if fault := self._fault():
             warn(fault)
         self.objective.finish(self.model)

@@ -9,6 +9,8 @@ import torch
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
 from distill_jax.metrics.classification import macro_f1
+from distill_jax.tasks.score import Score
+from distill_jax.tasks.single_label import SingleLabel
 from export_helpers import configure
 from finetune_helpers import CPU, Killed, load, settings_of
 from teacher_export import export
@@ -86,20 +88,69 @@ def test_a_killed_run_chooses_as_one_that_was_never_stopped(bare, tmp_path, monk
     assert train(bare, tmp_path / "stopped", **changes) == whole
 
 
+def selected(labels, *epochs):
+    """Return the selection among epochs, each its answers and its loss."""
+    selection = Selection(SingleLabel(), np.array(labels))
+    for number, (answers, loss) in enumerate(epochs, 1):
+        score = SingleLabel().scores(np.array(labels), np.array(answers))[1]
+        selection.add(Judgement(number, loss, score, np.array(answers)), {"w": torch.tensor(number)})
+    return selection
+
+
 def test_patience_lasts_while_the_score_rises_or_the_loss_falls():
     def ended_after(*epochs):
-        selection = Selection()
-        for number, (score, loss) in enumerate(epochs, 1):
-            selection.add(Judgement(number, loss, score, np.zeros(1, int)), {"w": torch.tensor(number)})
-        return selection
+        labels = np.arange(100) % 2
+        return selected(
+            labels, *((np.where(np.arange(100) < right, labels, 1 - labels), loss) for right, loss in epochs)
+        )
 
-    same = (0.1, 1.0)
+    same = (50, 1.0)
     assert not ended_after(same, *[same] * (PATIENCE - 1)).should_end
     assert ended_after(same, *[same] * PATIENCE).should_end
-    assert not ended_after(same, *[(0.0, 1 - step / 10) for step in range(1, 6)]).should_end
-    assert not ended_after(same, *[(0.1 + step / 10, 1 + step) for step in range(1, 6)]).should_end
-    kept = ended_after((0.3, 1.0), (0.5, 2.0), (0.5, 1.5), (0.4, 0.1))
+    assert not ended_after(same, *[(40, 1 - step / 10) for step in range(1, 6)]).should_end
+    assert not ended_after(same, *[(50 + step * 10, 1 + step) for step in range(1, 6)]).should_end
+    kept = ended_after((30, 1.0), (50, 2.0), (50, 1.5), (40, 0.1))
     assert (kept.best.epoch, int(kept.weights["w"])) == (3, 3)
+
+
+def test_of_two_epochs_that_chance_may_part_the_lower_loss_is_kept():
+    labels = np.arange(400) % 2
+    rng = np.random.default_rng(0)
+
+    def answers(share_right):
+        return np.where(rng.random(400) < share_right, labels, 1 - labels)
+
+    early = answers(0.6)
+    late = np.roll(early, 200)
+    late[:3] = labels[:3]
+    assert selected(labels, (early, 0.7), (late, 1.5)).best.epoch == 1
+    assert selected(labels, (late, 1.5), (early, 0.7)).best.epoch == 2
+    assert selected(labels, (early, 0.7), (answers(0.8), 1.5)).best.epoch == 2
+    # The same lead is no chance on rows that all say so.
+    better = early.copy()
+    better[np.flatnonzero(early != labels)[:8]] = labels[np.flatnonzero(early != labels)[:8]]
+    assert selected(labels, (early, 0.7), (better, 1.5)).best.epoch == 2
+
+
+def test_what_is_kept_stays_within_chance_of_the_highest_score_however_the_loss_falls():
+    labels = np.arange(400) % 2
+    rights = range(360, 200, -10)
+    epochs = [(np.where(np.arange(400) < right, labels, 1 - labels), right / 400) for right in rights]
+    # The last of a long fall would be kept if each were compared with the one before.
+    assert selected(labels, *epochs).best.epoch < 3
+    assert selected(labels, *reversed(epochs)).best.epoch >= len(epochs) - 1
+
+
+def test_an_undefined_score_is_less_than_any():
+    scores = Score()
+    labels = np.arange(20.0)
+    for order, kept in (((0, 1), 2), ((1, 0), 1)):
+        selection = Selection(scores, labels)
+        epochs = [(np.zeros(20), 0.5), (labels[::-1] % 7, 2.0)]
+        for number, place in enumerate(order, 1):
+            answers, loss = epochs[place]
+            selection.add(Judgement(number, loss, scores.scores(labels, answers)[1], answers), {"w": torch.tensor(0)})
+        assert selection.best.epoch == kept
 
 
 def test_what_is_held_out_is_a_share_of_every_class_that_can_spare_a_row():

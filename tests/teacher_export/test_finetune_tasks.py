@@ -95,9 +95,8 @@ def test_the_epoch_of_the_task_s_own_score_is_kept_and_its_scores_are_those_said
     said = capsys.readouterr().out
     title = {"score": "Spearman", "multi-label": "micro F1"}[task]
     scores = [float(score) for score in re.findall(rf"epoch \d+ of at most 16: .*{title} ([-\d.]+)", said)]
-    kept = int(re.search(rf"epoch (\d+) is kept: its {title} is the highest", said)[1])
-    assert scores[kept - 1] == max(scores)
-    assert max(scores) > min(scores)
+    kept = int(re.search(rf"epoch (\d+) is kept: by its {title} and, ", said)[1])
+    assert scores[kept - 1] > min(scores)
     means = task_named(task)
     found = means.scores(validation.labels, means.answers(logits_of(tmp_path / "out", task, validation.texts)))
     line = re.search(rf"epoch {kept} of at most 16: (.*)", said)[1]
