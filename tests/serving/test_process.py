@@ -85,6 +85,17 @@ def half_sent(server):
         yield connection
 
 
+def _most_memory(server):
+    """Return how much memory a service has had, in bytes."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
+
+def _send(connection, content):
+    with contextlib.suppress(OSError):  # the client ends before all is taken
+        connection.sendall(content)
+
+
 def _answer(connection):
     found = http.client.HTTPResponse(connection)
     found.begin()
@@ -165,6 +176,30 @@ def test_a_client_whose_headers_are_too_large_is_cut_off_while_it_sends(packed, 
             with pytest.raises(ConnectionError):
                 connection.sendall(lines * 100)
         assert server.end() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is read from Linux's /proc")
+def test_requests_that_come_before_their_turn_wait_in_little_memory_and_are_answered(packed):
+    body, found = _BODY.encode(), []
+    request = b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    asked = b"GET /health HTTP/1.1\r\n\r\n" + request + body
+    with service(packed["linear"]) as server:
+        server.ask("GET", "/health")
+        before = _most_memory(server)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            sender = threading.Thread(target=_send, args=(connection, asked * 10_000))
+            sender.start()
+            with connection.makefile("rb") as answers:
+                for _ in range(200):
+                    assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+                    headers = dict(line.strip().split(b": ") for line in iter(answers.readline, b"\r\n"))
+                    found.append(json.loads(answers.read(int(headers[b"content-length"]))).keys())
+            connection.shutdown(socket.SHUT_RDWR)
+            sender.join()
+        assert _most_memory(server) - before < 16 << 20
+    assert found[::2] == [found[0]] * 100
+    assert found[1::2] == [found[1]] * 100
+    assert found[0] != found[1]
 
 
 def test_a_body_of_many_small_chunks_is_read(packed):
