@@ -21,10 +21,10 @@ from distill_jax.labelling.label_table import digest_of, label_table, require_la
 from distill_jax.labelling.labeller import load_student
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import has_form
-from distill_jax.labelling.part_folder import Done, delete_begun
+from distill_jax.labelling.part_folder import Done, delete_begun, is_begun, part_of
 from distill_jax.labelling.places import Place, place_of
 from distill_jax.labelling.workers import in_order
-from distill_jax.locks import sole_writer
+from distill_jax.locks import exclusive, sole_writer
 from distill_jax.storage.address import is_address, url_of
 from distill_jax.storage.mirror import local_copy
 from distill_jax.storage.objects import Stored
@@ -213,13 +213,18 @@ class FolderTask:
         names = self.names()
         sources = {name: _source_of(name) for name in names}
         known = self.labelled.read(list(sources.values())).keys()
-        ours = {name for name, source in sources.items() if source in known}
-        other = next((name for name in self.labelled.files() if name not in ours), None)
+        ours, begun = {name for name, source in sources.items() if source in known}, set(map(part_of, names))
+        files = (name for name in self.labelled.files() if name not in ours)
+        other = next((name for name in files if str(PurePosixPath(name).parent) not in begun), None)
         if other is not None:
             raise InputError(
                 f"{self.output}/{other}: expected tables that were labelled of those in {self.folder}, found another "
                 "file; delete it, or name another --output"
             )
+        for target in map(self.labelled.target, names):  # before anything is deleted
+            if is_begun(target):
+                with exclusive(target, "output"):
+                    pass
         for name in names:
             target = self.labelled.target(name)
             if target.parent.is_dir():

@@ -218,6 +218,19 @@ def clear_finished(output: Path) -> None:
             _delete(folder)
 
 
+def is_begun(output: Path) -> bool:
+    """Whether a table is under way of an output.
+
+    Raises:
+        InputError: what lies there is nothing of the kind.
+    """
+    folder = _folder_of(output)
+    if not folder.exists() and not folder.is_symlink():
+        return False
+    _read_journal(folder)
+    return True
+
+
 def delete_begun(output: Path) -> None:
     """Delete the table under way of an output, if there is one; to be called under the output's lock.
 
@@ -227,8 +240,13 @@ def delete_begun(output: Path) -> None:
     _journal(_folder_of(output), {}, resume=False, overwrite=True)
 
 
+def part_of(name: str) -> str:
+    """Return the name of the folder of a table under way, from that of its output."""
+    return f"{name}.part"
+
+
 def _folder_of(output: Path) -> Path:
-    return output.with_name(f"{output.name}.part")
+    return output.with_name(part_of(output.name))
 
 
 def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> _Journal | None:

@@ -10,6 +10,8 @@ import pytest
 import distill_jax
 from command_lines import call, refusal
 from distill_jax.labelling import label_folder
+from distill_jax.labelling.labeller import Labeller
+from distill_jax.locks import exclusive
 from distill_jax.predict import main
 from tables import files_of, read_table, write_table
 from tiny_export import tiny_texts
@@ -75,6 +77,36 @@ def test_machines_that_each_do_a_shard_do_all(capsys, tmp_path, student, folder)
     for shard in ("1/3", "2/3", "0/3"):
         label(capsys, student, folder, tmp_path / "out", "--shard", shard)
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("changed", [(), ("--probabilities",)])
+def test_what_was_stopped_within_a_table_begins_anew(capsys, tmp_path, student, folder, monkeypatch, changed):
+    output, of_block, left = tmp_path / "out", Labeller.label, iter(range(6))
+    write_table(folder / "rest.jsonl", [{"id": row, "text": text} for row, text in enumerate(tiny_texts(40, 6)[0])])
+
+    def stopped(self, block):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return of_block(self, block)
+
+    label(capsys, student, folder, tmp_path / "whole", *changed)
+    monkeypatch.setattr(Labeller, "label", stopped)
+    assert call(capsys, main, *words(student, folder, output, "--workers", "1"))[0] == 130
+    monkeypatch.undo()
+    begun = [path for path in output.rglob("*.part") if path.is_dir()]
+    assert len(begun) == 1
+    notes = begun[0] / "notes.txt"
+    notes.write_text("mine")
+    before = files_of(output)
+    assert "move it elsewhere" in refusal(capsys, main, *words(student, folder, output, "--overwrite", *changed))
+    assert files_of(output) == before
+    notes.unlink()
+    with exclusive(begun[0].with_suffix(""), "output"):
+        message = refusal(capsys, main, *words(student, folder, output, "--overwrite", *changed))
+    assert "another process" in message
+    label(capsys, student, folder, output, "--overwrite", *changed)
+    assert files_of(output) == files_of(tmp_path / "whole")
 
 
 def test_what_was_labelled_otherwise_or_of_another_table_is_not_gone_on_with(capsys, tmp_path, student, folder):
