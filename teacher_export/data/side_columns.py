@@ -1,13 +1,16 @@
 """Columns beside a row's text and label: which split it is of, which group, and what it weighs in training."""
 
 import array
+import collections
 import hashlib
 import math
 from collections.abc import Mapping
 
+from distill_jax.console import warn
 from distill_jax.errors import InputError
 from distill_jax.options import option_of
 from distill_jax.tables.rows import Row, RowError
+from teacher_export.data.labels import PANDAS_MISSING, canonical_label
 from teacher_export.data.row_parsers import RowParser
 from teacher_export.options.data import DataConfig
 
@@ -50,6 +53,7 @@ class SideColumns:
         self.columns = tuple(seen)
         self.keeps_unlabelled = parser.keeps_unlabelled
         self.splits, self.groups, self.weights = array.array("b"), array.array("q"), array.array("f")
+        self._without_group: collections.Counter[str] = collections.Counter()
         self.reader: RowParser = self if side else parser
         self._was_taken = False  # the parser knows the row already that is refused now
 
@@ -81,9 +85,19 @@ class SideColumns:
         if self._split is not None:
             self.splits.append(place)
         if self._group is not None:
-            self.groups.append(_number(group, len(self.groups)))
+            self.groups.append(self._number(group))
         if self._weight is not None:
             self.weights.append(weight)
+
+    def _number(self, group: object) -> int:
+        """Return a group's number, at least 0; a row without a group is one by itself, of a number below 0."""
+        name = _name(group)
+        if name in PANDAS_MISSING:
+            self._without_group[name] += 1
+            name = ""
+        if not name:
+            return -1 - len(self.groups)
+        return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 1
 
     @property
     def bad_codes(self) -> Mapping[int, RowError]:
@@ -118,16 +132,22 @@ class SideColumns:
         return self._parser.text(self._bare(row))
 
     def classes(self) -> tuple[tuple[str, ...], list[int]]:
-        """Return the classes' names and each code's class."""
+        """Return the classes' names and each code's class, and say which cells are taken for rows without a group."""
+        if self._without_group:
+            counted = ", ".join(f"{name!r} ({rows:,})" for name, rows in sorted(self._without_group.items()))
+            warn(
+                f"warning: column {self._group!r}: rows with {counted} are taken for rows without a group, each one by "
+                "itself; where that is a group, call it otherwise"
+            )
         return self._parser.classes()
 
     def _bare(self, row: Row) -> Row:
         return row._replace(cells=row.cells[: self._first])
 
 
-def _number(value: object, row: int) -> int:
-    """Return a group's number, at least 0; a row without a group is one by itself, of a number below 0."""
-    name = "" if value is None else str(value).strip()
-    if not name:
-        return -1 - row
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 1
+def _name(group: object) -> str:
+    """Return what a group is called: as labels are, a number by its value; empty where it is missing."""
+    try:
+        return canonical_label(group) or ""
+    except TypeError:  # a date, or another thing that names no class
+        return str(group).strip()

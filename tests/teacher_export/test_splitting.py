@@ -112,6 +112,27 @@ def test_no_group_is_in_two_splits(tmp_path, seed):
     assert abs(len(found["test"]) - 0.3 * count) <= max(groups.count(group) for group in set(groups))
 
 
+@pytest.mark.parametrize("missing", [None, "", "  ", float("nan"), "NA", "nan"])
+def test_rows_without_a_group_are_drawn_one_by_one(tmp_path, missing, capsys):
+    groups = [missing if row % 4 else f"g{row % 10}" for row in range(200)]
+    path = write(tmp_path / "data.jsonl", rows_of(200, author=groups))
+    found = ids(load(path, group_column="author", train_fraction=0.5))
+    shares = [sum(row % 4 > 0 for row in rows) for rows in found.values()]
+    assert min(shares) > 40
+    said = "are taken for rows without a group" in capsys.readouterr().err
+    assert said == (missing in ("NA", "nan"))
+
+
+def test_a_group_that_is_a_number_is_the_same_however_it_is_written(tmp_path):
+    rows = rows_of(
+        200, author=[[row % 20, float(row % 20), str(row % 20), f"{row % 20}.0"][row // 50] for row in range(200)]
+    )
+    where = {}
+    for name, found in ids(load(write(tmp_path / "data.jsonl", rows), group_column="author")).items():
+        for row in found:
+            assert where.setdefault(row % 20, name) == name
+
+
 def test_groups_too_few_for_the_splits_are_refused(tmp_path):
     path = write(tmp_path / "data.jsonl", rows_of(10, author=["x"] * 10))
     with pytest.raises(InputError, match=r"--group-column author: expected groups enough for every split, got 1, "):
