@@ -15,6 +15,7 @@ from distill_jax.files import (
     first_difference,
     read_json,
     remove_temporaries,
+    sha256_file,
     sync_folder,
     temporary_beside,
     write_json,
@@ -22,6 +23,7 @@ from distill_jax.files import (
 from teacher_export.teacher.weights_file import load_tensors
 
 RECORD = "finetuning.json"
+_FILES = "files"
 _DIGEST = "sha256"
 STATE = "the state of a begun fine-tuning (delete it to begin anew)"
 _OPTIONS = {
@@ -49,13 +51,34 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         InputError: the folder holds something else.
     """
     if (folder / RECORD).is_file():
-        return read_json(folder / RECORD, "fine-tuned teacher's record")
+        found = read_json(folder / RECORD, "fine-tuned teacher's record")
+        return {name: value for name, value in found.items() if name != _FILES}
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"fine-tuned teacher's folder {folder}: expected it empty or with a {RECORD}, found other files; "
             "name another with --finetune-output"
         )
     return None
+
+
+def require_written(folder: Path) -> None:
+    """Refuse a fine-tuned teacher of other files than were written; one of an older version does not say which.
+
+    Raises:
+        InputError: a file is missing or was changed since.
+    """
+    files = read_json(folder / RECORD, "fine-tuned teacher's record").get(_FILES, {})
+    if not isinstance(files, dict) or any(Path(name).name != name for name in files):
+        raise InputError(
+            f"{folder / RECORD}: {_FILES}: expected a digest for each file of the folder, got another thing"
+        )
+    for name, written in files.items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != written:
+            raise InputError(
+                f"{path}: expected what the fine-tuning wrote, found {'another file' if path.is_file() else 'none'}; "
+                "delete the folder to fine-tune again, or take it as it is with --teacher"
+            )
 
 
 def require_same_settings(where: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -152,8 +175,9 @@ def save_finetuned(
         temporary.mkdir(parents=True)
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-        write_json(temporary / RECORD, settings)
         write_rows(temporary)
+        files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
+        write_json(temporary / RECORD, {**settings, _FILES: files})
         for path in temporary.iterdir():
             shutil.copymode(temporary / RECORD, path)  # safetensors makes its file readable by its owner alone
             with path.open("rb") as stream:

@@ -10,7 +10,12 @@ from distill_jax.locks import clear_leftovers, exclusive
 from teacher_export.config import ExportConfig
 from teacher_export.teacher.classes import finetuning_settings
 from teacher_export.teacher.finetune_plan import described_length
-from teacher_export.teacher.finetune_state import read_record, require_same_settings, state_file
+from teacher_export.teacher.finetune_state import (
+    read_record,
+    require_same_settings,
+    require_written,
+    state_file,
+)
 from teacher_export.teacher.hardware import resolve_precision
 from teacher_export.teacher.source import TeacherSource, folder_source
 from teacher_export.teacher.training_rows import require_same_split, split_options
@@ -86,7 +91,8 @@ class Finetuning:
         return self._load(source)
 
     def load(self) -> "Teacher":
-        """Return the fine-tuned teacher, which is there."""
+        """Return the fine-tuned teacher, which is there; raises ``InputError`` where its files were changed since."""
+        require_written(self.folder)
         return self._load(self.source)
 
     def teacher(self, untrained: "Teacher") -> "Teacher":

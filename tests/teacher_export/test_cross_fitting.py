@@ -10,13 +10,13 @@ import torch
 from distill_jax.data.examples import read_examples
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
-from distill_jax.files import read_json
 from distill_jax.tasks.registry import task_named
 from export_helpers import ROWS, all_logits, configure, configure_finetuned, contents, count_predictions
 from teacher_export import export
 from teacher_export.data.dataset import SEEN_BY_NONE
 from teacher_export.options.data import DataConfig
 from teacher_export.teacher import finetune_run
+from teacher_export.teacher.finetune_state import read_record
 from teacher_export.teacher.folds import with_folds, without_fold
 from teacher_export.teacher.training_rows import text_digests
 from teacher_export.transfer.transfer_set import build_transfer_set
@@ -169,13 +169,13 @@ def _beside(config, folder):
 
 def test_an_export_of_one_teacher_is_another_and_its_fine_tuned_teacher_is_shared(bare, tmp_path):
     export.run(configure_finetuned(bare, tmp_path / "out", finetune_epochs=1))
-    plain = read_json(tmp_path / "out-teacher" / "finetuning.json", "record")
+    plain = read_record(tmp_path / "out-teacher")
     with pytest.raises(InputError, match=r"its config\.cross_fitting is None, this one's is \{"):
         export.run(crossed(bare, tmp_path / "out"))
     tuned = tmp_path / "out-teacher"
     export.run(_beside(crossed(bare, tmp_path / "other"), tuned))
-    assert read_json(tuned / "finetuning.json", "record") == plain
-    assert read_json(tuned / "fold-1" / "finetuning.json", "record") == {
+    assert read_record(tuned) == plain
+    assert read_record(tuned / "fold-1") == {
         **plain,
         "fold": 1,
         "folds": FOLDS,

@@ -277,6 +277,13 @@ def test_a_command_fine_tunes_exports_and_takes_the_teacher_again(bare, tmp_path
     assert "is reused" in said
     logits = [read_examples(tmp_path / name, read_manifest(tmp_path / name), "test") for name in ("first", "again")]
     np.testing.assert_array_equal(logits[0].teacher_logits, logits[1].teacher_logits)
+    weights = bytearray((tmp_path / "tuned/model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "tuned/model.safetensors").write_bytes(weights)
+    assert "expected what the fine-tuning wrote, found another file" in refusal(
+        capsys, main, *command, "--output", tmp_path / "changed"
+    )
+    assert not (tmp_path / "changed").exists()
     tuned = [*write_table(tmp_path, task), "--teacher", tmp_path / "tuned", "--output", tmp_path / "third"]
     assert "--finetune-learning-rate goes with a teacher without a trained head" in refusal(capsys, main, *tuned)
 
