@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 _NEVER = -1e6  # the logit of a class that no training row has
 _FLOAT_BYTES, _STRENGTH = 4, 1.0
+_OF_LABELS, _OF_SCORES = "TF-IDF + logistic regression on labels", "TF-IDF + ridge on labels"
 _OF_TEACHER = "TF-IDF + ridge on the teacher's logits"
+_OF_TRANSFER = f"{_OF_TEACHER}, transfer set too"
+NAMES = (_OF_LABELS, _OF_SCORES, _OF_TEACHER, _OF_TRANSFER)
+"""What baselines are called."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +79,7 @@ def trained_baselines(
         found.append(_ridge(_OF_TEACHER, features, teacher_logits))
         if transfer is not None:
             targets = np.concatenate([teacher_logits, transfer[1]])
-            found.append(_ridge(f"{_OF_TEACHER}, transfer set too", _features([*texts, *transfer[0]]), targets))
+            found.append(_ridge(_OF_TRANSFER, _features([*texts, *transfer[0]]), targets))
     return [each for each in found if each is not None]
 
 
@@ -92,7 +96,7 @@ def _features(texts: list[str]) -> tuple[Any, Any]:
 
 def _of_labels(vectorised: tuple[Any, Any], labels: np.ndarray, num_labels: int) -> Baseline | None:
     if np.issubdtype(labels.dtype, np.floating):
-        return _ridge("TF-IDF + ridge on labels", vectorised, labels.reshape(len(labels), -1))
+        return _ridge(_OF_SCORES, vectorised, labels.reshape(len(labels), -1))
     words, features = vectorised
     if words is None:
         return None
@@ -102,8 +106,7 @@ def _of_labels(vectorised: tuple[Any, Any], labels: np.ndarray, num_labels: int)
     def logits(vectors: Any) -> np.ndarray:
         return np.stack([model(vectors) for model in models], axis=1)
 
-    name, numbers = "TF-IDF + logistic regression on labels", num_labels * (features.shape[1] + 1)
-    return Baseline(name, words, logits, numbers, len(labels))
+    return Baseline(_OF_LABELS, words, logits, num_labels * (features.shape[1] + 1), len(labels))
 
 
 def _logistic(features: Any, side: np.ndarray) -> Callable[[Any], np.ndarray]:

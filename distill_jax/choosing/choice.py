@@ -9,6 +9,7 @@ from distill_jax.choosing.candidate import Candidate
 from distill_jax.choosing.recommendation import Limits, Recommendation
 from distill_jax.errors import InputError, MissingInputError, refusing
 from distill_jax.files import read_json
+from distill_jax.repeats import first_repeated
 from distill_jax.results_file import ResultsFile
 
 CHOICES = ResultsFile("distill_jax.choose", frozenset({"candidates", "recommended"}))
@@ -72,6 +73,9 @@ def read_choice(path: Path) -> Choice:
         raise InputError(f"{path}: {expected}, found something else")
     found = read_json(path, "choice")
     with refusing(lambda reason: f"{path}: {expected} of this version, found others ({reason}); choose again"):
+        again = first_repeated(each["name"] for each in found["candidates"])
+        if again is not None:
+            raise ValueError(f"two candidates are called {again!r}")
         by_name = {each["name"]: Candidate.from_json(each) for each in found["candidates"]}
         recommended = found["recommended"]
         choice = Choice(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from distill_jax.baselines.of_export import baselines_of
-from distill_jax.baselines.tfidf import Baseline
+from distill_jax.baselines.tfidf import NAMES, Baseline
 from distill_jax.choosing.candidate import Candidate, Cost, Kind
 from distill_jax.choosing.choice import Choice
 from distill_jax.choosing.int8_teacher import int8_teacher
@@ -28,6 +28,8 @@ from distill_jax.repeats import first_repeated
 from distill_jax.tasks.task import Task
 
 _MOST_TIMED = 2_048
+_TEACHER, _IN_INT8 = "Teacher", "Teacher, int8"
+_TAKEN = (_TEACHER, _IN_INT8, *NAMES)  # names that no student may have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +77,7 @@ def choose(
         teacher: the fine-tuned teacher's folder, to be measured in int8, too; None = it is left out.
 
     Raises:
-        InputError: a student is another export's, or cannot be packed, or two would have one name.
+        InputError: a student is another export's, or cannot be packed, or would have another candidate's name.
     """
     names = _names(paths)
     tokenizer = FastTokenizer(export.load_tokenizer(), export.manifest.max_length)
@@ -111,7 +113,7 @@ def choose(
         except InputError as error:
             on_step(f"the teacher in int8 is left out: {error}")
         else:
-            candidates.append(judge.candidate("Teacher, int8", "teacher", in_int8.logits, in_int8.cost))
+            candidates.append(judge.candidate(_IN_INT8, "teacher", in_int8.logits, in_int8.cost))
     metric = judge.task.metrics[0]
     sign = 1 if metric.larger_is_better else -1
     front = tuple(pareto_front(candidates, sign))
@@ -147,11 +149,13 @@ def _require_of(export: Export, path: Path) -> None:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return what to call the students: their files' names, with folders where they are alike."""
+    """Return what to call the students: their files' names, with folders where these are alike or not a student's."""
     names = [path.absolute().name for path in paths]
-    if len(set(names)) < len(names):
+    if first_repeated([*_TAKEN, *names]) is not None:
         names = [str(path) for path in paths]
-    again = first_repeated(names)
+    again = first_repeated([*_TAKEN, *names])
+    if again in _TAKEN:
+        raise InputError(f"{again}: the teacher or a baseline is called so; rename it, or name it by its whole path")
     if again is not None:
         raise InputError(f"{again}: expected different students, got it twice; name each once")
     return names
@@ -176,4 +180,4 @@ def _teacher(judge: _Judge, export: Export) -> list[Candidate]:
     cost = Cost(
         size if isinstance(size, int) else None, texts_per_second=speed if isinstance(speed, float | int) else None
     )
-    return [judge.candidate("Teacher", "teacher", logits, cost)]
+    return [judge.candidate(_TEACHER, "teacher", logits, cost)]

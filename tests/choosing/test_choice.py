@@ -84,6 +84,14 @@ def test_what_is_no_choice_of_these_runs_is_refused(capsys, tmp_path, written):
     [
         {"pareto_front": ["none"]},
         {"candidates": 7},
+        {
+            "candidates": [
+                Candidate("Teacher", kind, Interval(1, 1, 1), np.empty(0), Cost(1)).to_json()
+                for kind in ("student", "teacher")
+            ],
+            "pareto_front": [],
+            "recommended": "Teacher",
+        },
         {"limits": {}},
         {"recommended": "none"},
         {"test_rows": "many"},

@@ -3,13 +3,16 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import distill_jax as dj
 from command_lines import call, refusal
-from distill_jax.baselines.tfidf import trained_baselines
+from distill_jax.baselines.tfidf import NAMES, trained_baselines
 from distill_jax.choose import main
 from distill_jax.choosing import measuring
 from distill_jax.choosing.measuring import choose
@@ -92,10 +95,11 @@ def test_baselines_learn_every_task(task):
     }[task]
     teacher = np.eye(3)[classes].astype(np.float32) if task != "score" else classes[:, None].astype(np.float32)
     kind = task_named(task)
-    of_labels, of_teacher = trained_baselines(kind, texts, labels, teacher, len(names))
+    trained = trained_baselines(kind, texts, labels, teacher, len(names), (texts, teacher))
+    assert len({each.name for each in trained} & set(NAMES)) == 3
     others, answers = tiny_texts(200, 2)
     true = {"single-label": answers, "multi-label": np.eye(3)[answers].astype(np.int8), "score": answers}[task]
-    for baseline in (of_labels, of_teacher):
+    for baseline in trained:
         logits = baseline.logits(others)
         assert logits.shape == (200, len(names))
         assert kind.metrics[0].of(true, logits) > 0.5
@@ -122,6 +126,21 @@ def test_a_teacher_that_cannot_be_had_in_int8_is_left_out_in_a_sentence(capsys, 
     assert status == 0
     assert f"the teacher in int8 is left out: teacher {tmp_path}: no" in error
     assert "Teacher, int8" not in output
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "runs", "/elsewhere"]), st.sampled_from(["cnn", *measuring._TAKEN])), min_size=1
+    )
+)
+def test_every_student_has_a_name_of_its_own_or_is_refused(places):
+    paths = [Path(folder, name) for folder, name in places]
+    if len(set(paths)) < len(paths) or any(str(path) in measuring._TAKEN for path in paths):
+        with pytest.raises(InputError, match=r"name each once|the teacher or a baseline is called so"):
+            measuring._names(paths)
+        return
+    names = measuring._names(paths)
+    assert len({*names, *measuring._TAKEN}) == len(names) + len(measuring._TAKEN)
 
 
 def test_what_cannot_be_chosen_from_is_refused(capsys, tmp_path, packable, files, tiny_export):
