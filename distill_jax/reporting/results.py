@@ -4,6 +4,7 @@ import csv
 import io
 
 from distill_jax.console import format_table
+from distill_jax.errors import printable
 from distill_jax.reporting.numbers import count, duration, percent, score, size
 from distill_jax.reporting.seeds import SEED_COLUMNS, seed_lines, seed_values
 from distill_jax.reporting.table import Row, Table
@@ -140,10 +141,10 @@ def _measured(row: Row) -> dict[str, float | None]:
 
 
 def csv_field(value: str | float | None) -> str:
-    """Return a value as a CSV field: an unknown one is empty, a text is never a formula."""
+    """Return a value as a CSV field: an unknown one is empty, a text is never a formula nor steers a terminal."""
     if value is None:
         return ""
     if isinstance(value, str):
         # A spreadsheet would take it for a formula; the apostrophe says that it is text.
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return printable(f"'{value}" if value.startswith(_FORMULA) else value)
     return str(value).lower() if isinstance(value, bool) else str(value)

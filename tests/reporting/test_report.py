@@ -1,16 +1,20 @@
 import csv
 import html.parser
+import io
 import json
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distill_jax.checksums import CHECKSUMS
-from distill_jax.errors import InputError, MissingInputError
+from distill_jax.errors import InputError, MissingInputError, printable
 from distill_jax.locks import exclusive
 from distill_jax.report import ReportConfig, write_report
 from distill_jax.reporting import numbers
@@ -253,6 +257,24 @@ def test_names_are_escaped(tmp_path):
     assert f"t{bad}" in parsed.text
     assert "\\u202eegap\\x1b" in parsed.text
     assert not set("\u202e\x1b") & set(page)
+
+
+def test_names_of_folders_and_classes_do_not_steer_a_terminal_that_shows_a_csv(tmp_path):
+    write_run(tmp_path / "a\x1b[31mb\u202e|c", DIRECT, label_names=("bad", "\x9b31m\u2066", "good"))
+    report(tmp_path)
+    tables = [(tmp_path / name).read_text() for name in ("results.csv", "classes.csv")]
+    assert all(not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", table) for table in tables)
+    assert "a\\x1b[31mb\\u202e|c" in [Path(row["run"]).name for row in csv.DictReader(tables[0].splitlines())]
+    assert "\\x9b31m\\u2066" in [row["class"] for row in csv.DictReader(tables[1].splitlines())]
+
+
+@given(st.text())
+def test_a_text_is_one_field_of_a_csv_that_no_spreadsheet_computes(text):
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow([report_text.csv_field(text), "next"])
+    ((field, following),) = csv.reader(io.StringIO(stream.getvalue(), newline=""))
+    assert (field.removeprefix("'"), following) == (printable(text).removeprefix("'"), "next")
+    assert not field.startswith(("=", "+", "-", "@", "\t"))
 
 
 def test_twins_stand_side_by_side_in_the_chart_s_legend(tmp_path):
