@@ -76,14 +76,23 @@ def require_once(words: Sequence[str], repeatable: Collection[str] = ()) -> None
     for word in words:
         if word == "--":
             return
-        if not word.startswith("--"):
+        option = given_option(word)
+        if option is None:
             continue
-        given = word.partition("=")[0].replace("_", "-")
-        option = "--" + given.removeprefix("--").removeprefix("no-")
+        given = _spelt(word)
         if option in seen and option not in repeatable:
             twice = f"{given} is given twice" if seen[option] == given else f"{seen[option]} and {given} are one option"
             raise InputError(f"{twice}; expected it once, and several values, where it takes them, after one another")
         seen[option] = given
+
+
+def given_option(word: str) -> str | None:
+    """Return the option that a word of a command line gives: ``--x-y`` of ``--no-x_y=1``, too; None of a value."""
+    return "--" + _spelt(word).removeprefix("--").removeprefix("no-") if word.startswith("--") else None
+
+
+def _spelt(word: str) -> str:
+    return word.partition("=")[0].replace("_", "-")
 
 
 def check_fields(config: Any) -> None:

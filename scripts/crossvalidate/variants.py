@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.options import given_option
 from distill_jax.train import parse
 from scripts.crossvalidate.rows import DatasetName
 from teacher_export.command_line import parse_arguments
@@ -16,6 +17,11 @@ from teacher_export.options.transfer_set import TransferSetConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _KEYS = {"export", "train", "direct", "students"}
+# What the study sets itself, or would not be the same study without.
+_OF_EXPORT = {"--dataset", "--data", "--unlabelled", "--text-column", "--label-column", "--split-column"}
+_OF_EXPORT |= {"--output", "--finetune-output"}
+_OF_TRAINING = {"--student", "--distil", "--recipe", "--export", "--workdir", "--seed", "--seeds", "--resume"}
+_OF_TRAINING |= {"--overwrite"}
 # As in make best: the demo's teacher has two epochs there, and other data sets' validation rows choose.
 _OF_DATASETS: dict[DatasetName, dict[str, str]] = {"demo": {"--finetune-epochs": "2"}}
 
@@ -83,14 +89,18 @@ def _variant(name: str, value: Any, where: str) -> Variant:
     students = value.get("students", {})
     if not isinstance(students, dict):
         raise InputError(f"{where}: students: expected a list of words for each, got {students!r}")
-    lists = {key: _words(value.get(key, []), f"{where}: {key}") for key in ("export", "train", "direct")}
-    own = {student: _words(words, f"{where}: students.{student}") for student, words in students.items()}
+    taken = {"export": _OF_EXPORT, "train": _OF_TRAINING, "direct": _OF_TRAINING}
+    lists = {key: _words(value.get(key, []), f"{where}: {key}", taken[key]) for key in taken}
+    own = {student: _words(words, f"{where}: students.{student}", _OF_TRAINING) for student, words in students.items()}
     return Variant(name, students=own, **lists)
 
 
-def _words(value: Any, where: str) -> tuple[str, ...]:
+def _words(value: Any, where: str, taken: Set[str]) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise InputError(f"{where}: expected a list of words in quotation marks, got {value!r}")
+    word = next((word for word in value if given_option(word) in taken), None)
+    if word is not None:
+        raise InputError(f"{where}: expected words that the study does not set itself, got {word!r}")
     return tuple(value)
 
 

@@ -91,6 +91,28 @@ def test_words_that_a_training_would_refuse_are_refused_before_anything_runs(tmp
     assert "--only-fold: expected" in refusal(capsys, main, "--only-fold", "5")
 
 
+def words_of_a_study():
+    """Return each option that a study gives its commands itself, and where a file of variants would name it."""
+    rows = SimpleNamespace()
+    plan = folds.Plan(Path("o"), "demo", rows, np.zeros((1, 1), np.int8), ("cnn",), 1, "best", 0, (Variant("x"),))
+    export, *trainings = plan.steps(0, Variant("x", export=("--finetune-epochs", "1")))
+    found = {("export", word) for word in export.words if word.startswith("--")} - {("export", "--finetune-epochs")}
+    for training in trainings:
+        own = {word for word in training.words if word.startswith("--")}
+        found |= {(key, word) for key in ("train", "direct", "students.cnn") for word in own}
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("key", "word"), words_of_a_study())
+def test_words_that_the_study_sets_itself_are_refused_with_their_place(tmp_path, key, word):
+    path = tmp_path / "v.toml"
+    for spelt in (word, f"{word}=x", word.replace("-", "_").replace("__", "--", 1), f"--no-{word[2:]}"):
+        path.write_text(f"[x]\n{key} = ['--epochs', '1', '{spelt}']")
+        message = f"^--variants {path}: x: {key}: expected words that the study does not set itself, got '{spelt}'$"
+        with pytest.raises(InputError, match=message):
+            read_variants(path)
+
+
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A tiny data set, and commands that write made-up runs: a teacher right on most rows, students on fewer."""
