@@ -41,7 +41,7 @@ class Arguments:
     """TOML: a table for each way to export and to train, with lists of further words: export = ["--augment", "2"],
     train (distilled students), direct (students of labels), students.cnn. Ways are compared row by row."""
     only_fold: Annotated[tuple[int, ...], tyro.conf.arg(metavar="FOLD…")] = ()
-    """Run these alone, of 0 and up; the tables are of all that are done."""
+    """Run these alone, of 0 and up; the tables are of all that are done with the same settings."""
     split_seed: int = 0
     """Draws the folds."""
     plan: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

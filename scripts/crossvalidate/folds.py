@@ -121,9 +121,15 @@ class Plan:
         write_compact(self.result_path(fold, variant), {**found, "asked": self._asked(variant), "seconds": seconds})
 
     def is_done(self, fold: int, variant: Variant) -> bool:
-        """Return whether a fold's results are there, of the same students, seeds and words."""
+        """Return whether a fold's results are there, of the same rows, students, seeds and words."""
         path = self.result_path(fold, variant)
-        return path.is_file() and read_fold(path).get("asked") == self._asked(variant)
+        if not path.is_file():
+            return False
+        found = read_fold(path)
+        return found.get("asked") == self._asked(variant) and found.get("example_ids") == self._test(fold).tolist()
+
+    def _test(self, fold: int) -> np.ndarray:
+        return np.flatnonzero(self.parts[fold] == PARTS.index(TEST))
 
     def _asked(self, variant: Variant) -> dict[str, Any]:
         own = {"export": list(variant.export), "train": list(variant.train), "direct": list(variant.direct)}
@@ -132,7 +138,7 @@ class Plan:
         return {**own, "students": students, **numbers}
 
     def _results(self, fold: int, variant: Variant, say: Callable[[str], object]) -> dict[str, Any]:
-        test = np.flatnonzero(self.parts[fold] == PARTS.index(TEST))
+        test = self._test(fold)
         export, _ = self.export(fold, variant)
         models, teacher = [], None
         for run in self.runs(fold, variant):

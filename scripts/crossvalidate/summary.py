@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from scripts.crossvalidate.pooled import (
     group_means,
     score_student,
 )
+from scripts.crossvalidate.variants import Variant
 from teacher_export.data.demo_votes import votes_of
 
 NUMBERS, PAGE, CEILING = "summary.json", "summary.md", "ceiling.json"
@@ -47,15 +48,22 @@ class VariantSummary:
 
 
 def write_summary(plan: Plan) -> list[str]:
-    """Write the tables of the folds that are done; return them for the terminal. Nothing where none is."""
-    found = [_read(plan, place) for place in range(len(plan.variants))]
-    summaries = [each for each in found if each is not None]
+    """Write the tables of the folds that are done as asked; return them for the terminal. Nothing where none is."""
+    summaries, others = [], {}
+    for variant in plan.variants:
+        there = [fold for fold in range(len(plan.parts)) if plan.result_path(fold, variant).is_file()]
+        done = [fold for fold in there if plan.is_done(fold, variant)]
+        others[variant.name] = [fold for fold in there if fold not in done]
+        if done:
+            summaries.append(_summary(plan, variant, done))
+    left_out = _left_out(others)
     if not summaries:
-        return []
+        return left_out
     ceiling = _ceiling(plan)
     tables = [table for each in summaries for table in _tables(each)] + _differences(summaries)
     lines = _ceiling_lines(ceiling)
     page = [f"# {plan.dataset}, cross-validated", "", _about(plan, summaries)]
+    page += [part for line in left_out for part in ("", line)]
     for title, header, body in tables:
         page += ["", f"## {title}", "", *_markdown(header, body)]
     page += ["", "## What a reader can reach", "", *(f"- {line}" for line in lines)]
@@ -63,25 +71,39 @@ def write_summary(plan: Plan) -> list[str]:
         stream.write(("\n".join(page) + "\n").encode())
     RESULTS_FILE.write(plan.output / NUMBERS, {"ceiling": ceiling, "variants": [_to_json(each) for each in summaries]})
     said = [f"\n{title}\n{format_table(header, body)}" for title, header, body in tables]
-    return [*said, "", *lines]
+    return [*said, "", *left_out, *lines]
 
 
-def _read(plan: Plan, place: int) -> VariantSummary | None:
-    variant = plan.variants[place]
-    paths = [plan.result_path(fold, variant) for fold in range(len(plan.parts))]
-    folds = [read_fold(path) for path in paths if path.is_file()]
-    if not folds:
-        return None
+def _summary(plan: Plan, variant: Variant, done: Sequence[int]) -> VariantSummary:
+    folds = [read_fold(plan.result_path(fold, variant)) for fold in done]
     pooled = Pooled.of(folds)
     names = [each["name"] for each in folds[0]["baselines"] if each["name"] in pooled.models]
     baseline = max(names, key=pooled.accuracy, default=None)
     students = [name for name in plan.students if {name, distilled_name(name)} <= set(pooled.models)]
     scores = {name: score_student(pooled, name, baseline) for name in students}
-    return VariantSummary(variant.name, [fold["fold"] for fold in folds], pooled, scores, baseline)
+    return VariantSummary(variant.name, list(done), pooled, scores, baseline)
+
+
+def _left_out(others: Mapping[str, Sequence[int]]) -> list[str]:
+    """Return a line on the folds of each variant whose results are of other settings; none where there are none."""
+    folds = sorted({fold for each in others.values() for fold in each})
+    if not folds:
+        return []
+    named = "; ".join(f"{name}: {_listed(each)}" for name, each in others.items() if each)
+    again = " ".join(map(str, folds))
+    line = (
+        f"Folds made with other settings are left out ({named}): this command with --only-fold {again} makes them "
+        "again, or says why another --output is needed."
+    )
+    return [line]
+
+
+def _listed(folds: Sequence[int]) -> str:
+    return f"folds {', '.join(map(str, folds))}"
 
 
 def _about(plan: Plan, summaries: Sequence[VariantSummary]) -> str:
-    done = "; ".join(f"{each.name}: folds {', '.join(map(str, each.folds))}" for each in summaries)
+    done = "; ".join(f"{each.name}: {_listed(each.folds)}" for each in summaries)
     rows = max(len(each.pooled.labels) for each in summaries)
     return (
         f"Held-out rows of {len(plan.parts)} folds ({done}), {rows:,} of {len(plan.rows.labels):,}; "

@@ -230,6 +230,36 @@ def test_a_command_that_changed_or_that_was_interrupted(study, tmp_path, capsys,
     assert len(study) == 6
 
 
+@pytest.mark.parametrize(
+    ("before", "now"), [("--augment 2", "--augment 3"), ("--recipe notebook", ""), ("--seeds 2", ""), ("", "--seeds 2")]
+)
+def test_folds_made_with_other_settings_are_named_and_left_out_of_the_tables(study, tmp_path, capsys, before, now):
+    words = ("--dataset", "demo-tweets", "--folds", "3", "--students", "cnn", "--output", tmp_path / "o")
+    for fold in ("0", "2"):
+        assert call(capsys, main, *words, *before.split(), "--only-fold", fold)[0] == 0
+    status, said, error = call(capsys, main, *words, *now.split(), "--only-fold", "1")
+    assert status == 0, error
+    line = "Folds made with other settings are left out (default: folds 0, 2): this command with --only-fold 0 2 makes"
+    page = (tmp_path / "o" / "summary.md").read_text()
+    assert said.count(line) == page.count(line) == 1
+    (found,) = json.loads((tmp_path / "o" / "summary.json").read_text())["variants"]
+    alone = json.loads((tmp_path / "o" / "results" / "default" / "fold-1.json").read_text())
+    assert (found["folds"], found["rows"]) == ([1], len(alone["labels"]))
+    assert f"folds 1), {len(alone['labels'])} of 150" in page
+    if "--seeds" in before + now:  # the other folds' commands are the same, so that they are made again
+        assert call(capsys, main, *words, *now.split())[0] == 0
+        (found,) = json.loads((tmp_path / "o" / "summary.json").read_text())["variants"]
+        assert (found["folds"], found["rows"]) == ([0, 1, 2], 150)
+        assert "left out" not in (tmp_path / "o" / "summary.md").read_text()
+
+
+def test_results_of_other_rows_are_not_taken_for_done(study, tmp_path, capsys):
+    words = ("--dataset", "demo-tweets", "--folds", "2", "--students", "cnn", "--output", tmp_path / "o")
+    assert call(capsys, main, *words)[0] == 0
+    (tmp_path / "o" / "rows.jsonl").unlink()
+    assert "its test rows are not those of the fold" in refusal(capsys, main, *words, "--split-seed", "1")
+
+
 def test_variants_are_compared_row_by_row_and_a_direct_student_is_trained_once(study, tmp_path, capsys):
     (tmp_path / "v.toml").write_text("[one]\n[two]\ntrain = ['--alpha', '0.5']\n")
     words = ("--dataset", "demo-tweets", "--folds", "2", "--students", "cnn", "--output", tmp_path / "o")
