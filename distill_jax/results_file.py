@@ -20,7 +20,7 @@ class ResultsFile:
 
     Attributes:
         program: the module's name.
-        keys: the keys of what was written before it named the program.
+        keys: the keys of what was written before it named the program; none = it always has.
     """
 
     program: str
@@ -62,7 +62,7 @@ class ResultsFile:
             found = read_json(path, "results")
         except InputError:
             return None
-        is_ours = found[_PROGRAM] == self.program if _PROGRAM in found else found.keys() == self.keys
+        is_ours = found[_PROGRAM] == self.program if _PROGRAM in found else found.keys() == self.keys != frozenset()
         return found if is_ours else None
 
 

@@ -17,6 +17,8 @@ WRITERS = {
     "scripts.benchmark.command_line": ("--output", ("benchmark.json", "benchmark.png")),
     "scripts.benchmark.growth": ("--output", ("growth.json",)),
     "scripts.benchmark.hostile_memory": ("--output", ("hostile_memory.json",)),
+    "scripts.crossvalidate.command_line": ("--output", ("summary.json", "summary.md", "ceiling.json")),
+    "scripts.sizes.command_line": ("--output", ("sizes.json", "sizes.md")),
     "scripts.fuzz.command_line": ("--output", ("",)),
     "scripts.kill.command_line": ("--output", ("",)),
     "scripts.pairs.command_line": ("--output", ("",)),
@@ -58,17 +60,19 @@ OTHERS = {
     "text": b"notes",
     "bytes": b"\xff\x00",
     "nothing": b"",
+    "an empty object": b"{}",
     "too large": b'{"program": "some.program"}' + b" " * (1 << 26),
 }
 
 
+@pytest.mark.parametrize("ours", [OURS, ResultsFile("some.program", frozenset())], ids=["with keys", "without"])
 @pytest.mark.parametrize("kind", OTHERS)
-def test_another_file_is_refused(tmp_path, kind):
+def test_another_file_is_refused(tmp_path, kind, ours):
     path = tmp_path / "results.json"
     path.write_bytes(OTHERS[kind])
     message = f"^{path}: expected no such file, or an earlier result of python -m some.program, found another file"
     with pytest.raises(InputError, match=message):
-        OURS.require_replaceable("--output", path)
+        ours.require_replaceable("--output", path)
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "file beside"])

@@ -15,7 +15,7 @@ from distill_jax.students.registry import student_kind
 from scripts.crossvalidate.folds import Plan
 from scripts.crossvalidate.plan import describe_plan
 from scripts.crossvalidate.rows import DatasetName, StudyRows, draw_folds, write_tables
-from scripts.crossvalidate.summary import write_summary
+from scripts.crossvalidate.summary import require_replaceable, write_summary
 from scripts.crossvalidate.variants import Variant, read_variants
 
 _FOLDER = Path("runs/crossvalidation")
@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         variant.check(options.students, options.recipe)
     output = options.output or _FOLDER / options.dataset
     require_folder("--output", output)
+    require_replaceable(output, options.dataset)
     rows = StudyRows.of(options.dataset)
     parts = draw_folds(rows.labels, rows.groups, options.folds, options.split_seed)
     students = tuple(options.students)

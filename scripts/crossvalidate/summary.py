@@ -3,6 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from scripts.crossvalidate.pooled import (
     group_means,
     score_student,
 )
+from scripts.crossvalidate.rows import DatasetName
 from scripts.crossvalidate.variants import Variant
 from teacher_export.data.demo_votes import votes_of
 
@@ -47,6 +49,31 @@ class VariantSummary:
     baseline: str | None
 
 
+def require_replaceable(output: Path, dataset: DatasetName) -> None:
+    """Refuse to replace another's summary, or to take another's ceiling for ours; to be called before the work.
+
+    Studies of before did not name their page beside their numbers: there it is ours if it begins as ours does.
+
+    Raises:
+        InputError: something lies there that is not the program's.
+    """
+    numbers, page = output / NUMBERS, output / PAGE
+    is_ours = RESULTS_FILE.wrote(numbers) and _begins_with(page, _heading(dataset))
+    RESULTS_FILE.require_replaceable("--output", numbers, *([] if is_ours else [page]))
+    RESULTS_FILE.require_replaceable("--output", output / CEILING)
+
+
+def _heading(dataset: DatasetName) -> str:
+    return f"# {dataset}, cross-validated"
+
+
+def _begins_with(path: Path, line: str) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(line) + 1) == f"{line}\n".encode()
+
+
 def write_summary(plan: Plan) -> list[str]:
     """Write the tables of the folds that are done as asked; return them for the terminal. Nothing where none is."""
     summaries, others = [], {}
@@ -62,14 +89,15 @@ def write_summary(plan: Plan) -> list[str]:
     ceiling = _ceiling(plan)
     tables = [table for each in summaries for table in _tables(each)] + _differences(summaries)
     lines = _ceiling_lines(ceiling)
-    page = [f"# {plan.dataset}, cross-validated", "", _about(plan, summaries)]
+    page = [_heading(plan.dataset), "", _about(plan, summaries)]
     page += [part for line in left_out for part in ("", line)]
     for title, header, body in tables:
         page += ["", f"## {title}", "", *_markdown(header, body)]
     page += ["", "## What a reader can reach", "", *(f"- {line}" for line in lines)]
+    numbers = {"ceiling": ceiling, "variants": [_to_json(each) for each in summaries]}
+    RESULTS_FILE.write(plan.output / NUMBERS, numbers, plan.output / PAGE)
     with atomic_write(plan.output / PAGE) as stream:
         stream.write(("\n".join(page) + "\n").encode())
-    RESULTS_FILE.write(plan.output / NUMBERS, {"ceiling": ceiling, "variants": [_to_json(each) for each in summaries]})
     said = [f"\n{title}\n{format_table(header, body)}" for title, header, body in tables]
     return [*said, "", *left_out, *lines]
 

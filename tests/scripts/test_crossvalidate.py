@@ -260,6 +260,21 @@ def test_results_of_other_rows_are_not_taken_for_done(study, tmp_path, capsys):
     assert "its test rows are not those of the fold" in refusal(capsys, main, *words, "--split-seed", "1")
 
 
+def test_a_summary_of_a_study_of_before_is_replaced_and_no_page_of_another(study, tmp_path, capsys):
+    words = ("--dataset", "demo-tweets", "--folds", "2", "--students", "cnn", "--output", tmp_path / "o")
+    assert call(capsys, main, *words)[0] == 0
+    numbers, page = tmp_path / "o" / "summary.json", tmp_path / "o" / "summary.md"
+    written = json.loads(numbers.read_text())
+    assert written.pop("beside") == ["summary.md"]
+    numbers.write_text(json.dumps(written))
+    assert call(capsys, main, *words)[0] == 0
+    numbers.write_text(json.dumps(written))
+    for others in ("# demo, cross-validated\n", "my own notes", "# demo-tweets, cross-validated again\n"):
+        page.write_text(others)
+        assert f"{page}: expected no such file" in refusal(capsys, main, *words, "--plan")
+        assert page.read_text() == others
+
+
 def test_variants_are_compared_row_by_row_and_a_direct_student_is_trained_once(study, tmp_path, capsys):
     (tmp_path / "v.toml").write_text("[one]\n[two]\ntrain = ['--alpha', '0.5']\n")
     words = ("--dataset", "demo-tweets", "--folds", "2", "--students", "cnn", "--output", tmp_path / "o")
