@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from distill_jax.errors import InputError
+from distill_jax.export.format import read_manifest
 from distill_jax.files import atomic_write, read_json
 from distill_jax.machine import machine
 from distill_jax.metrics.classification import accuracy, macro_f1
@@ -140,9 +141,9 @@ class Plan:
     def _results(self, fold: int, variant: Variant, say: Callable[[str], object]) -> dict[str, Any]:
         test = self._test(fold)
         export, _ = self.export(fold, variant)
-        models, teacher = [], None
+        models, teacher, fingerprint = [], None, read_manifest(export).fingerprint
         for run in self.runs(fold, variant):
-            found, teacher_logits = _model(run, test, self.rows.labels[test])
+            found, teacher_logits = _model(run, fingerprint, test, self.rows.labels[test])
             models.append(found)
             teacher = teacher_logits.argmax(axis=1) if teacher is None else teacher
         assert teacher is not None
@@ -195,11 +196,17 @@ def _scores(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
     return {"accuracy": accuracy(labels, answers), "macro_f1": macro_f1(labels, answers)}
 
 
-def _model(run: PlannedRun, test: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+def _model(
+    run: PlannedRun, fingerprint: str, test: np.ndarray, labels: np.ndarray
+) -> tuple[dict[str, Any], np.ndarray]:
     """Return what a run's student answered, and the teacher's logits, in the order of ``test``."""
     from distill_jax.runs.folder import read_run
 
     found = read_run(run.folder)
+    if found.config["export"].get("fingerprint") != fingerprint:
+        raise InputError(
+            f"{run.folder}: it was trained on another export than the fold's is now; name another --output"
+        )
     predictions = found.predictions
     order = np.argsort(predictions.example_ids)
     if not np.array_equal(predictions.example_ids[order], test):

@@ -10,7 +10,9 @@ import numpy as np
 from distill_jax.baselines.tfidf import trained_baselines
 from distill_jax.data.exports import Export
 from distill_jax.data.tokenizer import FastTokenizer
-from distill_jax.runs.seed_scores import SEEDS, read_seeds
+from distill_jax.errors import InputError
+from distill_jax.runs.folder import read_config
+from distill_jax.runs.seed_scores import read_seeds
 from scripts.ablation.results import Spread
 from scripts.ablation.tables import show
 from scripts.sizes.cases import Case
@@ -68,11 +70,22 @@ def other_scores(export: Export, metric: str) -> dict[str, float]:
 
 
 def student_scores(folder: Path, export: Export, metric: str, seeds: int) -> Spread | None:
-    """Return a student's scores of all seeds; None where they are not trained yet."""
-    found = read_seeds(folder, export.manifest.labelling) if (folder / SEEDS).is_file() else None
-    if found is None or len(found.seeds) < seeds:
+    """Return a student's scores of the first seeds; None where so many are not trained yet.
+
+    Raises:
+        InputError: the folder's run is of another export.
+    """
+    found = read_seeds(folder, export.manifest.labelling)
+    if found is None:
         return None
-    return Spread((found.second if metric == MACRO_F1 else found.first).values)
+    if read_config(folder)["export"].get("fingerprint") != export.manifest.fingerprint:
+        raise InputError(
+            f"{folder}: it was trained on another export than {export.folder} is now; name another --output, or "
+            "delete it"
+        )
+    if len(found.seeds) < seeds:
+        return None
+    return Spread((found.second if metric == MACRO_F1 else found.first).values[:seeds])
 
 
 def markdown(rows: Sequence[Row], students: Sequence[str], seeds: int) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +139,7 @@ def study(tmp_path, monkeypatch):
 
     monkeypatch.setattr(steps, "_run", run)
     monkeypatch.setattr(folds, "_baselines", made_up_baselines)
+    monkeypatch.setattr(folds, "read_manifest", lambda _: SimpleNamespace(fingerprint="the fold's"))
     return ran
 
 
@@ -160,6 +162,7 @@ def write_made_up(step):
         teacher=answers["teacher"],
         label_names=LABEL_NAMES,
         example_ids=ids,
+        export_fields={"fingerprint": "the fold's"},
     )
 
 
@@ -251,6 +254,13 @@ def test_folds_made_with_other_settings_are_named_and_left_out_of_the_tables(stu
         (found,) = json.loads((tmp_path / "o" / "summary.json").read_text())["variants"]
         assert (found["folds"], found["rows"]) == ([0, 1, 2], 150)
         assert "left out" not in (tmp_path / "o" / "summary.md").read_text()
+
+
+def test_students_of_another_export_give_no_results(study, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(folds, "read_manifest", lambda _: SimpleNamespace(fingerprint="made anew"))
+    words = ("--dataset", "demo-tweets", "--folds", "2", "--students", "cnn", "--output", tmp_path / "o")
+    assert "seed-0: it was trained on another export than the fold's is now" in refusal(capsys, main, *words)
+    assert not (tmp_path / "o" / "results").exists()
 
 
 def test_results_of_other_rows_are_not_taken_for_done(study, tmp_path, capsys):

@@ -2,18 +2,24 @@
 
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distill_jax.data.exports import Export
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
+from distill_jax.runs import seed_scores
 from distill_jax.train import main as train_main
+from run_folders import LABELS, write_run
 from scripts.ablation.results import Spread
 from scripts.sizes import command_line
 from scripts.sizes.cases import RARE, Case, cases_of, joined_halves, make, own
-from scripts.sizes.results import Row, markdown
+from scripts.sizes.results import ACCURACY, MACRO_F1, Row, markdown, student_scores
 from tiny_export import write_tiny_export
 from tolerances import AGREEMENT
 
@@ -80,6 +86,44 @@ def test_it_trains_what_is_missing_and_writes_the_table(export, tmp_path, monkey
     assert [len(case["students"]["fasttext"]["values"]) for case in found["cases"]] == [2, 2]
     command_line.main(words)
     assert len(trained) == 2
+
+
+def folder_of_seeds(folder, values, fingerprint):
+    """Write a run of some seeds with these accuracies, and macro F1 of half as much."""
+    write_run(folder, LABELS, student="fasttext", distil=True, export_fields={"fingerprint": fingerprint})
+    first, second = (seed_scores.Spread(tuple(value / part for value in values)) for part in (1, 2))
+    seed_scores.write_seeds(folder, seed_scores.SeedScores(tuple(range(len(values))), first, second))
+    return folder
+
+
+@given(values=st.lists(st.floats(0, 1), min_size=2, max_size=5), asked=st.integers(2, 6))
+def test_scores_are_those_of_the_first_seeds(export, values, asked):
+    opened = Export.open(export)
+    with tempfile.TemporaryDirectory() as place:
+        folder = folder_of_seeds(Path(place, "run"), tuple(values), opened.manifest.fingerprint)
+        found = [student_scores(folder, opened, metric, asked) for metric in (ACCURACY, MACRO_F1)]
+    if asked > len(values):
+        assert found == [None, None]
+    else:
+        assert found[0].values == tuple(values[:asked])
+        assert found[1].values == tuple(value / 2 for value in values[:asked])
+
+
+@pytest.mark.parametrize("asked", [2, 3])
+def test_scores_of_another_export_are_refused(export, tmp_path, asked):
+    folder = folder_of_seeds(tmp_path / "run", (0.5, 1.0), "another")
+    with pytest.raises(InputError, match=r"run: it was trained on another export than .*tiny is now; .* or delete it"):
+        student_scores(folder, Export.open(export), ACCURACY, asked)
+
+
+def test_an_export_made_anew_is_no_other_than_its_students_are_of(export, tmp_path, monkeypatch):
+    monkeypatch.setattr(command_line, "_train", lambda *_, **__: pytest.fail("a training began"))
+    monkeypatch.setattr(command_line, "cases_of", lambda *_: [Case(export, rows=66)])
+    words = ["--export", str(export), "--student", "fasttext", "--seeds", "2", "--output", str(tmp_path)]
+    folder_of_seeds(tmp_path / "tiny-66" / "fasttext", (1.0, 1.0), "another")
+    with pytest.raises(InputError, match=r"fasttext: it was trained on another export"):
+        command_line.main(words)
+    assert not (tmp_path / "sizes.json").exists()
 
 
 def test_the_table_shows_who_is_no_less_than_both_baselines(export):
