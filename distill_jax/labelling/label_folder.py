@@ -21,7 +21,7 @@ from distill_jax.labelling.label_table import digest_of, label_table, require_la
 from distill_jax.labelling.labeller import load_student
 from distill_jax.labelling.options import TableOptions
 from distill_jax.labelling.outputs import has_form
-from distill_jax.labelling.part_folder import Done, delete_begun, is_begun, part_of
+from distill_jax.labelling.part_folder import Done, delete_begun, is_begun, part_of, require_begun
 from distill_jax.labelling.places import Place, place_of
 from distill_jax.labelling.workers import in_order
 from distill_jax.locks import exclusive, sole_writer
@@ -224,7 +224,7 @@ class FolderTask:
         for target in map(self.labelled.target, names):  # before anything is deleted
             if is_begun(target):
                 with exclusive(target, "output"):
-                    pass
+                    require_begun(target)
         for name in names:
             target = self.labelled.target(name)
             if target.parent.is_dir():

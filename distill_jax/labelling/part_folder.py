@@ -219,16 +219,14 @@ def clear_finished(output: Path) -> None:
 
 
 def is_begun(output: Path) -> bool:
-    """Whether a table is under way of an output.
+    """Whether something lies in the place of the table under way of an output."""
+    return os.path.lexists(_folder_of(output))
 
-    Raises:
-        InputError: what lies there is nothing of the kind.
-    """
-    folder = _folder_of(output)
-    if not folder.exists() and not folder.is_symlink():
-        return False
-    _read_journal(folder)
-    return True
+
+def require_begun(output: Path) -> None:
+    """Refuse what lies there and is no table under way; to be called under the output's lock; raises ``InputError``."""
+    if is_begun(output):
+        _read_journal(_folder_of(output))
 
 
 def delete_begun(output: Path) -> None:

@@ -120,10 +120,33 @@ class Declared:
 
 
 def answered_classes(found: Sequence[str], declared: Sequence[str]) -> tuple[str, ...]:
-    """Return the class that each name of a teacher's answers means: the declared one where all are their numbers."""
-    if set(found) <= set(declared) or not all(_is_number(name) and int(name) < len(declared) for name in found):
+    """Return the class that each name of a teacher's answers means: a declared one, by its name or its number.
+
+    Args:
+        found: the names, each once.
+        declared: the classes' names in the order of their numbers; none = the names are the classes.
+
+    Raises:
+        InputError: some are neither, or all may be either and would not mean the same.
+    """
+    if not declared:
         return tuple(found)
-    return tuple(declared[int(name)] for name in found)
+    numbered = {str(number): name for number, name in enumerate(declared)}
+    are_names, are_numbers = set(found) <= set(declared), set(found) <= set(numbered)
+    shown = ", ".join(map(repr, declared[:_NAMES_SHOWN]))
+    if not are_names and not are_numbers:
+        other = next((name for name in found if name not in declared and name not in numbered), found[0])
+        raise InputError(
+            f"--teacher-outputs: expected answers called by the classes {shown} (--class-names, or the data set's own) "
+            f"or all by their numbers from 0 on, got {other[:60]!r}"
+        )
+    if are_names and are_numbers and any(numbered[name] != name for name in found):
+        raise InputError(
+            f"--teacher-outputs: the class names {shown} are numbers themselves, and what the answers are called may "
+            "be names or numbers from 0 on; where it is names, leave --class-names out; where it is numbers, give "
+            "names such as 'class 1'"
+        )
+    return tuple(found) if are_names else tuple(numbered[name] for name in found)
 
 
 def _is_number(name: str) -> bool:

@@ -1,8 +1,9 @@
 """Which epoch of a fine-tuning is kept, and when further ones do not pay.
 
 Few rows judge an epoch, and what sets two epochs' scores apart is often chance, while the loss tells that the later one
-has learnt its rows by heart: its probabilities are what a student learns. So of the epochs whose score lies within one
-standard error of the highest, that of the lowest loss is kept (as Breiman et al. 1984 choose a tree's size).
+has learnt its rows by heart: its probabilities are what a student learns. So an epoch takes the place of the one that
+is kept where its loss is lower and its score lies within one standard error of the highest so far, or where the kept
+one's does not any more (after the rule by which Breiman et al. 1984 choose a tree's size).
 """
 
 import dataclasses

@@ -65,20 +65,22 @@ def require_written(folder: Path) -> None:
     """Refuse a fine-tuned teacher of other files than were written; one of an older version does not say which.
 
     Raises:
-        InputError: a file is missing or was changed since.
+        InputError: a file is missing, was changed or came since.
     """
     files = read_json(folder / RECORD, "fine-tuned teacher's record").get(_FILES, {})
     if not isinstance(files, dict) or any(Path(name).name != name for name in files):
         raise InputError(
             f"{folder / RECORD}: {_FILES}: expected a digest for each file of the folder, got another thing"
         )
-    for name, written in files.items():
-        path = folder / name
-        if not path.is_file() or sha256_file(path) != written:
-            raise InputError(
-                f"{path}: expected what the fine-tuning wrote, found {'another file' if path.is_file() else 'none'}; "
-                "delete the folder to fine-tune again, or take it as it is with --teacher"
-            )
+    there = {path.name: path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+    added = there.keys() - files.keys() - {RECORD} if files else set()
+    changed = (name for name, written in files.items() if name not in there or sha256_file(there[name]) != written)
+    for name in (*sorted(added), *changed):
+        found = "another file" if name in there else "none"
+        raise InputError(
+            f"{folder / name}: expected what the fine-tuning wrote, found {found}; delete the folder to fine-tune "
+            "again, or take it as it is with --teacher"
+        )
 
 
 def require_same_settings(where: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -183,7 +183,7 @@ def test_requests_that_come_before_their_turn_wait_in_little_memory_and_are_answ
     body, found = _BODY.encode(), []
     request = b"POST /predict HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     asked = b"GET /health HTTP/1.1\r\n\r\n" + request + body
-    with service(packed["linear"]) as server:
+    with service(packed["linear"], "--workers", 1) as server:
         server.ask("GET", "/health")
         before = _most_memory(server)
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:

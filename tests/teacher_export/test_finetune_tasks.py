@@ -277,6 +277,12 @@ def test_a_command_fine_tunes_exports_and_takes_the_teacher_again(bare, tmp_path
     assert "is reused" in said
     logits = [read_examples(tmp_path / name, read_manifest(tmp_path / name), "test") for name in ("first", "again")]
     np.testing.assert_array_equal(logits[0].teacher_logits, logits[1].teacher_logits)
+    added = tmp_path / "tuned/adapter_config.json"
+    added.write_text("{}")
+    assert f"{added}: expected what the fine-tuning wrote" in refusal(
+        capsys, main, *command, "--output", tmp_path / "x"
+    )
+    added.unlink()
     weights = bytearray((tmp_path / "tuned/model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "tuned/model.safetensors").write_bytes(weights)

@@ -17,6 +17,7 @@ from teacher_export.__main__ import main
 from teacher_export.data.class_names import with_class_names
 from teacher_export.data.dataset import load_dataset
 from teacher_export.data.folders import with_files_of_folders
+from teacher_export.data.labels import answered_classes
 from teacher_export.options.data import DataConfig
 from tolerances import assert_close
 
@@ -278,6 +279,38 @@ def test_answers_may_be_called_by_the_numbers_or_the_names(tmp_path, capsys):
         assert export.test.labels.tolist() == [row % 2 for row in export.test.example_ids]
         wanted = [[0.8, 0.2] if row % 4 else [0.3, 0.7] for row in export.test.example_ids]
         assert_close(np.exp(export.test.teacher_logits), wanted, terms=2, why="exponentials of logarithms")
+
+
+@pytest.mark.parametrize(
+    ("declared", "found", "classes"),
+    [
+        ((), ("b", "a", "00"), ("b", "a", "00")),
+        (("z", "a"), ("1", "0"), ("a", "z")),
+        (("z", "a"), ("a", "z"), ("a", "z")),
+        (("z", "a", "never"), ("0", "1"), ("z", "a")),
+        (("0", "1"), ("1", "0"), ("1", "0")),
+        (("1", "2", "3"), ("1", "2", "3"), ("1", "2", "3")),
+        (("1", "2", "3"), ("0", "1", "2"), ("1", "2", "3")),
+    ],
+)
+def test_what_answers_are_called_means_one_class_each(declared, found, classes):
+    assert answered_classes(found, declared) == classes
+
+
+@pytest.mark.parametrize(
+    ("declared", "found", "message"),
+    [
+        (("neg", "pos"), ("00", "0", "1"), "or all by their numbers from 0 on, got '00'"),
+        (("neg", "pos"), ("1", "2"), "got '2'"),
+        (("neg", "pos"), ("neg", "1"), "got 'neg'"),
+        (("neg", "pos"), ("negative", "positive"), "got 'negative'"),
+        (("1", "0"), ("0", "1"), "are numbers themselves, and what the answers are called may be names or numbers"),
+        (("1", "2", "3"), ("1", "2"), "are numbers themselves"),
+    ],
+)
+def test_what_answers_are_called_and_is_no_class_or_either_is_refused(declared, found, message):
+    with pytest.raises(InputError, match=message):
+        answered_classes(found, declared)
 
 
 def test_answers_to_several_labels_may_be_called_by_their_numbers(tmp_path, capsys):
