@@ -249,7 +249,7 @@ def _folder_of(output: Path) -> Path:
 
 def _journal(folder: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> _Journal | None:
     """Return the record of the table under way; None where there is none, or none that is to be gone on with."""
-    if not folder.exists() and not folder.is_symlink():
+    if not os.path.lexists(folder):
         return None
     found = _read_journal(folder)
     if found is None:

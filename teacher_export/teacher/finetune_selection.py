@@ -104,7 +104,7 @@ class Selection:
         if np.isnan(self._highest.score):  # so are all
             return True
         lead = self._highest.score - judgement.score
-        return bool(lead <= self._standard_error(self._highest.answers, judgement.answers))
+        return lead <= 0 or lead <= self._standard_error(self._highest.answers, judgement.answers)
 
     def _standard_error(self, one: np.ndarray, other: np.ndarray) -> float:
         """Return that of two epochs' difference in score: its deviation over rows drawn again (Efron 1979); 0 for none.

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -75,7 +76,8 @@ def require_written(folder: Path) -> None:
     there = {path.name: path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
     added = there.keys() - files.keys() - {RECORD} if files else set()
     changed = (name for name, written in files.items() if name not in there or sha256_file(there[name]) != written)
-    for name in (*sorted(added), *changed):
+    name = next(itertools.chain(sorted(added), changed), None)
+    if name is not None:
         found = "another file" if name in there else "none"
         raise InputError(
             f"{folder / name}: expected what the fine-tuning wrote, found {found}; delete the folder to fine-tune "

@@ -32,7 +32,7 @@ def _teacher(folder: Path, _: random.Random) -> None:
 def _finetuned(folder: Path, _: random.Random) -> None:
     from teacher_export.data.dataset import load_dataset
     from teacher_export.options.data import DataConfig
-    from teacher_export.teacher.finetune_state import read_record, read_state
+    from teacher_export.teacher.finetune_state import read_record, read_state, require_written
     from teacher_export.teacher.source import folder_source
     from teacher_export.teacher.training_rows import require_unseen
 
@@ -41,6 +41,8 @@ def _finetuned(folder: Path, _: random.Random) -> None:
     record = read_record(folder)
     read_state(folder, record or {})
     require_unseen(config, load_dataset(config), folder_source(folder, "teacher"))
+    if record is not None:  # last, for it refuses whatever was changed
+        require_written(folder)
 
 
 @functools.cache
