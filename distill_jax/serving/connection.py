@@ -4,13 +4,14 @@ import array
 import asyncio
 import contextlib
 import sys
-from typing import Any
+from typing import Any, TypeGuard
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from distill_jax.serving.limits import Limits
 from distill_jax.serving.request_parser import RequestParser
+from distill_jax.serving.timer import Timer
 
 _MOST_HEADERS = 64 << 10  # bytes, of whole pieces
 _PIECE = 16 << 10  # bytes that are parsed at once
@@ -35,7 +36,8 @@ class Connection(HttpToolsProtocol):
     A head, the request's line and headers, is read whole before the application hears of it, and so are the headers
     that may follow a body in chunks: their size and a head's time are bounded here. What a client sends before it has
     its answer is parsed when its turn comes, for a thousand small requests take a hundred times their bytes. A client
-    that takes nothing of its answer would hold the application for ever, and is cut off.
+    that takes nothing of its answer would hold the application for ever, and is cut off. What is no HTTP is refused
+    when the whole requests before it are answered, and a client that goes ends the request that is answered.
 
     Args:
         limits: how long a head may take, and how long a client may take nothing of what waits for it.
@@ -45,11 +47,12 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *, limits: Limits, **options: Any) -> None:
         super().__init__(**options)
         self.parser = RequestParser(self)
-        self._limits = limits
         self._unparsed, self._holds = bytearray(), False
         self._header_bytes, self._moves = 0, False
-        self._head_end: asyncio.TimerHandle | None = None
-        self._write_end: asyncio.TimerHandle | None = None
+        self._head_end = Timer(self.loop, limits.read_seconds)
+        self._write_end = Timer(self.loop, limits.write_seconds)
+        self._answered: RequestResponseCycle | None = None  # the request whose turn it is, or was
+        self._refusal: str | None = None  # why nothing more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for a head."""
@@ -58,10 +61,14 @@ class Connection(HttpToolsProtocol):
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing."""
+        """Wait for nothing, and end the request that is answered: uvicorn tells only the last that came."""
         self._unparsed.clear()
-        self._stop_waiting_for_head()
-        self._stop_waiting_for_reader()
+        self.pipeline.clear()
+        self._head_end.stop()
+        self._write_end.stop()
+        if self._is_answering(self._answered):
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -72,10 +79,38 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Have answered a request; it is the next one's turn."""
         super().on_response_complete()
-        self._parse()
+        if self._refusal is None:
+            self._parse()
+        elif not self._is_answering(self._answered) and not self.transport.is_closing():
+            super().send_400_response(self._refusal)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what came, behind the answers to the whole requests before it."""
+        self._refusal = msg
+        self._unparsed.clear()
+        if self.pipeline and self.pipeline[0][0].more_body:
+            self.pipeline.popleft()  # the last that came, without its end
+        self.flow.resume_reading()  # what is not read would make the system drop answers when this closes
+        if not self._is_answering(self._answered):
+            super().send_400_response(msg)
+        elif self._answered.more_body:  # it is what came
+            if self._answered.response_started:
+                self.transport.close()  # an answer without its end
+            else:
+                super().send_400_response(msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @staticmethod
+    def _is_answering(cycle: RequestResponseCycle | None) -> TypeGuard[RequestResponseCycle]:
+        return cycle is not None and not cycle.response_complete
 
     def _parse(self) -> None:
         """Parse piece by piece, until a request waits for the answer to the one before it."""
+        if self._refusal is not None:
+            self._unparsed.clear()
         while self._unparsed and not self.pipeline and not self.transport.is_closing():
             piece = bytes(self._unparsed[:_PIECE])
             del self._unparsed[:_PIECE]
@@ -109,7 +144,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Have a whole head."""
-        self._stop_waiting_for_head()
+        self._head_end.stop()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -120,20 +155,17 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        if self._write_end is None:
-            self._wait_for_reader(self._unread_bytes())
+        if not self._write_end.runs:
+            self._write_end.begin(self._require_reader, self._unread_bytes())
 
     def resume_writing(self) -> None:
         """Write again."""
-        self._stop_waiting_for_reader()
+        self._write_end.stop()
         super().resume_writing()
 
     def _wait_for_head(self) -> None:
-        if self._head_end is None:
-            self._head_end = self.loop.call_later(self._limits.read_seconds, self.transport.abort)
-
-    def _wait_for_reader(self, unread: int) -> None:
-        self._write_end = self.loop.call_later(self._limits.write_seconds, self._require_reader, unread)
+        if not self._head_end.runs:
+            self._head_end.begin(self.transport.abort)
 
     def _require_reader(self, before: int) -> None:
         """Cut the client off if it has read nothing; one that reads slowly goes on.
@@ -142,7 +174,7 @@ class Connection(HttpToolsProtocol):
         """
         unread = self._unread_bytes()
         if unread < before:
-            self._wait_for_reader(unread)
+            self._write_end.begin(self._require_reader, unread)
         else:
             self.transport.abort()
 
@@ -158,13 +190,3 @@ class Connection(HttpToolsProtocol):
                 fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
             found += queued[0]
         return found
-
-    def _stop_waiting_for_head(self) -> None:
-        if self._head_end is not None:
-            self._head_end.cancel()
-            self._head_end = None
-
-    def _stop_waiting_for_reader(self) -> None:
-        if self._write_end is not None:
-            self._write_end.cancel()
-            self._write_end = None

@@ -56,18 +56,18 @@ def serve(app: App, listening: socket.socket, workers: int, ending: Ending) -> N
         _run_worker(app, listening, ending)
         return
     gc.freeze()  # what is loaded stays where it is, in pages that the workers share
-    _Supervisor(lambda number: _work(app, number, listening, ending), workers).run()
+
+    def work(number: int, life: int) -> None:
+        app.use_row(number)
+        _run_worker(app, listening, ending, life)
+
+    _Supervisor(work, workers).run()
     listening.close()
 
 
-def _work(app: App, number: int, listening: socket.socket, ending: Ending) -> None:
-    app.use_row(number)
-    _run_worker(app, listening, ending)
-
-
-def _run_worker(app: App, listening: socket.socket, ending: Ending) -> None:
+def _run_worker(app: App, listening: socket.socket, ending: Ending, life: int | None = None) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_Worker(app, listening, ending).run())
+        runner.run(_Worker(app, listening, ending, life).run())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -90,8 +90,17 @@ class _Server(uvicorn.Server):
 
 
 class _Worker:
-    def __init__(self, app: App, listening: socket.socket, ending: Ending) -> None:
-        self._app, self._listening, self._ending = app, listening, ending
+    """Answers until a signal comes, or until its supervisor has died.
+
+    Args:
+        app: the application.
+        listening: where.
+        ending: how it ends.
+        life: a pipe that ends with the supervisor.
+    """
+
+    def __init__(self, app: App, listening: socket.socket, ending: Ending, life: int | None) -> None:
+        self._app, self._listening, self._ending, self._life = app, listening, ending, life
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -108,10 +117,12 @@ class _Worker:
         self._draining: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Answer until a signal comes."""
+        """Answer until the end comes."""
         loop = asyncio.get_running_loop()
         for number in _ENDING:
             loop.add_signal_handler(number, self._drain, number)
+        if self._life is not None:
+            loop.add_reader(self._life, self._outlive, self._life)
         await self._server.serve(sockets=[self._listening])
         log("ended")
 
@@ -124,16 +135,28 @@ class _Worker:
         self._app.draining = True
         self._draining = asyncio.create_task(self._end_after(seconds))
 
+    def _outlive(self, life: int) -> None:
+        """End: nobody would replace this worker or hand on a signal, and it would hold the port."""
+        asyncio.get_running_loop().remove_reader(life)
+        log("supervisor died", "error")
+        self._app.draining = self._server.should_exit = True
+
     async def _end_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._server.should_exit = True
 
 
 class _Supervisor:
-    """Keeps so many workers alive, and hands on the signal that ends them."""
+    """Keeps so many workers alive, and hands on the signal that ends them.
 
-    def __init__(self, work: Callable[[int], None], workers: int) -> None:
+    Args:
+        work: does a worker's work, of its number and of a pipe that ends with this process, even if that is killed.
+        workers: how many.
+    """
+
+    def __init__(self, work: Callable[[int, int], None], workers: int) -> None:
         self._work = work
+        self._life, self._alive = os.pipe()
         self._numbers: dict[int, int] = {}  # by process
         self._workers, self._is_ending = workers, False
 
@@ -148,6 +171,8 @@ class _Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            os.close(self._life)
+            os.close(self._alive)
 
     def _start(self, number: int) -> None:
         """Fork a worker, unless a signal has come to end them all."""
@@ -168,7 +193,8 @@ class _Supervisor:
             for each in _ENDING:
                 signal.signal(each, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-            self._work(number)
+            os.close(self._alive)
+            self._work(number, self._life)
             status = 0
         finally:
             sys.stderr.flush()

@@ -262,6 +262,18 @@ def test_a_worker_that_dies_is_replaced_and_its_numbers_stay(packed):
         assert server.end() == 0
 
 
+def test_a_killed_supervisor_s_workers_answer_what_is_under_way_and_free_the_port(packed):
+    with service(packed["linear"], "--workers", 2) as server:
+        with half_sent(server) as connection:
+            server.process.kill()
+            server.wait_for("supervisor died", 2)
+            connection.sendall(_BODY[5:].encode())
+            assert _answer(connection)[0] == 200
+        server.wait_for("ended", 2)
+        with pytest.raises(ConnectionRefusedError):
+            server.connect().connect()
+
+
 def test_several_students_answer_under_their_names_and_every_line_of_the_log_is_json(packed):
     names = ("linear", "cnn", "bilstm")
     with service(*(packed[name] for name in names), "--workers", 1, "--log-requests") as server:
