@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 VALIDATION = "validation split"
 HELD_OUT = "rows held out of the training split"
+# What ``finetune_selection.py`` keeps; another rule makes another teacher of the same options.
+KEPT = "the lowest loss within a standard error of the highest score"
 # Few rows take more epochs: as many as make so many steps, and at most the 20 of Mosbach et al. 2021 for small sets.
 MIN_STEPS = 1000
 MOST_EPOCHS = 20
@@ -40,9 +42,10 @@ def length_settings(config: ExportConfig, dataset: "Dataset") -> dict[str, Any]:
         rows, judged_by = len(train), VALIDATION
     else:
         rows, judged_by = int((~held_out(objective.strata(train.labels), config.data.seed)).sum()), HELD_OUT
+    epochs = most_epochs(rows, config.teacher.batch_size, usual)
     if rows == len(train) and judged_by == HELD_OUT:  # too few to hold any out
-        return {"epochs": most_epochs(rows, config.teacher.batch_size, usual)}
-    return {"epochs": most_epochs(rows, config.teacher.batch_size, usual), "chosen_by": judged_by}
+        return {"epochs": epochs}
+    return {"epochs": epochs, "chosen_by": judged_by, "kept": KEPT}
 
 
 def most_epochs(rows: int, batch_size: int, usual: int) -> int:

@@ -36,6 +36,7 @@ _OPTIONS = {
     "seed": "--seed",
     "precision": "--precision",
     "chosen_by": "choice of the epoch (without --finetune-epochs)",
+    "kept": "rule for the epoch that is kept (None: an older version's, the highest score)",
     "class_weights": "--class-weights",
     "layer_decay": "--finetune-layer-decay",
     "freeze": "--finetune-freeze",

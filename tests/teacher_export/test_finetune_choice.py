@@ -1,5 +1,6 @@
 """How long a fine-tuning takes and which epoch is kept, by rows that it is not trained on."""
 
+import json
 import re
 
 import numpy as np
@@ -17,14 +18,21 @@ from teacher_export import export
 from teacher_export.teacher import finetune as module
 from teacher_export.teacher.classes import finetuning_settings
 from teacher_export.teacher.finetune import finetune
-from teacher_export.teacher.finetune_plan import HELD_OUT, VALIDATION, held_out, most_epochs, training_and_judging
+from teacher_export.teacher.finetune_plan import (
+    HELD_OUT,
+    KEPT,
+    VALIDATION,
+    held_out,
+    most_epochs,
+    training_and_judging,
+)
 from teacher_export.teacher.finetune_run import FinetuneRun
 from teacher_export.teacher.finetune_selection import PATIENCE, Judgement, Selection
 from teacher_export.teacher.finetune_state import read_record, state_file
 from teacher_export.teacher.source import folder_source
 from tiny_teacher import make_dataset
 
-SETTINGS = settings_of(epochs=12, chosen_by=HELD_OUT, learning_rate=1e-2)
+SETTINGS = settings_of(epochs=12, chosen_by=HELD_OUT, kept=KEPT, learning_rate=1e-2)
 
 
 def train(bare, folder, validation=None, **changes):
@@ -179,7 +187,7 @@ def test_an_exact_number_of_epochs_leaves_the_settings_and_the_rows_as_they_were
     dataset, source = make_dataset(160), folder_source(bare, "tiny")
     exact = finetuning_settings(configure("x", "out", finetune_epochs=4), dataset, source, "float32")
     assert exact["epochs"] == 4
-    assert set(exact) == set(SETTINGS) - {"chosen_by"}
+    assert set(exact) == set(SETTINGS) - {"chosen_by", "kept"}
     chosen = finetuning_settings(configure("x", "out"), dataset, source, "float32")
     assert (chosen["chosen_by"], chosen["epochs"]) == (HELD_OUT, 20)
     dataset.splits["validation"] = dataset.splits["test"]
@@ -235,3 +243,9 @@ def test_an_export_without_a_number_of_epochs_is_made_once_and_names_what_differ
     ):
         with pytest.raises(InputError, match=words):
             export.run(configure(bare, tmp_path / "other", **asked, **options))
+    record = tmp_path / "tuned" / "finetuning.json"
+    record.write_text(
+        json.dumps({name: value for name, value in json.loads(record.read_text()).items() if name != "kept"})
+    )
+    with pytest.raises(InputError, match=r"its rule for the epoch that is kept .* is None, this one's is 'the lowest"):
+        export.run(configure(bare, tmp_path / "other", **asked))
