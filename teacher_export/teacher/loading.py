@@ -14,7 +14,7 @@ from teacher_export.teacher.head import PROBLEM_TYPES, require_head
 from teacher_export.teacher.positions import require_length
 from teacher_export.teacher.saved_tokenizer import cut_texts, load_tokenizer, own_pad_id
 from teacher_export.teacher.source import TeacherSource
-from teacher_export.teacher.weights_file import read_state_dict
+from teacher_export.teacher.weights_file import read_state_dict, require_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -203,6 +203,8 @@ def _load_state_dict_model(source: TeacherSource) -> Any:
             f"--state-dict {path}: {key}: expected shape {list(expected[key].shape)} (the configuration "
             f"{source.folder}), got {list(weights[key].shape)}"
         )
+    for key, tensor in weights.items():
+        require_plain(tensor, f"--state-dict {path}: {key}", is_real=expected[key].is_floating_point())
     model.load_state_dict(weights)
     return model
 

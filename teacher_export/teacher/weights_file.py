@@ -38,6 +38,25 @@ def read_state_dict(path: Path) -> "dict[str, torch.Tensor]":
     return dict(value)
 
 
+def require_plain(tensor: "torch.Tensor", what: str, *, is_real: bool) -> None:
+    """Raise ``InputError`` unless a model can take a tensor's numbers as they are.
+
+    Args:
+        tensor: it.
+        what: begins the message.
+        is_real: whether the model has floating-point numbers there, or whole ones.
+    """
+    import torch
+
+    kind = "sparse" if tensor.layout != torch.strided else tensor.device.type
+    if kind != "cpu" or tensor.is_floating_point() != is_real or tensor.is_complex():
+        found = str(tensor.dtype).removeprefix("torch.") if kind == "cpu" else f"{kind} ones"
+        raise InputError(
+            f"{what}: expected a dense tensor of {'floating-point' if is_real else 'whole'} numbers, got {found}; "
+            "convert the weights before you save them"
+        )
+
+
 def _read_weights_file(path: Path) -> Any:
     from safetensors.torch import load_file
 

@@ -155,6 +155,10 @@ def drop_head(weights):
     return {key: value for key, value in weights.items() if key != "classifier.bias"}
 
 
+def change_bias(change):
+    return lambda weights: {**weights, "classifier.bias": change(weights["classifier.bias"])}
+
+
 @pytest.mark.parametrize(
     ("wrap", "message"),
     [
@@ -166,6 +170,18 @@ def drop_head(weights):
         (
             lambda weights: {**weights, "classifier.bias": torch.ones(4)},
             r"classifier\.bias: expected shape \[5\] .*, got \[4\]",
+        ),
+        *(
+            (
+                change_bias(change),
+                rf"classifier\.bias: expected a dense tensor of floating-point numbers, got {words}; ",
+            )
+            for change, words in (
+                (torch.Tensor.to_sparse, "sparse ones"),
+                (lambda bias: bias.to("meta"), "meta ones"),
+                (lambda bias: bias.to(torch.complex64), "complex64"),
+                (torch.Tensor.long, "int64"),
+            )
         ),
     ],
 )
