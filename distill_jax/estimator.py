@@ -153,7 +153,8 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
     def fit(self, X: Iterable[str], y: Any, teacher_logits: np.ndarray | None = None) -> Self:  # noqa: N803
         """Train on texts and their labels; with ``teacher_logits`` [n, classes], learn from those.
 
-        The logits' columns are in the classes' order; those of a data frame are found by their names.
+        The logits' columns are in the classes' order; those of a data frame, a table of pyarrow or a structured
+        array are found by their names.
 
         Raises:
             InputError: texts, labels and logits do not go together, or an option is out of range.

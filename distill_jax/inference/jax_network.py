@@ -20,9 +20,11 @@ from distill_jax.students.student import Student, to_device
 class JaxNetwork(Network):
     """A student's programs with its parameters.
 
+    JAX is not touched before it computes: where it must not be, in a forked process, that is what refuses.
+
     Attributes:
         config: the student.
-        params: its parameters, on the device.
+        params: its parameters, NumPy's.
         max_length: the tokens of a text that it sees.
     """
 
@@ -31,19 +33,18 @@ class JaxNetwork(Network):
     params: Params
     max_length: int
 
-    @classmethod
-    def of(cls, config: StudentConfig, params: Params, max_length: int) -> "JaxNetwork":
-        """Return the network of parameters that may be NumPy's."""
-        return cls(config, to_device(params), max_length)
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make it anew, on the device that is then the default."""
-        return JaxNetwork.of, (self.config, jax.tree.map(np.asarray, self.params), self.max_length)
+        return JaxNetwork, (self.config, self.params, self.max_length)
 
     @cached_property
     def student(self) -> Student:
         """The student as functions of its parameters."""
         return Student(self.config)
+
+    @cached_property
+    def _on_device(self) -> Params:
+        return to_device(self.params)
 
     @property
     def device(self) -> str:
@@ -52,4 +53,4 @@ class JaxNetwork(Network):
 
     def start(self, tokens: Ragged, batch_size: int) -> Callable[[], np.ndarray]:
         """Start the programs; they run on while nobody waits."""
-        return start_logits(self.student, self.params, tokens, self.max_length, batch_size, fixed_cuts=True)
+        return start_logits(self.student, self._on_device, tokens, self.max_length, batch_size, fixed_cuts=True)

@@ -237,7 +237,7 @@ def _network(config: StudentConfig, params: Params, max_length: int) -> Network:
     require_packages("jax", "flax", what=f"student {config.name}")
     from distill_jax.inference.jax_network import JaxNetwork
 
-    return JaxNetwork.of(config, params, max_length)
+    return JaxNetwork(config, params, max_length)
 
 
 def _require_finite(logits: np.ndarray) -> None:

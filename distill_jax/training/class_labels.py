@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, refusing
+from distill_jax.training.column_names import column_names
 
 _EXPECTED = (
     "expected a class for each text: strings, whole numbers or booleans (or a list of labels; numbers to predict are "
@@ -53,11 +54,12 @@ def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
     """Return a teacher's logits as an array whose columns are in the classes' order.
 
     Args:
-        logits: [n, classes], or None; a data frame's columns are known by their names, unless it only numbers them.
+        logits: [n, classes], or None; the columns of a data frame (pandas, polars), a table of pyarrow or a structured
+            array are known by their names, unless pandas only numbers them.
         classes: the classes in their order.
 
     Raises:
-        InputError: the columns of a data frame are named otherwise than the classes.
+        InputError: columns are named otherwise than the classes, or hold no numbers.
     """
     if logits is None:
         return None
@@ -65,14 +67,22 @@ def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
         raise InputError(
             "teacher_logits: expected a number for each text and class, got masked ones; leave out the texts"
         )
-    if not isinstance(logits, pd.DataFrame):
+    given = column_names(logits)
+    if given is None:
         return _numbers(logits)
-    names, wanted = [str(name) for name in logits.columns], [str(name) for name in classes.tolist()]
+    names, wanted = [str(name) for name in given], [str(name) for name in classes.tolist()]
     if sorted(names) == sorted(wanted):
-        return _numbers(logits.iloc[:, [names.index(name) for name in wanted]])
-    if isinstance(logits.columns, pd.RangeIndex):
+        with refusing(
+            lambda reason: f"teacher_logits: expected a table of numbers, got {type(logits).__name__} ({reason})"
+        ):
+            columns = [np.asarray(logits[given[names.index(name)]]) for name in wanted]
+        return np.column_stack([_numbers(column) for column in columns])
+    if isinstance(given, pd.RangeIndex):
         return _numbers(logits)
-    raise InputError(f"teacher_logits: expected a column for each of the classes {wanted}, got the columns {names}")
+    raise InputError(
+        f"teacher_logits: expected a column for each of the classes {wanted}, got the columns {names}; an array's "
+        "columns are taken in the classes' order"
+    )
 
 
 def _numbers(logits: Any) -> np.ndarray:

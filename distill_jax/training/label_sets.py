@@ -8,6 +8,7 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.repeats import first_repeated
+from distill_jax.training.column_names import column_names
 
 _SETS = (list, tuple, set, frozenset, np.ndarray)
 
@@ -38,7 +39,7 @@ def label_sets(y: Any, rows: int) -> LabelSets | None:
     Raises:
         InputError: there are more or fewer, an entry is neither 0 nor 1 or no list of names, or no text has a label.
     """
-    names = getattr(y, "columns", None)
+    names = column_names(y)
     given = y.toarray() if hasattr(y, "toarray") else y
     if _is_matrix(given):
         values = np.asarray(given)

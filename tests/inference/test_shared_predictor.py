@@ -161,3 +161,29 @@ sys.exit(process.exitcode)
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 def test_a_process_forked_before_anything_was_computed_loads_its_own(runs):
     assert python(_FORK_FIRST, runs["cnn"]).startswith("['")
+
+
+_FORKED_POOL = """
+import multiprocessing, sys
+from distill_jax.errors import InputError
+from distill_jax.inference.predictor import Predictor
+
+predictor = Predictor.load(sys.argv[1])
+fork = multiprocessing.get_context("fork")
+with fork.Pool(1) as pool:
+    print(pool.apply_async(predictor.predict, [["ab c"]]).get(60).tolist(), flush=True)
+predictor.predict(["ab c"])
+with fork.Pool(1) as pool:
+    try:
+        print(pool.apply_async(predictor.predict, [["ab c"]]).get(60).tolist(), flush=True)
+    except InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_pool_of_forked_processes_is_given_a_predictor_and_answers_or_refuses(name, runs):
+    first, second = python(_FORKED_POOL, runs[name]).splitlines()
+    assert first.startswith("['")
+    assert second.startswith("['" if name == "fasttext" else "JAX was used before this process was forked")

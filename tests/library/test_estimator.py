@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy.special import softmax
 from sklearn.base import clone
@@ -41,14 +42,42 @@ def test_it_learns_from_a_teacher_s_logits_against_the_labels():
     assert model.predict(["a good film"]).tolist() == ["no"]
 
 
+class _Polars:
+    """A data frame as polars has it: a list of names, and no other way to a column."""
+
+    def __init__(self, frame):
+        self._frame = frame
+
+    @property
+    def columns(self):
+        return list(self._frame.columns)
+
+    def __getitem__(self, name):
+        return self._frame[name]
+
+    def __array__(self, dtype=None, copy=None):
+        return self._frame.to_numpy(dtype)
+
+
+class _Lazy(_Polars):
+    """One that is not computed yet."""
+
+    def __getitem__(self, name):
+        raise TypeError("_Lazy is not subscriptable")
+
+
 def test_a_data_frame_s_logits_are_known_by_their_names():
     frame = pd.DataFrame({name: np.where(np.array(LABELS) == name, 4.0, -4.0) for name in ("yes", "no")})
     only_logits = {**QUICK, "alpha": 0.0}
-    for logits in (frame, frame[["no", "yes"]], frame[["no", "yes"]].set_axis(range(2), axis=1)):
+    structured = frame.to_records(index=False)
+    others = (pa.Table.from_pandas(frame), structured, _Polars(frame))
+    for logits in (frame, frame[["no", "yes"]], frame[["no", "yes"]].set_axis(range(2), axis=1), *others):
         model = TextClassifier(training=only_logits).fit(TEXTS, LABELS, teacher_logits=logits)
         assert model.predict(["a good film", "a bad film"]).tolist() == ["yes", "no"]
     with pytest.raises(InputError, match=r"of the classes \['no', 'yes'\], got the columns \['yes', 'other'\]"):
         TextClassifier().fit(TEXTS, LABELS, teacher_logits=frame.rename(columns={"no": "other"}))
+    with pytest.raises(InputError, match=r"expected a table of numbers, got _Lazy \(_Lazy is not subscriptable\)"):
+        TextClassifier().fit(TEXTS, LABELS, teacher_logits=_Lazy(frame))
 
 
 def test_it_is_cloned_searched_and_piped_as_others_are():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier, is_regressor
@@ -32,6 +33,7 @@ def test_a_matrix_of_labels_is_answered_by_one(student):
 
 FORMS = {
     "a table": pd.DataFrame(MATRIX, columns=["praise", "reading"]),
+    "a table of pyarrow": pa.table(dict(zip(["praise", "reading"], MATRIX.T, strict=True))),
     "a sparse matrix": csr_matrix(MATRIX),
     "booleans": MATRIX.astype(bool),
     "lists of numbers": MATRIX.tolist(),
