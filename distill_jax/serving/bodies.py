@@ -91,7 +91,7 @@ def _utf8(content: bytes, where: str) -> str:
 
 
 def _decoded(content: bytes, where: str) -> Any:
-    text = _utf8(content, where)
+    text = _utf8(content, where).removeprefix("\ufeff")
     try:
         return _DECODER.decode(text)
     except _Twice as twice:

@@ -133,9 +133,13 @@ def _listed(folds: Sequence[int]) -> str:
 def _about(plan: Plan, summaries: Sequence[VariantSummary]) -> str:
     done = "; ".join(f"{each.name}: {_listed(each.folds)}" for each in summaries)
     rows = max(len(each.pooled.labels) for each in summaries)
+    shown = {each.name for each in summaries}
+    copies = {each.name: plan.export_words(0, each).augment for each in plan.variants if each.name in shown}
+    alike = len(set(copies.values())) == 1
+    made = str(next(iter(copies.values()))) if alike else ", ".join(f"{copies[name]} ({name})" for name in copies)
     return (
         f"Held-out rows of {len(plan.parts)} folds ({done}), {rows:,} of {len(plan.rows.labels):,}; "
-        f"{plan.augment} copies of each training text; {plan.seeds} {'seed' if plan.seeds == 1 else 'seeds'}. "
+        f"{made} copies of each training text; {plan.seeds} {'seed' if plan.seeds == 1 else 'seeds'}. "
         "Intervals: 95 %, of resampled groups of near copies, each with every model's answers; *kept* and *gap closed* "
         "are of the pooled rows. ± is the sample standard deviation."
     )

@@ -112,11 +112,13 @@ class ExportWords:
         words: all of it.
         key: what the export is called on the disk.
         teacher_key: what its teacher is: exports that differ in their transfer sets alone have one.
+        augment: its copies of each training text.
     """
 
     words: tuple[str, ...]
     key: str
     teacher_key: str
+    augment: int
 
     @classmethod
     def of(cls, variant: Variant, dataset: DatasetName, table: list[str], augment: int) -> "ExportWords":
@@ -137,7 +139,7 @@ class ExportWords:
         words = (*table, *own, *variant.export)
         config = _parsed(variant.name, parse_arguments, list(words))
         alone = dataclasses.replace(config, transfer_set=TransferSetConfig())
-        return cls(words, _digest(words), _digest(_given(alone)))
+        return cls(words, _digest(words), _digest(_given(alone)), config.transfer_set.augment)
 
 
 def _parsed(name: str, parser: Any, words: list[str]) -> Any:

@@ -293,6 +293,12 @@ def test_variants_are_compared_row_by_row_and_a_direct_student_is_trained_once(s
     assert len(study) == 2 * (1 + 1 + 2)  # an export, a student of labels, and a distilled one of each variant
     assert "two less one" in said
     assert "+0.0 (+0.0 to +0.0)" in said
+    assert "; 12 copies of each training text; " in (tmp_path / "o" / "summary.md").read_text(encoding="utf-8")
+    (tmp_path / "v.toml").write_text("[one]\n[two]\nexport = ['--augment', '2']\n")
+    status, _, error = call(capsys, main, *words[:-1], tmp_path / "p", "--variants", tmp_path / "v.toml")
+    assert status == 0, error
+    page = (tmp_path / "p" / "summary.md").read_text(encoding="utf-8")
+    assert "; 12 (one), 2 (two) copies of each training text; " in page
 
 
 def test_a_failing_command_is_told_with_the_end_of_its_log(tmp_path):

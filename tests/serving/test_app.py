@@ -1,6 +1,7 @@
 """What the service answers, and what it refuses in one sentence."""
 
 import asyncio
+import codecs
 import dataclasses
 import json
 import time
@@ -68,7 +69,7 @@ def test_a_line_feed_ends_a_text_and_the_last_one_begins_none(app, packed, body,
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 def test_a_stream_is_answered_line_by_line_however_it_is_cut(app, packed, size):
-    stream = b"\n\n".join(json.dumps({"text": text}).encode() for text in TEXTS)
+    stream = codecs.BOM_UTF8 + b"\n\n".join(json.dumps({"text": text}).encode() for text in TEXTS)
     parts = [stream[start : start + size] for start in range(0, len(stream), size)]
     answer = run(ask(app, "POST", "/predict", parts, LINES))
     assert (answer.status, answer.headers["content-type"]) == (200, LINES)
@@ -177,7 +178,7 @@ def test_no_texts_have_no_answers(app):
             b'{"texts": [Infinity]}',
         ),
         *(b"[" * 19_000, b'{"a":' * 3_000, '{"texts": ["a"]}'.encode("utf-16"), b'{"texts": [' + b"9" * 5_000 + b"]}"),
-        *(b"\0" * 100, b'{"texts": ["a"]} x', b'{"texts": ["\x01"]}', b'\xef\xbb\xbf{"texts": []}'),
+        *(b"\0" * 100, b'{"texts": ["a"]} x', b'{"texts": ["\x01"]}'),
     ],
 )
 def test_what_is_no_json_is_refused(app, body):
