@@ -24,7 +24,7 @@ from distill_jax.tasks import MULTI_LABEL_NAME, SCORE_NAME, SINGLE_LABEL_NAME, T
 from distill_jax.tasks.registry import task_named
 from distill_jax.training.class_labels import class_labels, in_class_order
 from distill_jax.training.fit import fit
-from distill_jax.training.label_sets import label_sets
+from distill_jax.training.label_sets import label_sets, sets_of_names
 from distill_jax.training.length import fitted_to_rows
 from distill_jax.training.row_weights import weighted
 from distill_jax.training.score_labels import score_labels
@@ -199,11 +199,17 @@ class TextClassifier(ClassifierMixin, _TextEstimator):
         return self.model_.predict_proba(X)
 
     def score(self, X: Iterable[str], y: Any, sample_weight: Any = None) -> float:  # noqa: N803
-        """Return the accuracy: the share of texts whose class, or whose every label, is right."""
+        """Return the accuracy: the share of texts whose class, or whose every label, is right.
+
+        Raises:
+            InputError: ``y`` has labels in another form than those of a training, or other ones than the student's.
+        """
         check_is_fitted(self, "model_")
-        if not self._answers_names:
+        if not self.multilabel_:
             return float(super().score(X, y, sample_weight))
-        right = [set(found) == set(true) for found, true in zip(self.predict(X), y, strict=True)]
+        texts = _list_of(X)
+        true = sets_of_names(y, self.classes_, len(texts))
+        right = [set(found) == labels for found, labels in zip(self.model_.predict(texts), true, strict=True)]
         return float(np.average(right, weights=sample_weight))
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from distill_jax.errors import InputError, refusing
-from distill_jax.training.column_names import column_names
+from distill_jax.errors import InputError
+from distill_jax.training.column_names import named_columns
 
 _EXPECTED = (
     "expected a class for each text: strings, whole numbers or booleans (or a list of labels; numbers to predict are "
@@ -67,22 +67,8 @@ def in_class_order(logits: Any, classes: np.ndarray) -> np.ndarray | None:
         raise InputError(
             "teacher_logits: expected a number for each text and class, got masked ones; leave out the texts"
         )
-    given = column_names(logits)
-    if given is None:
-        return _numbers(logits)
-    names, wanted = [str(name) for name in given], [str(name) for name in classes.tolist()]
-    if sorted(names) == sorted(wanted):
-        with refusing(
-            lambda reason: f"teacher_logits: expected a table of numbers, got {type(logits).__name__} ({reason})"
-        ):
-            columns = [np.asarray(logits[given[names.index(name)]]) for name in wanted]
-        return np.column_stack([_numbers(column) for column in columns])
-    if isinstance(given, pd.RangeIndex):
-        return _numbers(logits)
-    raise InputError(
-        f"teacher_logits: expected a column for each of the classes {wanted}, got the columns {names}; an array's "
-        "columns are taken in the classes' order"
-    )
+    columns = named_columns(logits, classes.tolist(), "teacher_logits")
+    return _numbers(logits) if columns is None else np.column_stack([_numbers(column) for column in columns])
 
 
 def _numbers(logits: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.errors import InputError
 from distill_jax.repeats import first_repeated
-from distill_jax.training.column_names import column_names
+from distill_jax.training.column_names import column_names, named_columns
 
 _SETS = (list, tuple, set, frozenset, np.ndarray)
 
@@ -54,6 +54,33 @@ def label_sets(y: Any, rows: int) -> LabelSets | None:
         return None
     if not found.matrix.any():
         raise InputError("y: expected labels for some of the texts, got none for any")
+    return found
+
+
+def sets_of_names(y: Any, classes: np.ndarray, rows: int) -> list[set[str]]:
+    """Return each text's labels by their names, to compare with those of a student.
+
+    Args:
+        y: as for ``label_sets``; a table's columns are known by their names, a matrix' by the classes' order.
+        classes: the student's labels, in order.
+        rows: how many texts there are.
+
+    Raises:
+        InputError: as ``label_sets``; or the labels are not the student's.
+    """
+    names, columns = [str(name) for name in classes.tolist()], named_columns(y, classes.tolist(), "y")
+    given = np.column_stack(columns) if columns is not None else y.toarray() if hasattr(y, "toarray") else y
+    if _is_matrix(given):
+        matrix = _zeros_and_ones(np.asarray(given), rows)
+        if matrix.shape[1] != len(names):
+            raise InputError(f"y: expected a column for each of the labels {names}, got {matrix.shape[1]}")
+        return [{names[place] for place in np.flatnonzero(row)} for row in matrix]
+    _require_rows(len(given), rows)
+    for row, labels in enumerate(given):
+        _require_names(row, labels)
+    found = [set(map(str, labels)) for labels in given]
+    if any(found) and not set().union(*found) & set(names):
+        raise InputError(f"y: expected labels of {names}, got others alone: {sorted(set().union(*found))[:5]}")
     return found
 
 

@@ -95,6 +95,24 @@ def test_labels_that_are_none_are_one_sentence(name):
         TextClassifier(training={"epochs": 1}).fit(TEXTS, labels)
 
 
+@pytest.mark.parametrize("form", ["a table", "lists of names"])
+def test_labels_to_score_by_are_known_by_their_names_in_every_form(form):
+    model = TextClassifier(training=QUICK).fit(TEXTS, FORMS[form])
+    table = FORMS["a table"][["reading", "praise"]]
+    for labels in (table, pa.Table.from_pandas(table), MATRIX, csr_matrix(MATRIX), NAMES):
+        assert model.score(TEXTS, labels) == 1
+    assert model.score(TEXTS, table.to_numpy()) < 1  # an array has no names
+    for wrong, words in (
+        (table.rename(columns={"praise": "other"}), r"of the classes \['praise', 'reading'\], got the columns"),
+        (np.ones((60, 3), int), r"a column for each of the labels \['praise', 'reading'\], got 3"),
+        ([["unseen"]] * 60, r"expected labels of \['praise', 'reading'\], got others alone: \['unseen'\]"),
+        (MATRIX[:5], "expected labels for each of 60 texts, got 5"),
+        (MATRIX * 2, "expected 0 or 1 for each label of the text"),
+    ):
+        with pytest.raises(InputError, match=words):
+            model.score(TEXTS, wrong)
+
+
 def test_logits_of_another_number_of_labels_are_refused():
     with pytest.raises(InputError, match=r"teacher_logits: expected \[60, 2\], the classes \[0, 1\], got \[60, 3\]"):
         TextClassifier().fit(TEXTS, MATRIX, teacher_logits=np.zeros((60, 3)))
