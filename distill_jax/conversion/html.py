@@ -19,7 +19,7 @@ import distill_jax
 from distill_jax.conversion.converter import Converter
 from distill_jax.conversion.page_tokenizer import page_tokenizer
 from distill_jax.data.tokenizer import tokenizer_of
-from distill_jax.errors import InputError
+from distill_jax.errors import InputError, printable
 from distill_jax.packed.coding import plain
 from distill_jax.packed.student import PackedStudent
 from distill_jax.pages import style as common_style
@@ -76,7 +76,7 @@ def _content(student: PackedStudent) -> bytes:
         arrays[name], found = plain(f"weights/{name}", array)
         streams |= found
     manifest: dict[str, Any] = {
-        "label_names": list(student.label_names),
+        "label_names": list(map(printable, student.label_names)),  # as they are shown
         "student": student_to_json(student.config),
         "max_length": student.max_length,
         "decision": dict(student.decision),

@@ -13,6 +13,7 @@ from distill_jax.conversion.front_matter import front_matter
 from distill_jax.conversion.markdown import plain, table
 from distill_jax.conversion.registry import converter_named
 from distill_jax.convert import main as convert
+from distill_jax.errors import printable
 from packed_students import TASKS, packed_student
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is of the extra hub")
@@ -167,7 +168,7 @@ def test_a_name_in_markdown_is_shown_as_it_is(text):
     assert set(re.findall(r"<(\w+)", rendered)) <= {*("p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td")}
     item = html.unescape(re.search("<li>(.*?)</li>", rendered, re.DOTALL)[1])
     cells = [html.unescape(cell) for cell in re.findall("<td>(.*?)</td>", rendered)]
-    shown = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+    shown = printable(" ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()))
     assert [item, *cells] == [shown, shown, "end"]
 
 

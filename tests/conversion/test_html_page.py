@@ -83,6 +83,13 @@ def test_names_and_texts_are_never_markup(open_page, task):
     assert (dialogs, page.complaints) == ([], [])
 
 
+def test_a_name_turns_no_direction(open_page):
+    page = open_page(page_student("cnn", names=("\u202eneg", "\x1b[31mred", "plain")))
+    _type(page, "the film")
+    assert page.locator("#class option").all_inner_texts()[1:] == ["\\u202eneg", "\\x1b[31mred", "plain"]
+    assert "\u202e" not in page.inner_text("body")
+
+
 def test_markup_that_gets_in_all_the_same_does_nothing(open_page):
     page = open_page("fasttext")
     dialogs = []
