@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from command_lines import ROOT
+from command_lines import ROOT, python
 
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 TESTS = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
@@ -35,3 +35,12 @@ def test_files_of_the_packages_that_are_named_are_there(page):
         r"`((?:distill_jax|teacher_export|scripts|tests)/[\w/]+(?:\.py|/))`", page.read_text(encoding="utf-8")
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_student_of_the_design_page_can_be_registered():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "design.md").read_text(encoding="utf-8"), re.DOTALL)
+    sizes = {"vocab_size": 9, "num_labels": 2, "pad_id": 0, "embedding_dim": 4}
+    ask = (
+        f"print(registry.student_config('averaging', **{sizes}).module(nnx.Rngs(0))(jax.numpy.ones((2, 3), int)).shape)"
+    )
+    assert python(f"{code}\n{ask}") == "(2, 2)\n"
