@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ from distill_jax.locks import sole_writer
 from distill_jax.options import Flag, Range, check_fields
 
 if TYPE_CHECKING:
-    from distill_jax.packing.loss import SplitLoss
+    from distill_jax.packing.loss import MetricLoss, SplitLoss
     from distill_jax.packing.pack import Packed
 
 _SUFFIX = ".djx"
@@ -174,18 +175,22 @@ def _said(packed: "Packed") -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def _shown(score: float | None) -> str:
+    return "–" if score is None or not math.isfinite(score) else f"{score:.4f}"
+
+
+def _change(metric: "MetricLoss") -> str:
+    found = metric.change.interval
+    if not math.isfinite(found.value):
+        return "–"
+    return f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})".replace("-", "−")
+
+
 def _split_lines(loss: "SplitLoss") -> list[str]:
     lines = [f"{loss.split}: {loss.rows:,} rows; intervals are of 95 %, by bootstrap over the rows"]
     if loss.metrics:
         rows = [
-            [
-                metric.title,
-                f"{metric.before:.4f}",
-                f"{metric.after:.4f}",
-                f"{metric.change.interval.value:+.4f} ({metric.change.interval.low:+.4f} to "
-                f"{metric.change.interval.high:+.4f})".replace("-", "−"),
-                "–" if metric.teacher is None else f"{metric.teacher:.4f}",
-            ]
+            [metric.title, _shown(metric.before), _shown(metric.after), _change(metric), _shown(metric.teacher)]
             for metric in loss.metrics
         ]
         lines.append(format_table(("", "before", "packed", "change", "teacher"), rows))

@@ -1,6 +1,7 @@
 """From run folders and packed files to their numbers, and to what to ship."""
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,10 +49,20 @@ class _Judge:
         return cls(task, labels, tokenizer.decode(test.tokens, export.manifest.pad_id), task.is_labelled(labels))
 
     def candidate(self, name: str, kind: Kind, logits: np.ndarray, cost: Cost) -> Candidate:
-        """Return a candidate of these logits, [test rows, classes]."""
+        """Return a candidate of these logits, [test rows, classes].
+
+        Raises:
+            InputError: the test rows do not define its score.
+        """
         metric, labels, logits = self.task.metrics[0], self.labels[self.known], logits[self.known]
+        score = metric.of(labels, logits)
+        if not math.isfinite(score):
+            raise InputError(
+                f"{name}: expected a {metric.title} to choose by, and its {len(labels):,} labelled test rows define "
+                "none (one row, or equal numbers alone); export more test rows"
+            )
         draws = resampled([metric.resampler(labels, logits)], len(labels))[:, 0]
-        return Candidate(name, kind, percentile_interval(metric.of(labels, logits), draws), draws, cost)
+        return Candidate(name, kind, percentile_interval(score, draws), draws, cost)
 
     @property
     def timed(self) -> list[str]:

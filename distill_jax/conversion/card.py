@@ -47,7 +47,8 @@ def _metadata(student: PackedStudent) -> dict[str, Any]:
         "pipeline_tag": "text-classification",
         "tags": ["distill-jax", "knowledge-distillation", student.config.name, student.config.task],
     }
-    results = [_result(student, split) for split, scores in facts.get("scores", {}).items() if scores["metrics"]]
+    results = [_result(student, split) for split in facts.get("scores", {})]
+    results = [result for result in results if result["metrics"]]
     if results:
         metadata["model-index"] = [{"name": _name(student), "results": results}]
     return metadata
@@ -72,5 +73,6 @@ def _result(student: PackedStudent, split: str) -> dict[str, Any]:
         "metrics": [
             {"type": _HUB_METRICS.get(name, name), "value": metric["after"], "name": titles.get(name, name)}
             for name, metric in student.facts["scores"][split]["metrics"].items()
+            if metric["after"] is not None
         ],
     }

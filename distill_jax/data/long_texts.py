@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from distill_jax.data.ragged import Ragged
-from distill_jax.errors import refusing
+from distill_jax.errors import InputError, refusing
 
 CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
+_FARTHEST = 1 << 21  # characters: to normalise what is not ASCII takes up to some 380 bytes for each
 
 
 def cut_side(tokenizer: Any) -> str:
@@ -40,11 +41,15 @@ def encode_kept(
         encode: texts → rows of at most ``longest`` tokens, cut on ``side``.
         longest: the most tokens of a row.
         side: ``right`` where texts' beginnings are kept, ``left`` where their ends are.
+
+    Raises:
+        InputError: millions of characters, not all of ASCII, are fewer tokens, as of one word or of accents alone.
     """
     reach = CHARACTERS_A_TOKEN * longest
     rows = encode([part_of(text, reach, side) for text in texts])
     pending = [index for index, text in enumerate(texts) if len(text) > reach]
     while pending:
+        _require_bounded([texts[index] for index in pending], reach, longest)
         reach *= 2
         again = encode([part_of(texts[index], reach, side) for index in pending])
         before = rows.take(np.array(pending))
@@ -57,6 +62,16 @@ def encode_kept(
             if reach < len(texts[index]) and not _is_settled(again, before, row, longest)
         ]
     return rows
+
+
+def _require_bounded(texts: Sequence[str], reach: int, longest: int) -> None:
+    """Refuse texts that more memory would be taken for, after a look as far as ``reach``."""
+    for text in texts if reach >= _FARTHEST else ():
+        if not text.isascii():
+            raise InputError(
+                f"a text of {len(text):,} characters, which begins with {text[:40]!r}: expected {longest} tokens in "
+                f"its {reach:,} characters that may be looked at, got fewer; shorten it"
+            )
 
 
 def part_of(text: str, reach: int, side: str) -> str:

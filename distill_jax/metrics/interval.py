@@ -1,6 +1,7 @@
 """A number and how sure it is."""
 
 import dataclasses
+import math
 
 CONFIDENCE = 0.95
 
@@ -12,3 +13,8 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+def finite(value: float) -> float | None:
+    """Return a number, None where it is undefined: JSON has no NaN."""
+    return value if math.isfinite(value) else None

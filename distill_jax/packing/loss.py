@@ -11,6 +11,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.inference.predictor import Predictor
 from distill_jax.metrics.calibration import reliability_curve
+from distill_jax.metrics.interval import finite
 from distill_jax.metrics.resampling import Difference, difference, resampled
 from distill_jax.packed.student import PackedStudent
 from distill_jax.packed.vocabulary import vocabulary_ids
@@ -215,17 +216,17 @@ def calibration_errors(task: Task, judged: Judged, logits: np.ndarray) -> tuple[
 
 
 def loss_json(loss: SplitLoss) -> dict[str, Any]:
-    """Return a split's numbers as JSON values."""
+    """Return a split's numbers as JSON values; null for a metric that the rows do not define."""
 
-    def limits(change: Difference) -> list[float]:
-        return [change.interval.low, change.interval.high]
+    def limits(change: Difference) -> list[float | None]:
+        return [finite(change.interval.low), finite(change.interval.high)]
 
     metrics = {
         metric.name: {
-            "before": metric.before,
-            "after": metric.after,
-            **({} if metric.teacher is None else {"teacher": metric.teacher}),
-            "change": metric.change.interval.value,
+            "before": finite(metric.before),
+            "after": finite(metric.after),
+            **({} if metric.teacher is None else {"teacher": finite(metric.teacher)}),
+            "change": finite(metric.change.interval.value),
             "change_interval": limits(metric.change),
         }
         for metric in loss.metrics

@@ -4,11 +4,12 @@ import csv
 import io
 
 from distill_jax.console import format_table
+from distill_jax.metrics.interval import finite
 from distill_jax.reporting.classes import CSV_COLUMNS, ClassScore, class_score, notes_on
 from distill_jax.reporting.html_tables import escape, numbers_table, table_line
 from distill_jax.reporting.numbers import count, score
 from distill_jax.reporting.results import csv_field
-from distill_jax.reporting.task_table import TaskRow, TaskTable, finite
+from distill_jax.reporting.task_table import TaskRow, TaskTable
 
 _HEADER = ("Label", "Test texts", "Answered from", "Precision", "Recall", "F1", "Average precision", "Teacher’s F1")
 _MOST_IN_TERMINAL, _MOST = 20, 100

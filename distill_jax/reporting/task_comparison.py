@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from distill_jax.console import format_table
-from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.interval import Interval, finite
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.comparable_runs import exports_of, names_of, other_teachers_note
@@ -13,7 +13,7 @@ from distill_jax.reporting.results import number_of_texts
 from distill_jax.reporting.scored_model import plain_task, score_model, task_at
 from distill_jax.reporting.table import TEACHER
 from distill_jax.reporting.task_report import chance_of_better, chance_text, lead_limits, lead_text, limits, number
-from distill_jax.reporting.task_table import finite, interval_json
+from distill_jax.reporting.task_table import interval_json
 from distill_jax.runs.folder import Run
 from distill_jax.tasks.task import Metric
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from distill_jax.console import format_table
-from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.interval import Interval, finite
 from distill_jax.metrics.resampling import Difference
 from distill_jax.metrics.significance import CLEAR
 from distill_jax.reporting.baselines import none_sentence
@@ -15,7 +15,7 @@ from distill_jax.reporting.labels import label_notes, labels_section
 from distill_jax.reporting.numbers import UNKNOWN, count, duration, points, probability, size, spread
 from distill_jax.reporting.page_frame import framed
 from distill_jax.reporting.results import csv_field, number_of_texts
-from distill_jax.reporting.task_table import TaskRow, TaskTable, finite
+from distill_jax.reporting.task_table import TaskRow, TaskTable
 from distill_jax.reporting.training_notes import still_learns_note
 from distill_jax.tasks.task import Metric
 

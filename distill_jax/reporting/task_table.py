@@ -9,7 +9,7 @@ import numpy as np
 from distill_jax.baselines.kept import KeptBaselines
 from distill_jax.baselines.of_export import Answered
 from distill_jax.errors import InputError
-from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.interval import Interval, finite
 from distill_jax.metrics.resampling import Difference
 from distill_jax.reporting.comparable_runs import display_names
 from distill_jax.reporting.recorded import recorded_count, recorded_number
@@ -257,8 +257,3 @@ def _require_same_epoch(run: Run) -> None:
 def interval_json(value: Interval) -> dict[str, float | None]:
     """Return an interval as a JSON object."""
     return {name: finite(number) for name, number in dataclasses.asdict(value).items()}
-
-
-def finite(value: float) -> float | None:
-    """Return a number, None where it is undefined."""
-    return value if math.isfinite(value) else None

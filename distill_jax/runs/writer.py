@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +24,7 @@ from distill_jax.files import (
     write_json,
 )
 from distill_jax.locks import is_lock
+from distill_jax.metrics.interval import finite
 from distill_jax.runs.checkpoints import KEPT, delete_checkpoints, has_checkpoint
 from distill_jax.runs.config import FORMAT_VERSION, student_of, training_of
 from distill_jax.runs.decision import DECISION, write_decision
@@ -299,7 +299,7 @@ def training_figures(
     return {
         "epochs_done": len(history),
         "kept_epoch": kept_epoch,
-        **{name: value if math.isfinite(value) else None for name, value in scores.items()},
+        **{name: finite(value) for name, value in scores.items()},
         "parameters": count,
         "bytes": 4 * count,
         "train_seconds": seconds,

@@ -9,7 +9,7 @@ from distill_jax.serving.shared_numbers import SharedNumbers
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ENDPOINTS = ("predict", "explain", "info", "health", "ready", "metrics", "pages", "none")
-STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503)
+STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503, 505)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _BLOCKS = {"requests": len(ENDPOINTS) * len(STATUSES), "seconds": len(_SECONDS) + 1, "seconds sum": 1, "under way": 1}
 _Samples = Iterable[tuple[str, dict[str, str], float]]

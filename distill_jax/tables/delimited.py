@@ -26,6 +26,7 @@ class Dialect:
     Attributes:
         separator: the character between fields.
         is_quoted: whether a field may stand in quotation marks; without, they are letters and a row is a line.
+        may_hold_rows: whether a quoted field's lines may look like rows; else a stray quotation mark is suspected.
         encoding: Python's name of the file's encoding.
         has_header: whether the first record names the columns; without, they are called 1, 2, 3 ….
         may_be_short: whether a row may lack its last fields, which are then missing values.
@@ -34,6 +35,7 @@ class Dialect:
 
     separator: str = ","
     is_quoted: bool = True
+    may_hold_rows: bool = False
     encoding: str = "utf-8"
     has_header: bool = True
     may_be_short: bool = False
@@ -76,8 +78,8 @@ def whole_records(
                 on_bad_row(_of_other_width(place(path, number, line), fields, header, lines))
                 continue
             fields.extend([""] * (len(header) - len(fields)))
-        elif lines.number > line and (lines_within := _rows_within(fields, dialect.separator)):
-            on_bad_row(_of_several_rows(place(path, number, line), lines_within))
+        elif not dialect.may_hold_rows and lines.number > line and (n := _rows_within(fields, dialect.separator)):
+            on_bad_row(_of_several_rows(place(path, number, line), n))
             if isinstance(lines, RereadableLines):
                 lines.go_back()
             continue
@@ -124,7 +126,8 @@ def _rows_within(fields: list[str], separator: str) -> int:
 def _of_several_rows(where: str, lines_within: int) -> RowError:
     return RowError(
         f"{where}: a quotation mark opens a field that goes on over {lines_within} lines, which look like rows of "
-        "their own; where quotation marks are letters, give --quoting none, else write the mark twice in a quoted field"
+        "their own; where the field is meant so, give --quoting multi-line, where quotation marks are letters, "
+        "--quoting none, else write the mark twice in a quoted field"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from distill_jax.errors import InputError
 from distill_jax.options import Flag
 
-Quoting = Literal["standard", "none"]
+Quoting = Literal["standard", "multi-line", "none"]
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
@@ -18,7 +18,8 @@ class DialectConfig:
     separator: str | None = None
     """What stands between fields: a character, or the word tab (default: by the name, or what the header shows)."""
     quoting: Quoting = "standard"
-    """standard: a field may stand in quotation marks, and hold line feeds; none: quotation marks are letters."""
+    """standard: a field may stand in quotation marks, and hold line feeds, but no lines that look like rows, as a stray
+    mark makes them; multi-line: such lines are meant; none: quotation marks are letters."""
     encoding: str = "utf-8"
     """The files' encoding, such as latin-1 or cp1252. UTF-16 is known by its mark."""
     no_header: Annotated[bool, Flag()] = False

@@ -59,7 +59,8 @@ def format_of(path: Path, asked: DialectConfig, columns: Sequence[str]) -> Table
         encoding = "utf-16"
     dialect = Dialect(
         separator=asked.character or found.separator,
-        is_quoted=asked.quoting == "standard",
+        is_quoted=asked.quoting != "none",
+        may_hold_rows=asked.quoting == "multi-line",
         encoding=encoding,
         has_header=not asked.no_header,
         has_escapes=asked.escaped_line_feeds,

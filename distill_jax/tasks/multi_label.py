@@ -18,7 +18,7 @@ from distill_jax.metrics.resampled_labels import (
 from distill_jax.metrics.resampling import Resampler
 from distill_jax.tasks import MULTI_LABEL_NAME, Link, SoftLoss
 from distill_jax.tasks.answer_columns import AnswerColumns, LabelsColumns
-from distill_jax.tasks.task import LabelResult, Lines, Metric, Task
+from distill_jax.tasks.task import LEAST_LABELLED_ROWS, LabelResult, Lines, Metric, Task
 
 if TYPE_CHECKING:
     from jax import Array
@@ -156,8 +156,12 @@ class MultiLabel(Task):
         ]
 
     def tuned(self, labels: np.ndarray, logits: np.ndarray, teacher_logits: np.ndarray | None = None) -> Self:
-        """Return the task with each label's threshold of the best F1 on validation rows, against ``references``."""
-        labels = self.references(labels, teacher_logits)
+        """Return the task with each label's threshold of the best F1 on validation rows, against their labels.
+
+        Where fewer than ``LEAST_LABELLED_ROWS`` have any, the teacher's answers to all rows say more.
+        """
+        if teacher_logits is not None and self.is_labelled(labels).sum() < min(LEAST_LABELLED_ROWS, len(labels)):
+            labels = np.asarray(self.answers(teacher_logits), labels.dtype)
         known = self.is_labelled(labels)
         if not known.any():
             return self

@@ -12,7 +12,7 @@ from distill_jax.metrics.classification import accuracy, cross_entropies, macro_
 from distill_jax.metrics.resampled_labels import resampled_macro_f1, resampled_subset_accuracy
 from distill_jax.tasks import SINGLE_LABEL_NAME, Link, SoftLoss
 from distill_jax.tasks.answer_columns import AnswerColumns, ClassColumns
-from distill_jax.tasks.task import Lines, Metric, Task
+from distill_jax.tasks.task import LEAST_LABELLED_ROWS, Lines, Metric, Task
 
 if TYPE_CHECKING:
     from jax import Array
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # Where guessing the most frequent class is right as often this rarely, the training has learnt something.
 _SIGNIFICANCE = 1e-3
-_LEAST_ROWS = 100
-"""Labelled validation rows from which on a temperature is fitted: fewer would tell its rows' chance."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,14 +116,14 @@ class SingleLabel(Task):
     def tuned(self, labels: np.ndarray, logits: np.ndarray, teacher_logits: np.ndarray | None = None) -> Self:
         """Return the task with the temperature under which the labels of validation rows are the likeliest.
 
-        It stays as it is where fewer than ``_LEAST_ROWS`` have a label: a teacher's answers are no truth to be sure of;
-        where every one is answered rightly, which says only that no temperature is too low; and where the best one is
-        no better than 1.
+        It stays as it is where fewer than ``LEAST_LABELLED_ROWS`` have a label: a teacher's answers are no truth to be
+        sure of; where every one is answered rightly, which says only that no temperature is too low; and where the best
+        one is no better than 1.
         """
         del teacher_logits
         known = self.is_labelled(labels)
         labels, logits = labels[known], logits[known].astype(np.float64)
-        if len(labels) < _LEAST_ROWS or (self.answers(logits) == labels).all():
+        if len(labels) < LEAST_LABELLED_ROWS or (self.answers(logits) == labels).all():
             return self
         temperature = fitted_temperature(logits, labels)
         if not self.losses(logits / temperature, labels).mean() < self.losses(logits, labels).mean():

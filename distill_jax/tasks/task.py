@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from distill_jax.arrays import AnyArray
 
+LEAST_LABELLED_ROWS = 100
+"""Labelled validation rows from which on something is fitted to them or chosen by them: fewer tell their own chance."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Metric:

@@ -32,7 +32,8 @@ def validation_loss(
 def best_epoch(history: np.ndarray, config: TrainConfig, task: Task = SINGLE_LABEL) -> int:
     """Return the epoch to keep, the first of equals, from the finished epochs' numbers [epochs, 10].
 
-    An epoch without a finite score is never the best.
+    An epoch without a finite score is never the best; where none has one, as of rows of one and the same score, it is
+    the last.
 
     A distilled student's is the one of the lowest validation loss: against the teacher's whole distribution over the
     classes, a thousand rows tell epochs apart whose accuracies differ by chance. Trained on labels, it is the one of
@@ -44,7 +45,8 @@ def best_epoch(history: np.ndarray, config: TrainConfig, task: Task = SINGLE_LAB
         costs = history[:, columns.index("validation_loss")]
     else:
         costs = -history[:, columns.index(f"validation_{task.selected_by}")]
-    return int(np.argmin(np.where(np.isfinite(costs), costs, np.inf)))
+    known = np.isfinite(costs)
+    return int(np.argmin(np.where(known, costs, np.inf))) if known.any() else len(costs) - 1
 
 
 def train_scores(

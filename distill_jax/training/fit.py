@@ -19,7 +19,7 @@ from distill_jax.runs.checkpoints import Snapshot
 from distill_jax.runs.history import history_frame
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
-from distill_jax.tasks.task import Task
+from distill_jax.tasks.task import LEAST_LABELLED_ROWS, Task
 from distill_jax.training.compact_tables import CompactTables
 from distill_jax.training.epoch_rows import EpochRows
 from distill_jax.training.epoch_scores import best_epoch, evaluation_scores, train_scores, validation_loss
@@ -29,9 +29,6 @@ from distill_jax.training.streamed_runner import runner_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-_LEAST_VALIDATION_ROWS = 100  # as many as a calibration temperature asks for
 
 
 class NonFiniteLossError(InputError):
@@ -213,7 +210,9 @@ class _Loop:
         """Whether the validation rows choose an epoch: a few say less than a schedule that is made for its end."""
         if "validation" not in self._evaluated:
             return False
-        enough = len(self._evaluated["validation"]) >= _LEAST_VALIDATION_ROWS
+        rows = self._evaluated["validation"]
+        judging = len(rows) if self.config.distil else int(self._task.is_labelled(rows.labels).sum())
+        enough = judging >= LEAST_LABELLED_ROWS
         return enough or self.config.schedule != "cosine" or self.config.patience > 0
 
     def _best_epoch(self) -> int:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from pathlib import Path
 
-from distill_jax.console import say
+from distill_jax.console import say, warn
 from distill_jax.errors import Interrupted
 from distill_jax.runs.folder import Run, read_run, scored
 from distill_jax.runs.seed_scores import SEEDS, SeedScores, Spread, read_seeds, seed_folder, write_seeds
@@ -49,6 +49,12 @@ def _train_all(run: TrainRun, runs: list[TrainRun], seeds: list[Path], data: Tra
         if train_in_held_folder(each, data, seeds if each is run else ()) and each is not runs[-1]:
             raise Interrupted(f"interrupted; {where} is finished. Go on with:\n  {run.how_to_resume}")
     scores = _collect(runs, task)
+    if scores is None:
+        warn(
+            f"{run.workdir}: the {len(runs)} seeds are trained, and no {SEEDS} sums them up: the test rows do not "
+            f"define {' and '.join(task.history_titles)}"
+        )
+        return
     if read_seeds(run.workdir, scores.task) != scores:
         write_seeds(run.workdir, scores)
     _say_scores(scores, run.workdir)
@@ -67,14 +73,16 @@ def _with_seed(run: TrainRun, seed: int) -> TrainRun:
     return dataclasses.replace(run, train=config, workdir=seed_folder(run.workdir, seed))
 
 
-def _collect(runs: list[TrainRun], task: Task) -> SeedScores:
-    """Return the scores of finished runs, each of the epoch that it kept."""
+def _collect(runs: list[TrainRun], task: Task) -> SeedScores | None:
+    """Return the scores of finished runs, each of the epoch that it kept; None where the test rows define none."""
     rows = [run.history.iloc[run.metrics.get("kept_epoch", -1)] for run in (read_run(each.workdir) for each in runs)]
 
     def spread(name: str) -> Spread:
         return Spread(tuple(float(row[name]) for row in rows))
 
     validation = f"validation_{task.selected_by}"
+    if not all(_is_known(row[f"test_{name}"]) for row in rows for name in task.history_scores):
+        return None
     return SeedScores(
         tuple(each.train.seed for each in runs),
         first=spread(f"test_{task.history_scores[0]}"),
@@ -85,7 +93,7 @@ def _collect(runs: list[TrainRun], task: Task) -> SeedScores:
 
 
 def _is_known(score: float | None) -> bool:
-    """Whether there is a validation score: there is none without such a split, or without a label in it."""
+    """Whether there is a score: there is none without such a split, a label in it, or two scores that differ."""
     return score is not None and math.isfinite(score)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import math
 import re
 
 import pytest
@@ -14,6 +15,9 @@ from distill_jax.conversion.markdown import plain, table
 from distill_jax.conversion.registry import converter_named
 from distill_jax.convert import main as convert
 from distill_jax.errors import printable
+from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.resampling import Difference
+from distill_jax.packing.loss import MetricLoss, SplitLoss, loss_json
 from packed_students import TASKS, packed_student
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is of the extra hub")
@@ -170,6 +174,18 @@ def test_a_name_in_markdown_is_shown_as_it_is(text):
     cells = [html.unescape(cell) for cell in re.findall("<td>(.*?)</td>", rendered)]
     shown = printable(" ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()))
     assert [item, *cells] == [shown, shown, "end"]
+
+
+def test_a_metric_that_the_rows_do_not_define_is_shown_as_none_and_is_no_result(tmp_path):
+    found = Interval(math.nan, math.nan, math.nan)
+    metric = MetricLoss("macro_f1", "Macro F1", math.nan, math.nan, math.nan, Difference(found, math.nan))
+    facts = {**FACTS, "scores": {"test": loss_json(SplitLoss("test", 9, 1, (metric,), None, None, None))}}
+    student = packed_student("bilstm", facts=facts)
+    student.write(tmp_path / "a.djx")
+    card = converter_named("card").files(student)["README.md"].decode()
+    assert "| Macro F1 | – | – | – | – |" in card
+    assert "nan" not in card.lower()
+    assert "model-index" not in yaml.safe_load(card.split("\n---\n")[0][4:])
 
 
 def test_the_folder_is_the_card_and_the_file_itself(tmp_path, capsys):

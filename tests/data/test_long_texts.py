@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from distill_jax.data.long_texts import encode_kept
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
+from distill_jax.errors import InputError
 
 LONGEST = 12
 _WORDS = ["good", "film", "naïve", "a", "b", "filmfilm", "\u0301", "日本", "x" * 150, "good" * 40]
@@ -78,6 +79,20 @@ def test_the_end_of_a_long_text_is_not_looked_at():
     rows = encode_kept([text, "short", text], encode, LONGEST)
     assert rows.lengths.tolist() == [LONGEST, 1, LONGEST]
     assert max(seen) < 1000
+
+
+def test_a_text_that_never_fills_its_row_is_refused_where_it_would_take_memory_without_bound(monkeypatch):
+    monkeypatch.setattr("distill_jax.data.long_texts._FARTHEST", 10_000)
+    seen = []
+
+    def encode(texts):
+        seen.extend(map(len, texts))
+        return Ragged.of([[1] for _ in texts])
+
+    with pytest.raises(InputError, match=r"a text of 100,001 characters, .*: expected 12 tokens in its 12,288 "):
+        encode_kept(["short", "e" + "\u0301" * 100_000], encode, LONGEST)
+    assert max(seen) < 20_000
+    assert encode_kept(["e" * 100_000, "\u0301" * 9_999], encode, LONGEST).lengths.tolist() == [1, 1]
 
 
 def test_a_text_that_never_fills_its_row_is_looked_at_whole():

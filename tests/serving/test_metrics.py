@@ -2,17 +2,19 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import distill_jax.serving
 from asgi import get, post
 from distill_jax.errors import InputError
 from distill_jax.packed.student import read_packed
 from distill_jax.serving.app import App
 from distill_jax.serving.drift import HALF_LIFE, Drift, references
 from distill_jax.serving.limits import Limits
-from distill_jax.serving.metrics import Metrics
+from distill_jax.serving.metrics import STATUSES, Metrics
 from distill_jax.serving.models import read_models
 from distill_jax.serving.shared_numbers import SharedNumbers
 from tiny_export import tiny_texts
@@ -165,3 +167,11 @@ def test_a_value_on_an_edge_is_half_in_each_bin_and_equal_quantiles_are_one_edge
     np.testing.assert_allclose(found.shares * 12, [1.5, 4.5, 4.5, 1.5])
     np.testing.assert_array_equal(found.counts(np.array([1, 3, 4, 9])), [1, 0.5, 1.5, 1])
     assert found.index(np.zeros(4)) == 0
+
+
+def test_every_status_that_the_service_answers_with_is_counted():
+    folder = Path(distill_jax.serving.__file__).parent
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    said = set(map(int, re.findall(r"Refused\(\s*(\d{3})", sources)))
+    assert {400, 404, 413, 429, 505} <= said
+    assert said - set(STATUSES) == set()

@@ -102,6 +102,18 @@ def test_a_label_that_no_validation_row_has_keeps_one_half():
     assert TASK.tuned(labels, LOGITS).thresholds[1] == 0.5
 
 
+def test_a_few_labels_tune_no_threshold_where_the_teacher_has_answered_every_row():
+    rows = np.arange(300) % len(LABELS)
+    labels, logits, teacher = LABELS[rows], LOGITS[rows], LOGITS[rows][:, ::-1]
+    of_teacher = TASK.tuned(np.asarray(TASK.answers(teacher), np.int8), logits)
+    for labelled, expected in ((0, of_teacher), (99, of_teacher), (100, None)):
+        few = np.where(np.arange(300)[:, None] < labelled, labels, -1).astype(np.int8)
+        assert TASK.tuned(few, logits, teacher) == (expected or TASK.tuned(labels[:100], logits[:100]))
+        if labelled:
+            assert TASK.tuned(few, logits) == TASK.tuned(labels[:labelled], logits[:labelled])  # there is no teacher
+    assert TASK.tuned(labels[:50], logits[:50], teacher[:50]) == TASK.tuned(labels[:50], logits[:50])  # all have labels
+
+
 def test_thresholds_are_kept_as_they_are_and_wrong_ones_refused():
     tuned = TASK.tuned(LABELS, LOGITS)
     assert TASK.decided(json.loads(json.dumps(tuned.decision())), 4) == tuned

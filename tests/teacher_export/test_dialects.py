@@ -133,6 +133,15 @@ def test_quotation_marks_that_are_letters_merge_no_rows(tmp_path, separator):
     assert texts_of(config(path, quoting="none")) == MARKED
 
 
+def test_a_field_of_several_lines_that_look_like_rows_is_read_where_it_is_meant_so(tmp_path):
+    mail = "Hello,\nthe staff was kind, really\nbut the room was cold, sadly\nbye"
+    rows = [(mail, "a"), ("fine", "b"), (mail.replace(",", ";"), "a"), ("good", "b")]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "data.csv", index=False)
+    with pytest.raises(InputError, match=r"row 1 \(line 2\): .* over 4 lines, .* --quoting multi-line"):
+        texts_of(config(tmp_path / "data.csv"))
+    assert texts_of(config(tmp_path / "data.csv", quoting="multi-line")) == rows
+
+
 def test_a_comma_needs_three_lines_that_agree(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in MARKED))

@@ -384,6 +384,11 @@ def test_an_epoch_without_a_finite_score_is_never_the_best(distil):
     assert best_epoch(history, _config("cnn", distil=distil)) == 2
 
 
+@pytest.mark.parametrize("distil", [False, True])
+def test_where_no_epoch_has_a_score_the_last_is_kept(distil):
+    assert best_epoch(np.full((4, 10), np.nan), _config("cnn", distil=distil)) == 3
+
+
 @pytest.mark.parametrize("name", ["cnn", "fasttext"])
 def test_without_a_test_split_the_training_is_the_same_and_its_test_columns_are_empty(name, tiny_examples):
     train, test = (_cut(examples, 40) for examples in tiny_examples)
@@ -422,5 +427,16 @@ def test_a_few_validation_rows_choose_no_epoch_of_a_schedule_made_for_its_end(ro
                      learning_rate=4.0, shuffle=True)  # fmt: skip
     result = _fit(_student("fasttext"), train, None, config, validation=others)
     best = int(result.history["validation_loss"].argmin())
+    assert best < 39
+    assert result.kept_epoch == (best if chooses else 39)
+
+
+@pytest.mark.parametrize(("labelled", "chooses"), [(99, False), (100, True)])
+def test_rows_without_a_label_choose_no_epoch_of_a_student_of_labels(labelled, chooses, tiny_examples):
+    train, others = tiny_examples[0].take(np.arange(20)), tiny_examples[0].take(np.arange(20, 320))
+    labels = np.where(np.arange(300) < labelled, others.labels, -1).astype(others.labels.dtype)
+    config = _config("fasttext", epochs=40, schedule="cosine", learning_rate_decay=1.0, learning_rate=4.0, shuffle=True)
+    result = _fit(_student("fasttext"), train, None, config, validation=dataclasses.replace(others, labels=labels))
+    best = int(result.history["validation_f1_macro"].argmax())
     assert best < 39
     assert result.kept_epoch == (best if chooses else 39)

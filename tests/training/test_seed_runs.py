@@ -22,6 +22,7 @@ from distill_jax.runs.folder import read_run
 from distill_jax.runs.history import write_history
 from distill_jax.runs.seed_scores import SeedScores, Spread, read_seeds, read_seeds_of, seed_folders, write_seeds
 from distill_jax.runs.weights import read_weights
+from distill_jax.tasks.single_label import SingleLabel
 from distill_jax.train import main
 from distill_jax.training.run import TrainRun, train_run
 from distill_jax.training.seed_runs import train_seeds
@@ -319,6 +320,15 @@ def test_scores_that_there_are_none_of_are_left_out_and_every_file_is_json(tmp_p
     for path in (tmp_path / "run").rglob("*.json"):
         json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{word} in {path}"))
     assert read_run(tmp_path / "run").history["validation_loss"].notna().all()
+
+
+def test_seeds_whose_test_rows_define_no_score_are_trained_and_not_summed_up(tmp_path, capsys, monkeypatch):
+    export, config = write_tiny_export(tmp_path / "export"), TrainConfig.notebook("fasttext", epochs=1, batch_size=8)
+    monkeypatch.setattr(SingleLabel, "scores", lambda *_: (0.5, float("nan")))
+    train_seeds(TrainRun(export, tmp_path / "run", config, {"embedding_dim": 6}), 2)
+    assert "no seeds.json sums them up: the test rows do not define accuracy and macro F1" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "seeds.json").exists()
+    assert read_run(tmp_path / "run" / "seed-1").metrics["epochs_done"] == 1
 
 
 def test_a_signal_in_the_last_epoch_of_a_seed_lets_no_other_seed_begin(capsys, monkeypatch, tmp_path, tiny_export):
