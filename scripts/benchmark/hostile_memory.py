@@ -94,6 +94,8 @@ PREDICT: dict[str, tuple[str, Write]] = {
     "one line": ("a.txt", fill(b"w8 w9 ")),
     "one word": ("a.txt", fill(b"w")),
     "blanks": ("a.txt", fill(b" ")),
+    "a line of accents": ("a.txt", at_most(60_000_000, fill("\u0301".encode(), b"w"))),
+    "a line of syllables": ("a.txt", at_most(60_000_000, fill("\uac01".encode()))),
     "lines of 1 MB": ("a.txt", fill(b"w8 w9 " * 170_000 + b"\n")),
     "words of 1 MB": ("a.txt", fill(b"w" * 1_000_000 + b"\n")),
     "control characters": ("a.txt", fill(b"\0" * 100_000 + b"\n")),

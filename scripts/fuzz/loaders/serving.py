@@ -42,7 +42,9 @@ async def _ask(
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+        if not waiting:
+            await asyncio.Event().wait()  # a client that goes gets no answer
+        return waiting.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
