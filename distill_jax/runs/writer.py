@@ -171,7 +171,10 @@ def prepare_run(
 
 
 def _require_same_run(workdir: Path, found: dict[str, Any], config: dict[str, Any], where: str) -> None:
-    """Refuse another run's configuration, and a student without its training; one of more epochs is the same run's."""
+    """Refuse another run's configuration, and a student without its training; one of more epochs is the same run's.
+
+    So is one of fewer where the run has not ended: how far it has come, its checkpoint knows.
+    """
     if is_saved_student(workdir):
         raise InputError(
             f"run folder {workdir}: it holds a student that was saved or converted, and no training to go on with; "
@@ -182,7 +185,7 @@ def _require_same_run(workdir: Path, found: dict[str, Any], config: dict[str, An
     if not difference and all(vectors) and vectors[0] != vectors[1]:  # older runs do not say, and a file may be gone
         difference = ("embeddings_sha256", *vectors)
     old_epochs, epochs = training_of(found, where).epochs, config["train"]["epochs"]
-    if not difference and old_epochs > epochs:
+    if not difference and old_epochs > epochs and has_results(workdir):
         difference = ("train.epochs", old_epochs, epochs)
     if difference:
         name, old, new = difference

@@ -15,7 +15,7 @@ from distill_jax.config import TrainConfig
 from distill_jax.console import format_table, path_word, resume_command, say, shell_line, stop_on_signal, warn
 from distill_jax.data.examples import Examples
 from distill_jax.data.stored_examples import StoredExamples
-from distill_jax.errors import Interrupted
+from distill_jax.errors import InputError, Interrupted
 from distill_jax.files import require_folder, require_no_links, require_utf8
 from distill_jax.formats.registry import load
 from distill_jax.inference.logits import predict_logits
@@ -207,8 +207,18 @@ class _Progress:
         self._when = time.monotonic()
 
     def load(self, student: Student) -> Snapshot:
-        """Return the latest snapshot, which must be the student's; raises what ``load_snapshot`` does."""
-        snapshot = load_snapshot(self.checkpoints)
+        """Return the latest snapshot, which must be the student's and no later than the end.
+
+        Raises:
+            InputError: it is another student's, or later; or as ``load_snapshot``.
+        """
+        snapshot, asked = load_snapshot(self.checkpoints), self._run.train.epochs
+        done = snapshot.epoch + (snapshot.step > 0)
+        if done > asked:
+            raise InputError(
+                f"run folder {self._run.workdir}: expected --epochs {done} or more, as far as its training has come, "
+                f"got {asked}; name another with --workdir, or give --overwrite to train again"
+            )
         require_layout(student.config, snapshot.params, self._run.workdir)
         self._saved = snapshot.epoch, snapshot.step
         return snapshot

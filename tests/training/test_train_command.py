@@ -17,6 +17,7 @@ from distill_jax.runs.checkpoints import has_checkpoint, load_snapshot
 from distill_jax.runs.folder import read_run
 from distill_jax.runs.weights import read_weights
 from distill_jax.train import main
+from distill_jax.training.fit import NonFiniteLossError
 from tiny_export import write_tiny_export
 
 # Long enough to be killed in the middle: 83 steps an epoch, in two chunks.
@@ -187,6 +188,33 @@ def test_a_run_killed_before_its_first_checkpoint_is_resumed_from_the_start(caps
     assert call(capsys, main, *arguments, "--resume")[0] == 0
     assert (workdir / "history.csv").read_bytes() == before
     assert has_checkpoint(workdir / "checkpoints")
+
+
+def test_further_epochs_that_diverge_leave_the_run_that_was_finished(capsys, small_run, monkeypatch):
+    workdir, arguments = small_run
+    before = {name: (workdir / name).read_bytes() for name in ("weights.npz", "history.csv", "test_predictions.npz")}
+
+    def diverge(*_, **__):
+        raise NonFiniteLossError("the loss became inf in epoch 2")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("distill_jax.training.run.fit", diverge)
+        assert "the loss became inf in epoch 2" in refusal(capsys, main, *arguments[:-1], "3", "--resume")
+    assert call(capsys, main, *arguments, "--resume")[0] == 0
+    assert {name: (workdir / name).read_bytes() for name in before} == before
+    assert read_run(workdir).config["train"]["epochs"] == 1
+
+
+def test_fewer_epochs_than_are_done_are_refused_and_leave_the_run_as_it_is(capsys, small_run, monkeypatch):
+    workdir, arguments = small_run
+    with monkeypatch.context() as patched:
+        patched.setattr("distill_jax.training.run._finish", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            main([*map(str, arguments[:-1]), "2", "--resume"])
+    sentence = refusal(capsys, main, *arguments, "--resume")
+    assert "expected --epochs 2 or more, as far as its training has come, got 1; name another" in sentence
+    assert call(capsys, main, *arguments[:-1], "2", "--resume")[0] == 0
+    assert len(read_run(workdir).history) == 2
 
 
 def test_more_epochs_go_on_with_a_finished_run(capsys, small_run):
