@@ -223,8 +223,8 @@ def _batches(path: Path, file: Any, source: Any, columns: list[str] | None) -> I
     in_groups = sum(file.metadata.row_group(index).num_rows for index in groups)
     _require_rows(path, "the file", file.metadata.num_rows, in_groups)
     for index in groups:
-        group = file.metadata.row_group(index)
-        paths = [group.column(number).path_in_schema for number in range(group.num_columns)]
+        group, schema = file.metadata.row_group(index), file.metadata.schema
+        paths = [schema.column(number).path for number in range(group.num_columns)]  # a group's own may differ
         wanted = [number for number, name in enumerate(paths) if columns is None or _is_of(name, columns)]
         rows = [_rows_at_once(path, file, source, index, each, is_nested=paths[each] not in names) for each in wanted]
         left = group.num_rows
@@ -281,7 +281,7 @@ def _rows_at_once(path: Path, file: Any, source: Any, group: int, number: int, *
         InputError: a row may be, or is, too large for the memory.
     """
     chunk, column = file.metadata.row_group(group).column(number), file.metadata.schema.column(number)
-    size, rows, name = chunk.total_uncompressed_size, file.metadata.row_group(group).num_rows, chunk.path_in_schema
+    size, rows, name = chunk.total_uncompressed_size, file.metadata.row_group(group).num_rows, column.path
     is_text = chunk.has_dictionary_page and chunk.physical_type == "BYTE_ARRAY"
     in_one_row = chunk.num_values - rows + 1 if column.max_repetition_level else 1  # a row has one at least, or a null
     if in_one_row * _width(column) > max(_ROW_BYTES, _PACKED_TIMES * size):

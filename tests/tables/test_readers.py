@@ -309,6 +309,16 @@ def test_a_parquet_file_gives_as_many_rows_as_it_says_or_is_refused(tmp_path):
     assert refused >= 4
 
 
+def test_a_row_group_that_calls_its_columns_otherwise_is_read_as_the_schema_has_them(tmp_path):
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "stars": [["x", "y"], ["y"]]}), path, store_schema=False)
+    content = path.read_bytes()
+    assert content.count(b"element") == 2  # the schema's, and the row group's
+    path.write_bytes(b"elemen7".join(content.rsplit(b"element", 1)))
+    assert pq.ParquetFile(path).metadata.row_group(0).column(1).path_in_schema == "stars.list.elemen7"
+    assert [row.cells for row in read(path)] == [("a", ["x", "y"]), ("b", ["y"])]
+
+
 def test_a_broken_parquet_file_is_refused(tmp_path):
     whole = write_table(tmp_path / "whole.parquet", TABLE * 500).read_bytes()
     damaged = bytearray(whole)
