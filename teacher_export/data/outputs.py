@@ -109,8 +109,8 @@ class OutputColumns:
         known = [index for index, cell in enumerate(cells) if cell is not None and str(cell).strip()]
         if not known:
             return None
-        if self._kind == LABEL_PROBABILITIES:
-            lacking = next(index for index in range(len(cells)) if index not in known)
+        lacking = next((index for index in range(len(cells)) if index not in known), None)
+        if lacking is not None and self._kind == LABEL_PROBABILITIES:
             raise RowError(f"{row.where}: column {self._columns[lacking]!r}: {_EACH_LABEL}")
         columns = [self._columns[index] for index in known]
         values = [_number(cells[index], row, f"column {self._columns[index]!r}") for index in known]

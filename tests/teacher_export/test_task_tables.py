@@ -152,6 +152,10 @@ def test_a_label_without_a_probability_is_not_taken_for_an_unlikely_one(tmp_path
         InputError, match=r"row 10 .*('a'|'pa'): expected a label's probability, 0 to 1, got none while"
     ):
         load_answered_task(config, TableTeacherConfig(teacher_outputs=outputs))
+    words = {"text": "t9", "p": {"a": "likely", "b": "not"}, "pa": "likely", "pb": "not"}
+    config = _data(tmp_path / "words.jsonl", [*rows, words], task="multi-label")
+    with pytest.raises(InputError, match=r"row 10 .*('a'|'pa'): expected a number, got 'likely'"):
+        load_answered_task(config, TableTeacherConfig(teacher_outputs=outputs))
 
 
 @pytest.mark.parametrize("answered", [False, True])
