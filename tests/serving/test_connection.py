@@ -5,6 +5,7 @@ import functools
 
 import pytest
 
+from asgi import run
 from distill_jax.extras import EXTRAS, are_installed
 
 pytestmark = pytest.mark.skipif(
@@ -49,7 +50,7 @@ def _talk(client):
     from distill_jax.serving.connection import Connection
     from distill_jax.serving.limits import Limits
 
-    async def run():
+    async def talk():
         app, loop = _App(), asyncio.get_running_loop()
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, date_header=False)
         make = functools.partial(Connection, limits=Limits(), config=config, server_state=ServerState(), app_state={})
@@ -62,7 +63,7 @@ def _talk(client):
             writer.close()
             server.close()
 
-    return asyncio.run(run())
+    return run(talk())
 
 
 async def _heard(app, count):
