@@ -14,7 +14,7 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, refusing
 
 CHARACTERS_A_TOKEN = 32  # far more than texts have; so the first look is nearly always enough
-_FARTHEST = 1 << 21  # characters: to normalise what is not ASCII takes up to some 380 bytes for each
+_FARTHEST = 1 << 20  # characters: to normalise what is not ASCII takes up to some 500 bytes for each
 
 
 def cut_side(tokenizer: Any) -> str:
@@ -43,7 +43,7 @@ def encode_kept(
         side: ``right`` where texts' beginnings are kept, ``left`` where their ends are.
 
     Raises:
-        InputError: millions of characters, not all of ASCII, are fewer tokens, as of one word or of accents alone.
+        InputError: a million characters, not all of ASCII, are fewer tokens, as of one word or of accents alone.
     """
     reach = CHARACTERS_A_TOKEN * longest
     rows = encode([part_of(text, reach, side) for text in texts])
