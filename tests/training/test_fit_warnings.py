@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from distill_jax.data.examples import Examples
 from distill_jax.data.ragged import Ragged
 from distill_jax.losses import Objective
-from distill_jax.tasks.registry import task_named
+from distill_jax.tasks.registry import SINGLE_LABEL, task_named
 from distill_jax.training.fit_warnings import constant_loss, is_at_chance, still_learns
 from tolerances import AGREEMENT
 
@@ -71,3 +72,13 @@ def test_a_loss_that_falls_steeply_to_the_end_asks_for_more_epochs(losses, says)
     known = constant_loss(Objective(1.0), labels, None, 2)
     history = pd.DataFrame({"train_loss": np.array(losses) * known})
     assert still_learns(history, Objective(1.0), rows, np.arange(1000), 2) is says
+
+
+def test_what_needs_no_test_is_as_the_binomial_test_says():
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 7, 40, 400):
+        for _ in range(60):
+            labels, right = rng.integers(0, rng.integers(2, 6), rows), int(rng.integers(0, rows + 1))
+            share = np.bincount(labels).max() / rows
+            expected = share < 1 and binomtest(right, rows, share, alternative="greater").pvalue >= 1e-3
+            assert SINGLE_LABEL.is_at_chance(right / rows, labels) == expected
