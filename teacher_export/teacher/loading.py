@@ -113,6 +113,7 @@ def load_teacher(
         model, trained = _load_folder_model(source, label_names, task)
     if trained:
         require_head(source.name, model, task)
+    _require_heads(source.name, model)
     model.float().eval()
     require_length(source.name, model, saved_tokenizer, max_length)
     tokenizer, rows = cut_texts(saved_tokenizer, max_length), len(model.get_input_embeddings().weight)
@@ -127,6 +128,13 @@ def load_teacher(
     if trained:
         _require_no_contradiction(source, names)
     return Teacher(model, tokenizer, saved_tokenizer, names, trained)
+
+
+def _require_heads(teacher: str, model: Any) -> None:
+    """Raise ``InputError`` for a number of attention heads below one, which divides any width and computes nothing."""
+    heads = getattr(model.config, "num_attention_heads", 1)
+    if isinstance(heads, int) and heads < 1:
+        raise InputError(f"teacher {teacher}: {CONFIG}: expected one attention head or more, got {heads}")
 
 
 def _require_no_code(source: TeacherSource) -> None:

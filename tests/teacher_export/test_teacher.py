@@ -141,6 +141,14 @@ def test_a_state_dict_is_loaded_whole(saved, tmp_path, wrap):
     assert teacher.class_names == tuple(f"LABEL_{index}" for index in range(5))  # the head's size, not the default 2
 
 
+def test_a_number_of_heads_below_one_is_refused(saved, tmp_path):
+    folder = shutil.copytree(saved[0], tmp_path / "teacher")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_heads": -config["n_heads"]}))
+    with pytest.raises(InputError, match=r"teacher .*config\.json: expected one attention head or more, got -\d"):
+        load(TeacherConfig(teacher=str(folder)))
+
+
 def test_a_state_dict_keeps_the_names_its_configuration_has(saved, tmp_path):
     teacher = load(write_state_dict(saved, tmp_path, label_names=LABEL_NAMES[::-1]))
     assert teacher.class_names == LABEL_NAMES[::-1]
