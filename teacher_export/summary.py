@@ -8,6 +8,7 @@ import numpy as np
 
 from distill_jax.console import format_table, say, warn
 from distill_jax.export.format import SPLIT_NAMES, Manifest, PartInfo
+from distill_jax.metrics.interval import finite
 from distill_jax.npz import read_npz
 from distill_jax.rare_classes import too_few_rows
 from distill_jax.tasks.registry import SINGLE_LABEL
@@ -40,7 +41,7 @@ def score(labels: np.ndarray, answers: np.ndarray, task: Task = SINGLE_LABEL) ->
     if task.has_classes:
         return dict(zip((metric.name for metric in task.metrics), task.scores(labels, answers), strict=True))
     found = {metric.name: metric.of(labels, answers) for metric in task.metrics}
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+    return {name: finite(value) for name, value in found.items()}
 
 
 def teacher_warnings(

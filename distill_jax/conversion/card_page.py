@@ -76,8 +76,10 @@ def _scores(student: PackedStudent) -> Iterator[str]:
 
 
 def _score(title: str, metric: Mapping[str, Any]) -> list[str]:
-    low, high = (_signed(limit) for limit in metric["change_interval"])
-    change = _signed(metric["change"]) if metric["change"] is None else f"{_signed(metric['change'])} ({low} to {high})"
+    change = "–"
+    if metric["change"] is not None:
+        low, high = (_signed(limit) for limit in metric["change_interval"])
+        change = f"{_signed(metric['change'])} ({low} to {high})"
     return [plain(title), _number(metric["after"]), _number(metric["before"]), change, _number(metric.get("teacher"))]
 
 
@@ -85,8 +87,8 @@ def _number(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.4f}".replace("-", "−")
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _agreement(scores: Mapping[str, Any]) -> Iterator[str]:

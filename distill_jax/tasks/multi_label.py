@@ -160,8 +160,7 @@ class MultiLabel(Task):
 
         Where fewer than ``LEAST_LABELLED_ROWS`` have any, the teacher's answers to all rows say more.
         """
-        if teacher_logits is not None and self.is_labelled(labels).sum() < min(LEAST_LABELLED_ROWS, len(labels)):
-            labels = np.asarray(self.answers(teacher_logits), labels.dtype)
+        labels = self.references(labels, teacher_logits, min(LEAST_LABELLED_ROWS, len(labels)))
         known = self.is_labelled(labels)
         if not known.any():
             return self

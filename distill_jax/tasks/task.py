@@ -197,9 +197,15 @@ class Task(abc.ABC):
         """
         return np.asarray(np.arange(len(logits)) == label, np.float64)
 
-    def references(self, labels: np.ndarray, teacher_logits: np.ndarray | None) -> np.ndarray:
-        """Return what a split's answers are judged by: its labels; where no row has one, the teacher's answers."""
-        if teacher_logits is None or self.is_labelled(labels).any():
+    def references(self, labels: np.ndarray, teacher_logits: np.ndarray | None, least: int = 1) -> np.ndarray:
+        """Return what a split's answers are judged by: its labels; where too few rows have one, the teacher's answers.
+
+        Args:
+            labels: the split's.
+            teacher_logits: of all rows; None = there are none.
+            least: how many rows with a label are enough.
+        """
+        if teacher_logits is None or self.is_labelled(labels).sum() >= least:
             return labels
         return np.asarray(self.answers(teacher_logits), labels.dtype)
 

@@ -79,8 +79,9 @@ def sets_of_names(y: Any, classes: np.ndarray, rows: int) -> list[set[str]]:
     for row, labels in enumerate(given):
         _require_names(row, labels)
     found = [set(map(str, labels)) for labels in given]
-    if any(found) and not set().union(*found) & set(names):
-        raise InputError(f"y: expected labels of {names}, got others alone: {sorted(set().union(*found))[:5]}")
+    said = set().union(*found)
+    if said and not said & set(names):
+        raise InputError(f"y: expected labels of {names}, got others alone: {sorted(said)[:5]}")
     return found
 
 

@@ -13,6 +13,7 @@ from distill_jax.console import say
 from distill_jax.data.ragged import Ragged
 from distill_jax.data.tokenizer import FastTokenizer
 from distill_jax.export.format import Manifest
+from distill_jax.metrics.interval import finite
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from distill_jax.tasks.registry import SINGLE_LABEL
 from teacher_export.config import ExportConfig
@@ -228,7 +229,7 @@ def _task_facts(table: "AnsweredTable") -> dict[str, Any]:
     return {
         "rows": len(labels),
         "labelled": int(known.sum()),
-        "scores": {name: value if np.isfinite(value) else None for name, value in scores.items()},
+        "scores": {name: finite(value) for name, value in scores.items()},
         "floored": table.counts.floored,
     }
 
