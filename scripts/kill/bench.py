@@ -57,8 +57,11 @@ class Bench:
         for command in stage.commands:
             self._run(command, making)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.is_dir():  # another process may have made it meanwhile
+        try:
             making.rename(place)
+        except OSError:  # another process has made it meanwhile: a folder replaces none that has files
+            if not place.is_dir():
+                raise
         return place
 
     def expected(self, scenario: Scenario) -> Expected:

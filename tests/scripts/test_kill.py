@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from command_lines import ROOT, finish, python, start
+from scripts.kill.bench import Bench
 from scripts.kill.operations import Operation
-from scripts.kill.scenarios import all_scenarios
+from scripts.kill.scenarios import Stage, all_scenarios
 from scripts.kill.trials import plan
 
 # A minute of trials takes half of one more to make ready; without the variable, a slice of seconds is run.
@@ -49,6 +51,22 @@ def test_a_command_that_writes_without_order_is_found(tmp_path):
     kept = tmp_path / "kept" / f"two files-{faults[0]['number']}"
     assert (kept / "killed/out/done.txt").is_file()
     assert not (kept / "work/out/numbers.txt").exists()
+
+
+def test_two_workers_may_make_one_stage(tmp_path, monkeypatch):
+    made = tmp_path / "stages/nothing"
+
+    def be_late(source, target):
+        if not made.exists():
+            made.mkdir()
+            (made / "theirs.txt").write_text("theirs")
+        return rename(source, target)
+
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", be_late)
+    stage = Stage("nothing", write=lambda folder: (folder / "mine.txt").write_text("mine"))
+    assert Bench(tmp_path).stage(stage) == made
+    assert [path.name for path in made.iterdir()] == ["theirs.txt"]
 
 
 def test_the_first_trials_take_every_operation_once():
