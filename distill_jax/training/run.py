@@ -53,7 +53,7 @@ from distill_jax.training.fit import FitResult, NonFiniteLossError, fit
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.start_embeddings import params_from, vectors_sha256
 
-_MOST_CHECKPOINTS = 20  # few rows are read a hundred times in a second, and a checkpoint takes a tenth of one
+_MOST_CHECKPOINTS = 10  # few rows are read a hundred times in a second, and a checkpoint takes a tenth of one
 _MOST_SECONDS = 60  # between two, but for the rest of an epoch
 
 
