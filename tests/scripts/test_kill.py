@@ -64,8 +64,7 @@ def test_two_workers_may_make_one_stage(tmp_path, monkeypatch):
 
     rename = Path.rename
     monkeypatch.setattr(Path, "rename", be_late)
-    stage = Stage("nothing", write=lambda folder: (folder / "mine.txt").write_text("mine"))
-    assert Bench(tmp_path).stage(stage) == made
+    assert Bench(tmp_path).stage(Stage("nothing")) == made
     assert [path.name for path in made.iterdir()] == ["theirs.txt"]
 
 
