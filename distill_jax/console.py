@@ -148,8 +148,16 @@ def run_command(main: Callable[[], None]) -> None:
 
     0 when it returns; 2 with one sentence on standard error for an ``InputError``, an extra that is not installed or a
     failing file system; 130 for Ctrl-C, 143 for SIGTERM and 129 for SIGHUP, which do what Ctrl-C does; anything else is
-    a fault of ours and keeps its traceback. ``--version`` is answered here, for all commands.
+    a fault of ours and keeps its traceback. ``--version`` is answered here, for all commands. A signal that comes when
+    all is said ends the process at once.
     """
+    try:
+        _run(main)
+    finally:
+        _let_signals_end_it()
+
+
+def _run(main: Callable[[], None]) -> None:
     _open_closed_streams()
     if "--version" in sys.argv[1:]:
         say(f"distill-jax {__version__}")
@@ -173,6 +181,14 @@ def run_command(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _fail(describe_os_error(error), USAGE_ERROR)
+
+
+def _let_signals_end_it() -> None:
+    """Leave signals to the system: raised in what libraries do at exit, an interruption would be a traceback."""
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _open_closed_streams() -> None:

@@ -5,6 +5,7 @@ most of their time, so what one process has compiled is there for all others, an
 """
 
 import os
+import signal
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported
@@ -49,6 +50,15 @@ def _own_cache(request, monkeypatch, test_cache):
     """Keep the user's cache folder out of the tests, but for the demo's, which hold its large files."""
     if "demo" not in request.keywords:
         monkeypatch.setenv(CACHE_VARIABLE, str(test_cache))
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers():
+    """Take signals as before, whatever command has ended within a test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

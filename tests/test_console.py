@@ -389,6 +389,35 @@ def test_every_signal_that_ends_a_command_does_what_ctrl_c_does(name, status, ho
     assert len(error.splitlines()) == 1
 
 
+_LATE = """
+import atexit, sys, time
+from distill_jax.console import run_command, say
+from distill_jax.errors import Interrupted
+def main():
+    if sys.argv[1] == "interrupted":
+        raise Interrupted("saved")
+def linger():
+    say("at exit")
+    time.sleep(60)
+atexit.register(linger)
+run_command(main)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(("how", "says"), [("done", ""), ("interrupted", "saved\n")])
+def test_a_signal_that_comes_when_all_is_said_ends_the_process_at_once(name, how, says):
+    """While libraries close down, whose tracebacks would be the last word."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _NOT_IGNORED + _LATE, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "at exit\n"
+    process.send_signal(getattr(signal, name))
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == -getattr(signal, name)
+    assert error == says
+
+
 _IN_EXEC = """
 from distill_jax.console import run_command
 def main():
