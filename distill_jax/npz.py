@@ -19,6 +19,7 @@ from distill_jax.errors import InputError, MissingInputError
 _MOST_TIMES = 100  # what an archive's arrays may be larger than the archive, beside a little more
 _LITTLE = 1 << 24  # bytes
 _LONGEST_HEADER = 1 << 14  # bytes of an array's header; NumPy takes 10,000
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # NumPy's; others unpack without bound, whatever is declared
 _BRACKETS = 16  # in one, at most: a shape has one pair and the header another
 
 
@@ -49,7 +50,7 @@ def read_npz(
                 raise InputError(f"{where}: missing array {missing[0]}; it has {sorted(members)}")
             wanted = [*wanted, *(name for name in optional if name in members and name not in wanted)]
             _require_size(sum(members[name].file_size for name in wanted), path.stat().st_size)
-            return {name: _array(archive.read(members[name])) for name in wanted}
+            return {name: _array(_content(archive, members[name])) for name in wanted}
     except FileNotFoundError:
         raise MissingInputError(f"{where}: expected a file, found none") from None
     except InputError:
@@ -103,6 +104,12 @@ def _reason(error: Exception) -> str:
 def _require_size(declared: int, size: int) -> None:
     if declared > _LITTLE + _MOST_TIMES * size:
         raise ValueError(f"{declared:,} bytes in an archive of {size:,}")
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.compress_type not in _METHODS:
+        raise ValueError(f"{member.filename} is packed by method {member.compress_type}")
+    return archive.read(member)
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -88,6 +88,21 @@ def test_an_archive_that_declares_more_than_it_holds_takes_no_memory(tmp_path):
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_is_packed_otherwise_than_numpy_s_is_refused_before_it_is_unpacked(tmp_path, method):
+    """Python unpacks all that such a stream makes, and looks at the declared size afterwards."""
+    path = _archive(tmp_path / "x.npz", {"a": np.zeros(30_000_000)}, method)
+    content = path.read_bytes()
+    declared = (30_000_000 * 8 + 128).to_bytes(4, "little")
+    assert content.count(declared) == 2
+    path.write_bytes(content.replace(declared, (1_000_128).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=rf"x\.npz: expected a NumPy .npz file, got .* by method {method}"):
+        read_npz(path, "file")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path, save):
     save(tmp_path / "x.npz", **ARRAYS)
