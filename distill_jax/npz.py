@@ -15,11 +15,11 @@ from typing import IO
 import numpy as np
 
 from distill_jax.errors import InputError, MissingInputError
+from distill_jax.zip_members import unpacks_in_pieces
 
 _MOST_TIMES = 100  # what an archive's arrays may be larger than the archive, beside a little more
 _LITTLE = 1 << 24  # bytes
 _LONGEST_HEADER = 1 << 14  # bytes of an array's header; NumPy takes 10,000
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # NumPy's; others unpack without bound, whatever is declared
 _BRACKETS = 16  # in one, at most: a shape has one pair and the header another
 
 
@@ -107,7 +107,7 @@ def _require_size(declared: int, size: int) -> None:
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    if member.compress_type not in _METHODS:
+    if not unpacks_in_pieces(member):
         raise ValueError(f"{member.filename} is packed by method {member.compress_type}")
     return archive.read(member)
 

@@ -51,6 +51,7 @@ SHARED = (
         "storage",
         "tables",
         "tasks",
+        "zip_members",
     ),
     *SINGLE,
 )

@@ -14,11 +14,11 @@ from typing import IO, Any, NamedTuple
 from distill_jax.errors import InputError, reason_of
 from distill_jax.extras import missing_extra
 from distill_jax.tables.byte_streams import BUFFER_BYTES, BlockStream, CountingFile, OnBytes
+from distill_jax.zip_members import unpacks_in_pieces
 
 _BLOCK_BYTES = 1 << 16
 _XZ_MEMORY = 1 << 28  # bytes; xz -9 asks for a quarter of it
 _MEMBERS_NAMED = 6
-_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # a bit of a member's flags
 
 
@@ -88,7 +88,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
         )
     if found[0].flag_bits & _ENCRYPTED:
         raise InputError(f"data file {path}: {found[0].filename} in it is encrypted; unpack it first")
-    if found[0].compress_type not in _ZIP_METHODS:
+    if not unpacks_in_pieces(found[0]):
         raise NotImplementedError(f"method {found[0].compress_type}")
     return found[0]
 
