@@ -26,7 +26,7 @@ class Arguments:
     """What is cross-validated, and where the results go."""
 
     dataset: DatasetName = "demo"
-    """The rows: the demo's reviews, tweets or editorials. The other two serve as unlabelled texts."""
+    """The rows: the demo's reviews, tweets or editorials. The others are unlabelled texts, beside --film-reviews."""
     folds: int = 5
     """Parts of the rows; each is held out once. Copies and near copies are never divided."""
     students: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STUDENT…")] = ("fasttext", "cnn", "bilstm")
@@ -35,6 +35,8 @@ class Arguments:
     """Trainings of each student, with the seeds from 0 on."""
     augment: int = 12
     """Changed copies of each training text in the transfer set."""
+    film_reviews: int = 150_000
+    """Sentences of film reviews in the transfer set, at most; 0 = none."""
     recipe: str = "best"
     """The students' recipe."""
     variants: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: one)")] = None
@@ -55,6 +57,7 @@ class Arguments:
         require_range("--folds", self.folds, 2, 100)
         require_range("--seeds", self.seeds, 1, 1000)
         require_range("--augment", self.augment, 0, 10_000)
+        require_range("--film-reviews", self.film_reviews, 0, float("inf"))
         require_range("--split-seed", self.split_seed, 0, 2**32 - 1)
         for fold in self.only_fold:
             require_range("--only-fold", fold, 0, self.folds - 1)
@@ -90,7 +93,9 @@ def main(arguments: list[str] | None = None) -> None:
     parts = draw_folds(rows.labels, rows.groups, options.folds, options.split_seed)
     students = tuple(options.students)
     plan = Plan(
-        *(output, options.dataset, rows, parts, students, options.seeds, options.recipe, options.augment),
+        *(output, options.dataset, rows, parts, students, options.seeds, options.recipe),
+        augment=options.augment,
+        film_reviews=options.film_reviews,
         variants=tuple(variants),
     )
     asked = sorted(set(options.only_fold)) or list(range(options.folds))

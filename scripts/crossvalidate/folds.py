@@ -16,6 +16,7 @@ from distill_jax.metrics.classification import accuracy, macro_f1
 from scripts.crossvalidate.rows import PARTS, TABLE, TEST, UNLABELLED, DatasetName, StudyRows, fold_column
 from scripts.crossvalidate.steps import EXPORT, TRAIN, Step, Steps
 from scripts.crossvalidate.variants import ExportWords, Variant
+from teacher_export.options.transfer_set import FILM_REVIEWS
 
 PROGRAM = "scripts.crossvalidate"
 RESULTS = "results"
@@ -45,6 +46,7 @@ class Plan:
         seeds: how many trainings of each.
         recipe: theirs.
         augment: copies of each training text.
+        film_reviews: sentences of film reviews among the unlabelled texts, at most; 0 = none.
         variants: what is compared.
     """
 
@@ -56,6 +58,7 @@ class Plan:
     seeds: int
     recipe: str
     augment: int
+    film_reviews: int
     variants: tuple[Variant, ...]
 
     def result_path(self, fold: int, variant: Variant) -> Path:
@@ -68,7 +71,8 @@ class Plan:
 
     def export_words(self, fold: int, variant: Variant) -> ExportWords:
         """Return a variant's export of a fold."""
-        files = ["--data", str(self.output / TABLE), "--unlabelled", str(self.output / UNLABELLED)]
+        further = [FILM_REVIEWS, "--unlabelled-rows", str(self.film_reviews)] if self.film_reviews else []
+        files = ["--data", str(self.output / TABLE), "--unlabelled", str(self.output / UNLABELLED), *further]
         columns = ["--text-column", "text", "--label-column", "label", "--split-column", fold_column(fold)]
         return ExportWords.of(variant, self.dataset, ["--dataset", "table", *files, *columns], self.augment)
 
@@ -136,7 +140,8 @@ class Plan:
         own = {"export": list(variant.export), "train": list(variant.train), "direct": list(variant.direct)}
         students = {name: list(variant.students.get(name, ())) for name in self.students}
         numbers = {"seeds": self.seeds, "recipe": self.recipe, "augment": self.augment, "folds": len(self.parts)}
-        return {**own, "students": students, **numbers}
+        films = {"film_reviews": self.film_reviews} if self.film_reviews else {}
+        return {**own, "students": students, **numbers, **films}
 
     def _results(self, fold: int, variant: Variant, say: Callable[[str], object]) -> dict[str, Any]:
         test = self._test(fold)

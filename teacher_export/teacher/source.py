@@ -11,7 +11,7 @@ from distill_jax.errors import InputError, MissingInputError, reason_of
 from distill_jax.files import read_json, require_utf8, sha256_file, utf8
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import local_copy
-from teacher_export.options.teacher import DEMO_TEACHER, TeacherConfig
+from teacher_export.options.teacher import DEMO_TEACHER, LARGE_DEMO_TEACHER, TeacherConfig
 from teacher_export.teacher.folder_files import CONFIG, SAFETENSORS, TORCH_WEIGHTS, find_weights, require_config
 
 _PATH_STARTS = (".", "~", "/")
@@ -41,7 +41,8 @@ class TeacherSource:
     """A teacher's files.
 
     Attributes:
-        name: what to call it: ``demo``, the folder's name, the hub's name, or the state dict's file name.
+        name: what to call it: the word for a packaged one, the folder's name, the hub's name, or the state dict's file
+            name.
         folder: the folder with its configuration and tokenizer.
         weights: the files that hold its weights.
         fingerprint: SHA-256 over the content of all of them, whatever their paths.
@@ -83,6 +84,10 @@ def resolve_teacher(config: TeacherConfig) -> TeacherSource:
         folder = fetch_demo_teacher()
         weights = find_weights(folder)
         return TeacherSource(DEMO_TEACHER, folder, weights, _fingerprint("demo", folder, weights), is_demo=True)
+    if config.teacher == LARGE_DEMO_TEACHER:
+        from teacher_export.downloads import fetch_large_demo_teacher
+
+        return folder_source(fetch_large_demo_teacher(), LARGE_DEMO_TEACHER)
     folder = _find_folder("--teacher", config.teacher, (*_CONFIG_FILES, *SAFETENSORS))
     if not Path(config.teacher).is_dir() and not any(folder.glob("*.safetensors")):
         folder = _download("--teacher", config.teacher, (*_CONFIG_FILES, *TORCH_WEIGHTS))

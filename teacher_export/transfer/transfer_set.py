@@ -18,10 +18,10 @@ from distill_jax.console import format_table, progress, say
 from distill_jax.errors import InputError
 from teacher_export.config import ExportConfig
 from teacher_export.data.dataset import SEEN_BY_NONE
-from teacher_export.data.demo import REVIEW_FILES
 from teacher_export.transfer.augment import Augmenter
+from teacher_export.transfer.draw import drawn_texts
 from teacher_export.transfer.near_copies import NearCopyIndex
-from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
+from teacher_export.transfer.unlabelled import find_unlabelled
 from teacher_export.transfer.word_classes import learn_word_classes
 from teacher_export.transfer.words import normalised_words
 
@@ -76,6 +76,8 @@ def describe_transfer(config: ExportConfig, mask_token: str, fingerprint: str) -
         "augment": settings.augment,
         "fingerprint": fingerprint,
     }
+    if settings.unlabelled_rows is not None:
+        described["unlabelled_rows"] = settings.unlabelled_rows
     if settings.augment:
         described["mask_token"] = mask_token
         described.update(settings.probabilities())
@@ -97,7 +99,7 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
 
     builder = _Builder(dataset, mask_token)
     for source in find_unlabelled(config):
-        builder.add(source.name, _described(source), source.texts())
+        builder.add(source.name, source.described, _taken(source.texts(), config))
     train, folds = dataset.splits["train"], [SEEN_BY_NONE] * len(builder.texts)
     if config.transfer_set.augment:
         clean = train.take(builder.clean(train.texts))
@@ -118,6 +120,11 @@ def build_transfer_set(config: ExportConfig, dataset: "Dataset", mask_token: str
     return TransferSet(split, describe_transfer(config, mask_token, _fingerprint(builder.texts)))
 
 
+def _taken(texts: Iterable[str], config: ExportConfig) -> Iterable[str]:
+    rows = config.transfer_set.unlabelled_rows
+    return texts if rows is None else drawn_texts(texts, rows, config.data.seed)
+
+
 def _add_copies(builder: "_Builder", train: "Split", config: ExportConfig, mask_token: str) -> Iterator[int]:
     """Add copies of training texts, and yield each fold as its copies are there.
 
@@ -133,12 +140,6 @@ def _add_copies(builder: "_Builder", train: "Split", config: ExportConfig, mask_
             copies = Augmenter(texts, settings, classes, mask_token, seed + fold)
             builder.add(_AUGMENTED, f"{settings.augment} copies of {len(train):,} training texts", copies, bar)
             yield fold
-
-
-def _described(source: UnlabelledSource) -> str:
-    if source.path is not None:
-        return str(source.path)
-    return "the demo's editorials and tweets" if source.labelled == REVIEW_FILES else "the demo's other texts"
 
 
 class _Builder:

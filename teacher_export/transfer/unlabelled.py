@@ -27,9 +27,8 @@ from distill_jax.tables.sources import (
 )
 from distill_jax.tables.text_columns import TextColumns
 from teacher_export.config import ExportConfig
-from teacher_export.data.demo import FILES, REVIEW_FILES, load_unlabelled_demo_texts
 from teacher_export.data.streaming import open_source
-from teacher_export.options.transfer_set import DEMO_TEXTS
+from teacher_export.transfer.packaged_texts import PackagedTexts, packaged_texts
 
 _OPTION = "--unlabelled"
 _TEXTS = ".txt"
@@ -38,31 +37,34 @@ _AMAZON_COLUMN = "review_body"
 
 
 @dataclasses.dataclass(frozen=True)
-class UnlabelledSource:
-    """What one word after ``--unlabelled`` names.
+class TextFile:
+    """A file of texts.
 
     Attributes:
-        path: the file; None for the demo's texts.
-        format: how the file is read; None for one text a line.
+        path: where it is.
+        format: how it is read; None for one text a line.
         columns: a table's text columns.
         skips_bad_rows: whether rows that cannot be read are left out, where they are an error otherwise.
-        labelled: of the demo's texts, the files that are the data set itself.
     """
 
-    path: Path | None
+    path: Path
     format: TableFormat | None = None
     columns: tuple[str, ...] = ()
     skips_bad_rows: bool = False
-    labelled: tuple[str, ...] = REVIEW_FILES
 
     @property
     def name(self) -> str:
-        """What the source is called, without its folder."""
-        return DEMO_TEXTS if self.path is None else utf8(self.path.name)
+        """What the file is called, without its folder."""
+        return utf8(self.path.name)
+
+    @property
+    def described(self) -> str:
+        """What it is to the user."""
+        return str(self.path)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the file's bytes; the demo's files are checked against theirs when they are fetched."""
-        return DEMO_TEXTS if self.path is None else sha256_file(self.path)
+        """Return the SHA-256 of the file's bytes."""
+        return sha256_file(self.path)
 
     def texts(self) -> Iterator[str]:
         """Yield the beginnings of the texts, of a mebi of characters, the missing and blank ones left out.
@@ -71,9 +73,6 @@ class UnlabelledSource:
             InputError: a row cannot be read, or the texts are many times larger than their file; the message names the
                 file.
         """
-        if self.path is None:
-            yield from load_unlabelled_demo_texts(self.labelled)
-            return
         budget, bad, rows = Budget(self.path.stat().st_size), BadRows(), 0
 
         def leave_out(error: RowError) -> None:
@@ -81,7 +80,7 @@ class UnlabelledSource:
             bad.add(error, rows, rows)
             rows += 1
 
-        for text in self._whole_texts(self.path, leave_out if self.skips_bad_rows else refuse):
+        for text in self._whole_texts(leave_out if self.skips_bad_rows else refuse):
             rows += 1
             if not text:
                 continue
@@ -95,8 +94,9 @@ class UnlabelledSource:
         bad.end_file(rows)
         bad.say()
 
-    def _whole_texts(self, path: Path, on_bad_row: OnBadRow) -> Iterator[str]:
+    def _whole_texts(self, on_bad_row: OnBadRow) -> Iterator[str]:
         """Yield the text of every row that can be read, which may be an empty one."""
+        path = self.path
         with progress(path.stat().st_size, f"reading {self.name}", "B", scale=True) as bar:
             if self.format is None:
                 yield from _lines(path, bar, on_bad_row)
@@ -111,6 +111,10 @@ class UnlabelledSource:
                     yield text
 
 
+UnlabelledSource = TextFile | PackagedTexts
+"""What one word after ``--unlabelled`` names."""
+
+
 def find_unlabelled(config: ExportConfig) -> list[UnlabelledSource]:
     """Return the sources that ``--unlabelled`` names, once their being there and their columns are checked.
 
@@ -119,28 +123,22 @@ def find_unlabelled(config: ExportConfig) -> list[UnlabelledSource]:
     """
     sources: list[UnlabelledSource] = []
     for path in config.transfer_set.unlabelled:
-        source = _demo(config) if str(path) == DEMO_TEXTS else _open(local_copy(path), config)
-        if any(_same(source, earlier) for earlier in sources):
+        source = packaged_texts(str(path), config.data.dataset) or _open(local_copy(path), config)
+        if any(_identity(source) == _identity(earlier) for earlier in sources):
             raise InputError(f"{_OPTION} {path}: it is named twice; name each file once")
         sources.append(source)
     return sources
 
 
-def _demo(config: ExportConfig) -> UnlabelledSource:
-    return UnlabelledSource(None, labelled=FILES.get(config.data.dataset, REVIEW_FILES))
+def _identity(source: UnlabelledSource) -> str | Path:
+    return source.path.resolve() if isinstance(source, TextFile) else source.name
 
 
-def _same(one: UnlabelledSource, other: UnlabelledSource) -> bool:
-    if one.path is None or other.path is None:
-        return one.path is other.path
-    return one.path.resolve() == other.path.resolve()
-
-
-def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
+def _open(path: Path, config: ExportConfig) -> TextFile:
     require_data_file(path, _OPTION)
     name = name_within(path, (_TEXTS, *FORMATS))
     if name.endswith(_TEXTS):
-        return UnlabelledSource(path, skips_bad_rows=config.data.skips_bad_rows)
+        return TextFile(path, skips_bad_rows=config.data.skips_bad_rows)
     if not name.endswith(tuple(FORMATS)):
         raise InputError(
             f"{_OPTION} {path}: expected a name that ends in .txt, {', '.join(FORMATS)} (and may end in "
@@ -153,7 +151,7 @@ def _open(path: Path, config: ExportConfig) -> UnlabelledSource:
         raise InputError(f"{_OPTION} {path}: a table needs --unlabelled-column NAME, the column that holds the text")
     known = UNQUOTED_TSV if is_amazon and table_format(path) == TSV else None
     found = open_source(path, config.data, columns, _OPTION, known).format
-    return UnlabelledSource(path, found, columns, config.data.skips_bad_rows)
+    return TextFile(path, found, columns, config.data.skips_bad_rows)
 
 
 def _lines(path: Path, bar: Any, on_bad_row: OnBadRow) -> Iterator[str]:

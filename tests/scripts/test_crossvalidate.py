@@ -95,7 +95,7 @@ def test_words_that_a_training_would_refuse_are_refused_before_anything_runs(tmp
 def words_of_a_study():
     """Return each option that a study gives its commands itself, and where a file of variants would name it."""
     rows = SimpleNamespace()
-    plan = folds.Plan(Path("o"), "demo", rows, np.zeros((1, 1), np.int8), ("cnn",), 1, "best", 0, (Variant("x"),))
+    plan = folds.Plan(Path("o"), "demo", rows, np.zeros((1, 1), np.int8), ("cnn",), 1, "best", 0, 0, (Variant("x"),))
     export, *trainings = plan.steps(0, Variant("x", export=("--finetune-epochs", "1")))
     found = {("export", word) for word in export.words if word.startswith("--")} - {("export", "--finetune-epochs")}
     for training in trainings:

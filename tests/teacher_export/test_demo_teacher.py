@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from distill_jax.errors import InputError
+from teacher_export import downloads
+from teacher_export.options.teacher import TeacherConfig
 from teacher_export.teacher.demo import distilbert_config, load_demo_model
+from teacher_export.teacher.source import resolve_teacher
 from tiny_teacher import LABEL_NAMES
 
 TOLERANCE = 1e-5
@@ -43,6 +46,14 @@ def test_a_bert_becomes_a_distilbert_of_the_same_hidden_states(tmp_path):
     assert size > 0.1
     assert difference < TOLERANCE
     assert [model.config.id2label[index] for index in range(5)] == list(LABEL_NAMES)
+
+
+def test_the_large_teacher_is_the_folder_that_is_fetched(tmp_path, monkeypatch):
+    make_bert(tmp_path)
+    monkeypatch.setattr(downloads, "fetch_large_demo_teacher", lambda: tmp_path)
+    found = resolve_teacher(TeacherConfig(teacher="demo-large"))
+    assert (found.name, found.folder, found.is_demo) == ("demo-large", tmp_path, False)
+    assert found.fingerprint == resolve_teacher(TeacherConfig(teacher=str(tmp_path))).fingerprint
 
 
 def test_the_token_type_row_matters(tmp_path):

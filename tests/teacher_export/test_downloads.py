@@ -1,5 +1,6 @@
 """Fetching through pip (a stand-in for it, or the real one without network): what is kept, refused, left behind."""
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -13,7 +14,7 @@ import zipfile
 import pytest
 
 from teacher_export import downloads, pip_download
-from teacher_export.downloads import Bundle, Member, fetch
+from teacher_export.package_files import Bundle, Member, fetch
 from teacher_export.pip_download import DownloadError, PackageArchive, UnreachableIndexError
 
 FAKE_PIP = """
@@ -24,6 +25,8 @@ action, _, value = os.environ["FAKE_PIP"].partition(":")
 if action == "copy":
     folder.mkdir()
     shutil.copy(value, folder)
+elif action == "copy-all":
+    shutil.copytree(value, folder)
 elif action == "sleep":
     print("started", os.getpid(), flush=True)
     pathlib.Path(value).write_text(str(os.getpid()))
@@ -62,7 +65,7 @@ def bundle(tmp_path):
     path = tmp_path / "tiny_thing-1.0-py3-none-any.whl"
     content = write_zip(path, {f"tiny/{name}": value for name, value in FILES.items()} | {"tiny/other": b"x"})
     members = tuple(Member(f"tiny/{name}", len(value), sha256(value)) for name, value in FILES.items())
-    return Bundle("demo-tiny", archive_of(path, content), members)
+    return Bundle("demo-tiny", (archive_of(path, content),), members)
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def fake_pip(tmp_path, monkeypatch):
 
 
 def test_files_are_fetched_once_and_checked(bundle, cache, fake_pip, tmp_path):
-    fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
+    fake_pip(f"copy:{tmp_path / bundle.archives[0].file_name}")
     folder = fetch(bundle)
     assert folder == cache / "demo-tiny"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
@@ -99,17 +102,17 @@ def test_files_are_fetched_once_and_checked(bundle, cache, fake_pip, tmp_path):
 
 
 def test_pip_is_asked_for_the_hashed_file_alone(bundle, cache, fake_pip, tmp_path):
-    fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
+    fake_pip(f"copy:{tmp_path / bundle.archives[0].file_name}")
     fetch(bundle)
     (call,) = fake_pip.calls()
     assert call.startswith("download --no-deps --require-hashes --only-binary :all: ")
-    source = archive_of(tmp_path / bundle.archive.file_name, b"", is_source=True)
+    source = archive_of(tmp_path / bundle.archives[0].file_name, b"", is_source=True)
     assert "--no-binary :all:" in " ".join(pip_download.pip_command(source, tmp_path))
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"first fileX"), lambda path: path.unlink()])
 def test_a_damaged_or_missing_cached_file_is_fetched_again(bundle, cache, fake_pip, tmp_path, damage):
-    fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
+    fake_pip(f"copy:{tmp_path / bundle.archives[0].file_name}")
     folder = fetch(bundle)
     damage(folder / "a.txt")
     untouched = (folder / "weights.bin").stat().st_mtime_ns
@@ -157,8 +160,8 @@ def test_why_pip_failed_is_said_in_one_sentence(bundle, cache, fake_pip, log, ki
 
 
 def test_an_archive_that_is_not_the_pinned_one_is_refused(bundle, cache, fake_pip, tmp_path):
-    write_zip(tmp_path / bundle.archive.file_name, {"tiny/a.txt": b"other"})
-    fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
+    write_zip(tmp_path / bundle.archives[0].file_name, {"tiny/a.txt": b"other"})
+    fake_pip(f"copy:{tmp_path / bundle.archives[0].file_name}")
     with pytest.raises(DownloadError, match=r"but not with the tiny_thing-1.0-py3-none-any.whl whose SHA-256 is"):
         fetch(bundle)
 
@@ -173,20 +176,20 @@ def test_an_archive_that_is_not_the_pinned_one_is_refused(bundle, cache, fake_pi
     ],
 )
 def test_members_are_read_by_their_exact_name_and_checked(bundle, cache, fake_pip, tmp_path, contents, message):
-    path = tmp_path / bundle.archive.file_name
+    path = tmp_path / bundle.archives[0].file_name
     archive = archive_of(path, write_zip(path, contents))
     fake_pip(f"copy:{path}")
     with pytest.raises(DownloadError, match=message):
-        fetch(Bundle("demo-tiny", archive, bundle.members))
+        fetch(Bundle("demo-tiny", (archive,), bundle.members))
     assert list(cache.iterdir()) == []
 
 
 def test_a_zip_that_is_none_is_refused(bundle, cache, fake_pip, tmp_path):
-    path = tmp_path / bundle.archive.file_name
+    path = tmp_path / bundle.archives[0].file_name
     path.write_bytes(b"not a zip")
     fake_pip(f"copy:{path}")
     with pytest.raises(DownloadError, match="expected a whole archive, got a damaged one"):
-        fetch(Bundle("demo-tiny", archive_of(path, b"not a zip"), bundle.members))
+        fetch(Bundle("demo-tiny", (archive_of(path, b"not a zip"),), bundle.members))
 
 
 def inner_tar(entries):
@@ -210,9 +213,9 @@ def test_a_tar_inside_the_archive_is_read_the_same_way(cache, fake_pip, tmp_path
     archive = archive_of(path, write_zip(path, {"tiny-1.0/data.tar.gz": inner}), is_source=True)
     bundle = Bundle(
         "demo-inner",
-        archive,
+        (archive,),
         (Member("tiny/a.txt", len(FILES["a.txt"]), sha256(FILES["a.txt"])),),
-        inner=Member("tiny-1.0/data.tar.gz", len(inner), sha256(inner)),
+        pieces=(Member("tiny-1.0/data.tar.gz", len(inner), sha256(inner)),),
     )
     fake_pip(f"copy:{path}")
     if message is None:
@@ -222,6 +225,41 @@ def test_a_tar_inside_the_archive_is_read_the_same_way(cache, fake_pip, tmp_path
             fetch(bundle)
 
 
+@pytest.fixture
+def divided(tmp_path, fake_pip):
+    """A bundle whose zip file lies in two archives, the names of its files, and a pip that gives both."""
+    inner = write_zip(tmp_path / "whole.zip", {f"tiny/{name}": value for name, value in FILES.items()})
+    halves, archives, pieces = (inner[:500], inner[500:]), [], []
+    (tmp_path / "index").mkdir()
+    for number, half in enumerate(halves, start=1):
+        path, piece = tmp_path / "index" / f"tiny_{number}-1.0-py3-none-any.whl", f"part/tiny.zip.{number}"
+        archives.append(archive_of(path, write_zip(path, {piece: half})))
+        pieces.append(Member(piece, len(half), sha256(half)))
+    members = tuple(Member(f"tiny/{name}", len(value), sha256(value)) for name, value in FILES.items())
+    fake_pip(f"copy-all:{tmp_path / 'index'}")
+    return Bundle("demo-divided", tuple(archives), members, tuple(pieces))
+
+
+def test_a_zip_file_in_pieces_is_joined(divided, cache, fake_pip):
+    folder = fetch(divided)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+    assert [path.name for path in cache.iterdir()] == ["demo-divided"], "pieces are left behind"
+    assert len(fake_pip.calls()) == 2
+    fetch(divided)
+    assert len(fake_pip.calls()) == 2
+
+
+@pytest.mark.parametrize("swapped", [(1, 0), (0, 0)])
+def test_pieces_are_checked_one_by_one(divided, cache, swapped):
+    pieces = tuple(
+        dataclasses.replace(divided.pieces[place], sha256=divided.pieces[other].sha256)
+        for place, other in enumerate(swapped)
+    )
+    with pytest.raises(DownloadError, match=r"part/tiny.zip.[12]: expected SHA-256"):
+        fetch(dataclasses.replace(divided, pieces=pieces))
+    assert list(cache.iterdir()) == []
+
+
 def test_ctrl_c_ends_pip_and_leaves_nothing(bundle, cache, fake_pip, tmp_path):
     fake_pip(f"sleep:{tmp_path / 'pid'}")
     code = (
@@ -229,7 +267,7 @@ def test_ctrl_c_ends_pip_and_leaves_nothing(bundle, cache, fake_pip, tmp_path):
         "from teacher_export.pip_download import PackageArchive, downloaded\n"
         # where the tests run in the background of a shell, their children are born deaf to Ctrl-C
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"with downloaded({bundle.archive!r}, pathlib.Path({str(cache)!r})): pass"
+        f"with downloaded({bundle.archives[0]!r}, pathlib.Path({str(cache)!r})): pass"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     try:
@@ -260,7 +298,7 @@ def test_an_index_that_sends_without_end_is_cut_off(bundle, cache, fake_pip, mon
 
 
 def test_what_a_killed_download_left_is_removed_after_a_day_and_nothing_else(bundle, cache, fake_pip, tmp_path):
-    fake_pip(f"copy:{tmp_path / bundle.archive.file_name}")
+    fake_pip(f"copy:{tmp_path / bundle.archives[0].file_name}")
     old = 25 * 3600
     for name, age in (("distill-jax-download-old", old), ("distill-jax-download-young", 60), ("download-2024", old)):
         (cache / name).mkdir(parents=True)
@@ -292,7 +330,7 @@ def offline_pip(monkeypatch):
 
 def test_the_real_pip_fetches_from_the_place_its_settings_name(cache, offline_pip, monkeypatch, tmp_path):
     path, content = write_wheel(tmp_path)
-    bundle = Bundle("demo-tiny", archive_of(path, content), (Member("tiny/a.txt", 10, sha256(FILES["a.txt"])),))
+    bundle = Bundle("demo-tiny", (archive_of(path, content),), (Member("tiny/a.txt", 10, sha256(FILES["a.txt"])),))
     with pytest.raises(UnreachableIndexError, match="check the network"):
         fetch(bundle)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
@@ -303,13 +341,19 @@ def test_the_real_pip_fetches_from_the_place_its_settings_name(cache, offline_pi
         fetch(bundle)
 
 
-@pytest.mark.parametrize("bundle", [downloads.DEMO_DATA, downloads.DEMO_TEACHER], ids=lambda bundle: bundle.folder_name)
+@pytest.mark.parametrize(
+    "bundle",
+    [downloads.DEMO_DATA, downloads.DEMO_TEACHER, downloads.LARGE_DEMO_TEACHER, downloads.FILM_REVIEWS],
+    ids=lambda bundle: bundle.folder_name,
+)
 def test_the_pins_are_complete(bundle):
-    for pin in [bundle.archive.sha256, *(member.sha256 for member in bundle.members)]:
-        assert len(bytes.fromhex(pin)) == 32
-    names = [member.name for member in bundle.members]
-    assert len(set(names)) == len(names)
-    assert bundle.archive.requirement.endswith(bundle.folder_name.rsplit("-", 1)[-1])
+    for pinned in (*bundle.archives, *bundle.pieces, *bundle.members):
+        assert len(bytes.fromhex(pinned.sha256)) == 32
+    for names in ([each.file_name for each in bundle.archives], [each.name for each in bundle.members]):
+        assert len(set(names)) == len(names)
+    assert len(bundle.pieces) in (0, len(bundle.archives))
+    for archive in bundle.archives:
+        assert archive.requirement.endswith(bundle.folder_name.rsplit("-", 1)[-1])
 
 
 @pytest.mark.demo
@@ -322,6 +366,7 @@ def test_the_pins_are_complete(bundle):
             downloads.fetch_demo_teacher,
             {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "tokenizer_config.json"},
         ),
+        (lambda: downloads.fetch_film_reviews().parent, {member.name for member in downloads.FILM_REVIEWS.members}),
     ],
 )
 def test_the_demo_files_can_be_fetched(fetch_demo, files):
@@ -334,7 +379,7 @@ def test_the_demo_files_can_be_fetched(fetch_demo, files):
 
 def test_what_is_received_is_counted_while_folders_vanish(tmp_path, monkeypatch):
     """pip removes its build folders while they are looked through, which must not end the download."""
-    archive = downloads.DEMO_DATA.archive
+    (archive,) = downloads.DEMO_DATA.archives
     for name in ("archive", "gone"):
         (tmp_path / name).mkdir()
         (tmp_path / name / archive.file_name).write_bytes(b"x" * (10 if name == "archive" else 99))

@@ -46,6 +46,7 @@ def test_every_option_arrives():
             *["--max-length", "64", "--device", "cpu", "--precision", "float32", "--batch-size", "8"],
             *["--finetune-epochs", "4", "--finetune-learning-rate", "1e-5", "--finetune-output", "tuned"],
             *["--validation-fraction", "0.1", "--unlabelled", "demo", "more.csv", "--unlabelled-column", "body"],
+            *["--unlabelled-rows", "900"],
             *["--augment", "20", "--mask-probability", "0.2", "--pos-probability", "0", "--ngram-probability", "0.3"],
             *["--crop-probability", "0.4", "--cross-probability", "0.15"],
             *["--output", "out", "--part-rows", "100"],
@@ -65,7 +66,7 @@ def test_every_option_arrives():
     assert (config.finetune.finetune_epochs, config.finetune.finetune_learning_rate) == (4, 1e-5)
     assert config.data.validation_fraction == 0.1
     assert config.transfer_set == TransferSetConfig(
-        (Path("demo"), Path("more.csv")), ("body",), 20, 0.2, 0.0, 0.3, 0.4, 0.15
+        (Path("demo"), Path("more.csv")), ("body",), 900, 20, 0.2, 0.0, 0.3, 0.4, 0.15
     )
     assert (config.export_folder, config.finetuned_folder) == (Path("out"), Path("tuned"))
     assert (config.output.part_rows, config.teacher.batch_size) == (100, 8)
@@ -96,6 +97,8 @@ def test_every_option_arrives():
             "--augment: all its probabilities are 0",
         ),
         (["--unlabelled-column", "x"], "--unlabelled-column goes with --unlabelled FILE"),
+        (["--unlabelled-rows", "9"], "--unlabelled-rows goes with --unlabelled FILE"),
+        (["--unlabelled", "demo", "--unlabelled-rows", "0"], "--unlabelled-rows: expected a number at least 1, got 0"),
         (["--max-rows", "-1"], "--max-rows: expected a number at least 0, got -1"),
         (["--seed", "-1"], "--seed: expected a number at least 0"),
         (["--batch-size", "0"], "--batch-size: expected a number at least 1 and at most 65536, got 0"),

@@ -22,8 +22,8 @@ from export_helpers import (
 from teacher_export import export
 from teacher_export.data import dataset as datasets
 from teacher_export.data.dataset import Dataset, Split
+from teacher_export.transfer import packaged_texts
 from teacher_export.transfer import transfer_set as transfer
-from teacher_export.transfer import unlabelled as unlabelled_texts
 from teacher_export.transfer.near_copies import NearCopyIndex
 from teacher_export.transfer.words import normalised_words
 from tiny_teacher import LABEL_NAMES, OF_TEACHER, WORDS, make_tokenizer
@@ -220,7 +220,9 @@ def test_an_export_without_a_transfer_set_says_nothing_of_it_and_is_another_expo
         export.run(configure(headed, tmp_path / "out", augment=1))
 
 
-@pytest.mark.parametrize("change", [{"augment": 3}, {"cross_probability": 0.1}, {"seed": 7}, "file"])
+@pytest.mark.parametrize(
+    "change", [{"augment": 3}, {"cross_probability": 0.1}, {"seed": 7}, {"unlabelled_rows": 9}, "file"]
+)
 def test_another_transfer_set_is_never_mixed_in(headed, tmp_path, unlabelled, change):
     options = {"unlabelled": (unlabelled,), "augment": 2}
     export.run(configure(headed, tmp_path / "out", **options))
@@ -244,9 +246,38 @@ def test_fine_tuning_does_not_depend_on_the_transfer_set(bare, tmp_path):
 
 
 def test_the_word_demo_takes_the_demos_unlabelled_texts(monkeypatch, capsys):
-    monkeypatch.setattr(unlabelled_texts, "load_unlabelled_demo_texts", lambda _: ["one two three", PLANTED[0]])
+    monkeypatch.setattr(packaged_texts, "load_unlabelled_demo_texts", lambda _: ["one two three", PLANTED[0]])
     assert build(unlabelled=(Path("demo"),)).split.texts == ["one two three"]
     assert "the demo's editorials and tweets" in capsys.readouterr().out
+
+
+def test_the_word_film_reviews_takes_their_sentences(monkeypatch, capsys):
+    found = iter(["one two three", PLANTED[0]])
+    monkeypatch.setattr(packaged_texts, "load_film_review_sentences", lambda: found)
+    made = build(unlabelled=(Path("film-reviews"),))
+    assert made.split.texts == ["one two three"]
+    assert made.description["unlabelled"] == [{"name": "film-reviews", "sha256": "film-reviews", "columns": []}]
+    assert "sentences of film reviews" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["demo", "film-reviews"])
+def test_a_word_named_twice_is_refused(word):
+    with pytest.raises(InputError, match=f"--unlabelled {word}: it is named twice"):
+        build(unlabelled=(Path(word), Path(word)))
+
+
+def test_so_many_texts_are_drawn_of_each_source(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("".join(f"{name} text number {line}\n" for line in range(50)))
+    paths = (tmp_path / "a.txt", tmp_path / "b.txt")
+    made = build(unlabelled=paths, unlabelled_rows=20)
+    assert [text[0] for text in made.split.texts] == ["a"] * 20 + ["b"] * 20
+    assert made.split.texts == build(unlabelled=paths, unlabelled_rows=20).split.texts
+    assert made.split.texts != build(unlabelled=paths, unlabelled_rows=20, seed=1).split.texts
+    assert made.description["unlabelled_rows"] == 20
+    whole = build(unlabelled=paths, unlabelled_rows=50)
+    assert whole.split.texts == build(unlabelled=paths).split.texts
+    assert "unlabelled_rows" not in build(unlabelled=paths).description, "exports of before would not be recognised"
 
 
 def test_a_missing_unlabelled_file_is_refused_before_the_data_is_read(headed, tmp_path, monkeypatch):

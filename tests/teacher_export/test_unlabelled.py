@@ -10,7 +10,7 @@ from teacher_export.config import ExportConfig
 from teacher_export.options.data import DataConfig
 from teacher_export.options.transfer_set import TransferSetConfig
 from teacher_export.transfer import unlabelled
-from teacher_export.transfer.unlabelled import UnlabelledSource, find_unlabelled
+from teacher_export.transfer.unlabelled import TextFile, find_unlabelled
 
 ROWS = {
     "a.csv": 'text,other\n"one, two",x\n,y\n" ",y\nthree,z\n',
@@ -103,7 +103,7 @@ def test_texts_of_many_times_their_file_are_refused_and_a_long_one_is_its_beginn
     monkeypatch.setattr(unlabelled, "_LONGEST", 500)
     path = tmp_path / "texts.txt.gz"
     path.write_bytes(gzip.compress(b"".join(b"%d %s\n" % (number, b"x" * 1000) for number in range(100))))
-    texts = UnlabelledSource(path).texts()
+    texts = TextFile(path).texts()
     assert len(next(texts)) == 500
     with pytest.raises(InputError, match="its texts take more than 8 times the bytes that it has"):
         list(texts)
