@@ -18,16 +18,8 @@ from teacher_export.options.transfer_set import TransferSetConfig
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _KEYS = {"export", "train", "direct", "students"}
 # What the study sets itself, or would not be the same study without.
-_OF_EXPORT = {
-    "--dataset",
-    "--data",
-    "--unlabelled",
-    "--unlabelled-rows",
-    "--text-column",
-    "--label-column",
-    "--split-column",
-}
-_OF_EXPORT |= {"--output", "--finetune-output"}
+_OF_EXPORT = {"--dataset", "--data", "--unlabelled", "--text-column", "--label-column", "--split-column"}
+_OF_EXPORT |= {"--unlabelled-rows", "--output", "--finetune-output"}
 _OF_TRAINING = {"--student", "--distil", "--recipe", "--export", "--workdir", "--seed", "--seeds", "--resume"}
 _OF_TRAINING |= {"--overwrite"}
 # As in make best: the demo's teacher has two epochs there, and other data sets' validation rows choose.
