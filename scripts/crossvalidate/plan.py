@@ -8,7 +8,7 @@ from scripts.crossvalidate.folds import Plan
 from scripts.crossvalidate.rows import PARTS, TEST
 from scripts.crossvalidate.steps import Steps
 
-# Of one core of an AMD EPYC with AVX-512, on a fold of the demo with 150,000 film sentences and twelve copies of a text.
+# Of one core of an AMD EPYC with AVX-512, on a fold of the demo with 150,000 film sentences, twelve copies a text.
 _SECONDS = {"export": 1070.0, "bilstm": 340.0, "cnn": 200.0, "fasttext": 13.0, "dan": 40.0}
 _OTHER_STUDENT = 200.0
 _REFERENCE_ROWS = 14_127
