@@ -42,7 +42,7 @@ class OutputConfig:
 # What of TeacherConfig a table has no use for; texts are cut for students of it too.
 _OF_A_TRANSFORMER = (
     *("teacher", "teacher_config", "state_dict", "label_map", "device", "precision", "batch_size"),
-    *("long_texts", "window_overlap", "student_max_length"),
+    *("long_texts", "window_overlap", "student_max_length", "embedding_texts"),
 )
 
 

@@ -16,7 +16,7 @@ from teacher_export.data.class_names import with_class_names
 from teacher_export.data.folders import with_files_of_folders
 from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
-from teacher_export.parts.compute import compute_part, header_of, part_words
+from teacher_export.parts.compute import compute_part, header_of, part_words, write_shared_files
 from teacher_export.parts.finishing import finish_export
 from teacher_export.parts.plan import delete_plan, require_own_plan
 from teacher_export.summary import print_summary
@@ -98,11 +98,8 @@ class _Export:
         self.teacher.prepare()
         writer = ExportWriter(self.folder, header_of(self.teacher, self.tokenizer_text))
         writer.begin()
-        writer.write_tokenizer(self.tokenizer_text)
-        table = self.teacher.token_embeddings()
-        if table is not None:
-            writer.write_token_embeddings(table)
         try:
+            write_shared_files(writer, self.teacher, self.tokenizer_text)
             parts = self._write_parts(writer)
         except KeyboardInterrupt:
             raise Interrupted(

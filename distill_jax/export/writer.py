@@ -43,6 +43,7 @@ from distill_jax.files import (
 from distill_jax.locks import remove_locks
 
 PARTIAL_MANIFEST = "manifest.partial.json"
+_TABLE_SHA256 = "token_embeddings_sha256"
 _FIELDS = {field.name for field in dataclasses.fields(PartInfo)}
 
 
@@ -70,6 +71,7 @@ class ExportWriter:
         self._begun: list[dict[str, Any]] = []
         self._written: dict[str, PartInfo] = {}
         self._hash_checked: set[str] = set()
+        self._table_sha256: str | None = None
         found = read_begun_export(self.folder)
         if found is None:
             if self.folder.exists() and any(not is_temporary(path) for path in self.folder.iterdir()):
@@ -80,6 +82,7 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._begun = found["parts"]
+            self._table_sha256 = found.get(_TABLE_SHA256)
         splits = [self.folder / name for name in SPLIT_NAMES]
         require_no_links(self.folder, SPLIT_NAMES, "output folder")
         if not beside_others:
@@ -105,7 +108,11 @@ class ExportWriter:
     def begin(self) -> None:
         """Record which export this folder is, before its first file, so that a kill leaves nothing unexplained."""
         if not (self.folder / PARTIAL_MANIFEST).is_file():
-            write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun})
+            self._record()
+
+    def _record(self) -> None:
+        table = {} if self._table_sha256 is None else {_TABLE_SHA256: self._table_sha256}
+        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun, **table})
 
     def is_done(self, split: str, index: int) -> bool:
         """Whether a part is recorded, there, and has the recorded bytes; what others write meanwhile is not seen."""
@@ -150,11 +157,20 @@ class ExportWriter:
         with atomic_write(self.folder / TOKENIZER) as stream:
             stream.write(text.encode())
 
+    @property
+    def has_token_embeddings(self) -> bool:
+        """Whether the table of this export is recorded, there, and has the recorded bytes."""
+        path = self.folder / TOKEN_EMBEDDINGS
+        return path.is_file() and sha256_file(path) == self._table_sha256
+
     def write_token_embeddings(self, table: np.ndarray) -> None:
-        """Write the teacher's word-embedding table, [vocab_size, dim], as float16."""
+        """Write what students' embeddings may start from, [vocab_size, dim], as float16, then its record."""
         self.begin()
-        with atomic_write(self.folder / TOKEN_EMBEDDINGS) as stream:
+        path = self.folder / TOKEN_EMBEDDINGS
+        with atomic_write(path) as stream:
             np.save(stream, table.astype(np.float16), allow_pickle=False)
+        self._table_sha256 = sha256_file(path)
+        self._record()
 
     def parts(self, split: str, count: int) -> tuple[PartInfo, ...]:
         """Return the first ``count`` parts of a split, all of them written."""
@@ -235,7 +251,10 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
 
 
 def read_begun_export(folder: Path) -> dict[str, Any] | None:
-    """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None."""
+    """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None.
+
+    Where the table of embeddings is written, ``token_embeddings_sha256`` stands beside them.
+    """
     from distill_jax.export.format import parse_manifest
 
     whole, partial = folder / MANIFEST, folder / PARTIAL_MANIFEST
@@ -244,6 +263,8 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
         manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
         whole_parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
         finished = {"identity": identity_of(manifest), "parts": whole_parts}
+        if manifest.teacher.get(_TABLE_SHA256) is not None:
+            finished[_TABLE_SHA256] = manifest.teacher[_TABLE_SHA256]
     if partial.is_file():
         found = read_json(partial, "manifest of a begun export")
         parts = found.get("parts")

@@ -48,10 +48,14 @@ class TeacherConfig:
     """Arithmetic of the teacher's pass; auto takes bfloat16 where the hardware is good at it."""
     batch_size: int = 32
     """Rows in a batch of the teacher's pass and of fine-tuning."""
+    embedding_texts: int = 20_000
+    """Students' token embeddings start from a token's mean state in the middle of the teacher, over so many of the
+    training and transfer texts at most; 0 = from the teacher's own table of tokens."""
 
     def __post_init__(self) -> None:
         require_range("--max-length", self.max_length, 4, 100_000)
         require_range("--batch-size", self.batch_size, 1, 65_536)
+        require_range("--embedding-texts", self.embedding_texts, 0, 10_000_000)
         if self.student_max_length is not None:
             require_range("--student-max-length", self.student_max_length, 4, 100_000)
         if self.window_overlap is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from distill_jax.export.format import Manifest, Part
+from distill_jax.export.writer import ExportWriter
 from teacher_export.teacher.labeller import Labeller, RowLabeller, RowsAsked
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def header_of(teacher: Labeller, tokenizer_text: str) -> Manifest:
         config=teacher.describe(hashlib.sha256(tokenizer_text.encode()).hexdigest()),
         splits={},
     )
+
+
+def write_shared_files(writer: ExportWriter, teacher: Labeller, tokenizer_text: str) -> None:
+    """Write what all parts share: the tokenizer, and what students' embeddings may start from, once."""
+    writer.write_tokenizer(tokenizer_text)
+    if not writer.has_token_embeddings and (table := teacher.token_embeddings()) is not None:
+        writer.write_token_embeddings(table)
 
 
 def part_words(split: str, index: int) -> str:

@@ -15,7 +15,7 @@ from distill_jax.locks import sole_writer
 from teacher_export.config import ExportConfig
 from teacher_export.export import prepared
 from teacher_export.identity import find_whole_export
-from teacher_export.parts.compute import header_of
+from teacher_export.parts.compute import header_of, write_shared_files
 from teacher_export.parts.plan import Plan, delete_plan, plan_file, read_plan, write_rows
 from teacher_export.teacher.kinds import kind_of
 
@@ -87,10 +87,7 @@ def _plan(config: ExportConfig, teacher: "Labeller") -> Plan:
         say(f"\nThe plan in {folder} was made from the same data and teacher: it is reused.")
         return old
     delete_plan(folder)
-    writer.write_tokenizer(tokenizer_text)
-    table = teacher.token_embeddings()
-    if table is not None:
-        writer.write_token_embeddings(table)
+    write_shared_files(writer, teacher, tokenizer_text)
     plan = Plan(
         folder=folder,
         header=header,

@@ -122,7 +122,7 @@ class Labeller(RowLabeller):
 
     @abc.abstractmethod
     def token_embeddings(self) -> "np.ndarray | None":
-        """Return its word-embedding table, float32 [vocab_size, dim]; None where it has none."""
+        """Return what students' embeddings may start from, float32 [vocab_size, dim]; None where there is nothing."""
 
     @abc.abstractmethod
     def figures(self) -> dict[str, Any]:

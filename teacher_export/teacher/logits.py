@@ -23,6 +23,11 @@ CPU_TOKENS = 32
 MOST_BATCHES = 8
 
 
+def most_tokens(device: torch.device, batch_size: int, max_length: int) -> int:
+    """Return the rows × longest row of a batch at most, which ``batch_size`` stands for."""
+    return batch_size * (GPU_TOKENS * max_length if device.type == "cuda" else CPU_TOKENS)
+
+
 def plan_batches(lengths: np.ndarray, tokens: int, kinds: np.ndarray | None = None) -> list[np.ndarray]:
     """Return the rows of each batch, longest rows first: rows of like length stand together, little is padded.
 
@@ -77,9 +82,7 @@ def predict_logits(
     Raises:
         InputError: a row's logits are not finite, or a batch does not fit the GPU's memory.
     """
-    device = next(model.parameters()).device
-    on_gpu = device.type == "cuda"
-    most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
+    most = most_tokens(next(model.parameters()).device, batch_size, max_length)
     batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
     own = distilbert_inference.is_supported(model)
     classify, outputs = _classifier(model, precision, pad_id, segments, own=own), []
@@ -88,21 +91,28 @@ def predict_logits(
         with torch.inference_mode():
             return classify(tokens.take(rows)).float()
 
-    try:
-        # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
-        with _side_by_side(own=own) as each, batches_allowed(model), score_in_float32(model):
-            for rows, logits in zip(batches, each(logits_of, batches), strict=True):
-                outputs.append(logits)
-                advance(len(rows))
-    except torch.OutOfMemoryError:
-        raise InputError(
-            f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
-        ) from None
+    # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
+    with _side_by_side(own=own) as each, ready_for_batches(model, batch_size):
+        for rows, logits in zip(batches, each(logits_of, batches), strict=True):
+            outputs.append(logits)
+            advance(len(rows))
     result = np.empty((len(tokens), model.config.num_labels), np.float32)
     if outputs:
         result[np.concatenate(batches)] = torch.cat(outputs).cpu().numpy()
     _require_finite(result, where)
     return result
+
+
+@contextlib.contextmanager
+def ready_for_batches(model: Any, batch_size: int) -> Iterator[None]:
+    """Let a model compute batches, each row as alone; a batch that the GPU does not hold is an ``InputError``."""
+    try:
+        with batches_allowed(model), score_in_float32(model):
+            yield
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"the GPU's memory does not hold a batch of the teacher's pass; lower --batch-size (now {batch_size})"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A teacher that is a transformer: its classes, device and precision, its fine-tuning, its pass over the texts."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,13 @@ from teacher_export.teacher.source import TeacherSource, folder_source, is_local
 from teacher_export.teacher.training_rows import require_unseen
 from teacher_export.teacher.transformer_rows import TransformerHandedOn, TransformerRows
 from teacher_export.transfer.augment import mask_token_of
-from teacher_export.transfer.transfer_set import PROTECTED_SPLITS, TransferSet, build_transfer_set, describe_transfer
+from teacher_export.transfer.transfer_set import (
+    PROTECTED_SPLITS,
+    TRANSFER,
+    TransferSet,
+    build_transfer_set,
+    describe_transfer,
+)
 from teacher_export.transfer.unlabelled import find_unlabelled
 
 if TYPE_CHECKING:
@@ -157,6 +164,8 @@ def _described(
     # Only where they are used, so that every other export keeps its identity.
     if config.finetune.teacher_folds is not None:
         described["cross_fitting"] = describe_cross_fitting(config.finetune.teacher_folds, folds_sha256)
+    if config.teacher.embedding_texts:
+        described["embedding_texts"] = config.teacher.embedding_texts
     if config.teacher.reads_otherwise:
         described["teacher_reads"] = {"max_length": config.teacher.max_length, "overlap": config.teacher.overlap}
     return described
@@ -247,8 +256,21 @@ class TransformerLabeller(TransformerRows, Labeller):
         self.place_model()
 
     def token_embeddings(self) -> "np.ndarray":
-        """Return its word-embedding table, float32 [vocab_size, dim]."""
-        return self._teacher.token_embeddings()
+        """Return each token's mean state in its middle, or its own table, float32 [vocab_size, dim]."""
+        count = self.config.teacher.embedding_texts
+        states = self.mean_token_states(self._drawn_texts(count)) if count else None
+        return self._teacher.token_embeddings() if states is None else states
+
+    def _drawn_texts(self, count: int) -> list[str]:
+        """Return so many texts that students learn from, or all, drawn by the seed."""
+        import numpy as np
+
+        splits = [self.splits[name] for name in ("train", TRANSFER) if name in self.splits]
+        sizes = [len(split) for split in splits]
+        drawn = np.sort(np.random.default_rng(self.config.data.seed).permutation(sum(sizes))[:count])
+        starts = np.cumsum([0, *sizes])
+        own = [drawn[(drawn >= start) & (drawn < stop)] - start for start, stop in itertools.pairwise(starts)]
+        return [text for split, rows in zip(splits, own, strict=True) for text in split.take(rows).texts]
 
     def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
         """Run the model over the rows' tokens, or over their windows; of rows with folds the cross-fitted models."""

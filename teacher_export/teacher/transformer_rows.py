@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.console import warn
+from distill_jax.console import progress, warn
 from distill_jax.errors import InputError
 from teacher_export.libraries import silence_libraries
 from teacher_export.options.teacher import DeviceName, TeacherConfig
@@ -87,6 +87,26 @@ class TransformerRows(RowLabeller):
             advance=advance,
         )
         return logits[:, self._columns]
+
+    def mean_token_states(self, texts: "Sequence[str]") -> "np.ndarray | None":
+        """Return each token's mean state over texts (``token_states``); None, and say so, where it shows none."""
+        from teacher_export.teacher.token_states import mean_token_states
+
+        with progress(len(texts), "reading the teacher's states") as bar:
+            found = mean_token_states(
+                self._teacher,
+                encode(self._teacher.tokenizer, texts),
+                precision=self._precision,
+                batch_size=self._asked.batch_size,
+                max_length=self._asked.max_length,
+                advance=bar.update,
+            )
+        if found is None:
+            warn(
+                "warning: this teacher shows no finite state of each token, so students' embeddings start from its "
+                "own table of tokens (as with --embedding-texts 0)"
+            )
+        return found
 
     @property
     def how(self) -> str:
