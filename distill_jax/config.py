@@ -71,8 +71,8 @@ class TrainConfig:
     """Stop after so many epochs without a better validation score (loss with --distil, else macro F1, or the
     task's own); 0 never does. Needs a validation split."""
     embeddings: str = "random"
-    """Where the token embeddings start: random, teacher (principal components of the teacher's own), or a word2vec text
-    file's path."""
+    """Where the token embeddings start: random, teacher (principal components of what the export has of the
+    teacher), or a word2vec text file's path."""
     huber: Annotated[float, Range(0, 1000)] = 0.0
     """Of scores, errors beyond so many of the training scores' deviations count linearly (Huber 1964); 0: none do."""
     memory: Annotated[str, Metavar("{2GB,…}")] = ""

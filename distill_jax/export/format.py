@@ -119,7 +119,7 @@ class Manifest:
 
     @property
     def has_token_embeddings(self) -> bool:
-        """Whether the teacher has a word-embedding table; ``"token_embeddings_sha256": null`` says that it has none."""
+        """Whether it has what embeddings may start from; ``"token_embeddings_sha256": null`` says that it has not."""
         return "token_embeddings_sha256" not in self.teacher or self.teacher["token_embeddings_sha256"] is not None
 
     @property

@@ -160,7 +160,7 @@ def require_vocabulary(folder: Path, manifest: Manifest) -> None:
 
 
 def read_token_embeddings(folder: Path, manifest: Manifest) -> np.ndarray:
-    """Return the teacher's word-embedding table, float16 [vocab_size, dim]."""
+    """Return what students' embeddings may start from, float16 [vocab_size, dim]."""
     path = Path(folder) / TOKEN_EMBEDDINGS
     if path.is_file():  # a damaged file is called that before it is read, and one that is replaced meanwhile after
         require_whole(Path(folder), TOKEN_EMBEDDINGS, manifest)

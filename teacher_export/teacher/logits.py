@@ -23,11 +23,6 @@ CPU_TOKENS = 32
 MOST_BATCHES = 8
 
 
-def most_tokens(device: torch.device, batch_size: int, max_length: int) -> int:
-    """Return the rows × longest row of a batch at most, which ``batch_size`` stands for."""
-    return batch_size * (GPU_TOKENS * max_length if device.type == "cuda" else CPU_TOKENS)
-
-
 def plan_batches(lengths: np.ndarray, tokens: int, kinds: np.ndarray | None = None) -> list[np.ndarray]:
     """Return the rows of each batch, longest rows first: rows of like length stand together, little is padded.
 
@@ -82,7 +77,8 @@ def predict_logits(
     Raises:
         InputError: a row's logits are not finite, or a batch does not fit the GPU's memory.
     """
-    most = most_tokens(next(model.parameters()).device, batch_size, max_length)
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
     batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
     own = distilbert_inference.is_supported(model)
     classify, outputs = _classifier(model, precision, pad_id, segments, own=own), []

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from teacher_export.teacher.families import batch_inputs, row_kinds
-from teacher_export.teacher.logits import most_tokens, plan_batches, ready_for_batches
+from teacher_export.teacher.logits import CPU_TOKENS, plan_batches, ready_for_batches
 
 if TYPE_CHECKING:
     from distill_jax.data.ragged import Ragged
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # The expected state of a token counts as much as so many of its occurrences.
 PRIOR_OCCURRENCES = 2.0
+# Tokens that are read of a text: what stands farther off says little of a token, and a text may be long.
+LONGEST = 256
 # The ridge's penalty, in parts of the mean variance of the table's columns.
 RIDGE = 1e-3
 
@@ -31,7 +33,6 @@ def mean_token_states(
     *,
     precision: str,
     batch_size: int,
-    max_length: int,
     advance: Callable[[int], object] = lambda _: None,
 ) -> np.ndarray | None:
     """Return each token's mean state after half of the teacher's layers, over the texts that hold it.
@@ -43,8 +44,7 @@ def mean_token_states(
         teacher: the model, on the device that is to be used.
         tokens: the texts' tokens, special ones included.
         precision: of its products, as for its logits.
-        batch_size: bounds a batch's memory, as for its logits.
-        max_length: the longest text there may be.
+        batch_size: bounds a batch's memory: it has 32 times as many tokens.
         advance: is called with the number of texts done since its last call.
 
     Returns:
@@ -54,8 +54,8 @@ def mean_token_states(
         InputError: a batch does not fit the GPU's memory.
     """
     seen, occurrences = np.unique(tokens.ids, return_counts=True)
-    most = most_tokens(next(teacher.model.parameters()).device, batch_size, max_length)
-    batches = plan_batches(tokens.lengths, most, row_kinds(teacher.model, tokens))
+    # As on a CPU on a GPU too, for a batch's states of all layers are held at once.
+    batches = plan_batches(tokens.lengths, batch_size * CPU_TOKENS, row_kinds(teacher.model, tokens))
     fill_id, sums = teacher.fill_id, None  # the model's own word for it changes below
     with torch.inference_mode(), ready_for_batches(teacher.model, batch_size):
         for rows in batches:

@@ -90,15 +90,15 @@ class TransformerRows(RowLabeller):
 
     def mean_token_states(self, texts: "Sequence[str]") -> "np.ndarray | None":
         """Return each token's mean state over texts (``token_states``); None, and say so, where it shows none."""
-        from teacher_export.teacher.token_states import mean_token_states
+        from teacher_export.teacher.token_states import LONGEST, mean_token_states
 
+        tokenizer = cut_at(self._teacher.tokenizer, min(LONGEST, self._asked.max_length))
         with progress(len(texts), "reading the teacher's states") as bar:
             found = mean_token_states(
                 self._teacher,
-                encode(self._teacher.tokenizer, texts),
+                encode(tokenizer, texts),
                 precision=self._precision,
                 batch_size=self._asked.batch_size,
-                max_length=self._asked.max_length,
                 advance=bar.update,
             )
         if found is None:
