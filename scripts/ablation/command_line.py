@@ -25,7 +25,7 @@ _KEYS = {"machine", "versions", "settings", "seeds", "rows", "teacher", "student
 _SCORES = ResultsFile("scripts.ablation", frozenset(_KEYS))
 _ALL_GROUPS: tuple[GroupName, ...] = get_args(GroupName)
 _FOLDER, _QUICK_FOLDER = Path("runs/ablation"), Path("runs/ablation-quick")
-_EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 20"
+_EXPORT_OPTIONS = "--validation-fraction 0.1 --unlabelled demo --augment 12"
 
 
 @dataclasses.dataclass(frozen=True)
