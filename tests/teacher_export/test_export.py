@@ -9,7 +9,7 @@ import torch
 
 from distill_jax.errors import InputError
 from distill_jax.export.format import read_manifest
-from distill_jax.export.reader import iterate_parts
+from distill_jax.export.reader import iterate_parts, read_token_embeddings
 from distill_jax.export.writer import OtherExportError
 from distill_jax.machine import machine
 from export_helpers import (
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("small_data")
 
 
 def test_the_export_holds_every_row_and_the_teachers_own_logits_in_the_datas_class_order(headed, tmp_path):
-    folder = export.run(configure(headed, tmp_path / "out"))
+    folder = export.run(configure(headed, tmp_path / "out", embedding_texts=0))
     manifest = read_manifest(folder)
     assert manifest.label_names == LABEL_NAMES
     dataset = make_dataset(ROWS, 42)
@@ -54,6 +54,8 @@ def test_the_export_holds_every_row_and_the_teachers_own_logits_in_the_datas_cla
             with torch.inference_mode():
                 alone = model(encoded["input_ids"], encoded["attention_mask"]).logits[0].numpy()
             assert_close(logits[row], alone[::-1], **OF_TEACHER)
+    table = read_token_embeddings(folder, manifest)
+    np.testing.assert_array_equal(table, model.get_input_embeddings().weight.detach().numpy().astype(np.float16))
 
 
 def test_the_manifest_says_what_made_it_and_how_good_the_teacher_is(headed, tmp_path):
@@ -150,7 +152,7 @@ def test_a_damaged_or_lost_part_alone_is_computed_again(headed, tmp_path, monkey
 
 
 def test_a_teacher_without_a_head_is_fine_tuned_once(bare, tmp_path, monkeypatch, capsys):
-    config = configure_finetuned(bare, tmp_path / "out")
+    config = configure_finetuned(bare, tmp_path / "out", embedding_texts=0)
     export.run(config)
     whole = contents(tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
@@ -167,6 +169,8 @@ def test_a_teacher_without_a_head_is_fine_tuned_once(bare, tmp_path, monkeypatch
 
     tuned = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out-teacher")
     assert tuple(tuned.config.id2label.values()) == LABEL_NAMES
+    table = read_token_embeddings(tmp_path / "out", manifest)
+    np.testing.assert_array_equal(table, tuned.get_input_embeddings().weight.detach().numpy().astype(np.float16))
 
 
 def test_the_fine_tuned_teacher_given_by_its_folder_has_the_same_logits(bare, tmp_path):
