@@ -106,6 +106,10 @@ def require_range(name: str, value: float, low: float, high: float, *, low_open:
     """Raise ``InputError`` unless ``low <= value <= high`` (``low < value`` where ``low_open``); NaN is refused."""
     if (low_open and low < value <= high) or (not low_open and low <= value <= high):
         return
-    left = f"more than {low:g}" if low_open else f"at least {low:g}"
-    right = "" if high == float("inf") else f" and at most {high:g}"
-    raise InputError(f"{name}: expected a number {left}{right}, got {value:g}")
+    left = f"more than {_shown(low)}" if low_open else f"at least {_shown(low)}"
+    right = "" if high == float("inf") else f" and at most {_shown(high)}"
+    raise InputError(f"{name}: expected a number {left}{right}, got {_shown(value)}")
+
+
+def _shown(number: float) -> str:
+    return f"{number:,}" if isinstance(number, numbers.Integral) else f"{number:g}"

@@ -37,8 +37,8 @@ def test_changes_take_the_place_of_the_recipe_s_values():
     ("changes", "message"),
     [
         ({"student": "rnn"}, "--student: expected one of cnn, fasttext, dan, bilstm, ensemble, got 'rnn'"),
-        ({"epochs": 0}, "--epochs: expected a number at least 1 and at most 100000, got 0"),
-        ({"batch_size": 0}, "--batch-size: expected a number at least 1 and at most 65536, got 0"),
+        ({"epochs": 0}, "--epochs: expected a number at least 1 and at most 100,000, got 0"),
+        ({"batch_size": 0}, "--batch-size: expected a number at least 1 and at most 65,536, got 0"),
         ({"learning_rate": 0.0}, r"--learning-rate: expected a number more than 0 and at most 1e\+06, got 0"),
         ({"learning_rate": math.inf}, "--learning-rate: expected a number more than 0"),
         ({"learning_rate": math.nan}, "--learning-rate: expected a number more than 0"),

@@ -71,7 +71,7 @@ class ExportWriter:
         self._begun: list[dict[str, Any]] = []
         self._written: dict[str, PartInfo] = {}
         self._hash_checked: set[str] = set()
-        self._table_sha256: str | None = None
+        self._table: dict[str, str | None] = {}
         found = read_begun_export(self.folder)
         if found is None:
             if self.folder.exists() and any(not is_temporary(path) for path in self.folder.iterdir()):
@@ -82,7 +82,7 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._begun = found["parts"]
-            self._table_sha256 = found.get(_TABLE_SHA256)
+            self._table = {name: value for name, value in found.items() if name == _TABLE_SHA256}
         splits = [self.folder / name for name in SPLIT_NAMES]
         require_no_links(self.folder, SPLIT_NAMES, "output folder")
         if not beside_others:
@@ -111,8 +111,7 @@ class ExportWriter:
             self._record()
 
     def _record(self) -> None:
-        table = {} if self._table_sha256 is None else {_TABLE_SHA256: self._table_sha256}
-        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun, **table})
+        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun, **self._table})
 
     def is_done(self, split: str, index: int) -> bool:
         """Whether a part is recorded, there, and has the recorded bytes; what others write meanwhile is not seen."""
@@ -158,19 +157,44 @@ class ExportWriter:
             stream.write(text.encode())
 
     @property
-    def has_token_embeddings(self) -> bool:
-        """Whether the table of this export is recorded, there, and has the recorded bytes."""
+    def knows_token_embeddings(self) -> bool:
+        """Whether it is recorded which table this export has, or that it has none, and that is what is there."""
         path = self.folder / TOKEN_EMBEDDINGS
-        return path.is_file() and sha256_file(path) == self._table_sha256
+        there = sha256_file(path) if path.is_file() else None
+        return self._table == {_TABLE_SHA256: there} and not path.is_symlink()
 
-    def write_token_embeddings(self, table: np.ndarray) -> None:
-        """Write what students' embeddings may start from, [vocab_size, dim], as float16, then its record."""
+    def write_token_embeddings(self, table: np.ndarray | None) -> None:
+        """Write what students' embeddings may start from, [vocab_size, dim], as float16, then its record.
+
+        Args:
+            table: None = there is nothing: what lies there is deleted.
+
+        Raises:
+            InputError: a number is not finite, or too large for float16.
+        """
         self.begin()
         path = self.folder / TOKEN_EMBEDDINGS
-        with atomic_write(path) as stream:
-            np.save(stream, table.astype(np.float16), allow_pickle=False)
-        self._table_sha256 = sha256_file(path)
+        if table is None:
+            path.unlink(missing_ok=True)
+        else:
+            table = _as_float16(table)
+            with atomic_write(path) as stream:
+                np.save(stream, table, allow_pickle=False)
+        self._table = {_TABLE_SHA256: None if table is None else sha256_file(path)}
         self._record()
+
+    def token_embeddings_sha256(self) -> str | None:
+        """Return the SHA-256 of the table, None where there is none.
+
+        Raises:
+            InputError: what lies there is not what was written.
+        """
+        if not self.knows_token_embeddings:
+            raise InputError(
+                f"{self.folder / TOKEN_EMBEDDINGS}: expected the table that was written for this export, found none or "
+                "another; give the export's first command (export, or plan) again: it writes the table anew"
+            )
+        return self._table[_TABLE_SHA256]
 
     def parts(self, split: str, count: int) -> tuple[PartInfo, ...]:
         """Return the first ``count`` parts of a split, all of them written."""
@@ -201,6 +225,18 @@ class ExportWriter:
         for path in _records(self.folder):
             path.unlink(missing_ok=True)
         (self.folder / PARTIAL_MANIFEST).unlink(missing_ok=True)
+
+
+def _as_float16(table: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is too large becomes infinity
+        table = table.astype(np.float16)
+    finite = np.isfinite(table).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"{TOKEN_EMBEDDINGS}: expected finite numbers of at most {np.finfo(np.float16).max:,.0f}, got others in "
+            f"the row of token {int(np.argmin(finite))}; check the teacher's weights"
+        )
+    return table
 
 
 def record_of(part: Path) -> Path:
@@ -253,7 +289,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
 def read_begun_export(folder: Path) -> dict[str, Any] | None:
     """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None.
 
-    Where the table of embeddings is written, ``token_embeddings_sha256`` stands beside them.
+    Where the table of embeddings is settled, ``token_embeddings_sha256`` stands beside them, null where it has none.
     """
     from distill_jax.export.format import parse_manifest
 
@@ -263,7 +299,7 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
         manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
         whole_parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
         finished = {"identity": identity_of(manifest), "parts": whole_parts}
-        if manifest.teacher.get(_TABLE_SHA256) is not None:
+        if _TABLE_SHA256 in manifest.teacher:
             finished[_TABLE_SHA256] = manifest.teacher[_TABLE_SHA256]
     if partial.is_file():
         found = read_json(partial, "manifest of a begun export")

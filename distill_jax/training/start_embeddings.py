@@ -1,4 +1,4 @@
-"""Where a student's token embeddings start: at random, at the teacher's own table, or at vectors from a file."""
+"""Where a student's token embeddings start: at random, at the export's table, or at vectors from a file."""
 
 import dataclasses
 from collections.abc import Collection, Container, Iterator
@@ -50,7 +50,7 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
 def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] = ()) -> TrainConfig:
     """Return a recipe's training for an export.
 
-    Where the teacher has no table to start from, it starts at random; where the recipe's soft loss means nothing for
+    Where the export has no table to start from, it starts at random; where the recipe's soft loss means nothing for
     the task, it is the task's own.
 
     Args:

@@ -73,6 +73,7 @@ def say_price(options: CostOptions) -> None:
         say(f"\nThe teacher's pass over {options.rows:,.0f} rows, ${options.teacher_price:g} an hour of a machine:")
         say(_teacher_table(options, rates, bills))
         say(_assumptions(options))
+        say(_not_counted(options))
     if rates.student is not None:
         bills = [Bill.of(options.rows, rates.student, count, options.student_price) for count in options.machines]
         say(f"\nThe student's labelling of them, ${options.student_price:g} an hour of a machine:")
@@ -108,6 +109,12 @@ def _teacher_table(options: CostOptions, rates: Rates, bills: Sequence[Bill]) ->
     return format_table(
         ["machines", "hours", "dollars", "with failures: hours", "dollars", "machines lost", "parts again"], rows
     )
+
+
+def _not_counted(options: CostOptions) -> str:
+    texts = options.teacher.embedding_texts
+    states = f", nor the states of {texts:,} texts that plan reads once (--embedding-texts)" if texts else ""
+    return f"Fine-tuning is not counted{states}"
 
 
 def _assumptions(options: CostOptions) -> str:

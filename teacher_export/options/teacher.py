@@ -55,7 +55,7 @@ class TeacherConfig:
     def __post_init__(self) -> None:
         require_range("--max-length", self.max_length, 4, 100_000)
         require_range("--batch-size", self.batch_size, 1, 65_536)
-        require_range("--embedding-texts", self.embedding_texts, 0, 10_000_000)
+        require_range("--embedding-texts", self.embedding_texts, 0, 1_000_000)
         if self.student_max_length is not None:
             require_range("--student-max-length", self.student_max_length, 4, 100_000)
         if self.window_overlap is not None:

@@ -34,10 +34,10 @@ def header_of(teacher: Labeller, tokenizer_text: str) -> Manifest:
 
 
 def write_shared_files(writer: ExportWriter, teacher: Labeller, tokenizer_text: str) -> None:
-    """Write what all parts share: the tokenizer, and what students' embeddings may start from, once."""
+    """Write what all parts share: the tokenizer; and what students' embeddings may start from, unless it is there."""
     writer.write_tokenizer(tokenizer_text)
-    if not writer.has_token_embeddings and (table := teacher.token_embeddings()) is not None:
-        writer.write_token_embeddings(table)
+    if not writer.knows_token_embeddings:
+        writer.write_token_embeddings(teacher.token_embeddings())
 
 
 def part_words(split: str, index: int) -> str:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from distill_jax.export.format import TOKEN_EMBEDDINGS, Manifest
+from distill_jax.export.format import Manifest
 from distill_jax.export.writer import ExportWriter
-from distill_jax.files import sha256_file
 from teacher_export.summary import class_findings, read_answers, read_labels, score
 
 
@@ -18,19 +17,21 @@ def finish_export(
         counts: how many parts each split has.
         figures: what the manifest says of the teacher beside its scores.
         order_is_known: whether nobody need doubt which of its logits is which class's.
+
+    Raises:
+        InputError: the table of embeddings is not the one that was written.
     """
-    header, folder = writer.header, writer.folder
+    header, folder, table_sha256 = writer.header, writer.folder, writer.token_embeddings_sha256()
     task = header.labelling
     answers = {split: read_answers(folder, writer.parts(split, count), task) for split, count in counts.items()}
     answers = {split: answer for split, answer in answers.items() if len(answer[0])}
     scores = {split: score(*answer, task) for split, answer in answers.items()}
-    table = folder / TOKEN_EMBEDDINGS
     teacher = {
         **header.teacher,
         "test_accuracy": scores.get("test", {}).get("accuracy"),
         "splits": scores,
         **figures,
-        "token_embeddings_sha256": sha256_file(table) if table.is_file() else None,
+        "token_embeddings_sha256": table_sha256,
         "warnings": [],
     }
     if task.has_classes:

@@ -83,11 +83,11 @@ def _plan(config: ExportConfig, teacher: "Labeller") -> Plan:
     writer = ExportWriter(folder, header)
     writer.begin()
     (folder / MANIFEST).unlink(missing_ok=True)  # of an export that was damaged since
+    write_shared_files(writer, teacher, tokenizer_text)
     if plan_file(folder).is_file() and identity_of((old := read_plan(folder)).header) == writer.identity:
         say(f"\nThe plan in {folder} was made from the same data and teacher: it is reused.")
         return old
     delete_plan(folder)
-    write_shared_files(writer, teacher, tokenizer_text)
     plan = Plan(
         folder=folder,
         header=header,

@@ -48,11 +48,14 @@ def mean_token_states(
         advance: is called with the number of texts done since its last call.
 
     Returns:
-        float32 [vocab_size, hidden]; None where the model shows no state for each token, or states that are not finite.
+        float32 [vocab_size, hidden]; None where the texts have no token, or the model shows no state for each, or one
+        of the numbers is not finite or too large for float16, as which they are kept.
 
     Raises:
         InputError: a batch does not fit the GPU's memory.
     """
+    if not len(tokens.ids):
+        return None
     seen, occurrences = np.unique(tokens.ids, return_counts=True)
     # As on a CPU on a GPU too, for a batch's states of all layers are held at once.
     batches = plan_batches(tokens.lengths, batch_size * CPU_TOKENS, row_kinds(teacher.model, tokens))
@@ -70,7 +73,8 @@ def mean_token_states(
             advance(len(rows))
     if sums is None or not sums.isfinite().all():
         return None
-    return _shrunk(teacher.token_embeddings(), seen, sums.numpy(), occurrences.astype(np.float32)[:, None])
+    found = _shrunk(teacher.token_embeddings(), seen, sums.numpy(), occurrences.astype(np.float32)[:, None])
+    return found if np.abs(found).max() <= np.finfo(np.float16).max else None  # as NaN is not either
 
 
 def _states(teacher: "Teacher", batch: "Ragged", fill_id: int, precision: str) -> torch.Tensor | None:

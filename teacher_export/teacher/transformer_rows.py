@@ -103,8 +103,8 @@ class TransformerRows(RowLabeller):
             )
         if found is None:
             warn(
-                "warning: this teacher shows no finite state of each token, so students' embeddings start from its "
-                "own table of tokens (as with --embedding-texts 0)"
+                "warning: this teacher shows no finite states of these texts' tokens, so students' embeddings start "
+                "from its own table of tokens (as with --embedding-texts 0)"
             )
         return found
 

@@ -101,7 +101,7 @@ def test_every_option_arrives():
         (["--unlabelled", "demo", "--unlabelled-rows", "0"], "--unlabelled-rows: expected a number at least 1, got 0"),
         (["--max-rows", "-1"], "--max-rows: expected a number at least 0, got -1"),
         (["--seed", "-1"], "--seed: expected a number at least 0"),
-        (["--batch-size", "0"], "--batch-size: expected a number at least 1 and at most 65536, got 0"),
+        (["--batch-size", "0"], "--batch-size: expected a number at least 1 and at most 65,536, got 0"),
         (["--max-length", "3"], "--max-length: expected a number at least 4"),
         (["--part-rows", "0"], "--part-rows: expected a number at least 1"),
         (["--finetune-epochs", "0"], "--finetune-epochs: expected a number at least 1"),

@@ -511,3 +511,16 @@ def test_padding_that_names_another_token_is_not_believed_and_a_mended_one_is_an
     tokenizer.save(str(path))
     with pytest.raises(InputError, match="it holds another export"):
         run(table, tmp_path / "out", "--tokenizer", str(path))
+
+
+def test_a_file_that_stands_where_a_table_would_is_no_part_of_the_export(table, tmp_path, capsys):
+    """A table of answers has no embeddings, whatever another export left in the folder."""
+    folder = tmp_path / "out"
+    assert call(capsys, command_line.main, "plan", *words(table, folder))[0] == 0
+    np.save(folder / "token_embeddings.npy", np.zeros((8, 4), np.float16))
+    assert call(capsys, command_line.main, "part", "--output", folder)[0] == 0
+    assert "found none or another" in refusal(capsys, command_line.main, "finish", "--output", folder)
+    assert call(capsys, command_line.main, "plan", *words(table, folder))[0] == 0
+    assert call(capsys, command_line.main, "finish", "--output", folder)[0] == 0
+    assert not (folder / "token_embeddings.npy").exists()
+    assert not read_manifest(folder).has_token_embeddings

@@ -1,15 +1,22 @@
 """What students' embeddings start from: a token's mean state in the middle of the teacher, as transformers has it."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError, Interrupted
 from distill_jax.export.format import read_manifest
 from distill_jax.export.reader import read_token_embeddings
 from export_helpers import configure, contents
 from teacher_export import export
 from teacher_export.options.teacher import TeacherConfig
+from teacher_export.parts.ending import finish_plan
+from teacher_export.parts.planning import make_plan
+from teacher_export.parts.working import compute_parts
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher import token_states
 from teacher_export.teacher.loading import load_teacher
@@ -106,14 +113,26 @@ def test_a_rare_token_lies_between_its_mean_and_what_is_expected():
     assert_close(by_count["r"][:7], means[:7], terms=4, why="a sum and the mean of it")
 
 
-@pytest.mark.parametrize("states", [None, (), torch.zeros(7, 1, 3, 16)])
-def test_a_teacher_that_shows_no_states_gives_its_own_table(states, headed, tmp_path, monkeypatch, small_data, capsys):
-    monkeypatch.setattr(token_states, "_middle", lambda _: states[0] if states is not None and len(states) else None)
+_STATES = torch.zeros(7, 1, 16)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"hidden_states": ()}, id="no-layers"),
+        pytest.param({"hidden_states": (_STATES,)}, id="one-layer"),
+        pytest.param({"hidden_states": (_STATES, _STATES)}, id="of-other-rows"),
+    ],
+)
+def test_a_teacher_that_shows_no_states_gives_its_own_table(output, headed, tmp_path, monkeypatch, small_data, capsys):
+    middle = token_states._middle
+    monkeypatch.setattr(token_states, "_middle", lambda _: middle(SimpleNamespace(**output)))
     export.run(configure(headed, tmp_path / "states"))
     export.run(configure(headed, tmp_path / "own", embedding_texts=0))
     tables = [_table(tmp_path / name) for name in ("states", "own")]
     np.testing.assert_array_equal(*tables)
-    assert "shows no finite state of each token" in capsys.readouterr().err
+    assert "shows no finite states of these texts' tokens" in capsys.readouterr().err
 
 
 def _table(folder):
@@ -123,6 +142,34 @@ def _table(folder):
 def test_states_that_are_not_finite_are_no_start(headed, monkeypatch):
     monkeypatch.setattr(token_states, "_states", lambda _, batch, *__: torch.full((len(batch.ids), 16), torch.nan))
     assert _states(_teacher(headed))[1] is None
+
+
+def test_texts_without_a_token_are_no_start(headed):
+    tokens = Ragged(np.zeros(0, np.int32), np.zeros(2, np.int64))
+    assert token_states.mean_token_states(_teacher(headed), tokens, precision="float32", batch_size=8) is None
+
+
+def test_numbers_beyond_float16_are_no_start(headed, monkeypatch):
+    """The regression goes beyond what the texts' tokens have, where an unseen one's row is large."""
+    teacher = _teacher(headed)
+    with torch.no_grad():
+        teacher.model.get_input_embeddings().weight[-1] = 5e4
+    assert teacher.vocab_size - 1 not in encode(teacher.tokenizer, TEXTS).ids
+    assert _states(teacher)[1] is None
+
+
+@pytest.mark.parametrize("row", [torch.nan, 1e5])
+def test_a_table_that_is_no_float16_is_refused(row, headed, tmp_path, small_data):
+    from transformers import AutoModelForSequenceClassification
+
+    folder = shutil.copytree(headed, tmp_path / "teacher")
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[-1] = row
+    model.save_pretrained(folder)
+    for texts in (0, 20):
+        with pytest.raises(InputError, match=r"got others in the row of token \d+; check the teacher's weights"):
+            export.run(configure(folder, tmp_path / f"of-{texts}", embedding_texts=texts))
 
 
 def test_without_texts_it_is_the_teacher_s_own_table(headed, tmp_path, small_data):
@@ -137,13 +184,42 @@ def test_without_texts_it_is_the_teacher_s_own_table(headed, tmp_path, small_dat
         export.run(configure(headed, tmp_path / "own"))
 
 
-def test_fewer_texts_are_drawn_by_the_seed(headed, tmp_path, small_data):
-    export.run(configure(headed, tmp_path / "few", embedding_texts=20))
-    export.run(configure(headed, tmp_path / "again", embedding_texts=20))
-    export.run(configure(headed, tmp_path / "all"))
-    few, again, whole = (_table(tmp_path / name) for name in ("few", "again", "all"))
-    np.testing.assert_array_equal(few, again)
-    assert (few != whole).any()
+@pytest.mark.parametrize(("longest", "max_length"), [(8, 32), (100, 12)])
+def test_texts_are_drawn_by_the_seed_of_those_that_students_learn_from(
+    longest, max_length, headed, tmp_path, monkeypatch, small_data
+):
+    monkeypatch.setattr(token_states, "LONGEST", longest)
+    plain, asked = token_states.mean_token_states, []
+
+    def noted(teacher, tokens, **options):
+        asked.append((tokens, options["precision"]))
+        return plain(teacher, tokens, **options)
+
+    monkeypatch.setattr(token_states, "mean_token_states", noted)
+    rows = {}
+    for name, seed, count in (("few", 0, 160), ("again", 0, 160), ("other", 1, 160), ("all", 0, 20_000)):
+        config = configure(
+            headed,
+            tmp_path / name,
+            embedding_texts=count,
+            seed=seed,
+            augment=2,
+            validation_fraction=0.2,
+            max_length=max_length,
+        )
+        export.run(config)
+        tokens, precision = asked.pop()
+        assert precision == "float32"
+        assert tokens.lengths.max() == min(longest, max_length)
+        rows[name] = [tuple(row.tolist()) for row in np.split(tokens.ids, tokens.stops[:-1])]
+    assert len(rows["few"]) == 160
+    assert rows["few"] == rows["again"] != rows["other"]
+    np.testing.assert_array_equal(_table(tmp_path / "few"), _table(tmp_path / "again"))
+    assert (_table(tmp_path / "few") != _table(tmp_path / "all")).any()
+    manifest = read_manifest(tmp_path / "all")
+    known = sum(manifest.examples(split) for split in ("train", "transfer"))
+    assert len(rows["all"]) == known > 160
+    assert manifest.examples("train") < 160  # so that the transfer set's are among those drawn
 
 
 def test_a_begun_export_keeps_its_table(headed, tmp_path, monkeypatch, small_data):
@@ -188,3 +264,32 @@ def test_a_damaged_table_is_made_again(is_begun, headed, tmp_path, monkeypatch, 
     path.write_bytes(content)
     export.run(config)
     assert contents(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("happening", ["damaged", "another", "missing", "link"])
+@pytest.mark.parametrize("is_planned_again", [False, True])
+def test_a_plan_s_table_is_its_own_or_nothing_is_finished(happening, is_planned_again, headed, tmp_path, small_data):
+    export.run(configure(headed, tmp_path / "whole"))
+    export.run(configure(headed, tmp_path / "own", embedding_texts=0))
+    config = configure(headed, tmp_path / "out")
+    make_plan(config)
+    compute_parts(tmp_path / "out", range)
+    path, other = tmp_path / "out" / "token_embeddings.npy", tmp_path / "own" / "token_embeddings.npy"
+    content = path.read_bytes()
+    path.unlink()
+    if happening == "damaged":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif happening == "another":
+        path.write_bytes(other.read_bytes())
+    elif happening == "link":
+        (tmp_path / "same.npy").write_bytes(content)
+        path.symlink_to(tmp_path / "same.npy")
+    if is_planned_again:
+        make_plan(config)
+        finish_plan(tmp_path / "out")
+        assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+        assert not path.is_symlink()
+    else:
+        with pytest.raises(InputError, match=r"expected the table that was written for this export, found none or"):
+            finish_plan(tmp_path / "out")
+        assert not (tmp_path / "out" / "manifest.json").exists()

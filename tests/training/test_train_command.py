@@ -226,7 +226,7 @@ def test_more_epochs_go_on_with_a_finished_run(capsys, small_run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--epochs", "0"], "--epochs: expected a number at least 1 and at most 100000, got 0"),
+        (["--epochs", "0"], "--epochs: expected a number at least 1 and at most 100,000, got 0"),
         (["--batch-size", "0"], "--batch-size: expected a number at least 1"),
         (["--learning-rate", "0"], "--learning-rate: expected a number more than 0"),
         (["--learning-rate", "nan"], "--learning-rate: expected a number more than 0 and at most 1e+06, got nan"),
@@ -234,7 +234,7 @@ def test_more_epochs_go_on_with_a_finished_run(capsys, small_run):
         (["--distil", "--alpha", "1.1"], "--alpha: expected a number at least 0 and at most 1, got 1.1"),
         (["--alpha", "0.5"], "--alpha goes with --distil"),
         (["--seed", "-1"], "--seed: expected a number at least 0"),
-        (["--embedding-dim", "0"], "--embedding-dim: expected a number at least 1 and at most 65536, got 0"),
+        (["--embedding-dim", "0"], "--embedding-dim: expected a number at least 1 and at most 65,536, got 0"),
         (["--dropout", "1"], "dropout: expected a number at least 0 and at most 0.99, got 1"),
         (["--resume", "--overwrite"], "--resume and --overwrite exclude each other"),
     ],
