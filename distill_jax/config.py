@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LossMean = Literal["batches", "examples"]
 OptimizerName = Literal["adam", "sgd"]
 Schedule = Literal["step", "cosine"]
+_HINTED = 0.7  # of the training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,9 @@ class TrainConfig:
     class_weights: Annotated[str, Metavar("{balanced,NAME=3,…}")] = ""
     """What a row's loss is multiplied by, for classes that are rarer than they matter: balanced, every class weighs the
     same in all; or a weight for some classes by their names (billing=3,legal=0.5), 1 for the others."""
+    hint_weight: Annotated[float, Range(0, 1000)] = 0.0
+    """With --distil, how much the teacher's states at each token count at first, beside its logits (hints, Romero et
+    al. 2015); it falls to 0 along seven tenths of the training. For bilstm, and an export with --hint-width."""
     transfer: bool = False
     """With --distil, learn from the export's transfer split too, where it has one."""
     transfer_share: Annotated[float, Range(0, 1, low_open=True)] = 1.0
@@ -113,6 +117,7 @@ class TrainConfig:
             "--soft-loss": self.soft_loss != "mse",
             "--temperature": self.temperature != 1,
             "--standardised": self.standardised,
+            "--hint-weight": self.hint_weight != 0,
             "--transfer": self.transfer,
         }
         given = [option for option, differs in needs_teacher.items() if differs]
@@ -156,7 +161,7 @@ class TrainConfig:
     @property
     def can_go_on(self) -> bool:
         """Whether further epochs go on with a finished run: nothing in it looked ahead to the last epoch."""
-        return self.schedule == "step" and not self.transfer_passes
+        return self.schedule == "step" and not self.transfer_passes and not self.hint_weight
 
     def learning_rate_at(self, epoch: int, fraction: float = 0.0) -> float:
         """Return the learning rate after ``epoch`` epochs and a ``fraction`` of the next one.
@@ -176,6 +181,13 @@ class TrainConfig:
         if self.schedule == "step":
             return np.full(steps, self.learning_rate_at(epoch))
         return self._cosine(epoch + np.arange(steps) / steps)
+
+    def hint_weights(self, epoch: int, steps: int) -> "np.ndarray":
+        """Return the weight of hints in each step of an epoch, float64 [steps]: along a line down to 0."""
+        import numpy as np
+
+        done = (epoch + np.arange(steps) / steps) / self.epochs
+        return self.hint_weight * np.maximum(0, 1 - done / _HINTED)
 
     def _cosine(self, done: "np.ndarray | np.float64") -> "np.ndarray":
         """Return the rates after ``done`` epochs, along half a cosine down to 0."""
@@ -210,6 +222,11 @@ def check_training(student: StudentConfig, train: TrainConfig) -> None:
         raise InputError(
             f"--devices {train.devices} does not go with --student {student.name} --optimizer {train.optimizer}, whose "
             "steps follow one another on one processor; expected 1, or --optimizer adam"
+        )
+    if train.hint_weight and not student.token_state_width:
+        raise InputError(
+            f"--hint-weight {train.hint_weight:g} does not go with --student {student.name}, which has no state at "
+            "each token; expected 0"
         )
     if train.clip_norm and student.takes_sparse_steps(train.optimizer):
         raise InputError(

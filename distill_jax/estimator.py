@@ -92,7 +92,7 @@ class _TextEstimator(BaseEstimator):
             **{**student_kind(self.student).recipe(BEST).student, **(self.options or {})},
         )
         given = self.training or {}
-        training = {"embeddings": "random", "transfer": False, "seed": self.random_state, **given}
+        training = {"embeddings": "random", "hint_weight": 0.0, "transfer": False, "seed": self.random_state, **given}
         train = train_config(self.student, distil=teacher_logits is not None, **training)
         train = fitted_to_rows(task_s_recipe(train, config.labelling, given), len(texts), given=given)
         student = Student(config)
@@ -109,6 +109,8 @@ def _require_training(training: dict[str, Any]) -> None:
     wrong = next((name for name in training if name not in known), None)
     if wrong is not None:
         raise InputError(f"training: expected fields of TrainConfig ({', '.join(known)}), got {wrong!r}")
+    if training.get("hint_weight"):
+        raise InputError("training: hint_weight: expected 0, for only an export has hints, got more")
     if training.get("embeddings") == "teacher":
         raise InputError("training: embeddings: expected 'random' or a file of vectors, got 'teacher'")
 

@@ -42,7 +42,7 @@ class OutputConfig:
 # What of TeacherConfig a table has no use for; texts are cut for students of it too.
 _OF_A_TRANSFORMER = (
     *("teacher", "teacher_config", "state_dict", "label_map", "device", "precision", "batch_size"),
-    *("long_texts", "window_overlap", "student_max_length", "embedding_texts"),
+    *("long_texts", "window_overlap", "student_max_length", "embedding_texts", "hint_width"),
 )
 
 
@@ -72,6 +72,8 @@ class ExportConfig:
         if self.teacher_is_table:
             self._check_table_teacher()
             return
+        if self.teacher.hint_width and self.finetune.teacher_folds is not None:
+            raise InputError("--hint-width does not go with --teacher-folds: each teacher has states of its own")
         given = _given(self.table_teacher)
         if given:
             raise InputError(f"{given[0]} goes with --teacher-outputs COLUMN…, got none")

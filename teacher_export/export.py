@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill_jax.console import path_word, progress, say, shell_line, warn
 from distill_jax.errors import Interrupted
-from distill_jax.export.format import Manifest
+from distill_jax.export.format import LEARNT_SPLITS, Manifest
 from distill_jax.export.writer import ExportWriter
 from distill_jax.files import require_folder, write_json
 from distill_jax.locks import clear_leftovers, exclusive
@@ -16,7 +16,7 @@ from teacher_export.data.class_names import with_class_names
 from teacher_export.data.folders import with_files_of_folders
 from teacher_export.data.presets import spelt_out
 from teacher_export.identity import find_whole_export
-from teacher_export.parts.compute import compute_part, header_of, part_words, write_shared_files
+from teacher_export.parts.compute import compute_part, give_shared_arrays, header_of, part_words, write_shared_files
 from teacher_export.parts.finishing import finish_export
 from teacher_export.parts.plan import delete_plan, require_own_plan
 from teacher_export.summary import print_summary
@@ -100,6 +100,7 @@ class _Export:
         writer.begin()
         try:
             write_shared_files(writer, self.teacher, self.tokenizer_text)
+            give_shared_arrays(writer, self.teacher)
             parts = self._write_parts(writer)
         except KeyboardInterrupt:
             raise Interrupted(
@@ -125,7 +126,8 @@ class _Export:
             for name, index in todo:
                 start = time.perf_counter()
                 asked = slice(index * rows, (index + 1) * rows)
-                part = compute_part(self.teacher, splits[name], asked, part_words(name, index), bar.update)
+                where, learnt = part_words(name, index), name in LEARNT_SPLITS
+                part = compute_part(self.teacher, splits[name], asked, where, bar.update, are_learnt=learnt)
                 spent = timing.setdefault(name, {"documents": 0, "seconds": 0.0})
                 spent["documents"] += len(part.labels)
                 spent["seconds"] += time.perf_counter() - start

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from distill_jax.export.format import MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
-from distill_jax.export.writer import PARTIAL_MANIFEST
+from distill_jax.export.format import HINT_DIRECTIONS, MANIFEST, TOKEN_EMBEDDINGS, TOKENIZER, Manifest, read_manifest
+from distill_jax.export.writer import PARTIAL_MANIFEST, SHARED_ARRAYS
 from distill_jax.files import first_difference, sha256_file, utf8
 from distill_jax.tasks import SINGLE_LABEL_NAME
 from teacher_export.config import ExportConfig
@@ -87,5 +87,7 @@ def _is_intact(folder: "Path", manifest: Manifest) -> bool:
     expected = {part.file: part.sha256 for parts in manifest.splits.values() for part in parts}
     expected[TOKENIZER] = manifest.config["tokenizer_sha256"]
     if manifest.has_token_embeddings:
-        expected[TOKEN_EMBEDDINGS] = manifest.teacher.get("token_embeddings_sha256", "")
+        expected[TOKEN_EMBEDDINGS] = manifest.teacher.get(SHARED_ARRAYS[TOKEN_EMBEDDINGS], "")
+    if manifest.hint_width:
+        expected[HINT_DIRECTIONS] = manifest.teacher.get(SHARED_ARRAYS[HINT_DIRECTIONS], "")
     return all((folder / name).is_file() and sha256_file(folder / name) == sha for name, sha in expected.items())

@@ -47,6 +47,7 @@ SHARED = (
         "options",
         "rare_classes",
         "option_fields",
+        "principal",
         "export",
         "storage",
         "tables",

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
-from distill_jax.export.format import Manifest, Part
+from distill_jax.export.format import LEARNT_SPLITS, ExportFormatError, Manifest, Part
 from distill_jax.export.reader import iterate_parts
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
@@ -26,6 +26,8 @@ class Examples:
         length: the tokens that rows are padded to; no row has more.
         transfer_rows: how many of the last rows are a transfer set's.
         weights: float32 [n], what each row's loss is multiplied by in training; None = every row counts as one.
+        hints: int8 [tokens, width] a row, the teacher's state at each of its tokens (``export.format.HINT_STEP``), or
+            None.
     """
 
     tokens: Ragged
@@ -35,10 +37,11 @@ class Examples:
     length: int = dataclasses.field(kw_only=True)
     transfer_rows: int = dataclasses.field(default=0, kw_only=True)
     weights: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
+    hints: Ragged | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
-        for name in ("tokens", "teacher_logits", "example_ids", "weights"):
+        for name in ("tokens", "teacher_logits", "example_ids", "weights", "hints"):
             array = getattr(self, name)
             if array is not None and len(array) != rows:
                 raise InputError(f"{name}: expected {rows} rows, as many as labels, got {len(array)}")
@@ -79,6 +82,7 @@ class Examples:
             None if ids is None else ids[rows],
             length=self.length,
             weights=None if weights is None else weights[rows],
+            hints=None if self.hints is None else self.hints.take(rows),
         )
 
     def share(self, share: float, seed: int) -> "Examples":
@@ -112,7 +116,25 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
         np.concatenate([part.example_ids for part in parts]),
         length=manifest.max_length,
         weights=normalised_weights([part.weights for part in parts], f"export folder {folder}: split {split!r}"),
+        hints=joined_hints(parts, manifest.hint_width if split in LEARNT_SPLITS else 0),
     )
+
+
+def joined_hints(parts: Sequence[Part], width: int) -> Ragged | None:
+    """Return the hints of parts' rows, one after the other; None where the export has none.
+
+    Raises:
+        ExportFormatError: a part has none, or of another width than the manifest's.
+    """
+    if not width:
+        return None
+    for part in parts:
+        if part.hints is None or part.hints.shape[1] != width:
+            found = "none" if part.hints is None else str(part.hints.shape[1])
+            raise ExportFormatError(
+                f"hints: expected {width} numbers a token in every part (the manifest), got {found}; export again"
+            )
+    return Ragged.concatenate([Ragged(part.hints, part.tokens.lengths) for part in parts if part.hints is not None])
 
 
 def normalised_weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | None:
@@ -154,5 +176,6 @@ def concatenate(first: Examples, second: Examples) -> Examples:
         np.concatenate([first.teacher_logits, second.teacher_logits]),
         length=max(first.length, second.length),
         transfer_rows=len(second),
+        hints=None if first.hints is None or second.hints is None else Ragged.concatenate([first.hints, second.hints]),
         weights=None if first.weights is None else np.concatenate([first.weights, np.ones(len(second), np.float32)]),
     )

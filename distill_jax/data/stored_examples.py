@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from distill_jax.data.examples import Examples, drawn_rows, normalised_weights, require_length
+from distill_jax.data.examples import Examples, drawn_rows, joined_hints, normalised_weights, require_length
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
 from distill_jax.export.format import Manifest, PartInfo
@@ -34,6 +34,7 @@ class StoredExamples:
         room: the bytes that the rows in memory may take.
         transfer_rows: how many of the last rows are a transfer set's.
         weights: float32 [n], what each row's loss is multiplied by; None = every row counts as one.
+        hint_width: the numbers of each token's hint that are read with the rows; 0 = hints are not.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class StoredExamples:
     room: int = 0
     transfer_rows: int = 0
     weights: np.ndarray | None = None
+    hint_width: int = 0
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -102,18 +104,24 @@ class StoredExamples:
             first, stop = self.stops[index] - self.infos[index].examples, self.stops[index]
             part = read_part(self.folder, self.infos[index], self.manifest)
             wanted = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, stop)] - first
-            tokens = part.tokens if len(wanted) == len(part) else part.tokens.take(wanted)
-            found.append((tokens, part.teacher_logits[wanted]))
+            rows_tokens = [part.tokens, joined_hints([part], self.hint_width)]
+            if len(wanted) < len(part):
+                rows_tokens = [None if each is None else each.take(wanted) for each in rows_tokens]
+            found.append((*rows_tokens, part.teacher_logits[wanted]))
+        tokens, hints, logits = zip(*found, strict=True)
         return Examples(
-            Ragged.concatenate([tokens for tokens, _ in found]),
+            Ragged.concatenate(tokens),
             self.labels[rows],
-            np.concatenate([logits for _, logits in found]),
+            np.concatenate(logits),
             length=self.length,
             weights=None if self.weights is None else self.weights[rows],
+            hints=Ragged.concatenate(hints) if self.hint_width else None,
         )
 
 
-def store_examples(folder: Path, manifest: Manifest, splits: Sequence[str], student: StudentConfig) -> StoredExamples:
+def store_examples(
+    folder: Path, manifest: Manifest, splits: Sequence[str], student: StudentConfig, *, hints: bool = False
+) -> StoredExamples:
     """Look once at all rows of the train split, and of the transfer split where it is learnt from.
 
     Ids of examples are compared within each part, not across parts, which would take 16 bytes an id.
@@ -123,6 +131,7 @@ def store_examples(folder: Path, manifest: Manifest, splits: Sequence[str], stud
         manifest: its manifest.
         splits: ``train``, and maybe ``transfer``.
         student: whose inputs are made of the tokens.
+        hints: whether the rows' hints are read with them.
 
     Raises:
         ExportFormatError: a part is damaged.
@@ -164,4 +173,5 @@ def store_examples(folder: Path, manifest: Manifest, splits: Sequence[str], stud
         is_constant=is_constant,
         transfer_rows=transfer,
         weights=weights,
+        hint_width=manifest.hint_width if hints else 0,
     )

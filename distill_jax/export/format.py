@@ -1,8 +1,8 @@
 """The export folder, the border between the two halves: its schema, and its manifest.
 
-``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy``, their record and ``<split>/part-00000.npz`` …; see
-``docs/export-format.md``. NumPy and the standard library only. Arrays are read in ``reader.py``; all of it is
-written in ``writer.py``.
+``manifest.json``, ``tokenizer.json``, ``token_embeddings.npy``, maybe ``hint_directions.npy``, their record and
+``<split>/part-00000.npz`` …; see ``docs/export-format.md``. NumPy and the standard library only. Arrays are read in
+``reader.py``; all of it is written in ``writer.py``.
 """
 
 import dataclasses
@@ -30,7 +30,10 @@ TOKEN_EMBEDDINGS = "token_embeddings.npy"  # noqa: S105 - a file's name, not a s
 SPLIT_NAMES = ("train", "test", "validation", "transfer")
 LONGEST_TEXT = 1 << 20  # tokens of a text
 PART_NAME = re.compile(r"part-\d{5,}")  # without its ending
-WEIGHTS = "weights"  # the array that a part need not have
+HINT_DIRECTIONS = "hint_directions.npy"
+WEIGHTS, HINTS = OPTIONAL_ARRAYS = ("weights", "hints")  # the arrays that a part need not have
+LEARNT_SPLITS = ("train", "transfer")  # those that students learn from, whose parts may have hints
+HINT_STEP = 1 / 16  # what a 1 of a hint's int8 stands for
 
 
 Result = TypeVar("Result")
@@ -50,6 +53,8 @@ class Part:
         labels: of one class a row int32 [n], 0 … classes-1, or -1 = unlabelled; else as the task says.
         teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
         weights: float32 [n], how much the rows count in training, by their ratios; None = every row counts as one.
+        hints: int8 [tokens, width], what the context adds to each token in the teacher, in steps of ``HINT_STEP``; None
+            = there are none.
     """
 
     example_ids: np.ndarray
@@ -57,6 +62,7 @@ class Part:
     labels: np.ndarray
     teacher_logits: np.ndarray
     weights: np.ndarray | None = None
+    hints: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -66,7 +72,8 @@ class Part:
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "Part":
         """Return the rows that a part file's arrays hold; they keep the rules of the format (``validate_arrays``)."""
         tokens = Ragged(arrays["token_ids"], np.diff(arrays["token_offsets"]))
-        return cls(arrays["example_ids"], tokens, arrays["labels"], arrays["teacher_logits"], arrays.get(WEIGHTS))
+        further = (arrays.get(name) for name in OPTIONAL_ARRAYS)
+        return cls(arrays["example_ids"], tokens, arrays["labels"], arrays["teacher_logits"], *further)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of the part's file; row i is ``token_ids[token_offsets[i]:token_offsets[i+1]]``."""
@@ -76,7 +83,7 @@ class Part:
             "token_offsets": np.concatenate([np.zeros(1, np.int64), self.tokens.stops]),
             "labels": self.labels,
             "teacher_logits": self.teacher_logits,
-            **({} if self.weights is None else {WEIGHTS: self.weights}),
+            **{name: array for name in OPTIONAL_ARRAYS if (array := getattr(self, name)) is not None},
         }
 
 
@@ -121,6 +128,12 @@ class Manifest:
     def has_token_embeddings(self) -> bool:
         """Whether it has what embeddings may start from; ``"token_embeddings_sha256": null`` says that it has not."""
         return "token_embeddings_sha256" not in self.teacher or self.teacher["token_embeddings_sha256"] is not None
+
+    @property
+    def hint_width(self) -> int:
+        """How many numbers a hint has; 0 = there are none."""
+        width = self.config.get("hint_width", 0)
+        return width if isinstance(width, int) and width > 0 else 0
 
     @property
     def sizes(self) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import numpy as np
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.distinct_ids import DistinctIds
 from distill_jax.export.format import (
+    HINTS,
     MANIFEST,
+    OPTIONAL_ARRAYS,
     TOKEN_EMBEDDINGS,
     WEIGHTS,
     ExportFormatError,
@@ -29,6 +31,7 @@ _PART_DTYPES = {
     "labels": np.dtype(np.int32),  # of one class a row
     "teacher_logits": np.dtype(np.float32),
 }
+_OPTIONAL_DTYPES = {WEIGHTS: np.dtype(np.float32), HINTS: np.dtype(np.int8)}
 
 
 def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
@@ -58,7 +61,7 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_arrays``'s business."""
     try:
-        return read_npz(path, "part", list(_PART_DTYPES), optional=(WEIGHTS,))
+        return read_npz(path, "part", list(_PART_DTYPES), optional=OPTIONAL_ARRAYS)
     except InputError as error:
         raise ExportFormatError(str(error)) from None
 
@@ -75,8 +78,9 @@ def validate_arrays(
         "labels": task.label_shape(rows, num_labels),
         "teacher_logits": (rows, num_labels),
         WEIGHTS: (rows,),
+        HINTS: (arrays["token_ids"].size, *arrays[HINTS].shape[-1:]) if HINTS in arrays else (),
     }
-    further = {WEIGHTS: np.dtype(np.float32)} if WEIGHTS in arrays else {}
+    further = {name: dtype for name, dtype in _OPTIONAL_DTYPES.items() if name in arrays}
     for name, dtype in {**_PART_DTYPES, "labels": task.label_dtype, **further}.items():
         array = arrays[name]
         if array.dtype != dtype or array.shape != shapes[name]:

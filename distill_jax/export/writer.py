@@ -17,6 +17,7 @@ import numpy as np
 from distill_jax.checksums import record_digests, record_files
 from distill_jax.errors import InputError
 from distill_jax.export.format import (
+    HINT_DIRECTIONS,
     MANIFEST,
     PART_NAME,
     SCHEMA_VERSION,
@@ -41,9 +42,11 @@ from distill_jax.files import (
     write_json,
 )
 from distill_jax.locks import remove_locks
+from distill_jax.npz import read_npy
 
 PARTIAL_MANIFEST = "manifest.partial.json"
-_TABLE_SHA256 = "token_embeddings_sha256"
+SHARED_ARRAYS = {TOKEN_EMBEDDINGS: "token_embeddings_sha256", HINT_DIRECTIONS: "hint_directions_sha256"}
+"""The files of what all parts share, and the names of their hashes."""
 _FIELDS = {field.name for field in dataclasses.fields(PartInfo)}
 
 
@@ -71,7 +74,7 @@ class ExportWriter:
         self._begun: list[dict[str, Any]] = []
         self._written: dict[str, PartInfo] = {}
         self._hash_checked: set[str] = set()
-        self._table: dict[str, str | None] = {}
+        self._shared: dict[str, str | None] = {}
         found = read_begun_export(self.folder)
         if found is None:
             if self.folder.exists() and any(not is_temporary(path) for path in self.folder.iterdir()):
@@ -82,7 +85,7 @@ class ExportWriter:
         else:
             require_same_identity(self.folder, found["identity"], self.identity)
             self._begun = found["parts"]
-            self._table = {name: value for name, value in found.items() if name == _TABLE_SHA256}
+            self._shared = {name: value for name, value in found.items() if name in SHARED_ARRAYS.values()}
         splits = [self.folder / name for name in SPLIT_NAMES]
         require_no_links(self.folder, SPLIT_NAMES, "output folder")
         if not beside_others:
@@ -111,7 +114,7 @@ class ExportWriter:
             self._record()
 
     def _record(self) -> None:
-        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun, **self._table})
+        write_json(self.folder / PARTIAL_MANIFEST, {"identity": self.identity, "parts": self._begun, **self._shared})
 
     def is_done(self, split: str, index: int) -> bool:
         """Whether a part is recorded, there, and has the recorded bytes; what others write meanwhile is not seen."""
@@ -156,13 +159,6 @@ class ExportWriter:
         with atomic_write(self.folder / TOKENIZER) as stream:
             stream.write(text.encode())
 
-    @property
-    def knows_token_embeddings(self) -> bool:
-        """Whether it is recorded which table this export has, or that it has none, and that is what is there."""
-        path = self.folder / TOKEN_EMBEDDINGS
-        there = sha256_file(path) if path.is_file() else None
-        return self._table == {_TABLE_SHA256: there} and not path.is_symlink()
-
     def write_token_embeddings(self, table: np.ndarray | None) -> None:
         """Write what students' embeddings may start from, [vocab_size, dim], as float16, then its record.
 
@@ -172,29 +168,57 @@ class ExportWriter:
         Raises:
             InputError: a number is not finite, or too large for float16.
         """
+        self._write_shared(TOKEN_EMBEDDINGS, None if table is None else _as_float16(table))
+
+    def write_hint_directions(self, directions: np.ndarray) -> None:
+        """Write what hints are made along, float32 [hidden, width], then its record."""
+        self._write_shared(HINT_DIRECTIONS, directions)
+
+    def _write_shared(self, name: str, array: np.ndarray | None) -> None:
         self.begin()
-        path = self.folder / TOKEN_EMBEDDINGS
-        if table is None:
+        path = self.folder / name
+        if array is None:
             path.unlink(missing_ok=True)
         else:
-            table = _as_float16(table)
             with atomic_write(path) as stream:
-                np.save(stream, table, allow_pickle=False)
-        self._table = {_TABLE_SHA256: None if table is None else sha256_file(path)}
+                np.save(stream, array, allow_pickle=False)
+        self._shared[SHARED_ARRAYS[name]] = None if array is None else sha256_file(path)
         self._record()
 
-    def token_embeddings_sha256(self) -> str | None:
-        """Return the SHA-256 of the table, None where there is none.
+    @property
+    def knows_shared_arrays(self) -> bool:
+        """Whether it is recorded which arrays this export's parts share, or that there is none, and they are there."""
+        return all(map(self._knows, self._shared_names))
+
+    @property
+    def _shared_names(self) -> list[str]:
+        return [TOKEN_EMBEDDINGS, *([HINT_DIRECTIONS] if self.header.hint_width else [])]
+
+    def _knows(self, name: str) -> bool:
+        path, key = self.folder / name, SHARED_ARRAYS[name]
+        there = sha256_file(path) if path.is_file() else None
+        return key in self._shared and self._shared[key] == there and not path.is_symlink()
+
+    def shared_sha256s(self) -> dict[str, str | None]:
+        """Return the SHA-256 of each array that parts share, by its name in the manifest; None = there is none.
 
         Raises:
             InputError: what lies there is not what was written.
         """
-        if not self.knows_token_embeddings:
+        return {SHARED_ARRAYS[name]: self._required(name) for name in self._shared_names}
+
+    def read_shared_array(self, name: str) -> np.ndarray:
+        """Return an array that parts share; raises what ``shared_sha256s`` does."""
+        self._required(name)
+        return read_npy(self.folder / name, "array")
+
+    def _required(self, name: str) -> str | None:
+        if not self._knows(name):
             raise InputError(
-                f"{self.folder / TOKEN_EMBEDDINGS}: expected the table that was written for this export, found none or "
-                "another; give the export's first command (export, or plan) again: it writes the table anew"
+                f"{self.folder / name}: expected what was written for this export, found nothing or another file; give "
+                "the export's first command (export, or plan) again: it writes it anew"
             )
-        return self._table[_TABLE_SHA256]
+        return self._shared[SHARED_ARRAYS[name]]
 
     def parts(self, split: str, count: int) -> tuple[PartInfo, ...]:
         """Return the first ``count`` parts of a split, all of them written."""
@@ -214,7 +238,7 @@ class ExportWriter:
         content = json_bytes(manifest.to_json())
         # The record comes first, so that no manifest stands without it.
         record_digests(self.folder, {MANIFEST: hashlib.sha256(content).hexdigest()})
-        record_files(self.folder, *(name for name in (TOKENIZER, TOKEN_EMBEDDINGS) if (self.folder / name).is_file()))
+        record_files(self.folder, *(name for name in (TOKENIZER, *SHARED_ARRAYS) if (self.folder / name).is_file()))
         with atomic_write(self.folder / MANIFEST) as stream:
             stream.write(content)
         self.clear()
@@ -289,7 +313,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
 def read_begun_export(folder: Path) -> dict[str, Any] | None:
     """Return ``{"identity": …, "parts": […]}`` of the export in ``folder``, whole or begun, or None.
 
-    Where the table of embeddings is settled, ``token_embeddings_sha256`` stands beside them, null where it has none.
+    Beside them stand the hashes of the arrays that parts share, where they are settled; null = it has none.
     """
     from distill_jax.export.format import parse_manifest
 
@@ -299,8 +323,7 @@ def read_begun_export(folder: Path) -> dict[str, Any] | None:
         manifest = parse_manifest(read_json(whole, "manifest"), str(whole))
         whole_parts = [dataclasses.asdict(part) for split in manifest.splits.values() for part in split]
         finished = {"identity": identity_of(manifest), "parts": whole_parts}
-        if _TABLE_SHA256 in manifest.teacher:
-            finished[_TABLE_SHA256] = manifest.teacher[_TABLE_SHA256]
+        finished |= {name: manifest.teacher[name] for name in SHARED_ARRAYS.values() if name in manifest.teacher}
     if partial.is_file():
         found = read_json(partial, "manifest of a begun export")
         parts = found.get("parts")

@@ -82,6 +82,7 @@ def _without_effect(train: Mapping[str, Any], export: Mapping[str, Any]) -> set[
         "soft_loss": compares_logits,
         "temperature": compares_logits and train.get("soft_loss") == "kl",
         "standardised": compares_logits,
+        "hint_weight": bool(train.get("hint_weight")),
         "class_weights": bool(train.get("class_weights")),
         "transfer": may_transfer,
         "transfer_share": may_transfer and train.get("transfer"),

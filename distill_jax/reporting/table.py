@@ -24,7 +24,10 @@ from distill_jax.runs.text_speed import TextSpeed
 TEACHER = "Teacher"
 # What a distilled run and its direct twin may differ in: all that says how to learn from the teacher.
 _TWIN_FREE_SETTINGS = frozenset(
-    {"distil", "alpha", "soft_loss", "temperature", "standardised", "transfer", "transfer_share", "transfer_passes"}
+    {
+        *("distil", "alpha", "soft_loss", "temperature", "standardised", "hint_weight"),
+        *("transfer", "transfer_share", "transfer_passes"),
+    }
 )
 # metrics.json and the predictions are written one after the other: beyond this they are of different epochs.
 _ACCURACY_TOLERANCE = 1e-4

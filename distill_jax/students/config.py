@@ -145,6 +145,15 @@ class StudentConfig(abc.ABC):
         return 0
 
     @property
+    def token_state_width(self) -> int:
+        """How many numbers its state at each token has, which hints are compared with; 0 = it has no such state.
+
+        The network then has a method ``with_token_states`` that takes what a call takes and returns the logits and
+        these states, [batch, length, width].
+        """
+        return 0
+
+    @property
     def is_linear(self) -> bool:
         """Whether logits are a sum over tokens of what each says for each class (``token_scores``)."""
         return False

@@ -61,11 +61,24 @@ class Student:
             padded_length: the length that the rows stand for, where padding was cut off.
             dropout_rng: the key of the dropout in training; None = no dropout.
         """
+        with full_precision():
+            return self._module(params)(jnp.asarray(inputs), padded_length=padded_length, dropout_rng=dropout_rng)
+
+    def with_token_states(
+        self, params: Params, inputs: Array, *, padded_length: int | None = None, dropout_rng: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return logits, and the student's state at each token, [batch, length, ``config.token_state_width``].
+
+        Args are those of ``logits``.
+        """
+        module = self._module(params)
+        with full_precision():
+            return module.with_token_states(inputs, padded_length=padded_length, dropout_rng=dropout_rng)
+
+    def _module(self, params: Params) -> Any:
         from flax import nnx
 
-        module = nnx.merge(self._split[0], params)
-        with full_precision():
-            return module(jnp.asarray(inputs), padded_length=padded_length, dropout_rng=dropout_rng)
+        return nnx.merge(self._split[0], params)
 
 
 def build_student(name: str, *, vocab_size: int, num_labels: int, pad_id: int = 0, **options: Any) -> Student:

@@ -37,9 +37,20 @@ def check_examples(
         _check_teacher("train", train, task)
     if test is not None and test.teacher_logits is None and not task.is_labelled(test.labels).any():
         raise InputError("test: labels: expected a label or teacher_logits to judge by, got neither")
+    _check_beside_labels(config, train)
+    check_training(student.config, config)
+
+
+def _check_beside_labels(config: TrainConfig, train: Examples | StoredExamples) -> None:
+    """Raise ``InputError`` where the rows lack what a configuration takes of them beside labels and logits."""
+    has_hints = train.hint_width > 0 if isinstance(train, StoredExamples) else train.hints is not None
+    if config.hint_weight and not has_hints:
+        raise InputError(
+            f"train: hints: --hint-weight {config.hint_weight:g} needs them, got none; export with --hint-width 64, or "
+            "train with --hint-weight 0"
+        )
     if config.class_weights and train.weights is None:
         raise InputError("train: weights: --class-weights needs those of the rows (row_weights.weighted), got None")
-    check_training(student.config, config)
 
 
 def _check_split(name: str, examples: Examples, student: StudentConfig) -> None:

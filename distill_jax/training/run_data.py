@@ -102,7 +102,8 @@ class TrainData:
         export, splits = self.export, ["train", *(["transfer"] if self._learns_from_transfer else [])]
         rows = sum(export.manifest.examples(split) for split in splits)
         say(f"looking at {rows:,} rows of {export.folder} for --memory {self._config.memory}")
-        stored = store_examples(export.folder, export.manifest, splits, self.student.config)
+        hints = self._config.hint_weight > 0
+        stored = store_examples(export.folder, export.manifest, splits, self.student.config, hints=hints)
         evaluated = [split for split in (export.test, export.validation) if split is not None]
         stored = dataclasses.replace(stored, room=memory - memory_beside_rows(self.student.config, stored, evaluated))
         needed = int(row_costs(stored).sum())
@@ -125,9 +126,13 @@ class TrainData:
         manifest = self.export.manifest
         rows = f"{manifest.examples('train'):,} training and {manifest.examples('test'):,} test rows"
         say(f"reading {self.export.folder}: {rows}")
-        train = self.export.split("train")
+        train = self._split("train")
         self._warn_of_few(train.labels)
-        return train, self.export.split("transfer") if self._learns_from_transfer else None
+        return train, self._split("transfer") if self._learns_from_transfer else None
+
+    def _split(self, name: str) -> Examples:
+        rows = self.export.split(name)
+        return rows if self._config.hint_weight else dataclasses.replace(rows, hints=None)
 
     def _warn_of_few(self, labels: np.ndarray) -> None:
         manifest = self.export.manifest

@@ -22,6 +22,7 @@ from distill_jax.students.config import BagConfig
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.epoch_rows import EpochRows
+from distill_jax.training.hints import HINT_MAP, hint_arrays, new_hint_map
 from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.placement import Placement
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
@@ -196,7 +197,10 @@ class SparseSgdRunner:
 
 
 class DenseRunner:
-    """Any student under any Optax optimiser: the split on the device, one compiled step a batch."""
+    """Any student under any Optax optimiser: the split on the device, one compiled step a batch.
+
+    The map of hints is trained as a parameter is, and kept as the optimiser's state is: no student has it.
+    """
 
     def __init__(
         self,
@@ -224,9 +228,16 @@ class DenseRunner:
             "teacher_logits": _teacher_logits(train, student.config.num_labels),
             **_row_weights(train),
         }
+        by_token = {"tokens": arrays["tokens"]}
+        self._hint_map: Params | None = None
+        if config.hint_weight:
+            assert train.hints is not None  # ``check_examples`` saw to that
+            hints = hint_arrays(train.hints, len(arrays["tokens"]))
+            by_row["hint_starts"], by_token["hints"] = hints["hint_starts"], hints["hints"]
+            self._hint_map = new_hint_map(student.config.token_state_width, train.hints.ids.shape[1], config.seed)
         self._placement = Placement(config)
         self._data = {
-            "tokens": self._placement.put(arrays["tokens"]),
+            **{name: self._placement.put(array) for name, array in by_token.items()},
             **{name: self._placement.put(padded_rows(array, self._room)) for name, array in by_row.items()},
             "rows": self._placement.put(np.int32(self._rows)),
             "dropout_key": self._placement.dropout_key(config.seed),
@@ -258,7 +269,9 @@ class DenseRunner:
         if epoch == self._epoch:
             return
         begun, self._epoch = self._epoch >= 0, epoch
-        self._rates = self._stretch.rates(self._config, epoch, -(-self._rows // self._config.batch_size))
+        steps = -(-self._rows // self._config.batch_size)
+        self._rates = self._stretch.rates(self._config, epoch, steps)
+        self._hint_weights = self._stretch.hint_weights(self._config, epoch, steps)
         if begun and self._in_order:
             return
         padding = np.full(-self._rows % self._config.batch_size, len(self._needed) - 1)  # rows that do not count
@@ -273,13 +286,14 @@ class DenseRunner:
 
     def load(self, params: Params, opt_state: list[np.ndarray] | None, global_step: int) -> None:
         """Take parameters, the optimiser state's leaves (None = a new one) and the steps done, for the dropout."""
-        self._params = self._placement.copied(params)  # copies: the step gives its arguments away
+        trained = self._with_map(params, self._hint_map)
         optimizer = make_optimizer(self._config.optimizer, 0.0, self._config.clip_norm)
-        self._opt_state = optimizer.init(params)
+        state, hint_map = optimizer.init(trained), self._hint_map
         if opt_state is not None:
-            structure = jax.tree.structure(self._opt_state)
-            self._opt_state = jax.tree.unflatten(structure, opt_state)
-        self._opt_state = self._placement.copied(self._opt_state)
+            state, hint_map = jax.tree.unflatten(jax.tree.structure((state, hint_map)), opt_state)
+        # Copies: the step gives its arguments away.
+        self._params = self._placement.copied(self._with_map(params, hint_map))
+        self._opt_state = self._placement.copied(state)
         self._global_step = global_step
 
     def run(self, epoch: int, step: int) -> Chunk:
@@ -287,7 +301,7 @@ class DenseRunner:
         self._begin_epoch(epoch)
         stop = min(step + self._steps_per_chunk, len(self._cuts))
         dtype = jax.tree.leaves(self._params)[0].dtype
-        rates = self._rates[step:stop].astype(dtype)
+        rates, hint_weights = (each[step:stop].astype(dtype) for each in (self._rates, self._hint_weights))
         cursor = self._placement.copied({"step": np.int32(step), "global_step": np.int32(self._global_step)})
         results = []
         for index in range(step, stop):
@@ -301,6 +315,7 @@ class DenseRunner:
                 length=self._length,
                 cut=int(self._cuts[index]),
                 shares=self._placement.rows,
+                hint_weight=None if self._hint_map is None else hint_weights[index - step],
             )
             self._params, self._opt_state = apply_gradients(
                 self._params,
@@ -318,8 +333,13 @@ class DenseRunner:
 
     def params(self) -> Params:
         """Return the parameters."""
-        return self._placement.host(self._params)
+        return self._placement.host({name: leaf for name, leaf in self._params.items() if name != HINT_MAP})
 
     def opt_state(self) -> list[np.ndarray]:
-        """Return the optimiser state's leaves."""
-        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._opt_state)]
+        """Return the leaves of the optimiser's state, and of the map of hints behind them."""
+        return [np.asarray(leaf) for leaf in jax.tree.leaves((self._opt_state, self._params.get(HINT_MAP)))]
+
+    @staticmethod
+    def _with_map(params: Params, hint_map: Params | None) -> Params:
+        """Return what is trained."""
+        return params if hint_map is None else {**params, HINT_MAP: hint_map}

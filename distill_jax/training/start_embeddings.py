@@ -14,6 +14,7 @@ from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import TOKENIZER, Manifest, require_whole
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.files import sha256_file
+from distill_jax.principal import principal_directions
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.tasks.task import Task
@@ -50,8 +51,8 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
 def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] = ()) -> TrainConfig:
     """Return a recipe's training for an export.
 
-    Where the export has no table to start from, it starts at random; where the recipe's soft loss means nothing for
-    the task, it is the task's own.
+    Where the export has no table to start from, it starts at random, and where it has no hints, it does without them;
+    where the recipe's soft loss means nothing for the task, it is the task's own.
 
     Args:
         config: the recipe's.
@@ -61,6 +62,8 @@ def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] =
     changes: dict[str, Any] = {}
     if config.embeddings == TEACHER and not manifest.has_token_embeddings and "embeddings" not in given:
         changes["embeddings"] = RANDOM
+    if config.hint_weight and not manifest.hint_width and "hint_weight" not in given:
+        changes["hint_weight"] = 0.0
     config = dataclasses.replace(config, **changes) if changes else config
     return task_s_recipe(config, manifest.labelling, given)
 
@@ -113,8 +116,7 @@ def params_from(table: StartTable | None, student: Student, seed: int) -> Params
 def principal_components(table: np.ndarray, width: int) -> np.ndarray:
     """Return the first ``width`` principal components of a table [vocab, dim], float32 [vocab, width].
 
-    They are the best linear summary of the teacher's embeddings in so few numbers (Jolliffe 2002, chapter 2). Each
-    component's sign is fixed, so that the same table gives the same numbers everywhere.
+    They are the best linear summary of the teacher's embeddings in so few numbers.
 
     Raises:
         InputError: the table is narrower than ``width``.
@@ -126,11 +128,8 @@ def principal_components(table: np.ndarray, width: int) -> np.ndarray:
         )
     centred = table.astype(np.float64)
     centred -= centred.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)  # ascending
-    directions = directions[:, ::-1][:, :width]
-    largest = np.abs(directions).argmax(axis=0)
-    directions = directions * np.sign(directions[largest, np.arange(width)])
-    return (centred @ directions).astype(np.float32)
+    _, directions = principal_directions(centred.T @ centred)
+    return (centred @ directions[:, :width]).astype(np.float32)
 
 
 def scale_like(table: np.ndarray, random: np.ndarray) -> np.ndarray:

@@ -46,8 +46,14 @@ class Stretch:
 
     def rates(self, config: TrainConfig, epoch: int, steps: int) -> np.ndarray:
         """Return the learning rates of the stretch's ``steps``, float64 [steps]."""
-        rates = config.learning_rates(epoch, self.steps or steps)
-        return rates[self.first_step : self.first_step + steps]
+        return self._own(config.learning_rates(epoch, self.steps or steps), steps)
+
+    def hint_weights(self, config: TrainConfig, epoch: int, steps: int) -> np.ndarray:
+        """Return the weights of hints in the stretch's ``steps``, float64 [steps]."""
+        return self._own(config.hint_weights(epoch, self.steps or steps), steps)
+
+    def _own(self, of_epoch: np.ndarray, steps: int) -> np.ndarray:
+        return of_epoch[self.first_step : self.first_step + steps]
 
     def generator(self, seed: int, epoch: int, *what: int) -> np.random.Generator:
         """Return what the rows' order is drawn with; or something else of an epoch, told by ``what``."""
@@ -135,9 +141,10 @@ def row_costs(stored: StoredExamples) -> np.ndarray:
     """Return about how many bytes each row takes while it is in memory and made ready for steps, int64 [n].
 
     Its tokens are there as they were read and put together, as the student's inputs, in the ids that occur, and in the
-    array that steps read; n-grams are hashed in 64 bits. Logits are there as read, put together and filled up.
+    array that steps read; n-grams are hashed in 64 bits. Logits and hints are there as read, put together and
+    filled up.
     """
-    a_token = 4 * (3 + 4 * stored.width) + (32 if stored.width > 1 else 0)
+    a_token = 4 * (3 + 4 * stored.width) + (32 if stored.width > 1 else 0) + 4 * stored.hint_width
     a_row = _ROW_BYTES + 16 * stored.manifest.num_labels
     return stored.lengths.astype(np.int64) * a_token + a_row
 
@@ -152,7 +159,9 @@ def memory_beside_rows(student: StudentConfig, stored: StoredExamples, evaluated
     parameters = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in layout)
     infos, stops = stored.infos, stored.part_stops
     tokens = np.diff(np.concatenate([[0], np.cumsum(stored.lengths, dtype=np.int64)])[stops], prepend=0)
-    a_part = int(tokens.max()) * 8 + max(info.examples for info in infos) * (16 + 8 * stored.manifest.num_labels)
+    a_part = int(tokens.max()) * (8 + stored.manifest.hint_width) + max(info.examples for info in infos) * (
+        16 + 8 * stored.manifest.num_labels
+    )
     splits = sum(8 * (1 + 2 * stored.width) * len(split.tokens.ids) + _ROW_BYTES * len(split) for split in evaluated)
     programs = _PROGRAM_BYTES + (0 if isinstance(student, BagConfig) else _SEQUENCE_BYTES)
     return programs + _PARAMETER_TIMES * parameters + _KNOWN_BYTES * len(stored) + splits + a_part

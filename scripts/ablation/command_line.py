@@ -108,7 +108,7 @@ class Ablation:
     def plan(self, student: str, groups: Sequence[GroupName], *, quick: bool) -> None:
         """Ask for a student's tables."""
         rows = (self.manifest.examples(split) for split in ("train", "transfer"))
-        recipe = Recipe.of(student, *rows, quick=quick)
+        recipe = Recipe.of(student, *rows, hints=self.manifest.hint_width > 0, quick=quick)
         self.plans[student] = recipe, {group: group_variants(recipe, group) for group in groups}
 
     def run(self) -> None:

@@ -21,6 +21,7 @@ _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 _NO_TRANSFER = {"transfer": False, "transfer_share": 1.0, "transfer_passes": 0}
 _RANDOM = {"embeddings": "random"}
 _MSE = {"soft_loss": "mse", "alpha": 0.0, "standardised": False}
+_NO_HINTS = {"hint_weight": 0.0}
 _NO_NGRAMS = {"ngrams": 1, "buckets": 0}
 _CONSTANT = {"schedule": "step", "learning_rate_decay": 1.0}
 _PLAIN = {"shuffle": True, "mask_padding": True}
@@ -68,10 +69,12 @@ class Recipe:
     quick: bool = False
 
     @classmethod
-    def of(cls, student: str, train_rows: int, transfer_rows: int, *, quick: bool = False) -> "Recipe":
-        """Return the recipe that the training's command line takes for a student."""
+    def of(
+        cls, student: str, train_rows: int, transfer_rows: int, *, hints: bool = False, quick: bool = False
+    ) -> "Recipe":
+        """Return the recipe that the training's command line takes for a student and an export, with hints or not."""
         arguments = defaults(["--student", student, "--distil"])
-        values = {**arguments.student.options(), **dataclasses.asdict(arguments.train)}
+        values = {**arguments.student.options(), **dataclasses.asdict(arguments.train), **({} if hints else _NO_HINTS)}
         return cls(student, values, train_rows, transfer_rows, quick)
 
     def variant(self, group: GroupName, title: str, changes: Mapping[str, Any], texts: int | None = None) -> Variant:
@@ -99,6 +102,7 @@ class Recipe:
             "transfer set": _NO_TRANSFER,
             "teacher's embeddings": _RANDOM,
             loss: _MSE,
+            "hints": _NO_HINTS,
             "n-grams": _NO_NGRAMS,
             "cosine schedule": _CONSTANT,
         }
@@ -128,6 +132,7 @@ def _take_away(recipe: Recipe) -> list[Variant]:
         "no transfer set": _NO_TRANSFER,
         "random embeddings": _RANDOM,
         f"MSE on logits, not {loss_name(recipe.values)}": _MSE,
+        "no hints": _NO_HINTS,
         "labels only": {"distil": False},
         "no n-grams": _NO_NGRAMS,
         "constant learning rate": _CONSTANT,

@@ -92,7 +92,9 @@ def _write(case: Case, export: Export, folder: Path) -> None:
     for name, rows in splits.items():
         assert rows.example_ids is not None
         assert rows.teacher_logits is not None
-        writer.write(name, 0, Part(rows.example_ids, rows.tokens, rows.labels, rows.teacher_logits, rows.weights))
+        hints = None if rows.hints is None else rows.hints.ids
+        part = Part(rows.example_ids, rows.tokens, rows.labels, rows.teacher_logits, rows.weights, hints)
+        writer.write(name, 0, part)
     writer.write_tokenizer(export.tokenizer.decode())
     if manifest.has_token_embeddings:
         writer.write_token_embeddings(read_token_embeddings(export.folder, manifest))

@@ -169,7 +169,7 @@ def _measure_teacher(
             if count >= _MOST or spent + 2.2 * seconds > budget:
                 break
             count *= 2
-    arrays = part.arrays()
+    arrays, tokens = part.arrays(), len(part.tokens.ids) / count
     with tempfile.TemporaryDirectory(prefix="distill-jax-cost-") as folder:
         write_rows(Path(folder), "train", 0, split)
         plan_bytes = next(Path(folder).rglob("*.npz")).stat().st_size / count
@@ -177,8 +177,8 @@ def _measure_teacher(
         teacher=count / seconds,
         tokenizer=_rate_of(lambda: rows.encode(split.texts), count, options.seconds / 10),
         student=options.student_rate,
-        tokens=len(part.tokens.ids) / count,
-        part_bytes=sum(array.nbytes for array in arrays.values()) / count,
+        tokens=tokens,
+        part_bytes=sum(array.nbytes for array in arrays.values()) / count + options.teacher.hint_width * tokens,
         plan_bytes=plan_bytes,
         how=rows.how,
         loading=loading,

@@ -51,11 +51,22 @@ class TeacherConfig:
     embedding_texts: int = 20_000
     """Students' token embeddings start from a token's mean state in the middle of the teacher, over so many of the
     training and transfer texts at most; 0 = from the teacher's own table of tokens."""
+    hint_width: int = 0
+    """Keep each token's state in the middle of the teacher in so many numbers, a byte each, for students to learn from
+    (train's --hint-weight); 64 are enough. 0 = keep none."""
 
     def __post_init__(self) -> None:
         require_range("--max-length", self.max_length, 4, 100_000)
         require_range("--batch-size", self.batch_size, 1, 65_536)
         require_range("--embedding-texts", self.embedding_texts, 0, 1_000_000)
+        require_range("--hint-width", self.hint_width, 0, 4096)
+        if self.hint_width and not self.embedding_texts:
+            raise InputError("--hint-width goes with --embedding-texts of 1 or more, of whose states it is made; got 0")
+        if self.hint_width and self.reads_otherwise:
+            raise InputError(
+                "--hint-width goes with students that read what the teacher reads: expected no --student-max-length "
+                "and no --long-texts windows"
+            )
         if self.student_max_length is not None:
             require_range("--student-max-length", self.student_max_length, 4, 100_000)
         if self.window_overlap is not None:

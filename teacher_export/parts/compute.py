@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from distill_jax.export.format import Manifest, Part
+from distill_jax.export.format import HINT_DIRECTIONS, TOKEN_EMBEDDINGS, Manifest, Part
 from distill_jax.export.writer import ExportWriter
 from teacher_export.teacher.labeller import Labeller, RowLabeller, RowsAsked
 
@@ -36,8 +36,22 @@ def header_of(teacher: Labeller, tokenizer_text: str) -> Manifest:
 def write_shared_files(writer: ExportWriter, teacher: Labeller, tokenizer_text: str) -> None:
     """Write what all parts share: the tokenizer; and what students' embeddings may start from, unless it is there."""
     writer.write_tokenizer(tokenizer_text)
-    if not writer.knows_token_embeddings:
-        writer.write_token_embeddings(teacher.token_embeddings())
+    if writer.knows_shared_arrays:
+        return
+    found = teacher.token_states()
+    writer.write_token_embeddings(found.table)
+    if found.hint_directions is not None:
+        writer.write_hint_directions(found.hint_directions)
+
+
+def give_shared_arrays(writer: ExportWriter, teacher: RowLabeller) -> None:
+    """Give a teacher that keeps hints what they are made by.
+
+    Raises:
+        InputError: an array that lies there is not the export's.
+    """
+    if writer.header.hint_width:
+        teacher.keep_hints(*(writer.read_shared_array(name) for name in (TOKEN_EMBEDDINGS, HINT_DIRECTIONS)))
 
 
 def part_words(split: str, index: int) -> str:
@@ -46,7 +60,13 @@ def part_words(split: str, index: int) -> str:
 
 
 def compute_part(
-    teacher: RowLabeller, split: "Split", rows: slice, where: str, advance: Callable[[int], object] = lambda _: None
+    teacher: RowLabeller,
+    split: "Split",
+    rows: slice,
+    where: str,
+    advance: Callable[[int], object] = lambda _: None,
+    *,
+    are_learnt: bool = False,
 ) -> Part:
     """Return the part of some rows; its bytes depend on nothing else.
 
@@ -56,8 +76,9 @@ def compute_part(
         rows: which of them.
         where: names them in messages, as ``part_words`` does.
         advance: is called with the number of rows done since its last call.
+        are_learnt: whether students learn from them.
     """
     tokens = teacher.encode(split.texts[rows])
-    logits = teacher.logits(RowsAsked(split, rows, tokens, where), advance)
+    said = teacher.answers(RowsAsked(split, rows, tokens, where, are_learnt), advance)
     weights = None if split.weights is None else split.weights[rows]
-    return Part(split.example_ids[rows], tokens, split.labels[rows], logits, weights)
+    return Part(split.example_ids[rows], tokens, split.labels[rows], said.logits, weights, said.hints)

@@ -19,9 +19,9 @@ def finish_export(
         order_is_known: whether nobody need doubt which of its logits is which class's.
 
     Raises:
-        InputError: the table of embeddings is not the one that was written.
+        InputError: an array that all parts share is not what was written.
     """
-    header, folder, table_sha256 = writer.header, writer.folder, writer.token_embeddings_sha256()
+    header, folder, shared = writer.header, writer.folder, writer.shared_sha256s()
     task = header.labelling
     answers = {split: read_answers(folder, writer.parts(split, count), task) for split, count in counts.items()}
     answers = {split: answer for split, answer in answers.items() if len(answer[0])}
@@ -31,7 +31,7 @@ def finish_export(
         "test_accuracy": scores.get("test", {}).get("accuracy"),
         "splits": scores,
         **figures,
-        "token_embeddings_sha256": table_sha256,
+        **shared,
         "warnings": [],
     }
     if task.has_classes:

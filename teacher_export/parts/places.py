@@ -7,7 +7,7 @@ from typing import Protocol
 
 from distill_jax.console import say
 from distill_jax.export.format import MANIFEST, TOKENIZER, part_file
-from distill_jax.export.writer import PARTIAL_MANIFEST, record_of
+from distill_jax.export.writer import PARTIAL_MANIFEST, SHARED_ARRAYS, record_of
 from distill_jax.locks import shared
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
@@ -15,7 +15,7 @@ from distill_jax.storage.objects import Objects
 from teacher_export.parts.plan import PLAN_FILES, PLAN_FOLDER, Plan, read_plan
 
 OUTPUT = "output folder"
-BEGINNING = (PARTIAL_MANIFEST, TOKENIZER, *PLAN_FILES)  # what computing parts needs, besides their rows
+BEGINNING = (PARTIAL_MANIFEST, TOKENIZER, *SHARED_ARRAYS, *PLAN_FILES)  # what computing parts needs, besides their rows
 
 
 class Parts(Protocol):

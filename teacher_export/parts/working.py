@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from distill_jax.console import progress, say
 from distill_jax.errors import Interrupted
-from distill_jax.export.format import TOKENIZER
+from distill_jax.export.format import LEARNT_SPLITS, TOKENIZER
 from distill_jax.export.writer import ExportWriter
 from distill_jax.locks import claim, shared
 from teacher_export.options.teacher import DeviceName
-from teacher_export.parts.compute import compute_part, part_words
+from teacher_export.parts.compute import compute_part, give_shared_arrays, part_words
 from teacher_export.parts.places import OUTPUT, Parts, is_finished, open_parts
 from teacher_export.teacher.kinds import row_labeller_of
 from teacher_export.timing import place_of
@@ -43,6 +43,7 @@ class PartWorker:
         if self._teacher is None:
             text = (self._plan.folder / TOKENIZER).read_text(encoding="utf-8")
             self._teacher = row_labeller_of(self._plan.teacher, text, self._device)
+            give_shared_arrays(self._writer, self._teacher)
         return self._teacher
 
     def do(self, number: int, advance: Callable[[int], object] = lambda _: None) -> bool:
@@ -68,7 +69,8 @@ class PartWorker:
         start = time.perf_counter()
         split, index = self._plan.place(number)
         rows = self._plan.read_rows(number)
-        part = compute_part(teacher, rows, slice(0, len(rows)), part_words(split, index), advance)
+        where, learnt = part_words(split, index), split in LEARNT_SPLITS
+        part = compute_part(teacher, rows, slice(0, len(rows)), where, advance, are_learnt=learnt)
         notes = {"seconds": time.perf_counter() - start, "worker": f"{socket.gethostname()} {os.getpid()}"}
         place = place_of(teacher)
         self._writer.write(split, index, part, notes if place is None else {**notes, "place": place})

@@ -44,13 +44,22 @@ class DistilBertInference:
 
     def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Return the logits, float32 [n, classes], of token ids and their mask, both int64 [n, length]."""
+        return self.with_states(input_ids, attention_mask)[0]
+
+    def with_states(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the logits, and the states after half of the layers, float32 [n, length, dim]; None of one layer."""
         hidden, masked, bias = self._embed(input_ids), attention_mask == 0, None
         masked &= ~masked.all(dim=1, keepdim=True)  # a row without any token has finite logits too
         if bool(masked.any()):
             bias = torch.zeros(masked.shape).masked_fill_(masked, torch.finfo(torch.float32).min)[:, None, None, :]
-        for layer in self._layers:
+        states = None
+        for number, layer in enumerate(self._layers, start=1):
             hidden = layer(hidden, bias)
-        return self._classifier(functional.relu(self._dense(self._last(hidden, bias))))
+            if number == (len(self._layers) + 2) // 2:
+                states = hidden
+        return self._classifier(functional.relu(self._dense(self._last(hidden, bias)))), states
 
 
 class _Layer:

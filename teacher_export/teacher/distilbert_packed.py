@@ -68,6 +68,10 @@ class PackedDistilBert:
 
     def __call__(self, rows: Ragged) -> torch.Tensor:
         """Return the logits, float32 [rows, classes], of rows of token ids."""
+        return self.with_states(rows)[0]
+
+    def with_states(self, rows: Ragged) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the logits, and the tokens' states after half of the layers, float32 [tokens, dim]; None of one."""
         empty = rows.lengths == 0
         ids = np.insert(rows.ids, rows.starts[empty], self._pad_id)
         lengths = np.maximum(rows.lengths, 1)
@@ -78,10 +82,16 @@ class PackedDistilBert:
         hidden = embed.LayerNorm(embed.word_embeddings(tokens) + embed.position_embeddings(positions))
         *layers, last = self._layers
         longest = int(lengths.max())
-        for layer in layers:
+        states = None
+        for number, layer in enumerate(layers, start=1):
             hidden = layer(hidden, starts, longest)
+            if number == (len(layers) + 2) // 2:
+                states = hidden
+        if states is not None and empty.any():  # a row without any token has no state
+            real = np.insert(np.ones(len(rows.ids), bool), rows.starts[empty], False)
+            states = states[self._on_device(real)]
         first = last.of_first_tokens(hidden, starts, longest)
-        return self._classifier(functional.relu(self._dense(first)))
+        return self._classifier(functional.relu(self._dense(first))), states
 
     def _on_device(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)

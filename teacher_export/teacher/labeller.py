@@ -42,12 +42,40 @@ class RowsAsked:
         rows: which of its rows.
         tokens: those rows' tokens.
         where: names them, for messages.
+        are_learnt: whether students learn from them: then they have hints, where the teacher keeps any.
     """
 
     split: "Split"
     rows: slice
     tokens: "Ragged"
     where: str
+    are_learnt: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a teacher says of rows.
+
+    Attributes:
+        logits: float32 [rows, classes], in the order of the export's classes.
+        hints: int8 [tokens, width], or None.
+    """
+
+    logits: "np.ndarray"
+    hints: "np.ndarray | None" = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenStates:
+    """What a teacher says of tokens, whatever the text: what all parts of an export share.
+
+    Attributes:
+        table: what students' embeddings may start from, float32 [vocab_size, dim]; None = there is nothing.
+        hint_directions: what hints are made along, float32 [dim, width]; None = there are none.
+    """
+
+    table: "np.ndarray | None"
+    hint_directions: "np.ndarray | None" = None
 
 
 class RowLabeller(abc.ABC):
@@ -73,6 +101,13 @@ class RowLabeller(abc.ABC):
             asked: the rows.
             advance: is called with the number of rows done since its last call.
         """
+
+    def answers(self, asked: RowsAsked, advance: Callable[[int], object]) -> Answers:
+        """Return all that it says of rows; arguments as for ``logits``."""
+        return Answers(self.logits(asked, advance))
+
+    def keep_hints(self, table: "np.ndarray", directions: "np.ndarray") -> None:  # noqa: B027 - most teachers keep none
+        """Keep hints from now on, by the export's table of embeddings and directions (``hint_map``)."""
 
     @property
     @abc.abstractmethod
@@ -121,8 +156,8 @@ class Labeller(RowLabeller):
         """Do what must be done before it can label rows (fine-tuning)."""
 
     @abc.abstractmethod
-    def token_embeddings(self) -> "np.ndarray | None":
-        """Return what students' embeddings may start from, float32 [vocab_size, dim]; None where there is nothing."""
+    def token_states(self) -> TokenStates:
+        """Return what it says of tokens, whatever the text."""
 
     @abc.abstractmethod
     def figures(self) -> dict[str, Any]:

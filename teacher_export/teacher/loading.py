@@ -75,7 +75,7 @@ class Teacher:
         """The number of weights."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def token_embeddings(self) -> "np.ndarray":
+    def word_embeddings(self) -> "np.ndarray":
         """Return the word-embedding table, float32 [vocab_size, dim]; a pad token of the students' own has zeros."""
         from torch.nn import functional
 

@@ -13,6 +13,7 @@ from distill_jax.errors import InputError
 from teacher_export.teacher import distilbert_inference, distilbert_packed
 from teacher_export.teacher.families import Segments, batch_inputs, batches_allowed, row_kinds
 from teacher_export.teacher.head import score_in_float32
+from teacher_export.teacher.middle import middle_states
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
@@ -21,6 +22,8 @@ GPU_TOKENS = 8
 CPU_TOKENS = 32
 # On a CPU so many batches are computed side by side at most: each takes memory.
 MOST_BATCHES = 8
+# Is shown rows' numbers, and their tokens' states after half of the layers, one row after the other [tokens, hidden].
+Look = Callable[[np.ndarray, torch.Tensor], None]
 
 
 def plan_batches(lengths: np.ndarray, tokens: int, kinds: np.ndarray | None = None) -> list[np.ndarray]:
@@ -55,6 +58,7 @@ def predict_logits(
     segments: Segments | None = None,
     where: str = "",
     advance: Callable[[int], object] = lambda _: None,
+    look: Look | None = None,
 ) -> np.ndarray:
     """Return the logits of every row, in row order.
 
@@ -70,6 +74,7 @@ def predict_logits(
         segments: the ``token_type_ids`` that the model wants with a row.
         where: names the rows in an error message.
         advance: is called with the number of rows done since its last call.
+        look: is called with each batch's rows and their states, maybe by several threads at once.
 
     Returns:
         float32 [n, classes], raw.
@@ -80,12 +85,17 @@ def predict_logits(
     on_gpu = next(model.parameters()).device.type == "cuda"
     most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
     batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
-    own = distilbert_inference.is_supported(model)
-    classify, outputs = _classifier(model, precision, pad_id, segments, own=own), []
+    shows = look is not None
+    own = distilbert_inference.is_supported(model) and not (shows and _has_one_layer(model))
+    classify, outputs = _classifier(model, precision, pad_id, segments, own=own, shows=shows), []
 
     def logits_of(rows: np.ndarray) -> torch.Tensor:
         with torch.inference_mode():
-            return classify(tokens.take(rows)).float()
+            logits, states = classify(tokens.take(rows))
+            if look is not None:
+                assert states is not None  # such a teacher is refused before
+                look(rows, states)
+            return logits.float()
 
     # Side by side for our own code alone: what a model of transformers keeps while it runs is not known.
     with _side_by_side(own=own) as each, ready_for_batches(model, batch_size):
@@ -131,27 +141,37 @@ def _side_by_side(*, own: bool) -> Iterator[Callable[..., Iterable[Any]]]:
 
 
 def _classifier(
-    model: Any, precision: str, pad_id: int, segments: Segments | None, *, own: bool
-) -> Callable[[Ragged], torch.Tensor]:
-    """Return the function from a batch's rows to logits."""
+    model: Any, precision: str, pad_id: int, segments: Segments | None, *, own: bool, shows: bool
+) -> Callable[[Ragged], tuple[torch.Tensor, torch.Tensor | None]]:
+    """Return the function from a batch's rows to logits, and to their tokens' states where it ``shows`` them."""
     dtype, device = getattr(torch, precision), next(model.parameters()).device
-    if distilbert_packed.is_supported(model, dtype):
-        return distilbert_packed.PackedDistilBert(model, dtype, pad_id)
+    if distilbert_packed.is_supported(model, dtype) and not (shows and _has_one_layer(model)):
+        return distilbert_packed.PackedDistilBert(model, dtype, pad_id).with_states
 
-    def autocast(**inputs: torch.Tensor) -> torch.Tensor:
+    def autocast(**inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         with torch.autocast(device.type, dtype, enabled=precision != "float32"):
-            return model(**inputs).logits
+            output = model(**inputs, **({"output_hidden_states": True} if shows else {}))
+        return output.logits, middle_states(output) if shows else None
 
-    compute = distilbert_inference.DistilBertInference(model, dtype) if own else autocast
+    compute = distilbert_inference.DistilBertInference(model, dtype).with_states if own else autocast
 
-    def padded(rows: Ragged) -> torch.Tensor:
+    def padded(rows: Ragged) -> tuple[torch.Tensor, torch.Tensor | None]:
         arrays = batch_inputs(rows, pad_id, segments)
         inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if device.type == "cuda":  # pinned memory lets the copy run beside the last batch's arithmetic
             inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in inputs.items()}
-        return compute(**inputs)
+        logits, states = compute(**inputs)
+        if not shows or states is None:
+            return logits, None
+        is_token = torch.from_numpy(np.arange(states.shape[1]) < rows.lengths[:, None])
+        return logits, states[is_token.to(device)]
 
     return padded
+
+
+def _has_one_layer(model: Any) -> bool:
+    """Whether the layer that our own code computes for first tokens alone is the one whose states are asked for."""
+    return bool(getattr(model.config, "num_hidden_layers", 0) == 1)
 
 
 def _require_finite(logits: np.ndarray, where: str) -> None:

@@ -21,7 +21,7 @@ from teacher_export.data.output_logits import FLOOR
 from teacher_export.identity import describe_export
 from teacher_export.options.data import DEMO_VOTES
 from teacher_export.options.table_teacher import TRAIN, VOCABULARY
-from teacher_export.teacher.labeller import Expected, Labeller, RowLabeller, RowsAsked, TeacherKind
+from teacher_export.teacher.labeller import Expected, Labeller, RowLabeller, RowsAsked, TeacherKind, TokenStates
 from teacher_export.teacher.source import canonical_json
 from teacher_export.teacher.table_embeddings import embeddings_beside
 from teacher_export.teacher.table_tokenizer import TableTokenizer
@@ -174,9 +174,9 @@ class TableLabeller(TableRows, Labeller):
     def prepare(self) -> None:
         """Do nothing: the answers are there."""
 
-    def token_embeddings(self) -> np.ndarray | None:
-        """Return those of the model beside the given tokenizer; None where there is none."""
-        return self._embeddings
+    def token_states(self) -> TokenStates:
+        """Return the embeddings of the model beside the given tokenizer, where there is one."""
+        return TokenStates(self._embeddings)
 
     def handed_on(self) -> dict[str, Any]:
         """Return where texts are cut: the answers go with the rows, and the export has the tokenizer."""

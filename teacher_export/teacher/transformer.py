@@ -28,7 +28,7 @@ from teacher_export.teacher.finetune_state import RECORD
 from teacher_export.teacher.finetuned import Finetuning, fold_folder
 from teacher_export.teacher.folds import with_folds
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
-from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind
+from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind, TokenStates
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.training_rows import require_unseen
 from teacher_export.teacher.transformer_rows import TransformerHandedOn, TransformerRows
@@ -166,6 +166,8 @@ def _described(
         described["cross_fitting"] = describe_cross_fitting(config.finetune.teacher_folds, folds_sha256)
     if config.teacher.embedding_texts:
         described["embedding_texts"] = config.teacher.embedding_texts
+    if config.teacher.hint_width:
+        described["hint_width"] = config.teacher.hint_width
     if config.teacher.reads_otherwise:
         described["teacher_reads"] = {"max_length": config.teacher.max_length, "overlap": config.teacher.overlap}
     return described
@@ -255,11 +257,11 @@ class TransformerLabeller(TransformerRows, Labeller):
             self.fingerprint = self._crossed.fingerprint(self.fingerprint)
         self.place_model()
 
-    def token_embeddings(self) -> "np.ndarray":
-        """Return each token's mean state in its middle, or its own table, float32 [vocab_size, dim]."""
+    def token_states(self) -> TokenStates:
+        """Return each token's mean state in its middle, or its own table."""
         count = self.config.teacher.embedding_texts
         states = self.mean_token_states(self._drawn_texts(count)) if count else None
-        return self._teacher.token_embeddings() if states is None else states
+        return TokenStates(self._teacher.word_embeddings()) if states is None else states
 
     def _drawn_texts(self, count: int) -> list[str]:
         """Return so many texts that students learn from, or all, drawn by the seed."""

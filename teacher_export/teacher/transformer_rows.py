@@ -5,21 +5,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from distill_jax.console import progress, warn
+from distill_jax.data.ragged import spans
 from distill_jax.errors import InputError
 from teacher_export.libraries import silence_libraries
 from teacher_export.options.teacher import DeviceName, TeacherConfig
 from teacher_export.teacher.hardware import resolve_device
-from teacher_export.teacher.labeller import RowLabeller, RowsAsked
+from teacher_export.teacher.labeller import Answers, RowLabeller, RowsAsked, TokenStates
 from teacher_export.teacher.source import TeacherSource, folder_source, resolve_teacher
 from teacher_export.teacher.tokens import encode
 from teacher_export.teacher.windows import WindowReader, cut_at, logits_of_windows, mean_of_windows
 
 if TYPE_CHECKING:
-    import numpy as np
+    import torch
 
     from distill_jax.data.ragged import Ragged
+    from teacher_export.teacher.hint_map import HintMap
     from teacher_export.teacher.loading import Teacher
+    from teacher_export.teacher.logits import Look
 
 
 class TransformerRows(RowLabeller):
@@ -37,6 +42,7 @@ class TransformerRows(RowLabeller):
         self, asked: TeacherConfig, teacher: "Teacher", *, device: Any, precision: str, columns: Sequence[int]
     ) -> None:
         self._asked, self._device, self._precision, self._columns = asked, device, precision, list(columns)
+        self._hint_map: HintMap | None = None
         self._take(teacher)
 
     def _take(self, teacher: "Teacher") -> None:
@@ -51,11 +57,11 @@ class TransformerRows(RowLabeller):
         """Move the model to its device."""
         self._teacher.model.to(self._device).eval()
 
-    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
+    def logits(self, asked: RowsAsked, advance: Callable[[int], object]) -> np.ndarray:
         """Run the model over the rows' tokens, or over their windows."""
         return self.logits_of(self._teacher, asked, advance)
 
-    def logits_of(self, teacher: "Teacher", asked: RowsAsked, advance: Callable[[int], object]) -> "np.ndarray":
+    def logits_of(self, teacher: "Teacher", asked: RowsAsked, advance: Callable[[int], object]) -> np.ndarray:
         """Run another model of the same tokenizer over the rows, as ``logits`` does its own."""
         if not self._asked.reads_otherwise:
             return self._pass(teacher, asked.tokens, asked.where, advance)
@@ -72,7 +78,33 @@ class TransformerRows(RowLabeller):
         advance(len(counts))
         return mean_of_windows(logits, counts)
 
-    def _pass(self, teacher: "Teacher", tokens: "Ragged", where: str, advance: Callable[[int], object]) -> "np.ndarray":
+    def keep_hints(self, table: np.ndarray, directions: np.ndarray) -> None:
+        """Keep hints from now on."""
+        from teacher_export.teacher.hint_map import HintMap
+
+        self._hint_map = HintMap(table, directions)
+
+    def answers(self, asked: RowsAsked, advance: Callable[[int], object]) -> Answers:
+        """Run the model over the rows' tokens, and keep hints of those that students learn from."""
+        hint_map, tokens = self._hint_map, asked.tokens
+        if hint_map is None or not asked.are_learnt:
+            return Answers(self.logits(asked, advance))
+        hints = np.zeros((len(tokens.ids), hint_map.width), np.int8)
+
+        def look(rows: np.ndarray, states: "torch.Tensor") -> None:
+            places = spans(tokens.starts[rows], tokens.lengths[rows])
+            hints[places] = hint_map(tokens.ids[places], states)
+
+        return Answers(self._pass(self._teacher, tokens, asked.where, advance, look), hints)
+
+    def _pass(
+        self,
+        teacher: "Teacher",
+        tokens: "Ragged",
+        where: str,
+        advance: Callable[[int], object],
+        look: "Look | None" = None,
+    ) -> np.ndarray:
         from teacher_export.teacher.logits import predict_logits
 
         logits = predict_logits(
@@ -85,13 +117,19 @@ class TransformerRows(RowLabeller):
             max_length=self._asked.max_length,
             where=where,
             advance=advance,
+            look=look,
         )
         return logits[:, self._columns]
 
-    def mean_token_states(self, texts: "Sequence[str]") -> "np.ndarray | None":
-        """Return each token's mean state over texts (``token_states``); None, and say so, where it shows none."""
+    def mean_token_states(self, texts: Sequence[str]) -> TokenStates | None:
+        """Return each token's mean state over texts (``token_states``); None, and say so, where it shows none.
+
+        Raises:
+            InputError: it shows none, and hints of them are asked for.
+        """
         from teacher_export.teacher.token_states import LONGEST, mean_token_states
 
+        width = self._asked.hint_width
         tokenizer = cut_at(self._teacher.tokenizer, min(LONGEST, self._asked.max_length))
         with progress(len(texts), "reading the teacher's states") as bar:
             found = mean_token_states(
@@ -99,7 +137,13 @@ class TransformerRows(RowLabeller):
                 encode(tokenizer, texts),
                 precision=self._precision,
                 batch_size=self._asked.batch_size,
+                hint_width=width,
                 advance=bar.update,
+            )
+        if found is None and width:
+            raise InputError(
+                f"--hint-width {width}: expected a teacher that shows finite states of these texts' tokens, got one "
+                "that does not; leave it out"
             )
         if found is None:
             warn(

@@ -244,6 +244,9 @@ def test_a_pickle_is_never_executed(folder, tmp_path):
         ("teacher_logits", PART.teacher_logits.astype(np.float64), r"expected float32 \[2, 3\], got float64 \[2, 3\]"),
         ("teacher_logits", PART.teacher_logits[:, :2], r"expected float32 \[2, 3\], got float32 \[2, 2\]"),
         ("teacher_logits", PART.teacher_logits[:1], r"expected float32 \[2, 3\], got float32 \[1, 3\]"),
+        ("hints", np.zeros((6, 4), np.float32), r"expected int8 \[6, 4\], got float32 \[6, 4\]"),
+        ("hints", np.zeros((5, 4), np.int8), r"expected int8 \[6, 4\], got int8 \[5, 4\]"),
+        ("hints", np.zeros(6, np.int8), r"expected int8 \[6, 6\], got int8 \[6\]"),
     ],
 )
 def test_each_array_has_its_type_and_shape(name, array, message):

@@ -176,12 +176,12 @@ def test_an_unknown_row_is_refused(tmp_path, capsys):
     with pytest.raises(InputError, match=r"--only: expected rows among start-help, .*, got 'fastest'"):
         catalogue.choose(catalogue.all_matches(QUICK, tmp_path, tmp_path, tmp_path), ["fastest"])
     message = refusal(capsys, command_line.main, "--repeats", "0")
-    assert message == "--repeats: expected a number at least 1 and at most 1000, got 0"
+    assert message == "--repeats: expected a number at least 1 and at most 1,000, got 0"
 
 
 def test_prediction_cannot_grow_without_its_training(capsys):
     assert "needs train-cnn" in refusal(capsys, growth.main, "--only", "predict-cnn", "train-fasttext")
-    assert "--rows: expected a number at least 1000" in refusal(capsys, growth.main, "--rows", "10")
+    assert "--rows: expected a number at least 1,000" in refusal(capsys, growth.main, "--rows", "10")
 
 
 def test_growth_shows_what_a_further_row_takes():

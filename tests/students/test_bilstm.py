@@ -125,6 +125,10 @@ def test_the_recurrence_written_out(states):
     hidden = np.maximum(features @ params["dense"]["kernel"] + params["dense"]["bias"], 0)
     expected = hidden @ params["fc"]["kernel"] + params["fc"]["bias"]
     assert_close(_logits(student, params, _pad([text], 9))[0], expected, **OF_LOGITS)
+    logits, beside = student.with_token_states(params, _pad([text], 9))
+    assert_close(logits[0], expected, **OF_LOGITS)
+    assert beside.shape == (1, 9, student.config.token_state_width)
+    assert_close(beside[0, :5], np.concatenate([forward, backward[::-1]], axis=1), **OF_LOGITS)
 
 
 def test_each_row_is_reversed_by_its_own_length():

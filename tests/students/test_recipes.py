@@ -174,7 +174,7 @@ def test_n_grams_and_buckets_go_together():
 
 
 def test_the_number_of_seeds_has_a_range():
-    with pytest.raises(InputError, match="--seeds: expected a number at least 1 and at most 1000, got 0"):
+    with pytest.raises(InputError, match="--seeds: expected a number at least 1 and at most 1,000, got 0"):
         parse(["--seeds", "0"])
 
 

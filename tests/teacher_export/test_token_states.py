@@ -20,6 +20,7 @@ from teacher_export.parts.working import compute_parts
 from teacher_export.teacher import logits as predict
 from teacher_export.teacher import token_states
 from teacher_export.teacher.loading import load_teacher
+from teacher_export.teacher.middle import middle_states
 from teacher_export.teacher.source import resolve_teacher
 from teacher_export.teacher.tokens import encode
 from teacher_families import FAMILIES, LONGEST, save_family
@@ -36,7 +37,8 @@ def _teacher(folder):
 
 def _states(teacher, texts=TEXTS, batch_size=8):
     tokens = encode(teacher.tokenizer, texts)
-    return tokens, token_states.mean_token_states(teacher, tokens, precision="float32", batch_size=batch_size)
+    found = token_states.mean_token_states(teacher, tokens, precision="float32", batch_size=batch_size)
+    return tokens, None if found is None else found.table
 
 
 def _means(folder):
@@ -126,8 +128,7 @@ _STATES = torch.zeros(7, 1, 16)
     ],
 )
 def test_a_teacher_that_shows_no_states_gives_its_own_table(output, headed, tmp_path, monkeypatch, small_data, capsys):
-    middle = token_states._middle
-    monkeypatch.setattr(token_states, "_middle", lambda _: middle(SimpleNamespace(**output)))
+    monkeypatch.setattr(token_states, "middle_states", lambda _: middle_states(SimpleNamespace(**output)))
     export.run(configure(headed, tmp_path / "states"))
     export.run(configure(headed, tmp_path / "own", embedding_texts=0))
     tables = [_table(tmp_path / name) for name in ("states", "own")]

@@ -17,11 +17,11 @@ CNN = ("--student", "cnn", "--filters", "4", *OPTIONS)
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
-    return write_tiny_export(tmp_path_factory.mktemp("export") / "e", 60, 40, 80)
+    return write_tiny_export(tmp_path_factory.mktemp("export") / "e", 60, 40, 80, hint_width=4)
 
 
 _TWO_DEVICES = """
-import sys
+import dataclasses, sys
 from pathlib import Path
 import jax, numpy as np
 from distill_jax.config import TrainConfig
@@ -31,11 +31,12 @@ from distill_jax.training.fit import fit
 
 assert len(jax.devices()) == 2
 export = Export.open(sys.argv[1])
-for name, own in (("cnn", {"filters": 4}), ("bilstm", {"hidden": 6})):
+for name, own, weight in (("cnn", {"filters": 4}, 0), ("bilstm", {"hidden": 6}, 0), ("bilstm", {"hidden": 6}, 0.5)):
     student = build_student(name, **export.manifest.sizes, embedding_dim=8, **own)
     found = []
     for devices in (1, 2):
         config = TrainConfig.notebook(name, epochs=2, batch_size=8, distil=True, shuffle=True, devices=devices)
+        config = dataclasses.replace(config, hint_weight=weight)
         found.append(fit(student, student.init(0), train=export.train, test=export.test, config=config).params)
     moved = [np.abs(one - start).max() for one, start in zip(*map(jax.tree.leaves, (found[0], student.init(0))))]
     apart = [np.abs(one - two).max() for one, two in zip(*map(jax.tree.leaves, found))]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from distill_jax.config import TrainConfig
+from distill_jax.data.ragged import Ragged
 from distill_jax.errors import Interrupted
 from distill_jax.students.student import build_student
 from distill_jax.training.fit import fit
@@ -92,6 +93,19 @@ def test_for_more_epochs_it_is_training_for_more_epochs(few_examples):
     finished = _fit("cnn", few_examples, short, resume=snapshots[-1])  # nothing is left to do
     assert len(finished.history) == 1
     assert np.isfinite(finished.test_logits).all()
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_with_hints_their_map_goes_on_too(few_examples, after):
+    train, test = few_examples
+    hints = np.random.default_rng(0).integers(-50, 50, (len(train.tokens.ids), 4)).astype(np.int8)
+    examples = dataclasses.replace(train, hints=Ragged(hints, train.tokens.lengths)), test
+    config = _config("bilstm", hint_weight=0.5)
+    snapshot = _stopped("bilstm", examples, config, after)
+    whole = _fit("bilstm", examples, config)
+    _assert_same(_fit("bilstm", examples, config, resume=snapshot), whole)
+    without = _fit("bilstm", examples, dataclasses.replace(config, hint_weight=0.0))
+    assert not np.array_equal(without.test_logits, whole.test_logits)
 
 
 def test_a_snapshot_can_be_kept_while_the_training_goes_on(few_examples):

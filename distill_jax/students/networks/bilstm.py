@@ -41,23 +41,48 @@ class BiLstm(nnx.Module):
     ) -> Float[Array, "batch classes"]:
         """Return logits; ``dropout_rng`` None = no dropout, which acts after the ReLU layer."""
         del padded_length  # padding is not looked at
-        features = self.features(inputs)
+        return self._classify(*self._states(inputs), dropout_rng)
+
+    def with_token_states(
+        self,
+        inputs: Int[AnyArray, "batch length"],
+        padded_length: int | None = None,
+        dropout_rng: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "batch classes"], Float[Array, "batch steps states"]]:
+        """Return logits, and both directions' states at each token side by side, 2 × hidden numbers."""
+        del padded_length  # padding is not looked at
+        states, lengths = self._states(inputs)
+        forward, backward = states.transpose(1, 2, 0, 3)
+        places = _mirrored(lengths, states.shape[0])[:, :, None]
+        beside = jnp.concatenate([forward, jnp.take_along_axis(backward, places, axis=1)], axis=-1)
+        return self._classify(states, lengths, dropout_rng), beside
+
+    def _classify(
+        self,
+        states: Float[Array, "steps 2 batch hidden"],
+        lengths: Int[Array, " batch"],
+        dropout_rng: PRNGKeyArray | None,
+    ) -> Float[Array, "batch classes"]:
+        """Return logits of the states pooled, 2 × hidden numbers: of an empty text zeros."""
+        pool = max_of_states if self.config.states == "max" else last_states
+        pooled = jnp.where(lengths[:, None] > 0, pool(states, lengths), 0)
+        features = jnp.concatenate([pooled[0], pooled[1]], axis=-1)
         features = jax.nn.relu(features @ self.dense["kernel"][...] + self.dense["bias"][...])
         if dropout_rng is not None and self.config.dropout:
             features = dropout(features, self.config.dropout, dropout_rng)
         return features @ self.fc["kernel"][...] + self.fc["bias"][...]
 
-    def features(self, input_ids: Int[AnyArray, "batch length"]) -> Float[Array, "batch features"]:
-        """Return the pooled states of both directions, 2 × hidden numbers."""
+    def _states(
+        self, input_ids: Int[AnyArray, "batch length"]
+    ) -> tuple[Float[Array, "steps 2 batch hidden"], Int[Array, " batch"]]:
+        """Return both directions' states after each token that they read, one at least, and the texts' lengths."""
         lengths = real_lengths(input_ids, self.config.pad_id)
         if not input_ids.shape[1]:
             input_ids = jnp.pad(input_ids, ((0, 0), (0, 1)), constant_values=self.config.pad_id)
         readings = jnp.stack([input_ids, reversed_texts(input_ids, lengths)])
         layers = [getattr(self, direction) for direction in DIRECTIONS]
-        states = lstm_states(self._gate_inputs(readings, layers), jnp.stack([x["state_kernel"][...] for x in layers]))
-        pool = max_of_states if self.config.states == "max" else last_states
-        pooled = jnp.where(lengths[:, None] > 0, pool(states, lengths), 0)
-        return jnp.concatenate([pooled[0], pooled[1]], axis=-1)
+        kernels = jnp.stack([layer["state_kernel"][...] for layer in layers])
+        return lstm_states(self._gate_inputs(readings, layers), kernels), lengths
 
     def _gate_inputs(
         self, readings: Int[AnyArray, "2 batch length"], layers: list[nnx.Dict]
@@ -92,9 +117,14 @@ def reversed_texts(
     input_ids: Int[AnyArray, "batch length"], lengths: Int[AnyArray, " batch"]
 ) -> Int[Array, "batch length"]:
     """Return each row with its first ``lengths`` tokens in reverse; the padding stays behind them."""
-    position = jnp.arange(input_ids.shape[1])
+    return jnp.take_along_axis(input_ids, _mirrored(lengths, input_ids.shape[1]), axis=1)
+
+
+def _mirrored(lengths: Int[AnyArray, " batch"], most: int) -> Int[Array, "batch most"]:
+    """Return where each place of a text is from its end on; behind it, where it is."""
+    position = jnp.arange(most)
     mirrored = lengths[:, None] - 1 - position
-    return jnp.take_along_axis(input_ids, jnp.where(mirrored >= 0, mirrored, position), axis=1)
+    return jnp.where(mirrored >= 0, mirrored, position)
 
 
 def lstm_states(

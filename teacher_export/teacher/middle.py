@@ -1,0 +1,27 @@
+"""A teacher's states at each token in its middle, where they say the most of what a token means in its place."""
+
+from typing import Any
+
+import torch
+
+
+def middle_states(output: Any) -> torch.Tensor | None:
+    """Return the states after half of the layers, [rows, tokens, hidden]: of two stacks, of that which reads.
+
+    Args:
+        output: what a model of transformers returns with ``output_hidden_states``.
+    """
+    for name in ("encoder_hidden_states", "hidden_states"):
+        states = getattr(output, name, None)
+        if states is not None and len(states) > 1:
+            found: torch.Tensor = states[len(states) // 2]
+            return found
+    return None
+
+
+def normalised(states: torch.Tensor) -> torch.Tensor:
+    """Return states [tokens, hidden], each with mean 0 and variance 1 over its own numbers.
+
+    For there are architectures some of whose states are thousands of times as large as the others.
+    """
+    return torch.nn.functional.layer_norm(states, states.shape[1:])
