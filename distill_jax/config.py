@@ -45,8 +45,9 @@ class TrainConfig:
     """What a row's loss is multiplied by, for classes that are rarer than they matter: balanced, every class weighs the
     same in all; or a weight for some classes by their names (billing=3,legal=0.5), 1 for the others."""
     hint_weight: Annotated[float, Range(0, 1000)] = 0.0
-    """With --distil, how much the teacher's states at each token count at first, beside its logits (hints, Romero et
-    al. 2015); it falls to 0 along seven tenths of the training. For bilstm, and an export with --hint-width."""
+    """With --distil, how much it counts at first, beside the logits, to say what a context adds to each token in the
+    teacher (Romero et al. 2015); it falls to 0 along seven tenths of the training. For bilstm, and an export with
+    --hint-width."""
     transfer: bool = False
     """With --distil, learn from the export's transfer split too, where it has one."""
     transfer_share: Annotated[float, Range(0, 1, low_open=True)] = 1.0

@@ -8,11 +8,12 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from distill_jax.console import parse_options, run_command, say
 from distill_jax.errors import InputError, require_range
-from distill_jax.export.format import read_manifest
+from distill_jax.export.format import HINT_DIRECTIONS, read_manifest
 from distill_jax.export.reader import iterate_parts, read_token_embeddings
 from distill_jax.export.writer import ExportWriter
 
@@ -51,11 +52,13 @@ def repeat(export: Path, output: Path, times: int) -> int:
     writer.write_tokenizer((export / "tokenizer.json").read_text(encoding="utf-8"))
     if found.has_token_embeddings:
         writer.write_token_embeddings(read_token_embeddings(export, found))
+    if found.hint_width:
+        writer.write_hint_directions(np.load(export / HINT_DIRECTIONS))
     counts = {}
     for split in found.splits:
         index = 0
         for turn in range(times if split == "transfer" else 1):
-            for part in iterate_parts(export, found, split):
+            for part in iterate_parts(export, found, split, hints=True):
                 ids = part.example_ids + turn * (1 << 40)
                 writer.write(split, index, dataclasses.replace(part, example_ids=ids))
                 index += 1

@@ -53,10 +53,10 @@ def baselines_of(export: "Export", task: Task, tokenizer: FastTokenizer) -> list
         rows = rows.take(np.arange(min(len(rows), most)))
         return tokenizer.decode(rows.tokens, export.manifest.pad_id), rows
 
-    texts, train = taken(export.train, MOST_ROWS)
+    texts, train = taken(export.split("train"), MOST_ROWS)
     transfer = None
-    if export.transfer is not None:
-        further, rows = taken(export.transfer, MOST_ROWS - len(texts))
+    if "transfer" in export.manifest.splits:
+        further, rows = taken(export.split("transfer"), MOST_ROWS - len(texts))
         transfer = None if rows.teacher_logits is None else (further, rows.teacher_logits)
     return trained_baselines(task, texts, train.labels, train.teacher_logits, len(export.label_names), transfer)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
-from distill_jax.export.format import LEARNT_SPLITS, ExportFormatError, Manifest, Part
+from distill_jax.export.format import Manifest, Part
 from distill_jax.export.reader import iterate_parts
 from distill_jax.tasks.registry import SINGLE_LABEL
 from distill_jax.tasks.task import Task
@@ -26,8 +26,8 @@ class Examples:
         length: the tokens that rows are padded to; no row has more.
         transfer_rows: how many of the last rows are a transfer set's.
         weights: float32 [n], what each row's loss is multiplied by in training; None = every row counts as one.
-        hints: int8 [tokens, width] a row, the teacher's state at each of its tokens (``export.format.HINT_STEP``), or
-            None.
+        hints: int8 [tokens, width] of each row, what the context adds to each of its tokens in the teacher
+            (``export.format.HINT_STEP``), or None.
     """
 
     tokens: Ragged
@@ -45,9 +45,17 @@ class Examples:
             array = getattr(self, name)
             if array is not None and len(array) != rows:
                 raise InputError(f"{name}: expected {rows} rows, as many as labels, got {len(array)}")
+        if self.hints is not None:
+            self._check_hints(self.hints)
         longest = int(self.tokens.lengths.max(initial=0))
         if longest > self.length:
             raise InputError(f"tokens: expected rows of at most {self.length} tokens (length), got one of {longest}")
+
+    def _check_hints(self, hints: Ragged) -> None:
+        if hints.ids.dtype != np.int8 or hints.ids.ndim != 2:
+            raise InputError(f"hints: expected int8 [tokens, width], got {hints.ids.dtype} {list(hints.ids.shape)}")
+        if not np.array_equal(hints.lengths, self.tokens.lengths):
+            raise InputError("hints: expected one for each token of each row, got other lengths than tokens have")
 
     @classmethod
     def from_padded(
@@ -96,8 +104,8 @@ def drawn_rows(rows: int, count: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
 
-def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
-    """Read a split of an export folder, part by part.
+def read_examples(folder: Path, manifest: Manifest, split: str, *, hints: bool = False) -> Examples:
+    """Read a split of an export folder, part by part, with its hints where there are some, or without.
 
     Raises:
         ExportFormatError: a part is damaged.
@@ -106,7 +114,7 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
     if not manifest.examples(split):
         raise InputError(f"export folder {folder}: split {split!r}: expected at least one row, got none")
     parts = []
-    for part in iterate_parts(folder, manifest, split):
+    for part in iterate_parts(folder, manifest, split, hints=hints):
         require_length(part, manifest.max_length, f"export folder {folder}: split {split!r}")
         parts.append(part)
     return Examples(
@@ -116,25 +124,16 @@ def read_examples(folder: Path, manifest: Manifest, split: str) -> Examples:
         np.concatenate([part.example_ids for part in parts]),
         length=manifest.max_length,
         weights=normalised_weights([part.weights for part in parts], f"export folder {folder}: split {split!r}"),
-        hints=joined_hints(parts, manifest.hint_width if split in LEARNT_SPLITS else 0),
+        hints=joined_hints(parts),
     )
 
 
-def joined_hints(parts: Sequence[Part], width: int) -> Ragged | None:
-    """Return the hints of parts' rows, one after the other; None where the export has none.
-
-    Raises:
-        ExportFormatError: a part has none, or of another width than the manifest's.
-    """
-    if not width:
-        return None
-    for part in parts:
-        if part.hints is None or part.hints.shape[1] != width:
-            found = "none" if part.hints is None else str(part.hints.shape[1])
-            raise ExportFormatError(
-                f"hints: expected {width} numbers a token in every part (the manifest), got {found}; export again"
-            )
-    return Ragged.concatenate([Ragged(part.hints, part.tokens.lengths) for part in parts if part.hints is not None])
+def joined_hints(parts: Sequence[Part]) -> Ragged | None:
+    """Return the hints of parts' rows, one after the other; None where the parts have none."""
+    there = [Ragged(part.hints, part.tokens.lengths) for part in parts if part.hints is not None]
+    if len(there) < 2:
+        return there[0] if there else None
+    return Ragged.concatenate(there)
 
 
 def normalised_weights(parts: Sequence[np.ndarray | None], where: str) -> np.ndarray | None:

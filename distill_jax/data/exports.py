@@ -73,8 +73,8 @@ class Export:
 
     @cached_property
     def train(self) -> Examples:
-        """The training rows."""
-        return self.split("train")
+        """The training rows, with their hints."""
+        return self.split("train", hints=True)
 
     @cached_property
     def test(self) -> Examples:
@@ -88,13 +88,13 @@ class Export:
 
     @cached_property
     def transfer(self) -> Examples | None:
-        """The rows that the teacher alone has labelled; None where the export has none."""
-        return self.split("transfer") if "transfer" in self.manifest.splits else None
+        """The rows that the teacher alone has labelled, with their hints; None where the export has none."""
+        return self.split("transfer", hints=True) if "transfer" in self.manifest.splits else None
 
-    def split(self, name: str) -> Examples:
-        """Read a split.
+    def split(self, name: str, *, hints: bool = False) -> Examples:
+        """Read a split, with its hints where there are some, which are the most of its bytes, or without.
 
         Raises:
             InputError: the export has no such split, or a part of it is damaged.
         """
-        return read_examples(self.folder, self.manifest, name)
+        return read_examples(self.folder, self.manifest, name, hints=hints)

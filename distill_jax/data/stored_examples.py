@@ -102,9 +102,9 @@ class StoredExamples:
         numbers, found = self.numbers[rows], []
         for index in np.unique(np.searchsorted(self.stops, numbers, side="right")).tolist():
             first, stop = self.stops[index] - self.infos[index].examples, self.stops[index]
-            part = read_part(self.folder, self.infos[index], self.manifest)
+            part = read_part(self.folder, self.infos[index], self.manifest, hints=self.hint_width > 0)
             wanted = numbers[np.searchsorted(numbers, first) : np.searchsorted(numbers, stop)] - first
-            rows_tokens = [part.tokens, joined_hints([part], self.hint_width)]
+            rows_tokens = [part.tokens, joined_hints([part])]
             if len(wanted) < len(part):
                 rows_tokens = [None if each is None else each.take(wanted) for each in rows_tokens]
             found.append((*rows_tokens, part.teacher_logits[wanted]))
@@ -145,7 +145,7 @@ def store_examples(
         if not manifest.examples(split):
             raise InputError(f"{where}: expected at least one row, got none")
         for info in manifest.splits[split]:
-            part = read_part(folder, info, manifest)
+            part = read_part(folder, info, manifest, hints=hints)
             require_length(part, manifest.max_length, where)
             inputs = student.inputs(part.tokens)
             width = 1 if inputs.ids.ndim == 1 else inputs.ids.shape[1]

@@ -54,7 +54,7 @@ class Part:
         teacher_logits: float32 [n, classes], raw: no softmax, no temperature.
         weights: float32 [n], how much the rows count in training, by their ratios; None = every row counts as one.
         hints: int8 [tokens, width], what the context adds to each token in the teacher, in steps of ``HINT_STEP``; None
-            = there are none.
+            = there are none, or they are not read.
     """
 
     example_ids: np.ndarray
@@ -132,8 +132,11 @@ class Manifest:
     @property
     def hint_width(self) -> int:
         """How many numbers a hint has; 0 = there are none."""
-        width = self.config.get("hint_width", 0)
-        return width if isinstance(width, int) and width > 0 else 0
+        return int(self.config.get("hint_width", 0))
+
+    def hint_width_of(self, file: str) -> int:
+        """Return how many numbers the hints of a part have; 0 = none, as of every part that no student learns from."""
+        return self.hint_width if file.partition("/")[0] in LEARNT_SPLITS else 0
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -254,6 +257,9 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
     pad_id = _field(value, "pad_id", int, where)
     if not 0 <= pad_id < vocab_size:
         raise ExportFormatError(f"{where}: pad_id: expected 0 to {vocab_size - 1} (vocab_size - 1), got {pad_id}")
+    config = _field(value, "config", dict, where)
+    if "hint_width" in config:
+        _positive(config, "hint_width", f"{where}: config")
     splits = _field(value, "splits", dict, where)
     for name in ("train", "test"):
         if name not in splits:
@@ -264,7 +270,7 @@ def parse_manifest(value: dict[str, Any], where: str) -> Manifest:
         pad_id=pad_id,
         max_length=_positive(value, "max_length", where, LONGEST_TEXT),
         teacher=_field(value, "teacher", dict, where),
-        config=_field(value, "config", dict, where),
+        config=config,
         splits={name: _parse_split(name, split, where) for name, split in splits.items()},
         task=task.name,
         standardisation=standardisation,

@@ -34,8 +34,14 @@ _PART_DTYPES = {
 _OPTIONAL_DTYPES = {WEIGHTS: np.dtype(np.float32), HINTS: np.dtype(np.int8)}
 
 
-def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
+def read_part(folder: Path, info: PartInfo, manifest: Manifest, *, hints: bool = False) -> Part:
     """Read one part, check its bytes against the manifest's hash and its arrays against every rule of the format.
+
+    Args:
+        folder: the export folder.
+        info: what the manifest says of the part.
+        manifest: the manifest.
+        hints: read its hints too, which are the most of its bytes.
 
     Raises:
         MissingInputError: the part is not there.
@@ -50,18 +56,24 @@ def read_part(folder: Path, info: PartInfo, manifest: Manifest) -> Part:
             f"part {path}: its bytes do not match the manifest (expected SHA-256 {info.sha256[:12]}…, "
             f"got {digest[:12]}…); it was changed or damaged: delete it and export again"
         )
-    arrays = load_arrays(path)
+    arrays = load_arrays(path, hints=hints)
     validate_arrays(arrays, manifest.num_labels, manifest.vocab_size, f"part {path}", manifest.labelling)
     part = Part.of(arrays)
     if len(part) != info.examples:
         raise ExportFormatError(f"part {path}: expected {info.examples} rows (the manifest), got {len(part)}")
+    wanted, found = manifest.hint_width_of(info.file), 0 if part.hints is None else part.hints.shape[1]
+    if hints and found != wanted:
+        raise ExportFormatError(
+            f"part {path}: hints: expected {wanted} numbers a token (config.hint_width of the manifest; 0 = none), got "
+            f"{found}"
+        )
     return part
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
+def load_arrays(path: Path, *, hints: bool = True) -> dict[str, np.ndarray]:
     """Load a part's arrays, unpickling nothing; whether they keep the rules is ``validate_arrays``'s business."""
     try:
-        return read_npz(path, "part", list(_PART_DTYPES), optional=OPTIONAL_ARRAYS)
+        return read_npz(path, "part", list(_PART_DTYPES), optional=OPTIONAL_ARRAYS if hints else (WEIGHTS,))
     except InputError as error:
         raise ExportFormatError(str(error)) from None
 
@@ -124,8 +136,8 @@ def _require_between(array: np.ndarray, low: int, high: int, where: str) -> None
         raise ExportFormatError(f"{where.format(index=index)}: expected {low} to {high}, got {int(array[index])}")
 
 
-def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part]:
-    """Yield a split's parts in row order, each read and validated when its turn comes.
+def iterate_parts(folder: Path, manifest: Manifest, split: str, *, hints: bool = False) -> Iterator[Part]:
+    """Yield a split's parts in row order, each read and validated when its turn comes, with its hints or without.
 
     Raises:
         ExportFormatError: a part is wrong, or an example id stands in two parts.
@@ -134,7 +146,7 @@ def iterate_parts(folder: Path, manifest: Manifest, split: str) -> Iterator[Part
         raise ExportFormatError(f"export folder {folder}: it has no split {split!r}, only {sorted(manifest.splits)}")
     seen = DistinctIds()
     for info in manifest.splits[split]:
-        part = read_part(folder, info, manifest)
+        part = read_part(folder, info, manifest, hints=hints)
         if not seen.add(part.example_ids):  # within a part they differ: reading it saw to that
             raise ExportFormatError(
                 f"part {Path(folder) / info.file}: example_ids: expected none of an earlier part's, got repeated ones"

@@ -18,6 +18,7 @@ from distill_jax.checksums import record_digests, record_files
 from distill_jax.errors import InputError
 from distill_jax.export.format import (
     HINT_DIRECTIONS,
+    LEARNT_SPLITS,
     MANIFEST,
     PART_NAME,
     SCHEMA_VERSION,
@@ -182,8 +183,17 @@ class ExportWriter:
         else:
             with atomic_write(path) as stream:
                 np.save(stream, array, allow_pickle=False)
-        self._shared[SHARED_ARRAYS[name]] = None if array is None else sha256_file(path)
+        key, digest = SHARED_ARRAYS[name], None if array is None else sha256_file(path)
+        if self.header.hint_width and self._shared.get(key, digest) != digest:
+            self._delete_hinted_parts()
+        self._shared[key] = digest
         self._record()
+
+    def _delete_hinted_parts(self) -> None:
+        """Delete the parts whose hints were made by other arrays: computed anew, these need not have the same bits."""
+        for split in LEARNT_SPLITS:
+            for path in (self.folder / split).glob("part-*"):
+                path.unlink()
 
     @property
     def knows_shared_arrays(self) -> bool:

@@ -154,5 +154,5 @@ def _export_of(seen: Any, folder: Path, run: Path) -> Export:
 
 def _judging(export: Export) -> dict[str, Examples]:
     """Return the rows to judge by: those by which the size is chosen first."""
-    first = {_TRAINING: export.train} if export.validation is None else {"validation": export.validation}
+    first = {_TRAINING: export.split("train")} if export.validation is None else {"validation": export.validation}
     return {**first, "test": export.test}

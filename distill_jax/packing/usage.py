@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from distill_jax.data.exports import Export
+from distill_jax.export.format import LEARNT_SPLITS
 from distill_jax.students.config import StudentConfig
 
 
@@ -24,8 +25,9 @@ class Usage:
     def of(cls, config: StudentConfig, export: Export) -> "Usage":
         """Count the ids of an export's texts."""
         tokens, features = np.zeros(config.vocab_size, np.int64), np.zeros(config.ids, np.int64)
-        for rows in (export.train, export.transfer):
-            if rows is not None:
+        for split in LEARNT_SPLITS:
+            if split in export.manifest.splits:
+                rows = export.split(split)
                 tokens += np.bincount(rows.tokens.ids, minlength=config.vocab_size)
                 inputs = config.inputs(rows.tokens)
                 features += np.bincount(inputs.ids.reshape(-1), minlength=config.ids)

@@ -46,8 +46,8 @@ def _check_beside_labels(config: TrainConfig, train: Examples | StoredExamples) 
     has_hints = train.hint_width > 0 if isinstance(train, StoredExamples) else train.hints is not None
     if config.hint_weight and not has_hints:
         raise InputError(
-            f"train: hints: --hint-weight {config.hint_weight:g} needs them, got none; export with --hint-width 64, or "
-            "train with --hint-weight 0"
+            f"train: hints: --hint-weight {config.hint_weight:g} needs them of all rows, a transfer set's too, got "
+            "none; export with --hint-width 64, or train with --hint-weight 0"
         )
     if config.class_weights and train.weights is None:
         raise InputError("train: weights: --class-weights needs those of the rows (row_weights.weighted), got None")

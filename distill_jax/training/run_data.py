@@ -131,8 +131,7 @@ class TrainData:
         return train, self._split("transfer") if self._learns_from_transfer else None
 
     def _split(self, name: str) -> Examples:
-        rows = self.export.split(name)
-        return rows if self._config.hint_weight else dataclasses.replace(rows, hints=None)
+        return self.export.split(name, hints=self._config.hint_weight > 0)
 
     def _warn_of_few(self, labels: np.ndarray) -> None:
         manifest = self.export.manifest

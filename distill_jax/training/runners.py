@@ -22,7 +22,7 @@ from distill_jax.students.config import BagConfig
 from distill_jax.students.params import Params
 from distill_jax.students.student import Student
 from distill_jax.training.epoch_rows import EpochRows
-from distill_jax.training.hints import HINT_MAP, hint_arrays, new_hint_map
+from distill_jax.training.hints import HINT_MAP, hint_array, new_hint_map
 from distill_jax.training.optimizers import make_optimizer
 from distill_jax.training.placement import Placement
 from distill_jax.training.sparse_sgd import narrow, sparse_sgd_steps, widen
@@ -232,8 +232,7 @@ class DenseRunner:
         self._hint_map: Params | None = None
         if config.hint_weight:
             assert train.hints is not None  # ``check_examples`` saw to that
-            hints = hint_arrays(train.hints, len(arrays["tokens"]))
-            by_row["hint_starts"], by_token["hints"] = hints["hint_starts"], hints["hints"]
+            by_token["hints"] = hint_array(train.hints, tokens, len(arrays["tokens"]))
             self._hint_map = new_hint_map(student.config.token_state_width, train.hints.ids.shape[1], config.seed)
         self._placement = Placement(config)
         self._data = {

@@ -41,8 +41,8 @@ def batch_gradients(
         cursor: scalars, given away: ``step`` in the epoch, ``global_step``.
         data: the whole split on the device: ``tokens`` of all rows (``token_arrays``); ``starts``, ``stops`` and
             ``labels`` [n] and ``teacher_logits`` [n, classes], filled up to a multiple of ``batch_size``; ``rows``, how
-            many are real; ``dropout_key``; where rows have weights, ``row_weights`` [n]; with hints, what
-            ``hint_arrays`` gives; and, where rows are shuffled, ``order`` [n], each row of this epoch.
+            many are real; ``dropout_key``; where rows have weights, ``row_weights`` [n]; with hints, ``hints``
+            (``hint_array``); and, where rows are shuffled, ``order`` [n], each row of this epoch.
         student: the student.
         objective: the loss of an example.
         batch_size: rows in a batch.
@@ -84,7 +84,7 @@ def batch_gradients(
             own = {name: leaf for name, leaf in params.items() if name != HINT_MAP}
             raw, states = student.with_token_states(own, inputs, **options)
             index = jnp.arange(states.shape[1])
-            hints = data["hints"].at[batch("hint_starts")[:, None] + index].get(mode="clip")
+            hints = data["hints"].at[starts[:, None] + index].get(mode="clip")
             is_token = index < (stops - starts)[:, None]
             further = hint_weight * mean(hint_losses(states, hints, is_token, params[HINT_MAP]))
         logits = objective.task.outputs(raw)

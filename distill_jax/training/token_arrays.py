@@ -27,14 +27,14 @@ def token_arrays(tokens: Ragged, least: int = 0) -> dict[str, np.ndarray]:
     if count > _MOST_TOKENS:
         raise InputError(f"train: expected at most {_MOST_TOKENS:,} tokens, got {count:,}")
     room = 1 << max(10, (max(count, least) - 1).bit_length())
-    held = _aligned((room, *tokens.ids.shape[1:]))
+    held = aligned((room, *tokens.ids.shape[1:]), np.int32)
     held[:count] = tokens.ids
     return {"tokens": held, "starts": tokens.starts.astype(np.int32), "stops": tokens.stops.astype(np.int32)}
 
 
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Return an int32 array, not initialised, that begins at a multiple of ``_ALIGNMENT`` bytes."""
-    size = 4 * int(np.prod(shape))
+def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    """Return an array, not initialised, that begins at a multiple of ``_ALIGNMENT`` bytes."""
+    size = np.dtype(dtype).itemsize * int(np.prod(shape))
     buffer = np.empty(size + _ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + size].view(np.int32).reshape(shape)
+    return buffer[start : start + size].view(dtype).reshape(shape)

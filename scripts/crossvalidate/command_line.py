@@ -37,6 +37,8 @@ class Arguments:
     """Changed copies of each training text in the transfer set."""
     film_reviews: int = 150_000
     """Sentences of film reviews in the transfer set, at most; 0 = none."""
+    hint_width: int = 64
+    """Numbers of each token's hint, which a distilled BiLSTM learns from; 0 = none."""
     recipe: str = "best"
     """The students' recipe."""
     variants: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: one)")] = None
@@ -58,6 +60,7 @@ class Arguments:
         require_range("--seeds", self.seeds, 1, 1000)
         require_range("--augment", self.augment, 0, 10_000)
         require_range("--film-reviews", self.film_reviews, 0, float("inf"))
+        require_range("--hint-width", self.hint_width, 0, 4096)
         require_range("--split-seed", self.split_seed, 0, 2**32 - 1)
         for fold in self.only_fold:
             require_range("--only-fold", fold, 0, self.folds - 1)
@@ -96,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
         *(output, options.dataset, rows, parts, students, options.seeds, options.recipe),
         augment=options.augment,
         film_reviews=options.film_reviews,
+        hint_width=options.hint_width,
         variants=tuple(variants),
     )
     asked = sorted(set(options.only_fold)) or list(range(options.folds))

@@ -47,6 +47,7 @@ class Plan:
         recipe: theirs.
         augment: copies of each training text.
         film_reviews: sentences of film reviews among the unlabelled texts, at most; 0 = none.
+        hint_width: numbers of each token's hint; 0 = none.
         variants: what is compared.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     recipe: str
     augment: int
     film_reviews: int
+    hint_width: int
     variants: tuple[Variant, ...]
 
     def result_path(self, fold: int, variant: Variant) -> Path:
@@ -74,7 +76,11 @@ class Plan:
         further = [FILM_REVIEWS, "--unlabelled-rows", str(self.film_reviews)] if self.film_reviews else []
         files = ["--data", str(self.output / TABLE), "--unlabelled", str(self.output / UNLABELLED), *further]
         columns = ["--text-column", "text", "--label-column", "label", "--split-column", fold_column(fold)]
-        return ExportWords.of(variant, self.dataset, ["--dataset", "table", *files, *columns], self.augment)
+        return ExportWords.of(variant, self.dataset, ["--dataset", "table", *files, *columns], self._numbers)
+
+    @property
+    def _numbers(self) -> dict[str, int]:
+        return {"augment": self.augment, "hint_width": self.hint_width}
 
     def export(self, fold: int, variant: Variant) -> tuple[Path, Step]:
         """Return a variant's export folder, and the step that makes it."""
@@ -140,8 +146,8 @@ class Plan:
         own = {"export": list(variant.export), "train": list(variant.train), "direct": list(variant.direct)}
         students = {name: list(variant.students.get(name, ())) for name in self.students}
         numbers = {"seeds": self.seeds, "recipe": self.recipe, "augment": self.augment, "folds": len(self.parts)}
-        films = {"film_reviews": self.film_reviews} if self.film_reviews else {}
-        return {**own, "students": students, **numbers, **films}
+        further = {"film_reviews": self.film_reviews, "hint_width": self.hint_width}
+        return {**own, "students": students, **numbers, **{name: value for name, value in further.items() if value}}
 
     def _results(self, fold: int, variant: Variant, say: Callable[[str], object]) -> dict[str, Any]:
         test = self._test(fold)

@@ -138,9 +138,10 @@ def _about(plan: Plan, summaries: Sequence[VariantSummary]) -> str:
     alike = len(set(copies.values())) == 1
     made = str(next(iter(copies.values()))) if alike else ", ".join(f"{copies[name]} ({name})" for name in copies)
     films = f"{plan.film_reviews:,} sentences of film reviews at most; " if plan.film_reviews else ""
+    hints = f"hints of {plan.hint_width} numbers; " if plan.hint_width else ""
     return (
         f"Held-out rows of {len(plan.parts)} folds ({done}), {rows:,} of {len(plan.rows.labels):,}; "
-        f"{made} copies of each training text; {films}{plan.seeds} {'seed' if plan.seeds == 1 else 'seeds'}. "
+        f"{made} copies of each training text; {films}{hints}{plan.seeds} {'seed' if plan.seeds == 1 else 'seeds'}. "
         "Intervals: 95 %, of resampled groups of near copies, each with every model's answers; *kept* and *gap closed* "
         "are of the pooled rows. ± is the sample standard deviation."
     )

@@ -4,15 +4,16 @@ import dataclasses
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from distill_jax.errors import InputError, MissingInputError
-from distill_jax.options import given_option
+from distill_jax.options import given_option, option_of
 from distill_jax.train import parse
 from scripts.crossvalidate.rows import DatasetName
 from teacher_export.command_line import parse_arguments
+from teacher_export.options.teacher import TeacherConfig
 from teacher_export.options.transfer_set import TransferSetConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -111,7 +112,7 @@ class ExportWords:
     Attributes:
         words: all of it.
         key: what the export is called on the disk.
-        teacher_key: what its teacher is: exports that differ in their transfer sets alone have one.
+        teacher_key: what its teacher is: exports that differ in their transfer sets, states and hints alone have one.
         augment: its copies of each training text.
     """
 
@@ -121,24 +122,27 @@ class ExportWords:
     augment: int
 
     @classmethod
-    def of(cls, variant: Variant, dataset: DatasetName, table: list[str], augment: int) -> "ExportWords":
+    def of(cls, variant: Variant, dataset: DatasetName, table: list[str], numbers: Mapping[str, int]) -> "ExportWords":
         """Return a variant's export.
 
         Args:
             variant: whose words come last, and take the place of the study's.
             dataset: the study's.
             table: the words that name the data.
-            augment: copies of each training text.
+            numbers: of the study's own options, by their fields' names; 0 = it is not given.
 
         Raises:
             InputError: a word is wrong.
         """
-        defaults = {**_OF_DATASETS.get(dataset, {}), **({"--augment": str(augment)} if augment else {})}
+        numbered = {option_of(name): str(number) for name, number in numbers.items() if number}
+        defaults = {**_OF_DATASETS.get(dataset, {}), **numbered}
         given = {word.partition("=")[0] for word in variant.export}
         own = [each for name, value in defaults.items() if name not in given for each in (name, value)]
         words = (*table, *own, *variant.export)
         config = _parsed(variant.name, parse_arguments, list(words))
-        alone = dataclasses.replace(config, transfer_set=TransferSetConfig())
+        # What says nothing of its weights: which texts it labels, and what else it says of them.
+        teacher = dataclasses.replace(config.teacher, embedding_texts=TeacherConfig.embedding_texts, hint_width=0)
+        alone = dataclasses.replace(config, transfer_set=TransferSetConfig(), teacher=teacher)
         return cls(words, _digest(words), _digest(_given(alone)), config.transfer_set.augment)
 
 

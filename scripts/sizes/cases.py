@@ -14,7 +14,7 @@ from distill_jax.data.examples import Examples
 from distill_jax.data.exports import Export
 from distill_jax.data.ragged import Ragged
 from distill_jax.errors import InputError
-from distill_jax.export.format import MANIFEST, Part
+from distill_jax.export.format import HINT_DIRECTIONS, MANIFEST, Part
 from distill_jax.export.reader import read_token_embeddings
 from distill_jax.export.writer import ExportWriter
 
@@ -98,6 +98,8 @@ def _write(case: Case, export: Export, folder: Path) -> None:
     writer.write_tokenizer(export.tokenizer.decode())
     if manifest.has_token_embeddings:
         writer.write_token_embeddings(read_token_embeddings(export.folder, manifest))
+    if manifest.hint_width:
+        writer.write_hint_directions(np.load(export.folder / HINT_DIRECTIONS))
     writer.finish(dict.fromkeys(splits, 1), manifest.teacher)
 
 

@@ -52,8 +52,8 @@ class TeacherConfig:
     """Students' token embeddings start from a token's mean state in the middle of the teacher, over so many of the
     training and transfer texts at most; 0 = from the teacher's own table of tokens."""
     hint_width: int = 0
-    """Keep each token's state in the middle of the teacher in so many numbers, a byte each, for students to learn from
-    (train's --hint-weight); 64 are enough. 0 = keep none."""
+    """Keep what the context adds to each token in the middle of the teacher, in so many numbers of a byte, such as 64,
+    for students to learn from (train's --hint-weight); 0 = keep nothing of it."""
 
     def __post_init__(self) -> None:
         require_range("--max-length", self.max_length, 4, 100_000)

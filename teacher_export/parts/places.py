@@ -15,7 +15,7 @@ from distill_jax.storage.objects import Objects
 from teacher_export.parts.plan import PLAN_FILES, PLAN_FOLDER, Plan, read_plan
 
 OUTPUT = "output folder"
-BEGINNING = (PARTIAL_MANIFEST, TOKENIZER, *SHARED_ARRAYS, *PLAN_FILES)  # what computing parts needs, besides their rows
+BEGINNING = (PARTIAL_MANIFEST, TOKENIZER, *PLAN_FILES)  # what computing parts needs, besides their rows
 
 
 class Parts(Protocol):
@@ -97,9 +97,12 @@ class StoredParts:
         self._mirror = mirror
         with shared(mirror.folder, OUTPUT):  # one who plans or finishes is not disturbed
             names = mirror.objects.names()
-            mirror.drop(*(name for name in (MANIFEST, *BEGINNING) if name not in names))  # of what lay there before
+            known = (*BEGINNING, *SHARED_ARRAYS)
+            mirror.drop(*(name for name in (MANIFEST, *known) if name not in names))  # of what lay there before
             mirror.fetch_all({name: names[name] for name in BEGINNING if name in names})
             self.plan = read_plan(mirror.folder)
+            if self.plan.header.hint_width:
+                mirror.fetch_all({name: names[name] for name in SHARED_ARRAYS if name in names})
         self._there = {number for number in range(len(self.plan)) if names.keys() >= set(self._files(number))}
 
     def is_done(self, number: int) -> bool:

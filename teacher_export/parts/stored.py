@@ -7,7 +7,8 @@ from pathlib import Path
 from distill_jax.console import warn
 from distill_jax.errors import InputError, MissingInputError
 from distill_jax.export.format import MANIFEST, PART_NAME, SPLIT_NAMES, Manifest, read_manifest
-from distill_jax.export.writer import PARTIAL_MANIFEST, ExportWriter
+from distill_jax.export.writer import PARTIAL_MANIFEST, SHARED_ARRAYS, ExportWriter
+from distill_jax.files import sha256_file
 from distill_jax.locks import sole_writer
 from distill_jax.storage.address import is_address
 from distill_jax.storage.mirror import Mirror
@@ -45,8 +46,10 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
         mirror.objects.require_writable()
     with sole_writer(mirror.folder, OUTPUT):
         mirror.prune(names)
-        wanted = names if is_finished else {name: names[name] for name in BEGINNING if name in names}
+        known = (*BEGINNING, *SHARED_ARRAYS)
+        wanted = names if is_finished else {name: names[name] for name in known if name in names}
         mirror.fetch_all(wanted)  # of a finished export all, to see whether it is this one, and whole
+        before = {name: _sha256_of(mirror.folder / name) for name in (PARTIAL_MANIFEST, *SHARED_ARRAYS)}
         here = dataclasses.replace(config.output, output=mirror.folder)
         plan = make_plan_in_held_folder(dataclasses.replace(config, output=here))
         if plan is not None and is_finished:
@@ -54,15 +57,28 @@ def make_stored_plan(config: ExportConfig, *, alone: bool = False) -> Plan | Non
             raise InputError(
                 f"--output {mirror.folder}: a finished export is there, and damaged; delete it, or name another"
             )
-        if plan is None or PLAN_FILES[-1] in names:
+        if plan is None:
+            return None
+        if PLAN_FILES[-1] in names:
+            changed = [name for name, digest in before.items() if digest != _sha256_of(mirror.folder / name)]
+            if PARTIAL_MANIFEST in changed:
+                raise InputError(
+                    f"--output {mirror.folder}: what its parts share was lost, and comes out otherwise here; delete "
+                    "what lies there, and plan again"
+                )
+            mirror.put(changed)
             return plan
         if not alone:
             _require_for_all(config, plan)
-        begun = sorted(_written(mirror.folder), key=lambda name: name != PARTIAL_MANIFEST)
-        mirror.put(name for name in begun if name not in PLAN_FILES)
+        written = sorted(_written(mirror.folder), key=lambda name: name != PARTIAL_MANIFEST)
+        mirror.put(name for name in written if name not in PLAN_FILES)
         mirror.put(PLAN_FILES)
-        mirror.drop(*(name for name in begun if _is_plan_s_rows(name)))
+        mirror.drop(*(name for name in written if _is_plan_s_rows(name)))
     return plan
+
+
+def _sha256_of(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
 
 
 def _require_for_all(config: ExportConfig, plan: Plan) -> None:

@@ -83,9 +83,11 @@ def predict_logits(
         InputError: a row's logits are not finite, or a batch does not fit the GPU's memory.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
-    most = batch_size * (GPU_TOKENS * max_length if on_gpu else CPU_TOKENS)
-    batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
     shows = look is not None
+    # A model of transformers holds the states of all its layers where they are asked for.
+    large = on_gpu and (not shows or distilbert_packed.is_supported(model, getattr(torch, precision)))
+    most = batch_size * (GPU_TOKENS * max_length if large else CPU_TOKENS)
+    batches = plan_batches(tokens.lengths, most, row_kinds(model, tokens))
     own = distilbert_inference.is_supported(model) and not (shows and _has_one_layer(model))
     classify, outputs = _classifier(model, precision, pad_id, segments, own=own, shows=shows), []
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from distill_jax.errors import InputError
+
 
 def middle_states(output: Any) -> torch.Tensor | None:
     """Return the states after half of the layers, [rows, tokens, hidden]: of two stacks, of that which reads.
@@ -17,6 +19,12 @@ def middle_states(output: Any) -> torch.Tensor | None:
             found: torch.Tensor = states[len(states) // 2]
             return found
     return None
+
+
+def require_hint_width(width: int, hidden: int | None) -> None:
+    """Raise ``InputError`` where hints would have more numbers than states; None = how many those have is not known."""
+    if hidden is not None and width > hidden:
+        raise InputError(f"--hint-width {width}: expected {hidden} at most, the teacher's own width")
 
 
 def normalised(states: torch.Tensor) -> torch.Tensor:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from distill_jax.errors import InputError
 from distill_jax.principal import principal_directions
 from teacher_export.teacher.families import batch_inputs, row_kinds
 from teacher_export.teacher.labeller import TokenStates
 from teacher_export.teacher.logits import CPU_TOKENS, plan_batches, ready_for_batches
-from teacher_export.teacher.middle import middle_states, normalised
+from teacher_export.teacher.middle import middle_states, normalised, require_hint_width
 
 if TYPE_CHECKING:
     from distill_jax.data.ragged import Ragged
@@ -100,8 +99,7 @@ def _directions(squares: np.ndarray, sums: np.ndarray, occurrences: np.ndarray, 
         occurrences: float32 [n, 1].
         width: how many.
     """
-    if width > len(squares):
-        raise InputError(f"--hint-width {width}: expected {len(squares)} at most, the teacher's own width")
+    require_hint_width(width, len(squares))
     sums = sums.astype(np.float64)
     variances, directions = principal_directions((squares - sums.T @ (sums / occurrences)) / occurrences.sum())
     size = np.sqrt(variances[:width].mean()) or 1.0

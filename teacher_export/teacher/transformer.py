@@ -29,6 +29,7 @@ from teacher_export.teacher.finetuned import Finetuning, fold_folder
 from teacher_export.teacher.folds import with_folds
 from teacher_export.teacher.hardware import resolve_device, resolve_precision
 from teacher_export.teacher.labeller import Expected, Labeller, RowsAsked, TeacherKind, TokenStates
+from teacher_export.teacher.middle import require_hint_width
 from teacher_export.teacher.source import TeacherSource, folder_source, is_local, resolve_teacher
 from teacher_export.teacher.training_rows import require_unseen
 from teacher_export.teacher.transformer_rows import TransformerHandedOn, TransformerRows
@@ -185,6 +186,7 @@ class TransformerLabeller(TransformerRows, Labeller):
         precision = resolve_precision(config.teacher.precision, device, begun.get("config", {}).get("precision"))
         seed, task = config.data.seed, dataset.task.name
         teacher = load_teacher(source, dataset.label_names, config.teacher.max_length, seed, task)
+        require_hint_width(config.teacher.hint_width, getattr(teacher.model.config, "hidden_size", None))
         self._classes, trained = list(teacher.class_names), teacher.has_trained_head
         self._matching = match_classes(config, dataset, source, self._classes, has_trained_head=trained)
         if config.finetune.teacher_folds is not None:

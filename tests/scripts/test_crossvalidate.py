@@ -49,7 +49,7 @@ def test_each_row_tests_once_and_no_group_is_divided_between_two_parts_of_a_fold
 
 def test_a_variant_s_words_take_the_place_of_the_study_s_and_teachers_are_shared():
     plain, more, tuned = (
-        ExportWords.of(Variant("x", export), "demo", TABLE, 6)
+        ExportWords.of(Variant("x", export), "demo", TABLE, {"augment": 6})
         for export in ((), ("--augment", "2"), ("--finetune-epochs", "1"))
     )
     assert plain.words[len(TABLE) :] == ("--finetune-epochs", "2", "--augment", "6")
@@ -57,8 +57,13 @@ def test_a_variant_s_words_take_the_place_of_the_study_s_and_teachers_are_shared
     assert tuned.words[len(TABLE) :] == ("--augment", "6", "--finetune-epochs", "1")
     assert plain.teacher_key == more.teacher_key != tuned.teacher_key
     assert len({plain.key, more.key, tuned.key}) == 3
+    hinted = ExportWords.of(Variant("x"), "demo", TABLE, {"augment": 6, "hint_width": 8})
+    without = ExportWords.of(Variant("x", ("--hint-width", "0")), "demo", TABLE, {"augment": 6, "hint_width": 8})
+    assert hinted.words[len(TABLE) :] == ("--finetune-epochs", "2", "--augment", "6", "--hint-width", "8")
+    assert hinted.teacher_key == without.teacher_key == plain.teacher_key
+    assert hinted.key != without.key
     with pytest.raises(InputError, match="variant x: --augment: expected"):
-        ExportWords.of(Variant("x", ("--augment", "-1")), "demo", TABLE, 6)
+        ExportWords.of(Variant("x", ("--augment", "-1")), "demo", TABLE, {"augment": 6})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,7 @@ def test_words_that_a_training_would_refuse_are_refused_before_anything_runs(tmp
 def words_of_a_study():
     """Return each option that a study gives its commands itself, and where a file of variants would name it."""
     rows = SimpleNamespace()
-    plan = folds.Plan(Path("o"), "demo", rows, np.zeros((1, 1), np.int8), ("cnn",), 1, "best", 0, 0, (Variant("x"),))
+    plan = folds.Plan(Path("o"), "demo", rows, np.zeros((1, 1), np.int8), ("cnn",), 1, "best", 0, 0, 0, (Variant("x"),))
     export, *trainings = plan.steps(0, Variant("x", export=("--finetune-epochs", "1")))
     found = {("export", word) for word in export.words if word.startswith("--")} - {("export", "--finetune-epochs")}
     for training in trainings:

@@ -19,6 +19,7 @@ from teacher_export.command_line import main
 from teacher_export.parts import stored as stored_exports
 from teacher_export.parts.numbers import chosen_parts
 from teacher_export.parts.working import compute_parts
+from teacher_export.teacher import token_states
 from tiny_teacher import write_reviews_csv
 
 
@@ -219,3 +220,33 @@ def test_machines_that_are_killed_again_and_again_leave_the_same_bytes(there, wh
     assert [worker.exitcode for worker in workers] == [0, 0], log.read_text()
     assert call(capsys, main, "finish", "--output", address)[0] == 0
     assert stored(system, address) == whole
+
+
+HINTS = ("--hint-width", "6")
+
+
+def test_hints_come_out_alike_on_machines_that_see_the_bucket_alone(there, here, bucket, system, tmp_path, capsys):
+    address = f"{bucket}/exports/hints"
+    assert call(capsys, main, *here, *HINTS, "--output", tmp_path / "whole")[0] == 0
+    assert call(capsys, main, "plan", *there, *HINTS, "--output", address)[0] == 0
+    with mock.patch.dict(os.environ, {"DISTILL_JAX_CACHE": str(tmp_path / "other")}):
+        assert call(capsys, main, "part", "--output", address)[0] == 0
+    assert call(capsys, main, "finish", "--output", address)[0] == 0
+    assert stored(system, address) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["hint_directions.npy", "token_embeddings.npy"])
+def test_what_all_parts_share_is_put_again_by_the_plan_s_command(name, there, bucket, system, tmp_path, capsys):
+    address = f"{bucket}/exports/lost"
+    assert call(capsys, main, "plan", *there, *HINTS, "--output", address)[0] == 0
+    before = stored(system, address)
+    system.rm(f"{address}/{name}")
+    said = refusal(capsys, main, "part", "--output", address)
+    assert f"{name}: expected what was written for this export, found nothing or another file" in said
+    plain = token_states._directions
+    with mock.patch.object(token_states, "_directions", lambda *arguments: -plain(*arguments)):
+        said = refusal(capsys, main, "plan", *there, *HINTS, "--output", address)
+    assert "what its parts share was lost, and comes out otherwise here; delete what lies there" in said
+    assert call(capsys, main, "plan", *there, *HINTS, "--output", address)[0] == 0
+    assert stored(system, address) == before
+    assert call(capsys, main, "part", "--output", address)[0] == 0

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+import distill_jax as dj
 from command_lines import refusal
 from distill_jax.config import TrainConfig, train_config
 from distill_jax.data.compaction import Compaction
@@ -17,7 +18,9 @@ from distill_jax.data.ragged import Ragged
 from distill_jax.data.stored_examples import store_examples
 from distill_jax.errors import InputError
 from distill_jax.estimator import TextClassifier
-from distill_jax.export.format import HINT_STEP
+from distill_jax.export import reader
+from distill_jax.export.format import HINT_STEP, ExportFormatError, parse_manifest, read_manifest
+from distill_jax.export.reader import read_part
 from distill_jax.files import read_json
 from distill_jax.losses import objective_of
 from distill_jax.runs.weights import read_weights
@@ -25,11 +28,12 @@ from distill_jax.students.registry import student_kind, student_names
 from distill_jax.students.student import build_student
 from distill_jax.train import main
 from distill_jax.training.fit import fit
-from distill_jax.training.hints import hint_losses, new_hint_map
+from distill_jax.training.hints import hint_array, hint_losses, new_hint_map
 from distill_jax.training.run_data import TrainData
 from distill_jax.training.runners import DenseRunner
 from distill_jax.training.start_embeddings import recipe_for
 from distill_jax.training.stretches import Stretches, row_costs
+from distill_jax.training.token_arrays import token_arrays
 from padded import padded
 from tiny_export import write_tiny_export
 from tolerances import AGREEMENT, assert_close, assert_trees_close
@@ -180,13 +184,27 @@ def test_rows_on_the_disk_train_the_student_that_they_train_in_memory(export):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=AGREEMENT), streamed.params, whole.params)
 
 
+@pytest.mark.parametrize("hints", [False, True])
+def test_who_does_not_learn_from_hints_does_not_read_them(export, hints, monkeypatch):
+    asked, plain = [], reader.read_npz
+    monkeypatch.setattr(
+        reader, "read_npz", lambda *given, **named: asked.append(named["optional"]) or plain(*given, **named)
+    )
+    assert (export.split("train", hints=hints).hints is not None) == hints
+    assert {"hints" in optional for optional in asked} == {hints}
+
+
 def test_what_hints_take_is_counted_in_the_memory(export):
+    """They are read, put together, and in the array that steps read, which has room for up to twice as many."""
     student = _student(export)
     with_hints, without = (
         store_examples(export.folder, export.manifest, ("train",), student.config, hints=hints)
         for hints in (True, False)
     )
-    assert (row_costs(with_hints) - row_costs(without)).tolist() == (4 * WIDTH * with_hints.lengths).tolist()
+    counted = int((row_costs(with_hints) - row_costs(without)).sum())
+    rows = with_hints.read(np.arange(len(with_hints)))
+    room = token_arrays(rows.tokens)["tokens"]
+    assert counted >= 2 * rows.hints.ids.nbytes + hint_array(rows.hints, rows.tokens, len(room)).nbytes
 
 
 def test_the_weight_falls_along_a_line_to_nothing():
@@ -226,9 +244,9 @@ def test_what_cannot_be_is_refused_in_one_sentence(capsys, folder, tmp_path):
     bare = write_tiny_export(tmp_path / "bare", 50, 40, 40)
     options = ("--workdir", tmp_path / "run", *OPTIONS, "--hint-weight", "0.3")
     said = refusal(capsys, main, "--export", bare, *options)
-    assert "train: hints: --hint-weight 0.3 needs them, got none; export with --hint-width 64" in said
+    assert "train: hints: --hint-weight 0.3 needs them of all rows, a transfer set's too, got none; export with" in said
     said = refusal(capsys, main, "--export", bare, *options, "--memory", "4GB")
-    assert "needs them, got none" in said
+    assert "needs them of all rows" in said
     said = refusal(capsys, main, "--export", folder, "--student", "cnn", "--distil", "--hint-weight", "1")
     assert "--hint-weight 1 does not go with --student cnn, which has no state at each token" in said
     said = refusal(capsys, main, "--export", folder, "--student", "bilstm", "--hint-weight", "1")
@@ -238,7 +256,65 @@ def test_what_cannot_be_is_refused_in_one_sentence(capsys, folder, tmp_path):
         TextClassifier("bilstm", training={"hint_weight": 0.3}).fit(["a b", "b c"], [0, 1])
 
 
-def test_hints_of_other_rows_are_refused(export):
-    hints = Ragged(export.train.hints.ids, export.train.hints.lengths[:-1])
-    with pytest.raises(InputError, match="hints: expected 150 rows"):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda hints: Ragged(hints.ids, hints.lengths[:-1]), "hints: expected 150 rows"),
+        (lambda hints: Ragged(hints.ids, np.roll(hints.lengths, 1)), "expected one for each token of each row"),
+        (lambda hints: Ragged(hints.ids / 16, hints.lengths), r"expected int8 \[tokens, width\], got float64"),
+        (lambda hints: Ragged(hints.ids[:, 0], hints.lengths), r"expected int8 \[tokens, width\], got int8 \[\d+\]"),
+    ],
+)
+def test_hints_of_other_rows_or_kinds_are_refused(export, change, message):
+    hints = change(export.train.hints)
+    with pytest.raises(InputError, match=message):
         dataclasses.replace(export.train, hints=hints)
+
+
+def test_pads_at_the_ends_of_an_export_s_rows_change_nothing(export):
+    """As a framework writes rows that has them in one array."""
+    train, pad_id = export.train, export.manifest.pad_id
+    tokens = Ragged(train.tokens.padded(train.length, pad_id).reshape(-1), np.full(len(train), train.length))
+    hints = np.zeros((len(train), train.length, WIDTH), np.int8)
+    hints[np.arange(train.length) < train.tokens.lengths[:, None]] = train.hints.ids
+    padded_rows = dataclasses.replace(
+        train, tokens=tokens, hints=Ragged(hints.reshape(-1, WIDTH), np.full(len(train), train.length))
+    )
+    assert len(hints.reshape(-1, WIDTH)) > 1.5 * len(train.hints.ids)
+    one, other = (_trained(export, rows, _config(shuffle=True)) for rows in (train, padded_rows))
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+
+
+def test_python_takes_the_recipe_s_hints_where_all_rows_have_some(export):
+    student = dj.student("bilstm", export, embedding_dim=8, hidden=HIDDEN)
+    train, transfer = export.train, export.transfer
+    bare = [dataclasses.replace(rows, hints=None) for rows in (train, transfer)]
+
+    def weight(train, transfer, **options):
+        return dj.fit(student, train, distil=True, transfer=transfer, epochs=1, **options).config.hint_weight
+
+    assert weight(train, transfer) == weight(train, None) == 0.3
+    assert weight(train, bare[1]) == weight(*bare) == 0
+    with pytest.raises(InputError, match=r"needs them of all rows, a transfer set's too"):
+        weight(train, bare[1], hint_weight=0.3)
+
+
+def test_a_part_s_hints_are_as_wide_as_the_manifest_says(folder):
+    manifest = read_manifest(folder)
+    info = manifest.splits["train"][0]
+    for width in (WIDTH + 1, 1):
+        other = dataclasses.replace(manifest, config={**manifest.config, "hint_width": width})
+        with pytest.raises(ExportFormatError, match=rf"part-00000.npz: hints: expected {width} numbers .*got {WIDTH}$"):
+            read_part(folder, info, other, hints=True)
+    without = dataclasses.replace(manifest, config={})
+    with pytest.raises(ExportFormatError, match=rf"hints: expected 0 numbers a token .*got {WIDTH}$"):
+        read_part(folder, info, without, hints=True)
+    assert read_part(folder, info, without).hints is None
+
+
+@pytest.mark.parametrize("width", ["4", 4.0, -4, True, None, 0])
+def test_a_manifest_s_width_is_a_whole_number_above_0(folder, width):
+    value = {**read_json(folder / "manifest.json", "manifest")}
+    value["config"] = {**value["config"], "hint_width": width}
+    with pytest.raises(ExportFormatError, match="config: hint_width: expected"):
+        parse_manifest(value, "manifest")
