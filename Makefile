@@ -45,7 +45,7 @@ demo: $(STAMP)
 
 best: $(STAMP)
 	$(BIN)/python scripts/export_logits.py --output exports/best --validation-fraction 0.1 \
-	  --unlabelled demo film-reviews --unlabelled-rows 150000 --augment 12
+	  --unlabelled demo film-reviews --unlabelled-rows 150000 --augment 12 --hint-width 64
 	@for student in $(BEST_STUDENTS); do \
 	  for distil in "" --distil; do \
 	    $(BIN)/python -m distill_jax.train --export exports/best --student $$student $$distil --seeds 3 --resume || exit $$?; \

@@ -59,7 +59,7 @@ def _export_command(output: str) -> str:
     return f"{EXPORT_COMMAND} {shell_line(['--output', output, '--validation-fraction', '0.1'])}"
 
 
-def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchData:
+def read_data(export: Path, manifest: Manifest, rows: int, seed: int, *, hints: bool = False) -> SearchData:
     """Read train, transfer and validation split.
 
     Args:
@@ -68,6 +68,7 @@ def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchD
         rows: at most so many rows of train and transfer split together, drawn from both alike, so that a search on few
             rows is a small picture of the training on all.
         seed: draws them.
+        hints: whether trials learn from hints.
 
     Raises:
         InputError: a split is damaged, or no row of the validation split has a label.
@@ -75,8 +76,8 @@ def read_data(export: Path, manifest: Manifest, rows: int, seed: int) -> SearchD
     validation = read_examples(export, manifest, "validation")
     if not manifest.labelling.is_labelled(validation.labels).any():
         raise InputError(f"export folder {export}: validation: expected labelled rows, all are unlabelled")
-    train = read_examples(export, manifest, "train")
-    transfer = read_examples(export, manifest, "transfer") if manifest.examples("transfer") else None
+    train = read_examples(export, manifest, "train", hints=hints)
+    transfer = read_examples(export, manifest, "transfer", hints=hints) if manifest.examples("transfer") else None
     everything = len(train) + (len(transfer) if transfer else 0)
     if rows < everything:
         chosen = drawn_rows(everything, rows, seed)

@@ -91,7 +91,7 @@ def search(wanted: Search) -> None:
 
 def _read(wanted: Search, space: Space, base: Base, manifest: Manifest) -> SearchData:
     """Return the rows, and say how many; refuse a budget of bytes that no student of the space keeps."""
-    data = read_data(wanted.export, manifest, wanted.rows, wanted.seed)
+    data = read_data(wanted.export, manifest, wanted.rows, wanted.seed, hints=base.train.hint_weight > 0)
     transfer = f" and {len(data.transfer):,} transfer rows" if data.transfer else " rows"
     say(f"{len(data.train):,} training{transfer}, scored on {len(data.validation):,} validation rows")
     if wanted.max_bytes is not None and (smallest := smallest_bytes(space, base, data)) > wanted.max_bytes:

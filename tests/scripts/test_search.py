@@ -30,8 +30,10 @@ from distill_jax.training.fit import NonFiniteLossError, fit
 from scripts.search import objective, space
 from scripts.search.command_line import main
 from scripts.search.data import read_data
+from scripts.search.space import Whole
 from scripts.search.study import open_study
 from search_helpers import SMALL_SPACE, SPLITS, write_split_export
+from tiny_export import write_tiny_export
 from tolerances import OF_LOGITS, assert_close
 
 
@@ -448,3 +450,19 @@ def test_help_imports_no_framework():
     output = python(_HELP)
     assert output.splitlines()[-1] == "[]"
     assert "usage: python -m scripts.search" in output
+
+
+def test_trials_learn_from_hints_where_the_recipe_does(tmp_path, monkeypatch):
+    folder = write_tiny_export(tmp_path / "e", 60, 40, 200, transfer_rows=30, validation_rows=120, hint_width=3)
+    small = {"embedding_dim": Whole(4, 8, 4), "hidden": Whole(4, 8, 4), "epochs": Whole(1, 2)}
+    monkeypatch.setitem(space.SPACES, "bilstm", {**space.SPACES["bilstm"], **small})
+    seen, plain = [], objective.fit
+
+    def noted(*given, **named):
+        seen.append((named["config"].hint_weight, named["train"].hints))
+        return plain(*given, **named)
+
+    monkeypatch.setattr(objective, "fit", noted)
+    main(["--student", "bilstm", "--export", str(folder), "--study", str(tmp_path / "s.db"), "--trials", "1"])
+    assert [weight for weight, _ in seen] == [0.3]
+    assert all(hints.ids.shape[1] == 3 for _, hints in seen)
