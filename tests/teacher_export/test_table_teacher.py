@@ -519,7 +519,7 @@ def test_a_file_that_stands_where_a_table_would_is_no_part_of_the_export(table, 
     assert call(capsys, command_line.main, "plan", *words(table, folder))[0] == 0
     np.save(folder / "token_embeddings.npy", np.zeros((8, 4), np.float16))
     assert call(capsys, command_line.main, "part", "--output", folder)[0] == 0
-    assert "found none or another" in refusal(capsys, command_line.main, "finish", "--output", folder)
+    assert "found nothing or another file" in refusal(capsys, command_line.main, "finish", "--output", folder)
     assert call(capsys, command_line.main, "plan", *words(table, folder))[0] == 0
     assert call(capsys, command_line.main, "finish", "--output", folder)[0] == 0
     assert not (folder / "token_embeddings.npy").exists()

@@ -43,7 +43,7 @@ def test_a_saved_classifier_is_loaded_with_its_head_and_names(saved):
     assert (teacher.vocab_size, teacher.pad_id) == (40, 0)
     assert teacher.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert not teacher.model.training
-    assert teacher.token_embeddings().shape == (40, 16)
+    assert teacher.word_embeddings().shape == (40, 16)
 
 
 @pytest.mark.parametrize(

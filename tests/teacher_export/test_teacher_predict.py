@@ -152,7 +152,7 @@ def test_an_error_in_one_of_several_batches_is_raised(model, tokens, monkeypatch
     def broken(*_, **inputs):
         raise ValueError("broken")
 
-    monkeypatch.setattr(predict.distilbert_inference.DistilBertInference, "__call__", broken)
+    monkeypatch.setattr(predict.distilbert_inference.DistilBertInference, "with_states", broken)
     monkeypatch.setattr(predict.torch, "get_num_threads", lambda: 2)
     with pytest.raises(ValueError, match="broken"):
         predict_logits(model, tokens, pad_id=0, precision="float32", batch_size=4, max_length=16)
