@@ -53,7 +53,7 @@ class BiLstm(nnx.Module):
         del padded_length  # padding is not looked at
         states, lengths = self._states(inputs)
         forward, backward = states.transpose(1, 2, 0, 3)
-        places = _mirrored(lengths, states.shape[0])[:, :, None]
+        places = _mirrored(lengths, jnp.arange(states.shape[0]))[:, :, None]
         beside = jnp.concatenate([forward, jnp.take_along_axis(backward, places, axis=1)], axis=-1)
         return self._classify(states, lengths, dropout_rng), beside
 
@@ -117,12 +117,11 @@ def reversed_texts(
     input_ids: Int[AnyArray, "batch length"], lengths: Int[AnyArray, " batch"]
 ) -> Int[Array, "batch length"]:
     """Return each row with its first ``lengths`` tokens in reverse; the padding stays behind them."""
-    return jnp.take_along_axis(input_ids, _mirrored(lengths, input_ids.shape[1]), axis=1)
+    return jnp.take_along_axis(input_ids, _mirrored(lengths, jnp.arange(input_ids.shape[1])), axis=1)
 
 
-def _mirrored(lengths: Int[AnyArray, " batch"], most: int) -> Int[Array, "batch most"]:
-    """Return where each place of a text is from its end on; behind it, where it is."""
-    position = jnp.arange(most)
+def _mirrored(lengths: Int[AnyArray, " batch"], position: Int[Array, " length"]) -> Int[Array, "batch length"]:
+    """Return where each position of a text is from its end on; behind it, where it is."""
     mirrored = lengths[:, None] - 1 - position
     return jnp.where(mirrored >= 0, mirrored, position)
 
