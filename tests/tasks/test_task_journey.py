@@ -72,7 +72,7 @@ def _export(data, output, task, *further):
 
 
 def _run(folder, student, name=None, **changes):
-    soft = {"soft_loss": "mse", "temperature": 1.0}
+    soft = {"soft_loss": "mse", "temperature": 1.0, "hint_weight": 0.0}
     config = TrainConfig.of_recipe(
         "best", student, distil=True, epochs=2, embeddings="random", transfer=False, **{**soft, **changes}
     )
