@@ -211,10 +211,8 @@ def _config(
         raise InputError("transfer: rows that the teacher alone has labelled go with distil=True")
     changes = {**options, "transfer": transfer is not None}
     config = train_config(student.student.config.name, distil=distil, recipe=student.recipe, **changes)
-    config = recipe_for(config, student.export.manifest, options.keys())
-    have_hints = all(rows.hints is not None for rows in (train, transfer) if rows is not None)
-    if "hint_weight" not in options and not have_hints:  # rows of the user's own
-        config = dataclasses.replace(config, hint_weight=0.0)
+    have_hints = all(rows.hints is not None for rows in (train, transfer) if rows is not None)  # not the user's own
+    config = recipe_for(config, student.export.manifest, options.keys(), hints=have_hints)
     return fitted_to_rows(config, len(train), 0 if transfer is None else len(transfer), options.keys())
 
 

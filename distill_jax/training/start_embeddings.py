@@ -48,21 +48,24 @@ def initial_params(student: Student, config: TrainConfig, export: Path, manifest
     return params_from(table, student, config.seed)
 
 
-def recipe_for(config: TrainConfig, manifest: Manifest, given: Collection[str] = ()) -> TrainConfig:
+def recipe_for(
+    config: TrainConfig, manifest: Manifest, given: Collection[str] = (), *, hints: bool = True
+) -> TrainConfig:
     """Return a recipe's training for an export.
 
-    Where the export has no table to start from, it starts at random, and where it has no hints, it does without them;
+    Where the export has no table to start from, it starts at random; where there are no hints, it does without them;
     where the recipe's soft loss means nothing for the task, it is the task's own.
 
     Args:
         config: the recipe's.
         manifest: the export's.
         given: the fields that the user chose: they stay.
+        hints: whether the rows have the hints that the export has.
     """
     changes: dict[str, Any] = {}
     if config.embeddings == TEACHER and not manifest.has_token_embeddings and "embeddings" not in given:
         changes["embeddings"] = RANDOM
-    if config.hint_weight and not manifest.hint_width and "hint_weight" not in given:
+    if config.hint_weight and not (hints and manifest.hint_width) and "hint_weight" not in given:
         changes["hint_weight"] = 0.0
     config = dataclasses.replace(config, **changes) if changes else config
     return task_s_recipe(config, manifest.labelling, given)

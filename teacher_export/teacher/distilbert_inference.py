@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from teacher_export.teacher.cpu_kernels import LOG2_E, attention, packed_linear, softmax2
+from teacher_export.teacher.middle import middle_of
 
 
 def is_supported(model: Any) -> bool:
@@ -54,10 +55,10 @@ class DistilBertInference:
         masked &= ~masked.all(dim=1, keepdim=True)  # a row without any token has finite logits too
         if bool(masked.any()):
             bias = torch.zeros(masked.shape).masked_fill_(masked, torch.finfo(torch.float32).min)[:, None, None, :]
-        states = None
+        states, middle = None, middle_of(len(self._layers) + 1)
         for number, layer in enumerate(self._layers, start=1):
             hidden = layer(hidden, bias)
-            if number == (len(self._layers) + 2) // 2:
+            if number == middle:
                 states = hidden
         return self._classifier(functional.relu(self._dense(self._last(hidden, bias)))), states
 

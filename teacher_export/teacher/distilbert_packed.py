@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from distill_jax.data.ragged import Ragged
+from teacher_export.teacher.middle import middle_of
 
 # (queries, keys, values, rows' bounds among queries, among keys, longest row of queries, of keys) → context; arrays are
 # [tokens, heads, dim of a head], bounds int32 [rows + 1].
@@ -82,10 +83,10 @@ class PackedDistilBert:
         hidden = embed.LayerNorm(embed.word_embeddings(tokens) + embed.position_embeddings(positions))
         *layers, last = self._layers
         longest = int(lengths.max())
-        states = None
+        states, middle = None, middle_of(len(layers) + 1)
         for number, layer in enumerate(layers, start=1):
             hidden = layer(hidden, starts, longest)
-            if number == (len(layers) + 2) // 2:
+            if number == middle:
                 states = hidden
         if states is not None and empty.any():  # a row without any token has no state
             real = np.insert(np.ones(len(rows.ids), bool), rows.starts[empty], False)

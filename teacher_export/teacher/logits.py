@@ -13,7 +13,7 @@ from distill_jax.errors import InputError
 from teacher_export.teacher import distilbert_inference, distilbert_packed
 from teacher_export.teacher.families import Segments, batch_inputs, batches_allowed, row_kinds
 from teacher_export.teacher.head import score_in_float32
-from teacher_export.teacher.middle import middle_states
+from teacher_export.teacher.middle import middle_states, of_tokens
 
 # A GPU is idle on small batches: there a batch holds this many times batch_size × max_length tokens.
 GPU_TOKENS = 8
@@ -165,8 +165,7 @@ def _classifier(
         logits, states = compute(**inputs)
         if not shows or states is None:
             return logits, None
-        is_token = torch.from_numpy(np.arange(states.shape[1]) < rows.lengths[:, None])
-        return logits, states[is_token.to(device)]
+        return logits, of_tokens(states, rows.lengths)
 
     return padded
 

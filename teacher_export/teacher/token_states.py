@@ -17,7 +17,7 @@ from distill_jax.principal import principal_directions
 from teacher_export.teacher.families import batch_inputs, row_kinds
 from teacher_export.teacher.labeller import TokenStates
 from teacher_export.teacher.logits import CPU_TOKENS, plan_batches, ready_for_batches
-from teacher_export.teacher.middle import middle_states, normalised, require_hint_width
+from teacher_export.teacher.middle import middle_states, normalised, of_tokens, require_hint_width
 
 if TYPE_CHECKING:
     from distill_jax.data.ragged import Ragged
@@ -115,8 +115,7 @@ def _states(teacher: "Teacher", batch: "Ragged", fill_id: int, precision: str) -
         states = middle_states(teacher.model(**inputs, output_hidden_states=True))
     if states is None or states.shape[:2] != inputs["input_ids"].shape:
         return None
-    is_token = torch.from_numpy(np.arange(states.shape[1]) < batch.lengths[:, None])
-    return normalised(states.float().cpu()[is_token])
+    return normalised(of_tokens(states.float().cpu(), batch.lengths))
 
 
 def _shrunk(table: np.ndarray, seen: np.ndarray, sums: np.ndarray, occurrences: np.ndarray) -> np.ndarray:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from distill_jax.data.ragged import Ragged
 from teacher_export.teacher.distilbert_packed import PackedDistilBert, is_supported
 from teacher_export.teacher.logits import predict_logits
+from teacher_reference import row_by_row
 from tiny_teacher import LABEL_NAMES, OF_TEACHER, make_config
 from tolerances import assert_close
 
@@ -24,19 +24,9 @@ def _rows(lengths=(7, 1, 13, 4, 4), seed=0):
     return Ragged.of([rng.integers(1, 40, length).tolist() for length in lengths])
 
 
-def _row_by_row(queries, keys, values, query_bounds, key_bounds, *_):
-    """What the GPU's kernel computes, a row at a time."""
-    found = []
-    for row in range(len(key_bounds) - 1):
-        asked, known = (slice(int(bounds[row]), int(bounds[row + 1])) for bounds in (query_bounds, key_bounds))
-        parts = (each.transpose(0, 1) for each in (queries[asked], keys[known], values[known]))
-        found.append(functional.scaled_dot_product_attention(*parts).transpose(0, 1))
-    return torch.cat(found)
-
-
 def _ours(model, rows, pad_id=0):
     with torch.inference_mode():
-        return PackedDistilBert(model, torch.float32, pad_id, _row_by_row)(rows)
+        return PackedDistilBert(model, torch.float32, pad_id, row_by_row)(rows)
 
 
 def _alone(model, rows):

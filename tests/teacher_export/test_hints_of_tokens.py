@@ -26,6 +26,7 @@ from teacher_export.teacher.hint_map import HintMap
 from teacher_export.teacher.loading import load_teacher
 from teacher_export.teacher.source import resolve_teacher
 from teacher_families import FAMILIES, LONGEST, save_family
+from teacher_reference import middle_of_one_text, row_by_row
 from tiny_teacher import LABEL_NAMES, make_teacher
 from tolerances import assert_close
 
@@ -57,10 +58,7 @@ def _expected(teacher, folder, tokens):
         ids, inputs = row.ids, batch_inputs(row, 0, segments)
         with torch.inference_mode():
             output = model(**{name: torch.from_numpy(each) for name, each in inputs.items()}, output_hidden_states=True)
-        layers = getattr(output, "encoder_hidden_states", None) or output.hidden_states
-        states = layers[len(layers) // 2][0].double()
-        states = (states - states.mean(1, keepdim=True)) / (states.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
-        found.append((states.numpy() - table[ids]) @ directions / HINT_STEP)
+        found.append((middle_of_one_text(output) - table[ids]) @ directions / HINT_STEP)
     return np.concatenate(found)
 
 
@@ -114,7 +112,6 @@ def test_what_an_int8_does_not_reach_is_cut():
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_our_own_passes_show_the_states_of_transformers_too(layers, tmp_path):
     """A text without a token stands among the others, as it may in a table."""
-    from test_distilbert_packed import _row_by_row
     from transformers import AutoModelForSequenceClassification
 
     make_teacher(tmp_path / "teacher", n_layers=layers)
@@ -137,7 +134,7 @@ def test_our_own_passes_show_the_states_of_transformers_too(layers, tmp_path):
     if layers > 1:
         np.testing.assert_array_equal(logits, plain)
         with torch.inference_mode():
-            packed = PackedDistilBert(model, torch.float32, 0, _row_by_row).with_states(rows)[1]
+            packed = PackedDistilBert(model, torch.float32, 0, row_by_row).with_states(rows)[1]
         assert_close(packed, torch.cat(theirs), terms=500, why="a pass of a tiny model")
     else:
         assert_close(logits, plain, terms=500, why="a pass of a tiny model")

@@ -24,6 +24,7 @@ from teacher_export.teacher.middle import middle_states
 from teacher_export.teacher.source import resolve_teacher
 from teacher_export.teacher.tokens import encode
 from teacher_families import FAMILIES, LONGEST, save_family
+from teacher_reference import middle_of_one_text
 from tiny_teacher import LABEL_NAMES, reviews
 from tolerances import assert_close
 
@@ -55,10 +56,7 @@ def _means(folder):
             continue
         with torch.inference_mode():
             output = model(**{name: torch.tensor([each]) for name, each in inputs.items()}, output_hidden_states=True)
-        layers = getattr(output, "encoder_hidden_states", None) or output.hidden_states
-        states = layers[len(layers) // 2][0].double()
-        states = (states - states.mean(1, keepdim=True)) / (states.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
-        for token, state in zip(row, states.numpy(), strict=True):
+        for token, state in zip(row, middle_of_one_text(output), strict=True):
             found.setdefault(token, []).append(state)
     ids = sorted(found)
     return ids, np.stack([np.mean(found[token], axis=0) for token in ids])
