@@ -1,4 +1,7 @@
-"""The scores of the runs, by variant: every seed's, their mean and spread, and how far from the whole recipe."""
+"""The scores of the runs, by variant: every seed's, their mean and spread, and how far from the whole recipe.
+
+How far is said twice: the spread over the seeds is that of other trainings, the interval that of other test texts.
+"""
 
 import dataclasses
 import statistics
@@ -6,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from distill_jax.metrics.classification import accuracy, macro_f1
+from distill_jax.metrics.interval import Interval
+from distill_jax.metrics.resampling import percentile_interval, resampled
 from distill_jax.runs.folder import read_run, scored
 from scripts.ablation.trainings import Place
 from scripts.ablation.variants import Recipe, Variant
@@ -37,14 +44,26 @@ class Spread:
         return {"values": list(self.values), "mean": self.mean, "sd": self.sd}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class RunScores:
-    """What one run came to, on the test split but for the last two."""
+    """What one run came to, on the test split but for the last two.
 
-    accuracy: float
+    Attributes:
+        right: which answers are, bool [labelled test rows].
+        macro_f1: on these rows.
+        validation_macro_f1: of the epoch that was kept; None where there is no validation split.
+        train_seconds: None where they are not known.
+    """
+
+    right: np.ndarray
     macro_f1: float
     validation_macro_f1: float | None
     train_seconds: float | None
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return float(self.right.mean())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +98,22 @@ class Row:
 
     def difference(self, other: "Row") -> Spread:
         """Return how much higher the accuracy is than another row's with the same seed."""
-        seeds = [seed for seed in self.runs if seed in other.runs]
-        return Spread(tuple(self.runs[seed].accuracy - other.runs[seed].accuracy for seed in seeds))
+        return Spread(tuple(self.runs[seed].accuracy - other.runs[seed].accuracy for seed in self._common(other)))
+
+    def interval(self, other: "Row") -> Interval | None:
+        """Return how much higher the accuracy is than another row's, paired, with its interval over the test rows.
+
+        It is that of the seeds that both have, their mean; None where they have none.
+        """
+        seeds = self._common(other)
+        if not seeds:
+            return None
+        more = np.mean([self.runs[seed].right.astype(float) - other.runs[seed].right for seed in seeds], axis=0)
+        draws = resampled([lambda weights: weights @ more / len(more)], len(more))
+        return percentile_interval(float(more.mean()), draws[:, 0])
+
+    def _common(self, other: "Row") -> list[int]:
+        return [seed for seed in self.runs if seed in other.runs]
 
 
 def read_row(place: Place, recipe: Recipe, variant: Variant, seeds: Sequence[int], diverged: Mapping[Path, str]) -> Row:
@@ -104,8 +137,10 @@ def read_scores(folder: Path) -> RunScores:
     validation = None
     if "validation_f1_macro" in run.history.columns:
         validation = float(run.history["validation_f1_macro"].iloc[int(run.metrics["kept_epoch"])])
-    seconds = run.metrics.get("train_seconds")
-    return RunScores(float(run.metrics["test_acc"]), float(run.metrics["test_f1_macro"]), validation, seconds)
+    labels, predicted = scored(run, run.predictions.logits)
+    return RunScores(
+        predicted == labels, float(run.metrics["test_f1_macro"]), validation, run.metrics.get("train_seconds")
+    )
 
 
 def read_teacher(folder: Path) -> Teacher:
@@ -117,7 +152,8 @@ def read_teacher(folder: Path) -> Teacher:
 
 def to_json(row: Row, whole: Row, teacher: Teacher) -> dict[str, Any]:
     """Return a row as JSON takes it: every value of every seed, every command."""
-    mean = row.spread("accuracy").mean
+    mean, interval = row.spread("accuracy").mean, row.interval(whole)
+    above = row.difference(whole).to_json()
     return {
         "variant": row.variant.title,
         "changes": dict(row.variant.changes),
@@ -126,7 +162,8 @@ def to_json(row: Row, whole: Row, teacher: Teacher) -> dict[str, Any]:
         "macro_f1": row.spread("macro_f1").to_json(),
         "validation_macro_f1": row.spread("validation_macro_f1").to_json(),
         "share_of_teacher": None if mean is None else mean / teacher.accuracy,
-        "accuracy_above_whole_recipe": row.difference(whole).to_json(),
+        "accuracy_above_whole_recipe": above
+        | {"interval": None if interval is None else [interval.low, interval.high]},
         "train_seconds": row.spread("train_seconds").to_json(),
         "diverged": {str(seed): why for seed, why in row.diverged.items()},
         "commands": list(row.commands.values()),

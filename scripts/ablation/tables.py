@@ -9,7 +9,7 @@ from scripts.ablation.variants import GROUP_TITLES, GroupName
 
 NO_NUMBER = "–"
 _VALIDATION_GROUPS = ("loss",)  # choices that a user has to make, and should not make on the test split
-_HEADER = ("variant", "accuracy", "macro F1", "of the teacher's", "points to the whole recipe")
+_HEADER = ("variant", "accuracy", "macro F1", "of the teacher's", "points to the whole recipe", "95 % interval")
 _CURVE_HEADER = ("transfer texts", *_HEADER[1:])
 
 
@@ -24,21 +24,31 @@ def cells(group: GroupName, row: Row, whole: Row, teacher: Teacher) -> list[str]
     accuracy = row.spread("accuracy")
     share = NO_NUMBER if accuracy.mean is None else f"{100 * accuracy.mean / teacher.accuracy:.1f} %"
     same = row.variant.key == whole.variant.key
-    points = NO_NUMBER if same else show(row.difference(whole), points=True)
+    points, interval = (NO_NUMBER, NO_NUMBER) if same else _points(row, whole)
     title = row.variant.title
     if row.diverged:
         title += f" ({len(row.diverged)} of {len(row.commands)} diverged)"
     validation = [show(row.spread("validation_macro_f1"))] * (group in _VALIDATION_GROUPS)
-    return [title, *validation, show(accuracy), show(row.spread("macro_f1")), share, points]
+    return [title, *validation, show(accuracy), show(row.spread("macro_f1")), share, points, interval]
 
 
 def show(spread: Spread, *, points: bool = False) -> str:
     """Return ``0.512 ± 0.003``, or in percentage points ``−1.2 ± 0.3``; without ± for a single seed."""
     if spread.mean is None:
         return NO_NUMBER
-    scale, digits, sign = (100, 1, "+") if points else (1, 3, "")
-    mean = f"{scale * spread.mean:{sign}.{digits}f}".replace("-", "−")
+    mean, scale, digits = (in_points(spread.mean), 100, 1) if points else (f"{spread.mean:.3f}", 1, 3)
     return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
+
+
+def in_points(share: float) -> str:
+    """Return a difference of shares in percentage points, ``−1.2``."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _points(row: Row, whole: Row) -> tuple[str, str]:
+    interval = row.interval(whole)
+    said = NO_NUMBER if interval is None else f"{in_points(interval.low)} to {in_points(interval.high)}"
+    return show(row.difference(whole), points=True), said
 
 
 def terminal_table(student: str, group: GroupName, rows: Sequence[Row], whole: Row, teacher: Teacher) -> str:
@@ -58,7 +68,8 @@ def markdown(
     spread = f"Mean ± sample standard deviation over the seeds {_listed(seeds)}" if len(seeds) > 1 else "One seed"
     about = (
         f"Students of the teacher in `{export}`, which reaches accuracy {teacher.accuracy:.3f} and macro F1 "
-        f"{teacher.macro_f1:.3f} on the same {teacher.rows:,} test texts. {spread}."
+        f"{teacher.macro_f1:.3f} on the same {teacher.rows:,} test texts. {spread}. The interval is that of the "
+        "points, paired, by bootstrap over the test texts."
     )
     lines = ["# Ablation", "", about]
     for student, groups in found.items():

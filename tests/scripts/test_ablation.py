@@ -34,8 +34,9 @@ def parsed(recipe, variant):
 
 
 def row(title, *accuracies, changes=None, texts=None, diverged=()):
+    """Return a row with as many of 100 test texts right, the first ones, as each seed's accuracy says."""
     runs = {
-        seed: RunScores(value, value - 0.01, value + 0.01, 1.0)
+        seed: RunScores(np.arange(100) < round(100 * value), value - 0.01, value + 0.01, 1.0)
         for seed, value in enumerate(accuracies)
         if seed not in diverged
     }
@@ -103,17 +104,32 @@ def test_numbers_are_shown_with_their_spread_where_there_is_one():
 
 def test_a_row_is_compared_with_the_whole_recipe_seed_by_seed_and_says_which_runs_diverged():
     found = cells("take-away", row("less", 0.48, 0.49, 0.53, changes={"a": 1}), WHOLE, TEACHER)
-    assert found == ["less", "0.500 ± 0.026", "0.490 ± 0.026", "83.3 %", "−2.0 ± 1.0"]
-    assert cells("take-away", WHOLE, WHOLE, TEACHER)[-1] == "–"
+    assert found[:-1] == ["less", "0.500 ± 0.026", "0.490 ± 0.026", "83.3 %", "−2.0 ± 1.0"]
+    assert cells("take-away", WHOLE, WHOLE, TEACHER)[-2:] == ["–", "–"]
     found = cells("loss", row("wild", 0.4, 0.4, 0.4, changes={"a": 2}, diverged=(0, 2)), WHOLE, TEACHER)
-    assert found == ["wild (2 of 3 diverged)", "0.410", "0.400", "0.390", "66.7 %", "−12.0"]
+    assert found[:-1] == ["wild (2 of 3 diverged)", "0.410", "0.400", "0.390", "66.7 %", "−12.0"]
     assert len(header("loss")) == len(found)
+
+
+def test_the_interval_is_paired_over_the_test_texts_and_of_the_seeds_that_both_have():
+    rng = np.random.default_rng(0)
+    rights = rng.random((2, 2000)) < [[0.5], [0.6]]
+    one, other = (Row(Variant("loss", "", {}), {0: RunScores(right, 0, 0, 0)}, {}, {0: ""}) for right in rights)
+    found = one.interval(other)
+    more = rights[0].astype(float) - rights[1]
+    error = 1.96 * more.std() / np.sqrt(2000)  # of the mean of independent differences
+    assert found.value == more.mean() == pytest.approx(one.difference(other).mean)
+    assert abs(found.high - found.low - 2 * error) < 0.2 * error
+    assert one.interval(one).low == one.interval(one).high == 0
+    twice = dataclasses.replace(one, runs={0: one.runs[0], 1: other.runs[0]})
+    assert twice.interval(other) == found  # the other has no second seed
+    assert twice.interval(dataclasses.replace(other, runs={})) is None
 
 
 def test_the_page_has_every_table_and_every_command_once():
     tables = {"cnn": {"take-away": [WHOLE, row("less", 0.4, 0.4, 0.4)], "curve": [WHOLE]}}
     page = markdown(tables, {"cnn": WHOLE}, TEACHER, range(3), "exports/best")
-    assert "| whole recipe | 0.520 ± 0.020 | 0.510 ± 0.020 | 86.7 % | – |" in page
+    assert "| whole recipe | 0.520 ± 0.020 | 0.510 ± 0.020 | 86.7 % | – | – |" in page
     assert page.count("train whole recipe 0\n") == 1
     assert "train less 0\n" in page
     assert "seeds 0 to 2" in page
