@@ -21,6 +21,20 @@ def test_links_lead_to_files_that_are_there(page):
     assert missing == []
 
 
+def _anchors(page):
+    """Return the anchors that a Markdown page's headings get where it is shown as GitHub does."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = (heading.replace("`", "").lower() for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_to_headings_that_are_there(page):
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    own = [(page.parent / name if name else page, anchor) for name, anchor in links if "://" not in name]
+    assert [(target.name, anchor) for target, anchor in own if anchor not in _anchors(target)] == []
+
+
 def test_tests_that_the_parity_page_names_are_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")))
     assert len(named) > 10
