@@ -1,6 +1,6 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report, a packed file (a few minutes on two cores)
 # make best   the same with a transfer set and three seeds a student: the tables of docs/results.md
-# make record   the same of a teacher five times the size: the most accurate students (over two hours on two cores)
+# make record   the same of a teacher five times the size, which the most accurate BiLSTM learns from
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test (make test-gpu: the tests that hold on a GPU, there)
 PYTHON ?= python3
@@ -10,6 +10,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 STUDENTS := fasttext cnn
 BEST_STUDENTS := fasttext dan cnn bilstm
+TEACHER_best :=
 TEACHER_record := --teacher demo-large --finetune-epochs 2 --finetune-learning-rate 3e-5
 RECIPE ?= best
 
@@ -19,7 +20,7 @@ help:
 	@echo "make install   make $(VENV) and install everything, with the pins of constraints.txt"
 	@echo "make demo      demo data, teacher, logits, four students, runs/demo/report.html, a packed file (RECIPE=notebook: the notebook's)"
 	@echo "make best      with a transfer set and three seeds a student, runs/best/report.html"
-	@echo "make record    the same of a teacher five times the size, runs/record/report.html (over two hours on two cores)"
+	@echo "make record    the same of a teacher five times the size, runs/record/report.html"
 	@echo "make benchmark speed beside torch and fastText's C++, into benchmarks/"
 	@echo "make test      linters, types and every test"
 	@echo "make test-gpu  the tests that hold on a CUDA GPU, there (installed with the extra cuda)"

@@ -86,6 +86,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _read_export(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
+    if not manifest.labelling.has_classes:
+        raise InputError(f"--export {folder}: expected one class a row, got the task {manifest.task}")
     for split in ("validation", "transfer"):
         if not manifest.examples(split):
             raise InputError(

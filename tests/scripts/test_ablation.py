@@ -104,7 +104,7 @@ def test_numbers_are_shown_with_their_spread_where_there_is_one():
 
 def test_a_row_is_compared_with_the_whole_recipe_seed_by_seed_and_says_which_runs_diverged():
     found = cells("take-away", row("less", 0.48, 0.49, 0.53, changes={"a": 1}), WHOLE, TEACHER)
-    assert found[:-1] == ["less", "0.500 ± 0.026", "0.490 ± 0.026", "83.3 %", "−2.0 ± 1.0"]
+    assert found == ["less", "0.500 ± 0.026", "0.490 ± 0.026", "83.3 %", "−2.0 ± 1.0", "−4.0 to −0.3"]
     assert cells("take-away", WHOLE, WHOLE, TEACHER)[-2:] == ["–", "–"]
     found = cells("loss", row("wild", 0.4, 0.4, 0.4, changes={"a": 2}, diverged=(0, 2)), WHOLE, TEACHER)
     assert found[:-1] == ["wild (2 of 3 diverged)", "0.410", "0.400", "0.390", "66.7 %", "−12.0"]
@@ -123,6 +123,8 @@ def test_the_interval_is_paired_over_the_test_texts_and_of_the_seeds_that_both_h
     assert one.interval(one).low == one.interval(one).high == 0
     twice = dataclasses.replace(one, runs={0: one.runs[0], 1: other.runs[0]})
     assert twice.interval(other) == found  # the other has no second seed
+    swapped = dataclasses.replace(one, runs={0: other.runs[0], 1: one.runs[0]})
+    assert twice.interval(swapped).low == twice.interval(swapped).high == 0  # on each text the seeds cancel
     assert twice.interval(dataclasses.replace(other, runs={})) is None
 
 
@@ -182,6 +184,8 @@ def test_from_beginning_to_end_and_the_second_time_nothing_is_trained_again(caps
         assert command in page
         workdir = Path(shlex.split(command)[shlex.split(command).index("--workdir") + 1])
         assert item["accuracy"]["values"] == [read_run(workdir).metrics["test_acc"]]
+        (above,), (low, high) = (item["accuracy_above_whole_recipe"][name] for name in ("values", "interval"))
+        assert low <= above <= high
         assert not (workdir / "checkpoints").exists()
     times = {path: path.stat().st_mtime_ns for path in output.rglob("metrics.json")}
     assert len(times) == 6
@@ -228,6 +232,16 @@ def test_the_worker_leaves_the_command_line_of_its_process_alone(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["another program", "--its-own", "words"])
     assert "--epochs: expected a number at least 1" in worker.train(["--epochs", "0"])["refused"]
     assert sys.argv == ["another program", "--its-own", "words"]
+
+
+def test_an_export_of_several_labels_a_row_is_refused(capsys, tmp_path):
+    writer = ExportWriter(tmp_path / "export", dataclasses.replace(tiny_header(), task="multi-label"))
+    for seed, split in enumerate(("train", "test")):
+        part = tiny_part(8, seed, 8 * seed)
+        writer.write(split, 0, dataclasses.replace(part, labels=np.eye(3, dtype=np.int8)[part.labels]))
+    writer.write_tokenizer(tiny_tokenizer().to_str())
+    writer.finish({"train": 1, "test": 1}, writer.header.teacher)
+    assert "expected one class a row" in refusal(capsys, command_line.main, "--export", tmp_path / "export")
 
 
 def test_what_cannot_be_used_is_one_sentence(capsys, tmp_path, tiny_export, export):
