@@ -41,8 +41,9 @@ def show(spread: Spread, *, points: bool = False) -> str:
 
 
 def in_points(share: float) -> str:
-    """Return a difference of shares in percentage points, ``−1.2``."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    """Return a difference of shares in percentage points, ``−1.2``; what rounds to none has no sign."""
+    points = f"{100 * share:+.1f}"
+    return "0.0" if float(points) == 0 else points.replace("-", "−")
 
 
 def _points(row: Row, whole: Row) -> tuple[str, str]:
