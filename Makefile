@@ -1,6 +1,6 @@
 # make demo   the whole job on real data: data, teacher, logits, four students, report, a packed file (a few minutes on two cores)
 # make best   the same with a transfer set and three seeds a student: the tables of docs/results.md
-# make record   the same of a teacher five times the size, which the most accurate BiLSTM learns from
+# make record   the same of a teacher five times the size: the most accurate students
 # make benchmark   speed, side by side with torch and fastText's C++ (at most 15 minutes on two cores)
 # make test   linters, types and every test (make test-gpu: the tests that hold on a GPU, there)
 PYTHON ?= python3
