@@ -24,6 +24,11 @@ def points(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
 
 
+def percentage_points(value: float) -> str:
+    """Return a difference of shares in percentage points, signed, with one decimal."""
+    return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
+
+
 def spread(value: Spread) -> str:
     """Return a score over several seeds, mean and sample standard deviation: ``0.632 ± 0.004``."""
     return f"{value.mean:.3f} ± {value.standard_deviation:.3f}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from distill_jax.console import format_table
+from distill_jax.reporting.numbers import percentage_points
 from distill_jax.students.registry import student_kind
 from scripts.ablation.results import Row, Spread, Teacher
 from scripts.ablation.variants import GROUP_TITLES, GroupName
@@ -36,19 +37,13 @@ def show(spread: Spread, *, points: bool = False) -> str:
     """Return ``0.512 ± 0.003``, or in percentage points ``−1.2 ± 0.3``; without ± for a single seed."""
     if spread.mean is None:
         return NO_NUMBER
-    mean, scale, digits = (in_points(spread.mean), 100, 1) if points else (f"{spread.mean:.3f}", 1, 3)
+    mean, scale, digits = (percentage_points(spread.mean), 100, 1) if points else (f"{spread.mean:.3f}", 1, 3)
     return mean if spread.sd is None else f"{mean} ± {scale * spread.sd:.{digits}f}"
-
-
-def in_points(share: float) -> str:
-    """Return a difference of shares in percentage points, ``−1.2``; what rounds to none has no sign."""
-    points = f"{100 * share:+.1f}"
-    return "0.0" if float(points) == 0 else points.replace("-", "−")
 
 
 def _points(row: Row, whole: Row) -> tuple[str, str]:
     interval = row.interval(whole)
-    said = NO_NUMBER if interval is None else f"{in_points(interval.low)} to {in_points(interval.high)}"
+    said = NO_NUMBER if interval is None else f"{percentage_points(interval.low)} to {percentage_points(interval.high)}"
     return show(row.difference(whole), points=True), said
 
 

@@ -12,6 +12,7 @@ from distill_jax.console import format_table
 from distill_jax.files import atomic_write, read_json
 from distill_jax.metrics.interval import Interval
 from distill_jax.metrics.resampling import percentile_interval
+from distill_jax.reporting.numbers import percentage_points
 from distill_jax.results_file import ResultsFile
 from distill_jax.students.registry import student_kind
 from scripts.crossvalidate.ceiling import LABELS, PANELS, SPLITS, class_cuts, measure_ceiling
@@ -273,7 +274,7 @@ def _percent(found: Interval) -> str:
 
 
 def _points(found: Interval) -> str:
-    value, low, high = (f"{100 * each:+.1f}".replace("-", "−") for each in (found.value, found.low, found.high))
+    value, low, high = map(percentage_points, (found.value, found.low, found.high))
     return f"{value} ({low} to {high})"
 
 

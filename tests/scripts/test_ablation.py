@@ -99,7 +99,7 @@ def test_numbers_are_shown_with_their_spread_where_there_is_one():
     assert show(Spread((0.5, 0.52, 0.54))) == "0.520 ± 0.020"
     assert show(Spread((0.5,))) == "0.500"
     assert show(Spread((-0.012, -0.014)), points=True) == "−1.3 ± 0.1"
-    assert [show(Spread((value,)), points=True) for value in (-0.0004, 0.0, 0.0004, 0.0006)] == ["0.0"] * 3 + ["+0.1"]
+    assert [show(Spread((value,)), points=True) for value in (-0.0004, 0.0, 0.0004, 0.0006)] == ["+0.0"] * 3 + ["+0.1"]
     assert show(Spread(())) == "–"
 
 
